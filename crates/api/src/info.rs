@@ -1,0 +1,226 @@
+//! What the daemon tells about itself and its processes.
+
+macro_rules! states {
+    ($(#[$doc:meta])* $type:ident { $($variant:ident $code:literal $name:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $type {
+            $(#[doc = $name] $variant,)*
+        }
+
+        impl $type {
+            /// Every state.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The number on the wire.
+            #[must_use]
+            pub fn code(self) -> i32 {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The name on the wire and on the screen.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The state of this number.
+            #[must_use]
+            pub fn from_code(code: i32) -> Option<Self> {
+                Self::ALL.iter().copied().find(|state| state.code() == code)
+            }
+        }
+    };
+}
+
+states! {
+    /// State of a process (PROC-001 … PROC-008).
+    ProcessState {
+        Stopped 0 "STOPPED";
+        Starting 10 "STARTING";
+        Running 20 "RUNNING";
+        Backoff 30 "BACKOFF";
+        Stopping 40 "STOPPING";
+        Exited 100 "EXITED";
+        Fatal 200 "FATAL";
+        Unknown 1000 "UNKNOWN";
+    }
+}
+
+states! {
+    /// State of the daemon (PROC-009).
+    DaemonState {
+        Fatal 2 "FATAL";
+        Running 1 "RUNNING";
+        Restarting 0 "RESTARTING";
+        Shutdown -1 "SHUTDOWN";
+    }
+}
+
+/// An output channel of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Channel {
+    /// `stdout` or `stderr`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// One process as `getProcessInfo` tells it (RPC-084 … RPC-094).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessInfo {
+    /// Name of the process.
+    pub name: String,
+    /// Name of its group.
+    pub group: String,
+    /// Last start attempt, epoch seconds; 0 never.
+    pub start: i64,
+    /// Last exit, epoch seconds; 0 never.
+    pub stop: i64,
+    /// The daemon's clock, epoch seconds.
+    pub now: i64,
+    /// Its state.
+    pub state: ProcessState,
+    /// Why the last start failed; empty if it did not.
+    pub spawnerr: String,
+    /// Last exit code; −1 for a signal, 0 while running or unknown.
+    pub exitstatus: i32,
+    /// Path of the stdout log, or empty.
+    pub stdout_logfile: String,
+    /// Path of the stderr log, or empty.
+    pub stderr_logfile: String,
+    /// Pid, 0 if no child lives.
+    pub pid: u32,
+    /// What the status line says behind the state.
+    pub description: String,
+}
+
+/// A log file as `getAllConfigInfo` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogFile {
+    /// `auto`: not named yet.
+    Auto,
+    /// `none`.
+    None,
+    /// A path.
+    Path(String),
+}
+
+/// One output channel's options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputInfo {
+    /// The log file.
+    pub logfile: LogFile,
+    /// Rotation limit in bytes.
+    pub logfile_maxbytes: i64,
+    /// Old files kept.
+    pub logfile_backups: i64,
+    /// Capture limit in bytes.
+    pub capture_maxbytes: i64,
+    /// Whether PROCESS_LOG events are sent.
+    pub events_enabled: bool,
+    /// Whether lines go to syslog too.
+    pub syslog: bool,
+}
+
+/// One configured process as `getAllConfigInfo` tells it (RPC-135).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigInfo {
+    /// Name of the process.
+    pub name: String,
+    /// Name of its group.
+    pub group: String,
+    /// Whether that group is active.
+    pub inuse: bool,
+    /// `autostart`.
+    pub autostart: bool,
+    /// `autorestart`: `None` is `unexpected`. Sent as the later releases of Supervisor send it (D-68).
+    pub autorestart: Option<bool>,
+    /// `command`.
+    pub command: String,
+    /// `directory`.
+    pub directory: Option<String>,
+    /// `exitcodes`.
+    pub exitcodes: Vec<u8>,
+    /// Priority of the group.
+    pub group_prio: i64,
+    /// Priority of the process.
+    pub process_prio: i64,
+    /// `killasgroup`.
+    pub killasgroup: bool,
+    /// `redirect_stderr`.
+    pub redirect_stderr: bool,
+    /// `serverurl`.
+    pub serverurl: Option<String>,
+    /// `startretries`.
+    pub startretries: i64,
+    /// `startsecs`.
+    pub startsecs: i64,
+    /// `stopsignal`, as a number.
+    pub stopsignal: i32,
+    /// `stopwaitsecs`.
+    pub stopwaitsecs: i64,
+    /// `user`, as a uid.
+    pub uid: Option<u32>,
+    /// Standard output.
+    pub stdout: OutputInfo,
+    /// Standard error.
+    pub stderr: OutputInfo,
+}
+
+/// What became of one process of a request about many (`status` 80 is success).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionResult {
+    /// Name of the process.
+    pub name: String,
+    /// Name of its group.
+    pub group: String,
+    /// `None` if it worked.
+    pub fault: Option<crate::Fault>,
+}
+
+/// What `reloadConfig` found: group names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reread {
+    /// New in the configuration.
+    pub added: Vec<String>,
+    /// Different from the active ones.
+    pub changed: Vec<String>,
+    /// No longer in the configuration.
+    pub removed: Vec<String>,
+}
+
+/// What `updateProcessGroup` did to one group; process names without the group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupUpdate {
+    /// Stopped, and not coming back.
+    pub stopped: Vec<String>,
+    /// Stopped and started again, because an option that needs it changed.
+    pub restarted: Vec<String>,
+    /// New processes.
+    pub started: Vec<String>,
+    /// Given new options while they run on.
+    pub live: Vec<String>,
+}
+
+/// A part of a log (RPC-150).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogTail {
+    /// The bytes.
+    pub data: Vec<u8>,
+    /// Size of the log.
+    pub offset: i64,
+    /// Whether the client has missed something.
+    pub overflow: bool,
+}

@@ -1,0 +1,25 @@
+//! The one list of verbs: what can be asked of the daemon, what it answers, and how that travels.
+//!
+//! Every dialect (XML-RPC, JSON, web pages, the command line) turns its input into a [`Request`], sends it through a
+//! [`Handle`] and renders the [`Reply`] or [`Fault`] that comes back. Nobody outside the daemon knows more of it
+//! than this.
+
+#![forbid(unsafe_code)]
+
+mod fault;
+mod handle;
+mod info;
+mod verb;
+
+pub use fault::{Fault, FaultCode};
+pub use handle::{Call, Handle, Mailbox, mailbox};
+pub use info::{
+    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, LogFile, LogTail, OutputInfo, ProcessInfo,
+    ProcessState, Reread,
+};
+pub use verb::{Reply, Request};
+
+/// Version of the XML-RPC interface (RPC-070).
+pub const API_VERSION: &str = "3.0";
+/// The version of Supervisor that this one stands in for (D-65).
+pub const SUPERVISOR_VERSION: &str = "4.3.0";

@@ -1,0 +1,110 @@
+//! The verbs. A verb added here is everywhere.
+
+use std::path::PathBuf;
+
+use crate::{ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, LogTail, ProcessInfo, Reread};
+
+/// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the names are those of the verb's XML-RPC parameters, described in its help"
+)]
+pub enum Request {
+    /// `supervisor.getAPIVersion`, `getVersion`.
+    GetApiVersion,
+    /// `supervisor.getSupervisorVersion`.
+    GetSupervisorVersion,
+    /// `supervisor.getIdentification`.
+    GetIdentification,
+    /// `supervisor.getState`.
+    GetState,
+    /// `supervisor.getPID`.
+    GetPid,
+    /// `supervisor.readLog`, `readMainLog`.
+    ReadLog { offset: i64, length: i64 },
+    /// `supervisor.clearLog`.
+    ClearLog,
+    /// `supervisor.shutdown`.
+    Shutdown,
+    /// `supervisor.restart`.
+    Restart,
+    /// `supervisor.reloadConfig`.
+    ReloadConfig,
+    /// `supervisor.addProcessGroup`.
+    AddProcessGroup { name: String },
+    /// `supervisor.removeProcessGroup`.
+    RemoveProcessGroup { name: String },
+    /// `upkeep.updateProcessGroup`: makes the active group what the last read configuration says, touching only
+    /// what must change (D-37).
+    UpdateProcessGroup { name: String },
+    /// `supervisor.getAllConfigInfo`.
+    GetAllConfigInfo,
+    /// `supervisor.getProcessInfo`.
+    GetProcessInfo { name: String },
+    /// `supervisor.getAllProcessInfo`.
+    GetAllProcessInfo,
+    /// `supervisor.startProcess`.
+    StartProcess { name: String, wait: bool },
+    /// `supervisor.startProcessGroup`.
+    StartProcessGroup { name: String, wait: bool },
+    /// `supervisor.startAllProcesses`.
+    StartAllProcesses { wait: bool },
+    /// `supervisor.stopProcess`.
+    StopProcess { name: String, wait: bool },
+    /// `supervisor.stopProcessGroup`.
+    StopProcessGroup { name: String, wait: bool },
+    /// `supervisor.stopAllProcesses`.
+    StopAllProcesses { wait: bool },
+    /// `supervisor.signalProcess`.
+    SignalProcess { name: String, signal: String },
+    /// `supervisor.signalProcessGroup`.
+    SignalProcessGroup { name: String, signal: String },
+    /// `supervisor.signalAllProcesses`.
+    SignalAllProcesses { signal: String },
+    /// `supervisor.readProcessStdoutLog`, `readProcessLog`, `readProcessStderrLog`.
+    ReadProcessLog { name: String, channel: Channel, offset: i64, length: i64 },
+    /// `supervisor.tailProcessStdoutLog`, `tailProcessLog`, `tailProcessStderrLog`.
+    TailProcessLog { name: String, channel: Channel, offset: i64, length: i64 },
+    /// `supervisor.clearProcessLogs`, `clearProcessLog`.
+    ClearProcessLogs { name: String },
+    /// `supervisor.clearAllProcessLogs`.
+    ClearAllProcessLogs,
+    /// `supervisor.sendProcessStdin`.
+    SendProcessStdin { name: String, chars: String },
+    /// `supervisor.sendRemoteCommEvent`.
+    SendRemoteCommEvent { kind: String, data: String },
+    /// Where a log is, for `/logtail` and `/mainlogtail`; `None` is the daemon's own log. Not an XML-RPC method.
+    LogPath { process: Option<(String, Channel)> },
+}
+
+/// The answer to a request that worked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Done.
+    Bool(bool),
+    /// A number.
+    Int(i64),
+    /// A text.
+    Text(String),
+    /// Bytes of a log; text dialects replace what they cannot carry by U+FFFD (D-03).
+    Bytes(Vec<u8>),
+    /// The daemon's state.
+    State(DaemonState),
+    /// One process.
+    Process(Box<ProcessInfo>),
+    /// Many processes.
+    Processes(Vec<ProcessInfo>),
+    /// All configured processes.
+    Configs(Vec<ConfigInfo>),
+    /// What became of each process.
+    Results(Vec<ActionResult>),
+    /// What a reread found.
+    Reread(Reread),
+    /// What an update did.
+    Update(GroupUpdate),
+    /// A part of a log.
+    Tail(LogTail),
+    /// Where a log is.
+    Path(PathBuf),
+}

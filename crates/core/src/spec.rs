@@ -1,0 +1,216 @@
+//! What a configuration means: groups and processes, fully typed and cross-checked.
+//!
+//! The configuration room builds these; the supervisor decides by them; the shell launches by them. Nothing behind
+//! the loader looks an option up by name. Field names are the option names, so a search for an option lands here.
+
+use std::collections::BTreeMap;
+
+use crate::event::EventKind;
+use crate::signal::Signal;
+
+/// One group of processes: a `[program:x]`, `[group:x]`, `[eventlistener:x]` or `[fcgi-program:x]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSpec {
+    /// Name of the group.
+    pub name: String,
+    /// Groups start in ascending and stop in descending order of this (PROC-180, PROC-184). Default 999.
+    pub priority: i64,
+    /// What kind of group it is.
+    pub kind: GroupKind,
+    /// The processes, in configuration order.
+    pub processes: Vec<ProcessSpec>,
+}
+
+/// What sets a group apart from a plain one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// `[program:x]` or `[group:x]`.
+    Plain,
+    /// `[eventlistener:x]`: a pool.
+    Listener(ListenerSpec),
+    /// `[fcgi-program:x]`: processes that share one listening socket.
+    Fcgi(SocketSpec),
+}
+
+/// Options of an event listener pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerSpec {
+    /// Events kept while no listener is ready. Default 10, at least 1.
+    pub buffer_size: i64,
+    /// The subscription, as written but known to exist.
+    pub events: Vec<EventKind>,
+    /// The Python entry point that judges results; only the default one is understood.
+    pub result_handler: String,
+}
+
+/// The socket of a FastCGI group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketSpec {
+    /// As written: `unix:///path` or `tcp://host:port`.
+    pub url: String,
+    /// Where it listens.
+    pub address: SocketAddress,
+    /// `socket_backlog`, 1–65535; `None` is the system's maximum.
+    pub backlog: Option<i64>,
+}
+
+/// Where a FastCGI socket listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketAddress {
+    /// A socket file.
+    Unix {
+        /// Absolute path.
+        path: String,
+        /// `socket_owner`: uid and gid; `None` leaves them as created.
+        owner: Option<(u32, Option<u32>)>,
+        /// `socket_mode`. Default 0700.
+        mode: u32,
+    },
+    /// An IPv4 or IPv6 endpoint.
+    Tcp {
+        /// Host name or address.
+        host: String,
+        /// Port, 1–65535.
+        port: u16,
+    },
+}
+
+/// One process: one supervised slot, `group:name`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessSpec {
+    /// Name of the process (`process_name` expanded).
+    pub name: String,
+    /// The section it comes from, such as `program:web`.
+    pub section: String,
+    /// The command line as written, after expansion; split only when it is started (CFG-233).
+    pub command: String,
+    /// Order within the group. Default 999.
+    pub priority: i64,
+    /// Start it when the group is added. Default true.
+    pub autostart: bool,
+    /// When to start it again after it exited. Default [`Autorestart::Unexpected`].
+    pub autorestart: Autorestart,
+    /// Seconds it must stay up to count as started; zero or less means at once. Default 1.
+    pub startsecs: i64,
+    /// Failed starts after the first before giving up. Default 3.
+    pub startretries: i64,
+    /// Exit codes that are expected. Default `[0]`.
+    pub exitcodes: Vec<u8>,
+    /// The signal that asks it to stop. Default TERM.
+    pub stopsignal: Signal,
+    /// Seconds between the stop signal and SIGKILL. Default 10.
+    pub stopwaitsecs: i64,
+    /// Send the stop signal to the whole process group. Default false.
+    pub stopasgroup: bool,
+    /// Send SIGKILL to the whole process group. Default: `stopasgroup`.
+    pub killasgroup: bool,
+    /// The user to run as (`user`, as a uid); `None` is the daemon's.
+    #[doc(alias = "user")]
+    pub uid: Option<u32>,
+    /// File mode creation mask; `None` is the daemon's.
+    pub umask: Option<u32>,
+    /// Working directory; `None` is the daemon's.
+    pub directory: Option<String>,
+    /// Send stderr down the stdout pipe. Default false.
+    pub redirect_stderr: bool,
+    /// Where stdout goes.
+    pub stdout: OutputSpec,
+    /// Where stderr goes. `target` is [`LogTarget::None`] with `redirect_stderr`.
+    pub stderr: OutputSpec,
+    /// `[supervisord] environment` overlaid by the program's own.
+    pub environment: BTreeMap<String, String>,
+    /// `SUPERVISOR_SERVER_URL` for the child; `None` is the daemon's own (PROC-072).
+    pub serverurl: Option<String>,
+}
+
+/// Where one output channel of a process goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputSpec {
+    /// `std*_logfile`.
+    #[doc(alias = "stdout_logfile")]
+    #[doc(alias = "stderr_logfile")]
+    pub target: LogTarget,
+    /// `std*_logfile_maxbytes`: rotate at this many bytes; 0 never. Default 50 MB.
+    pub maxbytes: i64,
+    /// `std*_logfile_backups`: old files kept. Default 10.
+    pub backups: i64,
+    /// `std*_capture_maxbytes`: bytes kept between communication tags; 0 is off. Default 0.
+    pub capture_maxbytes: i64,
+    /// `std*_events_enabled`: send PROCESS_LOG events. Default false.
+    pub events_enabled: bool,
+    /// `std*_syslog`: also send each line to syslog. Default false.
+    pub syslog: bool,
+}
+
+/// A log file option's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogTarget {
+    /// A file with a made-up name in `childlogdir`.
+    Auto,
+    /// No file.
+    None,
+    /// This file; a relative path is relative to the daemon's directory at start (CFG-159).
+    File(String),
+}
+
+/// `autorestart`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Autorestart {
+    /// Never.
+    Never,
+    /// When the exit code is not in `exitcodes`, or a signal ended it.
+    Unexpected,
+    /// Always.
+    Always,
+}
+
+impl Default for OutputSpec {
+    fn default() -> Self {
+        Self {
+            target: LogTarget::Auto,
+            maxbytes: 50 * 1024 * 1024,
+            backups: 10,
+            capture_maxbytes: 0,
+            events_enabled: false,
+            syslog: false,
+        }
+    }
+}
+
+impl ProcessSpec {
+    /// A process with every option at its default.
+    #[must_use]
+    pub fn new(name: &str, command: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            section: format!("program:{name}"),
+            command: command.to_owned(),
+            priority: 999,
+            autostart: true,
+            autorestart: Autorestart::Unexpected,
+            startsecs: 1,
+            startretries: 3,
+            exitcodes: vec![0],
+            stopsignal: crate::signal::TERM,
+            stopwaitsecs: 10,
+            stopasgroup: false,
+            killasgroup: false,
+            uid: None,
+            umask: None,
+            directory: None,
+            redirect_stderr: false,
+            stdout: OutputSpec::default(),
+            stderr: OutputSpec::default(),
+            environment: BTreeMap::new(),
+            serverurl: None,
+        }
+    }
+}
+
+impl GroupSpec {
+    /// A plain group of these processes, priority 999.
+    #[must_use]
+    pub fn plain(name: &str, processes: Vec<ProcessSpec>) -> Self {
+        Self { name: name.to_owned(), priority: 999, kind: GroupKind::Plain, processes }
+    }
+}

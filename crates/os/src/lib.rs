@@ -1,0 +1,1 @@
+#![deny(missing_docs)]
