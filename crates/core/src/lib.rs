@@ -10,7 +10,30 @@
 //! wrong outside arrives as an input.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::wildcard_enum_match_arm)]
 
+mod effect;
 pub mod event;
+mod group;
+mod input;
+mod notice;
+mod process;
+pub mod reload;
+mod request;
+mod restore;
+mod shutdown;
 pub mod signal;
 pub mod spec;
+mod supervisor;
+mod time;
+mod wait;
+
+pub use effect::{Answer, Effect, Event, Outcome, Update};
+pub use group::Group;
+pub use input::{CallId, Input, Refusal, Request, SignalFailure, SignalId};
+pub use notice::{Level, Notice};
+pub use process::{Child, ProcId, Process, RunEnd, RunId, State, StateName};
+pub use restore::Saved;
+pub use shutdown::Phase;
+pub use supervisor::Supervisor;
+pub use time::{Mono, Now, seconds};

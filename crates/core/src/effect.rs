@@ -1,0 +1,119 @@
+//! What the supervisor orders: the shell carries out each, in this order, before it sleeps again.
+
+use crate::input::{CallId, Refusal, SignalId};
+use crate::notice::Notice;
+use crate::process::{ProcId, RunId, StateName};
+use crate::signal::Signal;
+
+/// One order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Make a child; answered by `Spawned` or `SpawnFailed`.
+    Spawn {
+        /// Whose.
+        id: ProcId,
+        /// Its number.
+        run: RunId,
+    },
+    /// Send a signal; answered by `Signalled`.
+    Signal {
+        /// Names it in the answer.
+        id: SignalId,
+        /// The run whose child gets it.
+        run: RunId,
+        /// Which.
+        signal: Signal,
+        /// To the child's whole process group.
+        group: bool,
+    },
+    /// Something happened that listeners, history and the saved state want to know.
+    Publish(Event),
+    /// A process got new options while it runs on: apply those that concern the shell (logs).
+    Reconfigure {
+        /// Which.
+        id: ProcId,
+    },
+    /// A line for the log.
+    Log(Notice),
+    /// The answer to a request.
+    Answer {
+        /// Which.
+        call: CallId,
+        /// What became of it.
+        answer: Answer,
+    },
+    /// Everything is down: end, or come up again.
+    Terminate {
+        /// Come up again.
+        restart: bool,
+    },
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is done, or refused.
+    One(Result<(), Refusal>),
+    /// What became of each process: failures at launch first, then by completion (RPC-115).
+    Many(Vec<Outcome>),
+    /// What an update did.
+    Updated(Update),
+}
+
+/// What became of one process of many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Name of the group.
+    pub group: String,
+    /// Name of the process.
+    pub process: String,
+    /// Done, or refused.
+    pub result: Result<(), Refusal>,
+}
+
+/// What an update did, by process name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Update {
+    /// Stopped, and not coming back.
+    pub stopped: Vec<String>,
+    /// Stopped and started again.
+    pub restarted: Vec<String>,
+    /// New.
+    pub started: Vec<String>,
+    /// Given new options while they run on.
+    pub live: Vec<String>,
+}
+
+/// What is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A process changed its state (EVT-002 … EVT-010).
+    ProcessState {
+        /// Which.
+        id: ProcId,
+        /// The state it left.
+        from: StateName,
+        /// The state it is in.
+        to: StateName,
+        /// Pid at that moment, 0 if none.
+        pid: u32,
+        /// Failed starts in a row at that moment.
+        tries: i64,
+        /// For EXITED: whether the exit code was expected.
+        expected: bool,
+    },
+    /// The child of a STARTING or STOPPING process exists; its state is the same.
+    ChildSpawned(ProcId),
+    /// A group became active.
+    GroupAdded(String),
+    /// A group is no longer active; its processes' keys are void.
+    GroupRemoved(String),
+    /// A process became part of an active group.
+    ProcessAdded(ProcId),
+    /// A process left an active group; its key is void.
+    ProcessRemoved(ProcId),
+    /// The daemon is up.
+    SupervisorRunning,
+    /// The daemon begins to stop everything.
+    SupervisorStopping,
+}

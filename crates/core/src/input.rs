@@ -1,0 +1,187 @@
+//! What the shell tells the supervisor: facts in the past, requests in the imperative.
+
+use crate::process::{ProcId, RunEnd, RunId};
+use crate::restore::Saved;
+use crate::signal::Signal;
+use crate::spec::GroupSpec;
+use crate::time::Mono;
+
+/// Names a request whose asker waits; chosen by the shell, unique among open requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// Names a signal on its way; chosen by the supervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SignalId(pub u64);
+
+/// Everything the supervisor can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A deadline may have passed.
+    Tick,
+    /// A group is to be there from the start; nothing of it starts before [`Input::Begin`].
+    Setup(GroupSpec),
+    /// What an earlier daemon knew of a process of a group that was set up.
+    Restore {
+        /// Name of the group.
+        group: String,
+        /// Name of the process.
+        process: String,
+        /// What was known.
+        saved: Box<Saved>,
+        /// The child of the saved run, if it still lives or its exit is about to be told.
+        child_exists: bool,
+    },
+    /// Everything is set up: publish that the daemon runs, start what starts by itself.
+    Begin {
+        /// An earlier daemon had begun already: this one only goes on.
+        recovered: bool,
+    },
+    /// The child of a run exists.
+    Spawned {
+        /// The run.
+        run: RunId,
+        /// Its pid.
+        pid: u32,
+        /// When it was forked.
+        at: Mono,
+    },
+    /// No child could be made; the text is the spawn error (PROC-040 … PROC-049).
+    SpawnFailed {
+        /// The run.
+        run: RunId,
+        /// What to show and log.
+        text: String,
+    },
+    /// The child of a run ended.
+    Exited {
+        /// The run.
+        run: RunId,
+        /// How.
+        end: RunEnd,
+        /// When it was reaped.
+        at: Mono,
+    },
+    /// A signal was sent, or not.
+    Signalled {
+        /// Which.
+        id: SignalId,
+        /// What came of it.
+        outcome: Result<(), SignalFailure>,
+    },
+    /// Somebody asks, and waits for [`crate::Effect::Answer`].
+    Request {
+        /// Where the answer goes.
+        call: CallId,
+        /// What is asked.
+        request: Request,
+    },
+    /// End everything in order, then terminate.
+    Shutdown,
+    /// End everything in order, then come up again.
+    Restart,
+}
+
+/// Why a signal was not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignalFailure {
+    /// There was no such process any more (ESRCH).
+    pub gone: bool,
+    /// The system's words.
+    pub error: String,
+}
+
+/// What can be asked about active groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Start one process.
+    Start {
+        /// Which.
+        target: ProcId,
+        /// The name as asked, for the refusal's text.
+        asked: String,
+        /// What a look at the command found wrong, if anything (PROC-052).
+        preflight: Option<Refusal>,
+        /// Answer when it is RUNNING, not already when the child exists.
+        wait: bool,
+    },
+    /// Start those of these that are not running, in this order.
+    StartMany {
+        /// Each with what a look at its command found wrong.
+        targets: Vec<(ProcId, Option<Refusal>)>,
+        /// As for one.
+        wait: bool,
+    },
+    /// Stop one process.
+    Stop {
+        /// Which.
+        target: ProcId,
+        /// The name as asked.
+        asked: String,
+        /// Answer when it has stopped, not already when the signal is sent.
+        wait: bool,
+    },
+    /// Stop those of these that are running, in this order.
+    StopMany {
+        /// Which.
+        targets: Vec<ProcId>,
+        /// As for one.
+        wait: bool,
+    },
+    /// Signal one process.
+    Signal {
+        /// Which.
+        target: ProcId,
+        /// The name as asked.
+        asked: String,
+        /// The signal.
+        signal: Signal,
+    },
+    /// Signal those of these that can be signalled.
+    SignalMany {
+        /// Which.
+        targets: Vec<ProcId>,
+        /// The signal; `Err` is the text that is no signal.
+        signal: Result<Signal, String>,
+    },
+    /// Make a group active; starts what starts by itself.
+    AddGroup(GroupSpec),
+    /// Take a group of stopped processes away.
+    RemoveGroup(String),
+    /// Make an active group what this says, touching only what must change (D-37).
+    UpdateGroup {
+        /// The new options.
+        spec: GroupSpec,
+        /// Restart every process of the group, changed or not, as Supervisor does.
+        strict: bool,
+    },
+}
+
+/// Why a request was not carried out. Each is one fault of the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// BAD_NAME.
+    BadName(String),
+    /// NO_FILE: the command does not exist.
+    NoFile(String),
+    /// NOT_EXECUTABLE.
+    NotExecutable(String),
+    /// ALREADY_STARTED.
+    AlreadyStarted(String),
+    /// SPAWN_ERROR.
+    SpawnError(String),
+    /// ABNORMAL_TERMINATION.
+    AbnormalTermination(String),
+    /// NOT_RUNNING.
+    NotRunning(String),
+    /// BAD_SIGNAL.
+    BadSignal(String),
+    /// FAILED, with its whole text.
+    Failed(String),
+    /// ALREADY_ADDED.
+    AlreadyAdded(String),
+    /// STILL_RUNNING.
+    StillRunning(String),
+    /// SHUTDOWN_STATE.
+    ShuttingDown,
+}

@@ -1,0 +1,133 @@
+//! The lines the supervisor writes to the daemon's log: level and text (PROC-301 … PROC-317).
+//!
+//! They are a compatibility surface: people and scripts match them. Processes are named without their group (PROC-322).
+
+use std::fmt;
+
+use crate::process::RunEnd;
+use crate::signal::Signal;
+
+/// Severity of a log line, most severe first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// CRIT.
+    Critical,
+    /// ERRO.
+    Error,
+    /// WARN.
+    Warn,
+    /// INFO.
+    Info,
+    /// DEBG.
+    Debug,
+}
+
+/// One line for the daemon's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the words of the line that the variant's Display prints")]
+pub enum Notice {
+    /// A child lives.
+    Spawned { name: String, pid: u32 },
+    /// A start failed before there was a child.
+    SpawnError { text: String },
+    /// STARTING became RUNNING.
+    Success { name: String, startsecs: i64 },
+    /// A process ended by itself.
+    Exited { name: String, end: RunEnd, expected: bool },
+    /// A process ended because it was asked to.
+    Stopped { name: String, end: RunEnd, expected: bool },
+    /// BACKOFF became FATAL.
+    GaveUp { name: String },
+    /// A client waits for this one to stop.
+    WaitingToStop { name: String },
+    /// The daemon waits for these to end.
+    WaitingToDie { names: Vec<String> },
+    /// `stopwaitsecs` is over.
+    Killing { name: String, pid: u32 },
+    /// A signal meant to end it is sent.
+    Kill { name: String, pid: u32, signal: Signal, group: bool },
+    /// A signal somebody asked for is sent.
+    Send { name: String, pid: u32, signal: Signal },
+    /// A stop of a process that waits for its next try.
+    StopInBackoff { name: String },
+    /// A start of a process that is being stopped.
+    AlreadyRunning { name: String },
+    /// It was gone when the signal came.
+    GoneBeforeSignal { name: String, pid: u32, error: String },
+    /// A signal could not be sent.
+    KillProblem { name: String, pid: u32, error: String },
+    /// A group cannot be added because its name is taken (CFG-187, D-64).
+    NameTaken { group: String },
+}
+
+impl Notice {
+    /// The severity of the line.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Exited { expected, .. } | Self::Stopped { expected, .. } => {
+                if *expected {
+                    Level::Info
+                } else {
+                    Level::Warn
+                }
+            }
+            Self::Killing { .. } | Self::AlreadyRunning { .. } => Level::Warn,
+            Self::Kill { .. }
+            | Self::Send { .. }
+            | Self::StopInBackoff { .. }
+            | Self::GoneBeforeSignal { .. } => Level::Debug,
+            Self::KillProblem { .. } => Level::Critical,
+            Self::NameTaken { .. } => Level::Error,
+            Self::Spawned { .. }
+            | Self::SpawnError { .. }
+            | Self::Success { .. }
+            | Self::GaveUp { .. }
+            | Self::WaitingToStop { .. }
+            | Self::WaitingToDie { .. } => Level::Info,
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spawned { name, pid } => write!(f, "spawned: '{name}' with pid {pid}"),
+            Self::SpawnError { text } => write!(f, "spawnerr: {text}"),
+            Self::Success { name, startsecs } => write!(
+                f,
+                "success: {name} entered RUNNING state, process has stayed up for > than {startsecs} seconds (startsecs)"
+            ),
+            Self::Exited { name, end, expected } => {
+                let verdict = if *expected { "expected" } else { "not expected" };
+                write!(f, "exited: {name} ({end}; {verdict})")
+            }
+            Self::Stopped { name, end, .. } => write!(f, "stopped: {name} ({end})"),
+            Self::GaveUp { name } => {
+                write!(f, "gave up: {name} entered FATAL state, too many start retries too quickly")
+            }
+            Self::WaitingToStop { name } => write!(f, "waiting for {name} to stop"),
+            Self::WaitingToDie { names } => write!(f, "waiting for {} to die", names.join(", ")),
+            Self::Killing { name, pid } => write!(f, "killing '{name}' ({pid}) with SIGKILL"),
+            Self::Kill { name, pid, signal, group } => {
+                let whom = if *group { "process group " } else { "" };
+                write!(f, "killing {name} (pid {pid}) {whom}with signal {signal}")
+            }
+            Self::Send { name, pid, signal } => write!(f, "sending {name} (pid {pid}) sig {signal}"),
+            Self::StopInBackoff { name } => {
+                write!(f, "Attempted to kill {name}, which is in BACKOFF state.")
+            }
+            Self::AlreadyRunning { name } => write!(f, "process '{name}' already running"),
+            Self::GoneBeforeSignal { name, pid, error } => {
+                write!(f, "unable to signal {name} (pid {pid}), it probably just exited on its own: {error}")
+            }
+            Self::KillProblem { name, pid, error } => {
+                write!(f, "unknown problem killing {name} ({pid}):{error}")
+            }
+            Self::NameTaken { group } => write!(
+                f,
+                "group '{group}' is defined twice (as a [group:{group}] and as a program); only the first is active"
+            ),
+        }
+    }
+}

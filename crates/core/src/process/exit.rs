@@ -1,0 +1,89 @@
+//! A child ended: what that means depends on what was wanted of it.
+
+use crate::notice::Notice;
+use crate::process::{Child, ProcId, RunEnd, RunId, State};
+use crate::spec::Autorestart;
+use crate::supervisor::Supervisor;
+use crate::time::{Mono, Now, seconds};
+
+impl Supervisor {
+    /// A child ended at `at`, which may lie before `now` if no daemon was there.
+    pub(crate) fn exited(&mut self, now: Now, run: RunId, end: RunEnd, at: Mono) {
+        let Some((id, process)) = self.running_process(run) else { return };
+        process.stopped = now.wall;
+        match process.state {
+            State::Stopping { child, .. } => self.exited_on_request(now, id, child, end),
+            State::Starting { child, .. } => {
+                let since = child.map_or(at, |child| child.since);
+                let pid = child.map_or(0, |child| child.pid);
+                if at.since(since) < seconds(process.spec.startsecs) {
+                    self.exited_too_quickly(now, id, pid, end);
+                } else {
+                    let child = Child { pid, since };
+                    self.change(now, id, State::Running { run, child }, pid);
+                    self.exited_by_itself(now, id, pid, end, true);
+                }
+            }
+            State::Running { child, .. } => self.exited_by_itself(now, id, child.pid, end, true),
+            State::Unknown { child, .. } => self.exited_by_itself(now, id, child.pid, end, false),
+            State::Stopped | State::Backoff { .. } | State::Exited { .. } | State::Fatal => {}
+        }
+    }
+
+    /// STOPPING → STOPPED, whatever the code (PROC-024).
+    fn exited_on_request(&mut self, now: Now, id: ProcId, child: Option<Child>, end: RunEnd) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        process.exitstatus = Some(end.status());
+        let name = process.name().to_owned();
+        let expected = is_expected(&process.spec.exitcodes, end);
+        self.log(Notice::Stopped { name, end, expected });
+        self.change(now, id, State::Stopped, child.map_or(0, |child| child.pid));
+        self.after_stop(now, id);
+    }
+
+    /// STARTING → BACKOFF, whatever the code (PROC-014).
+    fn exited_too_quickly(&mut self, now: Now, id: ProcId, pid: u32, end: RunEnd) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        process.exitstatus = None;
+        process.spawnerr = Some("Exited too quickly (process log may have details)".to_owned());
+        let name = process.name().to_owned();
+        self.log(Notice::Exited { name, end, expected: false });
+        self.back_off(now, id, pid);
+    }
+
+    /// RUNNING → EXITED (PROC-016), then perhaps a new run (PROC-018).
+    fn exited_by_itself(&mut self, now: Now, id: ProcId, pid: u32, end: RunEnd, may_restart: bool) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let expected = is_expected(&process.spec.exitcodes, end);
+        process.failures = 0;
+        process.exitstatus = Some(end.status());
+        if !expected {
+            process.spawnerr = Some(format!("Bad exit code {}", end.status()));
+        }
+        let name = process.name().to_owned();
+        let again = may_restart
+            && match process.spec.autorestart {
+                Autorestart::Always => true,
+                Autorestart::Unexpected => !expected,
+                Autorestart::Never => false,
+            };
+        self.log(Notice::Exited { name, end, expected });
+        self.change(now, id, State::Exited { expected }, pid);
+        if again && self.phase.is_running() {
+            self.launch(now, id);
+        }
+    }
+
+    /// The process of a run that is under way; `None` for one that is over, whose facts no longer matter.
+    pub(crate) fn running_process(&mut self, run: RunId) -> Option<(ProcId, &mut super::Process)> {
+        let id = *self.runs.get(&run)?;
+        self.processes.get_mut(&id).map(|process| (id, process))
+    }
+}
+
+fn is_expected(exitcodes: &[u8], end: RunEnd) -> bool {
+    match end {
+        RunEnd::Code(code) => exitcodes.contains(&code),
+        RunEnd::Signal { .. } | RunEnd::Unknown(_) => false,
+    }
+}

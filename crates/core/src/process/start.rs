@@ -1,0 +1,86 @@
+//! From a wish to start to RUNNING.
+
+use crate::effect::{Effect, Event};
+use crate::notice::Notice;
+use crate::process::{Child, ProcId, RunId, State};
+use crate::supervisor::Supervisor;
+use crate::time::{Mono, Now, seconds};
+
+impl Supervisor {
+    /// Begins a new run (PROC-011). The caller knows that none is under way.
+    pub(crate) fn launch(&mut self, now: Now, id: ProcId) {
+        let run = self.new_run(id);
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.note_attempt(now);
+        }
+        self.change(now, id, State::Starting { run, child: None }, 0);
+        self.order(Effect::Spawn { id, run });
+    }
+
+    /// A child exists: it counts as started after `startsecs`, or is stopped at once if that is wanted by now.
+    pub(crate) fn spawned(&mut self, now: Now, run: RunId, pid: u32, at: Mono) {
+        let Some((id, process)) = self.running_process(run) else { return };
+        let child = Child { pid, since: at };
+        let notice = Notice::Spawned { name: process.name().to_owned(), pid };
+        match process.state {
+            State::Starting { child: None, .. } => {
+                process.state = State::Starting { run, child: Some(child) };
+                self.log(notice);
+                self.publish(Event::ChildSpawned(id));
+                self.child_arrived(now, id, run, child);
+            }
+            State::Stopping { child: None, .. } => {
+                let kill_at = now.mono.after(seconds(process.spec.stopwaitsecs));
+                process.state = State::Stopping { run, child: Some(child), kill_at };
+                self.log(notice);
+                self.publish(Event::ChildSpawned(id));
+                self.reschedule(id);
+                self.send_stop_signal(id, run, child);
+            }
+            State::Starting { .. }
+            | State::Stopping { .. }
+            | State::Running { .. }
+            | State::Unknown { .. }
+            | State::Stopped
+            | State::Backoff { .. }
+            | State::Exited { .. }
+            | State::Fatal => {}
+        }
+    }
+
+    fn child_arrived(&mut self, now: Now, id: ProcId, run: RunId, child: Child) {
+        let at_once = self.processes.get(&id).is_some_and(|process| process.spec.startsecs <= 0);
+        if at_once {
+            self.stayed_up(now, id, run, child);
+        } else {
+            self.reschedule(id);
+            self.settle_waits(id);
+        }
+    }
+
+    /// No child could be made (PROC-012).
+    pub(crate) fn spawn_failed(&mut self, now: Now, run: RunId, text: String) {
+        let Some((id, process)) = self.running_process(run) else { return };
+        if matches!(process.state, State::Stopping { .. }) {
+            self.change(now, id, State::Stopped, 0);
+            self.after_stop(now, id);
+            return;
+        }
+        process.spawnerr = Some(text.clone());
+        self.log(Notice::SpawnError { text });
+        self.back_off(now, id, 0);
+    }
+
+    /// Up for `startsecs` (PROC-013).
+    pub(crate) fn stayed_up(&mut self, now: Now, id: ProcId, run: RunId, child: Child) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let startsecs = process.spec.startsecs;
+        if now.mono < child.since.after(seconds(startsecs)) {
+            return;
+        }
+        process.failures = 0;
+        let name = process.name().to_owned();
+        self.change(now, id, State::Running { run, child }, child.pid);
+        self.log(Notice::Success { name, startsecs });
+    }
+}

@@ -1,0 +1,115 @@
+//! From a wish to stop to STOPPED, with SIGKILL at the deadline.
+
+use std::time::Duration;
+
+use crate::effect::Effect;
+use crate::input::SignalFailure;
+use crate::notice::Notice;
+use crate::process::{AfterStop, Child, ProcId, RunId, State};
+use crate::signal;
+use crate::supervisor::Supervisor;
+use crate::time::{Now, seconds};
+use crate::wait::Why;
+
+/// The least time between two SIGKILLs of one process: with `stopwaitsecs=0` there is no other pause.
+const KILL_PAUSE: Duration = Duration::from_secs(1);
+
+impl Supervisor {
+    /// Asks a process to stop (PROC-023, PROC-026). Does nothing in the other states.
+    pub(crate) fn stop(&mut self, now: Now, id: ProcId) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let kill_at = now.mono.after(seconds(process.spec.stopwaitsecs));
+        match process.state {
+            State::Backoff { .. } => {
+                process.failures = 0;
+                let name = process.name().to_owned();
+                self.log(Notice::StopInBackoff { name });
+                self.change(now, id, State::Stopped, 0);
+                self.after_stop(now, id);
+            }
+            State::Starting { run, child } => {
+                self.change(
+                    now,
+                    id,
+                    State::Stopping { run, child, kill_at },
+                    child.map_or(0, |child| child.pid),
+                );
+                if let Some(child) = child {
+                    self.send_stop_signal(id, run, child);
+                }
+            }
+            State::Running { run, child } => {
+                self.change(now, id, State::Stopping { run, child: Some(child), kill_at }, child.pid);
+                self.send_stop_signal(id, run, child);
+            }
+            State::Stopped
+            | State::Stopping { .. }
+            | State::Exited { .. }
+            | State::Fatal
+            | State::Unknown { .. } => {}
+        }
+    }
+
+    /// Sends `stopsignal`, to the group with `stopasgroup` (PROC-080).
+    pub(crate) fn send_stop_signal(&mut self, id: ProcId, run: RunId, child: Child) {
+        let Some(process) = self.processes.get(&id) else { return };
+        let (signal, group) = (process.spec.stopsignal, process.spec.stopasgroup);
+        self.send_ending(id, run, child, signal, group);
+    }
+
+    /// The deadline has passed: SIGKILL, and a new deadline (PROC-025, PROC-081).
+    pub(crate) fn escalate(&mut self, now: Now, id: ProcId, run: RunId, child: Child) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let pause = seconds(process.spec.stopwaitsecs).max(KILL_PAUSE);
+        process.state = State::Stopping { run, child: Some(child), kill_at: now.mono.after(pause) };
+        let (name, group) = (process.name().to_owned(), process.spec.killasgroup);
+        self.log(Notice::Killing { name, pid: child.pid });
+        self.send_ending(id, run, child, signal::KILL, group);
+    }
+
+    fn send_ending(&mut self, id: ProcId, run: RunId, child: Child, signal: signal::Signal, group: bool) {
+        let Some(process) = self.processes.get(&id) else { return };
+        let name = process.name().to_owned();
+        self.log(Notice::Kill { name, pid: child.pid, signal, group });
+        let token = self.new_signal(id, run, Why::Ending);
+        self.order(Effect::Signal { id: token, run, signal, group });
+    }
+
+    /// A signal could not be sent: gone already is fine, anything else leaves the process UNKNOWN (PROC-028, PROC-030).
+    pub(crate) fn signal_failed(&mut self, now: Now, id: ProcId, run: RunId, failure: &SignalFailure) {
+        let Some(process) = self.processes.get(&id) else { return };
+        if process.state.run() != Some(run) {
+            return;
+        }
+        let Some(child) = process.state.child() else { return };
+        let (name, pid) = (process.name().to_owned(), child.pid);
+        let error = failure.error.clone();
+        if failure.gone {
+            self.log(Notice::GoneBeforeSignal { name, pid, error });
+            return;
+        }
+        let problem = Notice::KillProblem { name, pid, error };
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.signal_problem = Some(problem.to_string());
+        }
+        self.log(problem);
+        self.change(now, id, State::Unknown { run, child }, pid);
+    }
+
+    /// A stop is done: carries out what an update wanted after it.
+    pub(crate) fn after_stop(&mut self, now: Now, id: ProcId) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        match std::mem::replace(&mut process.after_stop, AfterStop::Stay) {
+            AfterStop::Stay => {}
+            AfterStop::Remove => self.drop_member(id),
+            AfterStop::Replace(spec) => {
+                process.spec = spec;
+                process.failures = 0;
+                self.order(Effect::Reconfigure { id });
+                if self.phase.is_running() {
+                    self.launch(now, id);
+                }
+            }
+        }
+    }
+}

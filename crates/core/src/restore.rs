@@ -1,0 +1,73 @@
+//! What outlives a daemon: enough of each process that the next daemon goes on where this one stopped.
+
+use crate::effect::Effect;
+use crate::process::{ProcId, RunEnd, State};
+use crate::supervisor::Supervisor;
+use crate::time::Now;
+
+/// One process as it is written down at each change of its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// Where it stood.
+    pub state: State,
+    /// Failed starts in a row.
+    pub failures: i64,
+    /// Epoch seconds of the last start attempt; 0 never.
+    pub started: i64,
+    /// Epoch seconds of the last exit; 0 never.
+    pub stopped: i64,
+    /// Why the last start or run failed.
+    pub spawnerr: Option<String>,
+    /// Exit code of the last run.
+    pub exitstatus: Option<i32>,
+}
+
+impl Supervisor {
+    /// What to write down of a process.
+    #[must_use]
+    pub fn saved(&self, id: ProcId) -> Option<Saved> {
+        let process = self.processes.get(&id)?;
+        Some(Saved {
+            state: process.state,
+            failures: process.failures,
+            started: process.started,
+            stopped: process.stopped,
+            spawnerr: process.spawnerr.clone(),
+            exitstatus: process.exitstatus,
+        })
+    }
+
+    /// Puts a process back where it stood, without publishing: nothing happened to it.
+    ///
+    /// A child of which the state does not know yet, and an exit, are told afterwards as usual.
+    pub(crate) fn restore(&mut self, group: &str, process: &str, saved: &Saved, child_exists: bool) {
+        let Some(id) = self.member(group, process) else { return };
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        process.failures = saved.failures;
+        process.started = saved.started;
+        process.stopped = saved.stopped;
+        process.spawnerr = saved.spawnerr.clone();
+        process.exitstatus = saved.exitstatus;
+        process.state = saved.state;
+        if let Some(run) = saved.state.run() {
+            self.runs.insert(run, id);
+            self.skip_runs(run);
+            if !child_exists {
+                self.lost.push(run);
+            }
+        }
+        self.reschedule(id);
+    }
+
+    /// Runs without a child: their start never reached the keeper, or their end was told to nobody.
+    pub(crate) fn settle_lost_runs(&mut self, now: Now) {
+        for run in std::mem::take(&mut self.lost) {
+            let Some((id, process)) = self.running_process(run) else { continue };
+            if matches!(process.state, State::Starting { child: None, .. }) {
+                self.order(Effect::Spawn { id, run });
+            } else {
+                self.exited(now, run, RunEnd::Unknown(0), now.mono);
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The end: groups in descending order, one after another, each fully stopped before the next (PROC-184).
+
+use std::time::Duration;
+
+use crate::effect::{Effect, Event};
+use crate::notice::Notice;
+use crate::process::StateName;
+use crate::supervisor::Supervisor;
+use crate::time::{Mono, Now};
+
+/// Time between two `waiting for … to die` lines (PROC-241).
+const REPORT_EVERY: Duration = Duration::from_secs(3);
+
+/// What the daemon as a whole is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Groups are being set up.
+    #[default]
+    Setup,
+    /// The usual.
+    Running,
+    /// Everything is being stopped.
+    Stopping {
+        /// To come up again afterwards.
+        restart: bool,
+        /// Names of the groups still to be stopped; the last is next.
+        queue: Vec<String>,
+        /// When the next report is due.
+        report_at: Mono,
+    },
+    /// Everything is down; the shell has been told.
+    Down,
+}
+
+impl Phase {
+    /// Whether anything may be started.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        matches!(self, Self::Running)
+    }
+
+    /// Whether everything is being stopped, or already is.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        matches!(self, Self::Stopping { .. } | Self::Down)
+    }
+
+    pub(crate) fn begin(&mut self) {
+        if *self == Self::Setup {
+            *self = Self::Running;
+        }
+    }
+}
+
+impl Supervisor {
+    pub(crate) fn begin_shutdown(&mut self, now: Now, restart: bool) {
+        match &mut self.phase {
+            Phase::Stopping { restart: current, .. } => *current = *current && restart,
+            Phase::Down => {}
+            Phase::Setup | Phase::Running => {
+                let queue = self.groups_by_priority().iter().map(|group| group.name.clone()).collect();
+                self.phase = Phase::Stopping { restart, queue, report_at: now.mono };
+                self.publish(Event::SupervisorStopping);
+            }
+        }
+    }
+
+    pub(crate) fn shutdown_deadline(&self) -> Option<Mono> {
+        match &self.phase {
+            Phase::Stopping { report_at, .. } => Some(*report_at),
+            Phase::Setup | Phase::Running | Phase::Down => None,
+        }
+    }
+
+    /// Goes on with the end: stops the next group when the last one is down, reports, terminates.
+    pub(crate) fn advance_shutdown(&mut self, now: Now) {
+        while let Phase::Stopping { queue, .. } = &mut self.phase {
+            let Some(name) = queue.last().cloned() else { break };
+            self.stop_whole_group(now, &name);
+            if self.group_has_unstopped(&name) {
+                break;
+            }
+            if let Phase::Stopping { queue, .. } = &mut self.phase {
+                queue.pop();
+            }
+        }
+        self.report_shutdown(now);
+    }
+
+    fn stop_whole_group(&mut self, now: Now, name: &str) {
+        let Some(group) = self.group(name) else { return };
+        let descending: Vec<_> = self.by_priority(group).into_iter().rev().collect();
+        for id in descending {
+            match self.processes.get(&id).map(|process| process.state.name()) {
+                Some(StateName::Running | StateName::Starting) => self.stop(now, id),
+                Some(StateName::Backoff) => self.give_up(now, id),
+                Some(
+                    StateName::Stopped
+                    | StateName::Stopping
+                    | StateName::Exited
+                    | StateName::Fatal
+                    | StateName::Unknown,
+                )
+                | None => {}
+            }
+        }
+    }
+
+    fn group_has_unstopped(&self, name: &str) -> bool {
+        self.group(name).is_some_and(|group| {
+            group.members.iter().filter_map(|id| self.processes.get(id)).any(|p| !p.state.name().is_stopped())
+        })
+    }
+
+    fn report_shutdown(&mut self, now: Now) {
+        let unstopped: Vec<String> = self.unstopped_names();
+        let Phase::Stopping { restart, report_at, .. } = &mut self.phase else { return };
+        if unstopped.is_empty() {
+            let restart = *restart;
+            self.phase = Phase::Down;
+            self.order(Effect::Terminate { restart });
+        } else if *report_at <= now.mono {
+            *report_at = now.mono.after(REPORT_EVERY);
+            self.log(Notice::WaitingToDie { names: unstopped });
+        }
+    }
+
+    fn unstopped_names(&self) -> Vec<String> {
+        if !matches!(self.phase, Phase::Stopping { .. }) {
+            return Vec::new();
+        }
+        let members = self.groups.iter().flat_map(|group| &group.members);
+        members
+            .filter_map(|id| self.processes.get(id))
+            .filter(|process| !process.state.name().is_stopped())
+            .map(|process| process.spec.name.clone())
+            .collect()
+    }
+}

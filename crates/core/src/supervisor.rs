@@ -1,0 +1,235 @@
+//! The state machine's frame: inputs in, effects out, deadlines.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::effect::{Effect, Event};
+use crate::group::Group;
+use crate::input::{Input, SignalFailure, SignalId};
+use crate::notice::Notice;
+use crate::process::{ProcId, Process, RunId, State};
+use crate::shutdown::Phase;
+use crate::time::{Mono, Now};
+use crate::wait::{Waits, Why};
+
+/// Every group and process, and what is wanted of them.
+#[derive(Debug, Default)]
+pub struct Supervisor {
+    /// In the order they became active.
+    pub(crate) groups: Vec<Group>,
+    pub(crate) processes: BTreeMap<ProcId, Process>,
+    /// Which process a run under way belongs to.
+    pub(crate) runs: BTreeMap<RunId, ProcId>,
+    pub(crate) signals: BTreeMap<SignalId, (ProcId, RunId, Why)>,
+    pub(crate) waits: Waits,
+    pub(crate) phase: Phase,
+    /// Runs of an earlier daemon whose child does not exist.
+    pub(crate) lost: Vec<RunId>,
+    effects: VecDeque<Effect>,
+    deadlines: BTreeSet<(Mono, ProcId)>,
+    scheduled: BTreeMap<ProcId, Mono>,
+    next_process: u32,
+    next_run: u64,
+    next_signal: u64,
+}
+
+impl Supervisor {
+    /// Nothing supervised yet; set groups up, then [`Input::Begin`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a fact or a request. Follow with [`Self::poll_effect`] until it is empty.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Tick => {}
+            Input::Setup(spec) => self.setup_group(spec),
+            Input::Restore { group, process, saved, child_exists } => {
+                self.restore(&group, &process, &saved, child_exists);
+            }
+            Input::Begin { recovered } => self.begin(now, recovered),
+            Input::Spawned { run, pid, at } => self.spawned(now, run, pid, at),
+            Input::SpawnFailed { run, text } => self.spawn_failed(now, run, text),
+            Input::Exited { run, end, at } => self.exited(now, run, end, at),
+            Input::Signalled { id, outcome } => self.signalled(now, id, outcome),
+            Input::Request { call, request } => self.request(now, call, request),
+            Input::Shutdown => self.begin_shutdown(now, false),
+            Input::Restart => self.begin_shutdown(now, true),
+        }
+        self.run_deadlines(now);
+        self.advance_shutdown(now);
+    }
+
+    /// The next order, until there is none.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When to call with [`Input::Tick`] if nothing else happens before.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Mono> {
+        let process = self.deadlines.first().map(|&(at, _)| at);
+        match (process, self.shutdown_deadline()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// One process.
+    #[must_use]
+    pub fn process(&self, id: ProcId) -> Option<&Process> {
+        self.processes.get(&id)
+    }
+
+    /// Every process, by key.
+    pub fn processes(&self) -> impl Iterator<Item = (ProcId, &Process)> {
+        self.processes.iter().map(|(&id, process)| (id, process))
+    }
+
+    /// The process a run under way belongs to.
+    #[must_use]
+    pub fn process_of(&self, run: RunId) -> Option<ProcId> {
+        self.runs.get(&run).copied()
+    }
+
+    /// Whether requests to start are taken: false once a shutdown or restart began.
+    #[must_use]
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Makes sure no new run gets a number up to this one, which an earlier daemon gave.
+    pub fn skip_runs(&mut self, used: RunId) {
+        self.next_run = self.next_run.max(used.0);
+    }
+
+    pub(crate) fn order(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    pub(crate) fn log(&mut self, notice: Notice) {
+        self.order(Effect::Log(notice));
+    }
+
+    pub(crate) fn publish(&mut self, event: Event) {
+        self.order(Effect::Publish(event));
+    }
+
+    pub(crate) fn new_run(&mut self, id: ProcId) -> RunId {
+        self.next_run += 1;
+        let run = RunId(self.next_run);
+        self.runs.insert(run, id);
+        run
+    }
+
+    pub(crate) fn new_signal(&mut self, id: ProcId, run: RunId, why: Why) -> SignalId {
+        self.next_signal += 1;
+        let signal = SignalId(self.next_signal);
+        self.signals.insert(signal, (id, run, why));
+        signal
+    }
+
+    pub(crate) fn insert_process(&mut self, process: Process) -> ProcId {
+        self.next_process += 1;
+        let id = ProcId(self.next_process);
+        self.processes.insert(id, process);
+        self.publish(Event::ProcessAdded(id));
+        id
+    }
+
+    pub(crate) fn forget_process(&mut self, id: ProcId) {
+        if let Some(process) = self.processes.remove(&id) {
+            if let Some(run) = process.state.run() {
+                self.runs.remove(&run);
+            }
+            if let Some(at) = self.scheduled.remove(&id) {
+                self.deadlines.remove(&(at, id));
+            }
+            self.publish(Event::ProcessRemoved(id));
+            self.abandon_waits(id);
+        }
+    }
+
+    /// Changes a state, publishes it, and tells those who wait. The only caller of [`Process::enter`].
+    ///
+    /// `pid` is the one the event shows: that of the child which just ended, if it is the end of a run.
+    pub(crate) fn change(&mut self, now: Now, id: ProcId, state: State, pid: u32) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let (old_run, new_run) = (process.state.run(), state.run());
+        let from = process.enter(state);
+        let event = Event::ProcessState {
+            id,
+            from,
+            to: state.name(),
+            pid,
+            tries: process.failures,
+            expected: matches!(state, State::Exited { expected: true }),
+        };
+        if let Some(run) = old_run
+            && new_run != old_run
+        {
+            self.runs.remove(&run);
+        }
+        self.publish(event);
+        self.reschedule(id);
+        self.settle_waits(id);
+    }
+
+    /// Brings the deadline queue up to date with a process.
+    pub(crate) fn reschedule(&mut self, id: ProcId) {
+        let due = self.processes.get(&id).and_then(Process::deadline);
+        let before = match due {
+            Some(at) => self.scheduled.insert(id, at),
+            None => self.scheduled.remove(&id),
+        };
+        if before == due {
+            return;
+        }
+        if let Some(at) = before {
+            self.deadlines.remove(&(at, id));
+        }
+        if let Some(at) = due {
+            self.deadlines.insert((at, id));
+        }
+    }
+
+    fn run_deadlines(&mut self, now: Now) {
+        while let Some(&(at, id)) = self.deadlines.first() {
+            if at > now.mono {
+                break;
+            }
+            self.deadlines.remove(&(at, id));
+            self.scheduled.remove(&id);
+            self.deadline_passed(now, id);
+            self.reschedule(id);
+        }
+    }
+
+    fn deadline_passed(&mut self, now: Now, id: ProcId) {
+        self.report_waiting(now, id);
+        let Some(process) = self.processes.get(&id) else { return };
+        match process.state {
+            State::Starting { run, child: Some(child) } => self.stayed_up(now, id, run, child),
+            State::Backoff { retry_at } if retry_at <= now.mono => self.retry(now, id),
+            State::Stopping { run, child: Some(child), kill_at } if kill_at <= now.mono => {
+                self.escalate(now, id, run, child);
+            }
+            State::Backoff { .. }
+            | State::Stopping { .. }
+            | State::Starting { child: None, .. }
+            | State::Stopped
+            | State::Running { .. }
+            | State::Exited { .. }
+            | State::Fatal
+            | State::Unknown { .. } => {}
+        }
+    }
+
+    fn signalled(&mut self, now: Now, signal: SignalId, outcome: Result<(), SignalFailure>) {
+        let Some((id, run, why)) = self.signals.remove(&signal) else { return };
+        if let Err(failure) = &outcome {
+            self.signal_failed(now, id, run, failure);
+        }
+        self.settle_signal(signal, id, why, &outcome);
+    }
+}

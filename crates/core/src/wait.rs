@@ -1,0 +1,278 @@
+//! Requests whose asker waits: each is answered exactly once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::effect::{Answer, Effect, Outcome, Update};
+use crate::input::{CallId, Refusal, SignalFailure, SignalId};
+use crate::notice::Notice;
+use crate::process::{ProcId, Process, State, StateName};
+use crate::supervisor::Supervisor;
+use crate::time::Now;
+
+/// Time between two `waiting for NAME to stop` lines (PROC-309).
+const REPORT_EVERY: Duration = Duration::from_secs(2);
+
+/// Why a signal was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// To end the process.
+    Ending,
+    /// Because this request asked for it.
+    Asked(CallId),
+}
+
+/// What an asker waits for in one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// That its child exists.
+    Spawned,
+    /// That it is RUNNING.
+    Running,
+    /// That the stop signal is on its way.
+    StopSent,
+    /// That it has stopped.
+    Stopped,
+    /// That this signal was sent.
+    Signal(SignalId),
+}
+
+/// The shape of the answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Shape {
+    /// One process, under the name that was asked for.
+    One(String),
+    /// Many processes.
+    Many,
+    /// An update, with what is known of it so far.
+    Update(Update),
+}
+
+#[derive(Clone, Debug)]
+struct Wait {
+    shape: Shape,
+    open: Vec<(ProcId, Goal)>,
+    done: Vec<Outcome>,
+}
+
+/// All requests that are not answered yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Waits {
+    calls: BTreeMap<CallId, Wait>,
+    by_process: BTreeMap<ProcId, Vec<CallId>>,
+}
+
+impl Supervisor {
+    /// Registers a request and answers at once if nothing is open.
+    pub(crate) fn wait_for(
+        &mut self,
+        now: Now,
+        call: CallId,
+        shape: Shape,
+        open: Vec<(ProcId, Goal)>,
+        done: Vec<Outcome>,
+    ) {
+        for &(id, goal) in &open {
+            self.waits.by_process.entry(id).or_default().push(call);
+            if goal == Goal::Stopped {
+                self.start_reporting(now, id);
+            }
+        }
+        self.waits.calls.insert(call, Wait { shape, open: open.clone(), done });
+        for (id, _) in open {
+            self.settle_waits(id);
+        }
+        self.answer_if_done(call);
+    }
+
+    /// Answers a request at once.
+    pub(crate) fn answer(&mut self, call: CallId, result: Result<(), Refusal>) {
+        self.order(Effect::Answer { call, answer: Answer::One(result) });
+    }
+
+    /// A process changed: whose goal is reached, or out of reach?
+    pub(crate) fn settle_waits(&mut self, id: ProcId) {
+        let Some(calls) = self.waits.by_process.get(&id).cloned() else { return };
+        for call in calls {
+            self.settle_call(call, id, verdict);
+        }
+    }
+
+    /// A signal that somebody asked for was sent, or not.
+    pub(crate) fn settle_signal(
+        &mut self,
+        signal: SignalId,
+        id: ProcId,
+        why: Why,
+        outcome: &Result<(), SignalFailure>,
+    ) {
+        match why {
+            Why::Ending => {
+                if let Some(calls) = self.waits.by_process.get(&id).cloned() {
+                    for call in calls {
+                        self.settle_call(call, id, |_, goal| (goal == Goal::StopSent).then_some(Ok(())));
+                    }
+                }
+            }
+            Why::Asked(call) => {
+                let result = match outcome {
+                    Err(failure) if !failure.gone => Err(failure.error.clone()),
+                    Ok(()) | Err(_) => Ok(()),
+                };
+                self.settle_call(call, id, |process, goal| {
+                    (goal == Goal::Signal(signal)).then(|| {
+                        result.clone().map_err(|error| {
+                            let (name, pid) = (process.name(), process.pid());
+                            Refusal::Failed(format!("unknown problem sending sig {name} ({pid}):{error}"))
+                        })
+                    })
+                });
+            }
+        }
+    }
+
+    /// A process is gone for good: nothing is left to wait for in it.
+    pub(crate) fn abandon_waits(&mut self, id: ProcId) {
+        for call in self.waits.by_process.remove(&id).unwrap_or_default() {
+            if let Some(wait) = self.waits.calls.get_mut(&call) {
+                wait.open.retain(|&(owner, _)| owner != id);
+            }
+            self.answer_if_done(call);
+        }
+    }
+
+    /// Settles the goals that a call has in one process by `judge`, then answers if none is left.
+    fn settle_call(
+        &mut self,
+        call: CallId,
+        id: ProcId,
+        judge: impl Fn(&Process, Goal) -> Option<Result<(), Refusal>>,
+    ) {
+        let Some(process) = self.processes.get(&id) else { return };
+        let Some(wait) = self.waits.calls.get_mut(&call) else { return };
+        let mut still_open = Vec::with_capacity(wait.open.len());
+        for &(owner, goal) in &wait.open {
+            match if owner == id { judge(process, goal) } else { None } {
+                Some(result) => wait.done.push(outcome(process, result)),
+                None => still_open.push((owner, goal)),
+            }
+        }
+        wait.open = still_open;
+        self.answer_if_done(call);
+    }
+
+    fn answer_if_done(&mut self, call: CallId) {
+        if self.waits.calls.get(&call).is_none_or(|wait| !wait.open.is_empty()) {
+            return;
+        }
+        let Some(wait) = self.waits.calls.remove(&call) else { return };
+        self.waits.by_process.retain(|_, calls| {
+            calls.retain(|&other| other != call);
+            !calls.is_empty()
+        });
+        let answer = match wait.shape {
+            Shape::Many => Answer::Many(wait.done),
+            Shape::Update(update) => Answer::Updated(update),
+            Shape::One(asked) => {
+                let result = wait.done.into_iter().next().map_or(Ok(()), |outcome| outcome.result);
+                Answer::One(result.map_err(|refusal| refusal.about(asked)))
+            }
+        };
+        self.order(Effect::Answer { call, answer });
+    }
+
+    fn start_reporting(&mut self, now: Now, id: ProcId) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let stopping = matches!(process.state, State::Stopping { .. });
+        if stopping && process.report_at.is_none() {
+            process.report_at = Some(now.mono);
+            self.report_waiting(now, id);
+            self.reschedule(id);
+        }
+    }
+
+    /// Logs `waiting for NAME to stop` while a client waits for it (PROC-309).
+    pub(crate) fn report_waiting(&mut self, now: Now, id: ProcId) {
+        let watched = self.waits.by_process.contains_key(&id);
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        if process.report_at.is_none_or(|at| at > now.mono) {
+            return;
+        }
+        let stopping = matches!(process.state, State::Stopping { .. });
+        process.report_at = (stopping && watched).then(|| now.mono.after(REPORT_EVERY));
+        if stopping && watched {
+            let name = process.name().to_owned();
+            self.log(Notice::WaitingToStop { name });
+        }
+    }
+}
+
+/// Whether a goal is reached (`Ok`), out of reach (`Err`), or still open.
+fn verdict(process: &Process, goal: Goal) -> Option<Result<(), Refusal>> {
+    match goal {
+        Goal::Running => start_verdict(process, false),
+        Goal::Spawned => start_verdict(process, true),
+        Goal::Stopped | Goal::StopSent => stop_verdict(process),
+        Goal::Signal(_) => process.state.name().is_stopped().then_some(Ok(())),
+    }
+}
+
+/// RPC-111: the spawn error first, then the state.
+fn start_verdict(process: &Process, child_is_enough: bool) -> Option<Result<(), Refusal>> {
+    match process.state.name() {
+        StateName::Running => Some(Ok(())),
+        StateName::Starting => (child_is_enough && process.state.child().is_some()).then_some(Ok(())),
+        StateName::Stopped
+        | StateName::Backoff
+        | StateName::Stopping
+        | StateName::Exited
+        | StateName::Fatal
+        | StateName::Unknown => Some(Err(match process.spawnerr {
+            Some(_) => Refusal::SpawnError(full_name(process)),
+            None => Refusal::AbnormalTermination(full_name(process)),
+        })),
+    }
+}
+
+fn stop_verdict(process: &Process) -> Option<Result<(), Refusal>> {
+    let name = process.state.name();
+    if name == StateName::Unknown {
+        let text = process.signal_problem.clone().unwrap_or_default();
+        return Some(Err(Refusal::Failed(text)));
+    }
+    name.is_stopped().then_some(Ok(()))
+}
+
+/// `P` if the group has the same name, else `G:P` (RPC-080).
+pub(crate) fn full_name(process: &Process) -> String {
+    if process.group == process.spec.name {
+        process.spec.name.clone()
+    } else {
+        format!("{}:{}", process.group, process.spec.name)
+    }
+}
+
+pub(crate) fn outcome(process: &Process, result: Result<(), Refusal>) -> Outcome {
+    Outcome { group: process.group.clone(), process: process.spec.name.clone(), result }
+}
+
+impl Refusal {
+    /// The same refusal, naming the process as the asker did.
+    #[must_use]
+    fn about(self, asked: String) -> Self {
+        match self {
+            Self::SpawnError(_) => Self::SpawnError(asked),
+            Self::AbnormalTermination(_) => Self::AbnormalTermination(asked),
+            Self::NotRunning(_) => Self::NotRunning(asked),
+            Self::AlreadyStarted(_) => Self::AlreadyStarted(asked),
+            Self::BadName(_)
+            | Self::NoFile(_)
+            | Self::NotExecutable(_)
+            | Self::BadSignal(_)
+            | Self::Failed(_)
+            | Self::AlreadyAdded(_)
+            | Self::StillRunning(_)
+            | Self::ShuttingDown => self,
+        }
+    }
+}
