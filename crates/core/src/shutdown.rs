@@ -93,7 +93,7 @@ impl Supervisor {
         for id in descending {
             match self.processes.get(&id).map(|process| process.state.name()) {
                 Some(StateName::Running | StateName::Starting) => self.stop(now, id),
-                Some(StateName::Backoff) => self.give_up(now, id),
+                Some(StateName::Backoff) => self.give_up(id),
                 Some(
                     StateName::Stopped
                     | StateName::Stopping

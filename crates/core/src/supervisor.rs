@@ -51,7 +51,7 @@ impl Supervisor {
             Input::Spawned { run, pid, at } => self.spawned(now, run, pid, at),
             Input::SpawnFailed { run, text } => self.spawn_failed(now, run, text),
             Input::Exited { run, end, at } => self.exited(now, run, end, at),
-            Input::Signalled { id, outcome } => self.signalled(now, id, outcome),
+            Input::Signalled { id, outcome } => self.signalled(id, outcome),
             Input::Request { call, request } => self.request(now, call, request),
             Input::Shutdown => self.begin_shutdown(now, false),
             Input::Restart => self.begin_shutdown(now, true),
@@ -153,7 +153,7 @@ impl Supervisor {
     /// Changes a state, publishes it, and tells those who wait. The only caller of [`Process::enter`].
     ///
     /// `pid` is the one the event shows: that of the child which just ended, if it is the end of a run.
-    pub(crate) fn change(&mut self, now: Now, id: ProcId, state: State, pid: u32) {
+    pub(crate) fn change(&mut self, id: ProcId, state: State, pid: u32) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let (old_run, new_run) = (process.state.run(), state.run());
         let from = process.enter(state);
@@ -225,10 +225,10 @@ impl Supervisor {
         }
     }
 
-    fn signalled(&mut self, now: Now, signal: SignalId, outcome: Result<(), SignalFailure>) {
+    fn signalled(&mut self, signal: SignalId, outcome: Result<(), SignalFailure>) {
         let Some((id, run, why)) = self.signals.remove(&signal) else { return };
         if let Err(failure) = &outcome {
-            self.signal_failed(now, id, run, failure);
+            self.signal_failed(id, run, failure);
         }
         self.settle_signal(signal, id, why, &outcome);
     }

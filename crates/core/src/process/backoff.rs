@@ -15,25 +15,25 @@ impl Supervisor {
         let Some(process) = self.processes.get_mut(&id) else { return };
         process.failures += 1;
         let wait = Duration::from_secs(u64::try_from(process.failures).unwrap_or(0));
-        self.change(now, id, State::Backoff { retry_at: now.mono.after(wait) }, pid);
-        self.give_up_if_exhausted(now, id);
+        self.change(id, State::Backoff { retry_at: now.mono.after(wait) }, pid);
+        self.give_up_if_exhausted(id);
     }
 
-    fn give_up_if_exhausted(&mut self, now: Now, id: ProcId) {
+    fn give_up_if_exhausted(&mut self, id: ProcId) {
         let Some(process) = self.processes.get(&id) else { return };
         let exhausted = process.failures > process.spec.startretries;
         if exhausted && matches!(process.state, State::Backoff { .. }) {
             let name = process.name().to_owned();
-            self.give_up(now, id);
+            self.give_up(id);
             self.log(Notice::GaveUp { name });
         }
     }
 
     /// BACKOFF → FATAL; the spawn error is kept (PROC-021, PROC-027).
-    pub(crate) fn give_up(&mut self, now: Now, id: ProcId) {
+    pub(crate) fn give_up(&mut self, id: ProcId) {
         if let Some(process) = self.processes.get_mut(&id) {
             process.failures = 0;
-            self.change(now, id, State::Fatal, 0);
+            self.change(id, State::Fatal, 0);
         }
     }
 
@@ -42,7 +42,7 @@ impl Supervisor {
         if self.phase.is_running() {
             self.launch(now, id);
         } else {
-            self.give_up(now, id);
+            self.give_up(id);
         }
     }
 }

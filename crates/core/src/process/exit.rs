@@ -20,7 +20,7 @@ impl Supervisor {
                     self.exited_too_quickly(now, id, pid, end);
                 } else {
                     let child = Child { pid, since };
-                    self.change(now, id, State::Running { run, child }, pid);
+                    self.change(id, State::Running { run, child }, pid);
                     self.exited_by_itself(now, id, pid, end, true);
                 }
             }
@@ -37,7 +37,7 @@ impl Supervisor {
         let name = process.name().to_owned();
         let expected = is_expected(&process.spec.exitcodes, end);
         self.log(Notice::Stopped { name, end, expected });
-        self.change(now, id, State::Stopped, child.map_or(0, |child| child.pid));
+        self.change(id, State::Stopped, child.map_or(0, |child| child.pid));
         self.after_stop(now, id);
     }
 
@@ -68,7 +68,7 @@ impl Supervisor {
                 Autorestart::Never => false,
             };
         self.log(Notice::Exited { name, end, expected });
-        self.change(now, id, State::Exited { expected }, pid);
+        self.change(id, State::Exited { expected }, pid);
         if again && self.phase.is_running() {
             self.launch(now, id);
         }

@@ -13,7 +13,7 @@ impl Supervisor {
         if let Some(process) = self.processes.get_mut(&id) {
             process.note_attempt(now);
         }
-        self.change(now, id, State::Starting { run, child: None }, 0);
+        self.change(id, State::Starting { run, child: None }, 0);
         self.order(Effect::Spawn { id, run });
     }
 
@@ -62,7 +62,7 @@ impl Supervisor {
     pub(crate) fn spawn_failed(&mut self, now: Now, run: RunId, text: String) {
         let Some((id, process)) = self.running_process(run) else { return };
         if matches!(process.state, State::Stopping { .. }) {
-            self.change(now, id, State::Stopped, 0);
+            self.change(id, State::Stopped, 0);
             self.after_stop(now, id);
             return;
         }
@@ -80,7 +80,7 @@ impl Supervisor {
         }
         process.failures = 0;
         let name = process.name().to_owned();
-        self.change(now, id, State::Running { run, child }, child.pid);
+        self.change(id, State::Running { run, child }, child.pid);
         self.log(Notice::Success { name, startsecs });
     }
 }

@@ -24,22 +24,17 @@ impl Supervisor {
                 process.failures = 0;
                 let name = process.name().to_owned();
                 self.log(Notice::StopInBackoff { name });
-                self.change(now, id, State::Stopped, 0);
+                self.change(id, State::Stopped, 0);
                 self.after_stop(now, id);
             }
             State::Starting { run, child } => {
-                self.change(
-                    now,
-                    id,
-                    State::Stopping { run, child, kill_at },
-                    child.map_or(0, |child| child.pid),
-                );
+                self.change(id, State::Stopping { run, child, kill_at }, child.map_or(0, |child| child.pid));
                 if let Some(child) = child {
                     self.send_stop_signal(id, run, child);
                 }
             }
             State::Running { run, child } => {
-                self.change(now, id, State::Stopping { run, child: Some(child), kill_at }, child.pid);
+                self.change(id, State::Stopping { run, child: Some(child), kill_at }, child.pid);
                 self.send_stop_signal(id, run, child);
             }
             State::Stopped
@@ -76,7 +71,7 @@ impl Supervisor {
     }
 
     /// A signal could not be sent: gone already is fine, anything else leaves the process UNKNOWN (PROC-028, PROC-030).
-    pub(crate) fn signal_failed(&mut self, now: Now, id: ProcId, run: RunId, failure: &SignalFailure) {
+    pub(crate) fn signal_failed(&mut self, id: ProcId, run: RunId, failure: &SignalFailure) {
         let Some(process) = self.processes.get(&id) else { return };
         if process.state.run() != Some(run) {
             return;
@@ -93,7 +88,7 @@ impl Supervisor {
             process.signal_problem = Some(problem.to_string());
         }
         self.log(problem);
-        self.change(now, id, State::Unknown { run, child }, pid);
+        self.change(id, State::Unknown { run, child }, pid);
     }
 
     /// A stop is done: carries out what an update wanted after it.
