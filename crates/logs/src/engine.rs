@@ -1,0 +1,296 @@
+//! The log thread and the handle to it.
+//!
+//! Owns the children's pipes and all open logs. Never makes a caller wait, never blocks on a reader of a log, and never
+//! lets one child's flood keep another's line waiting for more than a turn.
+
+pub(crate) mod credit;
+mod desk;
+mod outlet;
+mod outputs;
+mod sources;
+mod stream;
+mod wake;
+mod worker;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use crate::file::RotatingFile;
+use crate::journal::{self, Journal, Line};
+use crate::level::Level;
+use credit::Lease;
+use wake::Wake;
+use worker::Worker;
+
+/// How long [`Engine::shutdown`] waits for the last writes.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(3);
+
+/// Which stream, chosen by the caller: one output channel of one run of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+impl StreamId {
+    /// The daemon's own log, in [`LogEvent`]s about its file. Not for [`Engine::attach`].
+    pub const JOURNAL: Self = Self(u64::MAX);
+}
+
+/// Where the lines of a stream go in syslog (PROC-152).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyslogTag {
+    /// The ident: the daemon's program name, such as `supervisord`.
+    pub ident: String,
+    /// What stands before each line: the process name.
+    pub name: String,
+}
+
+/// What happens to the bytes of a stream.
+#[derive(Debug, Default)]
+pub struct Sink {
+    /// Where they are appended. Streams whose files have the same path share one file, so that rotation is right for
+    /// all; the limits of the last one count.
+    pub file: Option<RotatingFile>,
+    /// Send each line to syslog too.
+    pub syslog: Option<SyslogTag>,
+    /// Remove ANSI sequences from everything but the tags (PROC-150, PROC-151).
+    pub strip_ansi: bool,
+    /// Bytes kept between communication tags; 0 does not look for tags (PROC-155).
+    pub capture_maxbytes: usize,
+    /// Report each chunk, captured data included, for PROCESS_LOG events (PROC-160).
+    pub events: bool,
+    /// Report each chunk for another reason: the event listener protocol, the debug echo.
+    pub copy: bool,
+}
+
+/// What the log thread has to tell.
+#[derive(Debug)]
+pub enum LogEvent {
+    /// The child closed its end while it lives. The stream is gone.
+    Closed {
+        /// Which stream.
+        id: StreamId,
+    },
+    /// All that was asked for by [`Engine::drain`] is in the log (or waits for a full fifo or terminal to have room). The stream is gone.
+    Drained {
+        /// Which stream.
+        id: StreamId,
+    },
+    /// All that was asked for by [`Engine::sync`] is in the logs.
+    Synced {
+        /// The caller's.
+        token: u64,
+    },
+    /// [`Engine::clear`] is done.
+    Cleared {
+        /// The caller's.
+        token: u64,
+        /// False when the file could not be removed or created; a [`LogEvent::Warn`] came before, saying why.
+        ok: bool,
+    },
+    /// A chunk as read, after ANSI removal; only with [`Sink::events`] or [`Sink::copy`].
+    Chunk {
+        /// Which stream.
+        id: StreamId,
+        /// At most 128 KiB.
+        data: Vec<u8>,
+        /// Keep it as long as `data` waits: a stream with too much of it waiting is not read on.
+        lease: Lease,
+    },
+    /// What stood between communication tags.
+    Captured {
+        /// Which stream.
+        id: StreamId,
+        /// At most `capture_maxbytes`, or a single chunk if that is more (PROC-159).
+        data: Vec<u8>,
+    },
+    /// A log cannot be written: its bytes are dropped until [`LogEvent::Resumed`].
+    Dropping {
+        /// A stream that writes there, or [`StreamId::JOURNAL`].
+        id: StreamId,
+        /// Why.
+        error: io::Error,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A log is written again.
+    Resumed {
+        /// A stream that writes there, or [`StreamId::JOURNAL`].
+        id: StreamId,
+        /// How many bytes were dropped.
+        bytes: u64,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// [`Engine::watch`]: the log at this path has more bytes, or is another file.
+    Grew {
+        /// As it was asked for.
+        path: PathBuf,
+    },
+    /// Something for the daemon's log, at level WARN.
+    Warn {
+        /// The line.
+        text: String,
+    },
+}
+
+/// What the handle asks of the thread.
+pub(crate) enum Command {
+    Attach { id: StreamId, pipe: OwnedFd, sink: Box<Sink> },
+    Drain { id: StreamId },
+    Sync { ids: Vec<StreamId>, token: u64 },
+    Watch { path: PathBuf },
+    ReopenAll,
+    ReopenJournal,
+    Clear { id: StreamId, token: u64 },
+    Reconfigure { id: StreamId, sink: Box<Sink> },
+    SetJournal(Box<Journal>),
+    Journal(Line),
+    Credit { id: StreamId },
+    Shutdown,
+}
+
+/// The handle to the log thread; clones are the same thread. When the last one is gone, the thread ends by itself.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    commands: Sender<Command>,
+    wake: Arc<Wake>,
+    level: AtomicU8,
+    queue: journal::Queue,
+    thread: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    handle: JoinHandle<()>,
+    ended: Receiver<()>,
+}
+
+impl Shared {
+    fn send(&self, command: Command) {
+        // Fails only after shutdown, when there is nobody to ask anything of.
+        if self.commands.send(command).is_ok() {
+            self.wake.once();
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.send(Command::Shutdown);
+    }
+}
+
+impl Engine {
+    /// Starts the log thread. `events` is called on it, so it must only pass the event on, and not wait.
+    ///
+    /// # Errors
+    /// No descriptor or no thread could be had.
+    pub fn start(events: impl Fn(LogEvent) + Send + 'static) -> io::Result<Self> {
+        let (commands, inbox) = mpsc::channel();
+        let wake = Arc::new(Wake::new()?);
+        let queue = journal::Queue::default();
+        let mut worker =
+            Worker::new(inbox, commands.clone(), Arc::clone(&wake), queue.clone(), Box::new(events))?;
+        let (end, ended) = mpsc::channel();
+        let handle = std::thread::Builder::new().name("logs".to_owned()).spawn(move || {
+            worker.run();
+            // Nobody waits when the handle is gone.
+            let _ = end.send(());
+        })?;
+        let thread = Mutex::new(Some(Running { handle, ended }));
+        let level = AtomicU8::new(0);
+        Ok(Self { shared: Arc::new(Shared { commands, wake, level, queue, thread }) })
+    }
+
+    /// Takes over the read end of a child's pipe: it is made non-blocking and read as data comes. An older stream of
+    /// the same id is closed without a word.
+    pub fn attach(&self, id: StreamId, pipe: OwnedFd, sink: Sink) {
+        self.send(Command::Attach { id, pipe, sink: Box::new(sink) });
+    }
+
+    /// The child has exited: reads what it wrote before this call, closes the pipe, then says [`LogEvent::Drained`],
+    /// also for a stream that is not there (any more). Others that hold the pipe open are not read further (PROC-085).
+    pub fn drain(&self, id: StreamId) {
+        self.send(Command::Drain { id });
+    }
+
+    /// Reads and writes what is in these pipes now, then says [`LogEvent::Synced`], so that a tail sees it. With no
+    /// ids it waits for the journal lines so far.
+    pub fn sync(&self, ids: Vec<StreamId>, token: u64) {
+        self.send(Command::Sync { ids, token });
+    }
+
+    /// Asks for one [`LogEvent::Grew`] when the log at this path (as given to [`RotatingFile::open`], the daemon's own
+    /// included) is next written, rotated, cleared or reopened, or when a stream first opens it. For tails that
+    /// follow; ask again after each.
+    pub fn watch(&self, path: PathBuf) {
+        self.send(Command::Watch { path });
+    }
+
+    /// Closes and reopens all logs of live streams, in append mode (PROC-140).
+    pub fn reopen_all(&self) {
+        self.send(Command::ReopenAll);
+    }
+
+    /// Closes and reopens the daemon's own log (PROC-170); lines queued before go into the old file.
+    pub fn reopen_journal(&self) {
+        self.send(Command::ReopenJournal);
+    }
+
+    /// Removes and recreates the log of a live stream ([`StreamId::JOURNAL`]: the daemon's own), then says
+    /// [`LogEvent::Cleared`]. `ok` is true for a stream that has no file or is not there.
+    pub fn clear(&self, id: StreamId, token: u64) {
+        self.send(Command::Clear { id, token });
+    }
+
+    /// Replaces what happens to the bytes of a live stream.
+    pub fn reconfigure(&self, id: StreamId, sink: Sink) {
+        self.send(Command::Reconfigure { id, sink: Box::new(sink) });
+    }
+
+    /// Says where the daemon's own lines go, from the next one on. Lines before the first journal are kept for it.
+    pub fn set_journal(&self, journal: Journal) {
+        self.shared.level.store(journal.level as u8, Ordering::Relaxed);
+        self.send(Command::SetJournal(Box::new(journal)));
+    }
+
+    /// Whether a line of this level would be written: ask before formatting a costly one.
+    #[must_use]
+    pub fn wants(&self, level: Level) -> bool {
+        level as u8 >= self.shared.level.load(Ordering::Relaxed)
+    }
+
+    /// A line of the daemon's own log, stamped with the time of this call. Never waits: when too many lines are queued
+    /// it is dropped, and the number of dropped lines is logged later.
+    pub fn journal(&self, level: Level, text: String) {
+        if self.wants(level) && self.shared.queue.admit(text.len()) {
+            self.send(Command::Journal(Line { at: SystemTime::now(), level, text }));
+        }
+    }
+
+    /// Does everything asked for so far, writes what is held back, and ends the thread. Pipes still open are closed
+    /// unread. Returns false if the thread did not end in time (3 s: a disk that hangs).
+    pub fn shutdown(self) -> bool {
+        self.send(Command::Shutdown);
+        let running = self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(running) = running else { return true };
+        match running.ended.recv_timeout(SHUTDOWN_WAIT) {
+            Err(mpsc::RecvTimeoutError::Timeout) => false,
+            Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => running.handle.join().is_ok(),
+        }
+    }
+
+    fn send(&self, command: Command) {
+        self.shared.send(command);
+    }
+}

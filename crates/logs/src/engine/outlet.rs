@@ -1,0 +1,143 @@
+//! One open log, and what waits for it while it is full.
+//!
+//! A regular file never makes anything wait. A fifo or terminal whose reader is slow keeps the rest of a chunk here;
+//! the streams that write there pause until it is gone, and nothing else does.
+
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+
+use super::sources::Sources;
+use crate::file::{Notice, RotatingFile};
+
+/// Bytes that may wait for one full target; what exceeds it (the last words of children that ended, the daemon's own
+/// lines) is dropped and counted.
+const WAITING_LIMIT: usize = 4 << 20;
+
+/// A log file as the log thread holds it.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    file: RotatingFile,
+    /// How it is known to [`Sources`].
+    key: u64,
+    waiting: Vec<u8>,
+}
+
+impl Outlet {
+    pub(super) fn new(file: RotatingFile, key: u64) -> Self {
+        Self { file, key, waiting: Vec::new() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Whether those who write here should wait.
+    pub(super) fn is_full(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    pub(super) fn notices(&mut self) -> Vec<Notice> {
+        if self.file.has_notices() { self.file.take_notices() } else { Vec::new() }
+    }
+
+    /// Appends `data`, or keeps what does not fit until [`Self::flush`].
+    pub(super) fn write(&mut self, data: &[u8], sources: &Sources) {
+        if self.is_full() {
+            self.keep(data);
+            return;
+        }
+        let settled = self.file.write(data);
+        if settled < data.len() {
+            self.keep(&data[settled..]);
+            self.wait(sources);
+        }
+    }
+
+    /// There may be room: writes what waits. Returns whether nothing waits any more.
+    pub(super) fn flush(&mut self, sources: &Sources) -> bool {
+        self.forget(sources);
+        let settled = self.file.write(&self.waiting);
+        self.waiting.drain(..settled);
+        if self.is_full() {
+            self.wait(sources);
+        } else {
+            self.waiting = Vec::new();
+        }
+        !self.is_full()
+    }
+
+    /// Takes over a file that was opened later for the same path.
+    pub(super) fn supersede(&mut self, file: RotatingFile, sources: &Sources) {
+        self.forget(sources);
+        self.file.supersede(file);
+        self.go_on(sources);
+    }
+
+    pub(super) fn reopen(&mut self, sources: &Sources) -> io::Result<()> {
+        self.forget(sources);
+        let result = self.file.reopen();
+        self.go_on(sources);
+        result
+    }
+
+    pub(super) fn clear(&mut self, sources: &Sources) -> io::Result<()> {
+        self.forget(sources);
+        let result = self.file.clear();
+        self.go_on(sources);
+        result
+    }
+
+    /// The end: tries to get rid of what waits until `deadline`, then gives it up.
+    pub(super) fn finish(&mut self, deadline: Instant, sources: &Sources) {
+        self.forget(sources);
+        while self.is_full() && self.file.wait_for_room(deadline.saturating_duration_since(Instant::now())) {
+            let settled = self.file.write(&self.waiting);
+            self.waiting.drain(..settled);
+        }
+        self.abandon(sources);
+    }
+
+    /// Gives up what waits.
+    fn abandon(&mut self, sources: &Sources) {
+        self.forget(sources);
+        if self.is_full() {
+            self.file.drop_bytes(Errno::AGAIN.into(), self.waiting.len());
+            self.waiting.clear();
+        }
+    }
+
+    fn keep(&mut self, data: &[u8]) {
+        if self.waiting.len() + data.len() > WAITING_LIMIT {
+            self.file.drop_bytes(Errno::AGAIN.into(), data.len());
+        } else {
+            self.waiting.extend_from_slice(data);
+        }
+    }
+
+    fn go_on(&mut self, sources: &Sources) {
+        if self.is_full() {
+            self.flush(sources);
+        }
+    }
+
+    /// Asks to be told when there is room. What cannot be waited for is given up.
+    fn wait(&mut self, sources: &Sources) {
+        let Some(fd) = self.file.waits_for() else { return };
+        if sources.add(fd, self.key, EventFlags::OUT).is_err() {
+            self.abandon(sources);
+        }
+    }
+
+    /// Must come before anything that may close the file: a duplicate of stdout would stay in the set for ever.
+    fn forget(&self, sources: &Sources) {
+        if self.is_full()
+            && let Some(fd) = self.file.waits_for()
+        {
+            sources.remove(fd);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Everything the log thread gives out: the open logs, one for each path, syslog, and what the daemon is told.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::outlet::Outlet;
+use super::sources::Sources;
+use super::{LogEvent, StreamId, SyslogTag};
+use crate::file::{Notice, RotatingFile};
+use crate::syslog::Syslog;
+
+/// Names an open log; never given out twice. Odd, so that it is never the key of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct OutletKey(u64);
+
+impl OutletKey {
+    /// The outlet that this source is, if it is one.
+    pub(super) fn from_source(key: u64) -> Option<Self> {
+        (key % 2 == 1).then_some(Self(key))
+    }
+}
+
+pub(super) struct Outputs {
+    pub(super) sources: Sources,
+    open: BTreeMap<OutletKey, Shared>,
+    next_key: u64,
+    /// Paths that somebody wants to hear of, open or not.
+    watched: HashSet<PathBuf>,
+    /// Paths whose limits have been found fault with: once is enough for a file that every run opens again.
+    warned: HashSet<PathBuf>,
+    syslog: Syslog,
+    /// Bytes that syslog did not take, in the present episode.
+    syslog_dropped: Option<u64>,
+    tell: Box<dyn Fn(LogEvent) + Send>,
+}
+
+struct Shared {
+    outlet: Outlet,
+    users: usize,
+}
+
+impl Outputs {
+    pub(super) fn new(sources: Sources, tell: Box<dyn Fn(LogEvent) + Send>) -> Self {
+        Self {
+            sources,
+            open: BTreeMap::new(),
+            next_key: 1,
+            watched: HashSet::new(),
+            warned: HashSet::new(),
+            syslog: Syslog::default(),
+            syslog_dropped: None,
+            tell,
+        }
+    }
+
+    pub(super) fn tell(&self, event: LogEvent) {
+        (self.tell)(event);
+    }
+
+    pub(super) fn warn(&self, text: String) {
+        self.tell(LogEvent::Warn { text });
+    }
+
+    /// One more user of this file. Those who name the same path share it, with the file opened last.
+    pub(super) fn acquire(&mut self, mut file: RotatingFile, id: StreamId) -> OutletKey {
+        let path = file.path().to_owned();
+        let notices = file.take_notices();
+        let found = self.open.iter_mut().find(|(_, shared)| shared.outlet.path() == path);
+        let key = if let Some((&key, shared)) = found {
+            shared.users += 1;
+            shared.outlet.supersede(file, &self.sources);
+            key
+        } else {
+            self.open_outlet(file)
+        };
+        self.report(id, &path, notices);
+        self.settle(key, id);
+        key
+    }
+
+    fn open_outlet(&mut self, file: RotatingFile) -> OutletKey {
+        let key = OutletKey(self.next_key);
+        self.next_key += 2;
+        self.open.insert(key, Shared { outlet: Outlet::new(file, key.0), users: 1 });
+        key
+    }
+
+    /// One user less. The last one closes the file, as soon as nothing waits for it.
+    pub(super) fn release(&mut self, key: OutletKey) {
+        if let Some(shared) = self.open.get_mut(&key) {
+            shared.users -= 1;
+            if shared.users == 0 && !shared.outlet.is_full() {
+                self.open.remove(&key);
+            }
+        }
+    }
+
+    pub(super) fn is_full(&self, key: OutletKey) -> bool {
+        self.open.get(&key).is_some_and(|shared| shared.outlet.is_full())
+    }
+
+    pub(super) fn write(&mut self, key: OutletKey, id: StreamId, data: &[u8]) {
+        if let Some(shared) = self.open.get_mut(&key) {
+            shared.outlet.write(data, &self.sources);
+            self.settle(key, id);
+        }
+    }
+
+    /// A full log may have room. Returns whether those who wait for it may go on.
+    pub(super) fn flush(&mut self, key: OutletKey, id: StreamId) -> bool {
+        let Some(shared) = self.open.get_mut(&key) else { return false };
+        let free = shared.outlet.flush(&self.sources);
+        let unused = shared.users == 0;
+        self.settle(key, id);
+        if free && unused {
+            self.open.remove(&key);
+        }
+        free
+    }
+
+    pub(super) fn reopen(&mut self, key: OutletKey, id: StreamId) {
+        let Some(shared) = self.open.get_mut(&key) else { return };
+        if let Err(error) = shared.outlet.reopen(&self.sources) {
+            let path = shared.outlet.path().display();
+            (self.tell)(LogEvent::Warn { text: format!("log file '{path}' could not be reopened: {error}") });
+        }
+        self.settle(key, id);
+    }
+
+    /// Returns whether the log is now a new, empty file.
+    pub(super) fn clear(&mut self, key: OutletKey, id: StreamId) -> bool {
+        let Some(shared) = self.open.get_mut(&key) else { return true };
+        let result = shared.outlet.clear(&self.sources);
+        if let Err(error) = &result {
+            let path = shared.outlet.path().display();
+            (self.tell)(LogEvent::Warn { text: format!("log file '{path}' could not be cleared: {error}") });
+        }
+        self.settle(key, id);
+        result.is_ok()
+    }
+
+    /// Every open log.
+    pub(super) fn keys(&self) -> Vec<OutletKey> {
+        self.open.keys().copied().collect()
+    }
+
+    /// The end: what still waits for a full log has until `deadline`.
+    pub(super) fn finish(&mut self, deadline: Instant) {
+        for key in self.keys() {
+            if let Some(shared) = self.open.get_mut(&key) {
+                shared.outlet.finish(deadline, &self.sources);
+                self.settle(key, StreamId::JOURNAL);
+            }
+        }
+    }
+
+    pub(super) fn syslog(&mut self, id: StreamId, tag: &SyslogTag, data: &[u8]) {
+        let path = self.syslog.path().to_owned();
+        match self.syslog.send(&tag.ident, &tag.name, data) {
+            Ok(()) => {
+                if let Some(bytes) = self.syslog_dropped.take() {
+                    self.tell(LogEvent::Resumed { id, bytes, path });
+                }
+            }
+            Err((error, bytes)) => {
+                if self.syslog_dropped.is_none() {
+                    self.tell(LogEvent::Dropping { id, error, path });
+                }
+                *self.syslog_dropped.get_or_insert(0) += bytes as u64;
+            }
+        }
+    }
+
+    /// Somebody wants to hear of the next change of this log.
+    pub(super) fn watch(&mut self, path: PathBuf) {
+        self.watched.insert(path);
+    }
+
+    /// After anything was done to a log: says what it has to say, and tells the watchers.
+    fn settle(&mut self, key: OutletKey, id: StreamId) {
+        let Some(shared) = self.open.get_mut(&key) else { return };
+        let notices = shared.outlet.notices();
+        if notices.is_empty() && self.watched.is_empty() {
+            return;
+        }
+        let path = shared.outlet.path().to_owned();
+        self.report(id, &path, notices);
+        if self.watched.remove(&path) {
+            self.tell(LogEvent::Grew { path });
+        }
+    }
+
+    fn report(&mut self, id: StreamId, path: &Path, notices: Vec<Notice>) {
+        for notice in notices {
+            match notice {
+                Notice::Dropping(error) => self.tell(LogEvent::Dropping { id, error, path: path.to_owned() }),
+                Notice::Resumed(bytes) => self.tell(LogEvent::Resumed { id, bytes, path: path.to_owned() }),
+                Notice::Unlimited => self.warn_unlimited(path),
+                Notice::Warn(text) => self.warn(text),
+            }
+        }
+    }
+
+    fn warn_unlimited(&mut self, path: &Path) {
+        if self.warned.insert(path.to_owned()) {
+            let path = path.display();
+            self.warn(format!(
+                "log file '{path}' cannot be rotated because it is not a regular file: its maxbytes is taken as 0"
+            ));
+        }
+    }
+}

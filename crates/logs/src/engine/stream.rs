@@ -1,0 +1,233 @@
+//! One output channel of one child: its pipe, and what its bytes go through.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+
+use super::credit::Account;
+use super::outputs::{OutletKey, Outputs};
+use super::{LogEvent, Sink, StreamId, SyslogTag};
+use crate::ansi::AnsiFilter;
+use crate::capture::{CaptureBuffer, Piece, Scanner};
+
+/// What a read found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Got {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing for now.
+    Nothing,
+    /// Nobody can write any more.
+    End,
+}
+
+pub(super) struct Stream {
+    id: StreamId,
+    key: u64,
+    pipe: OwnedFd,
+    /// Whether the pipe is waited for.
+    listening: bool,
+    account: Arc<Account>,
+    route: Route,
+    capture: Option<(Scanner, CaptureBuffer)>,
+}
+
+/// Where bytes go that are not tags.
+struct Route {
+    id: StreamId,
+    outlet: Option<OutletKey>,
+    syslog: Option<SyslogTag>,
+    ansi: Option<AnsiFilter>,
+    report: bool,
+    /// The last chunk without its ANSI sequences.
+    stripped: Vec<u8>,
+}
+
+impl Stream {
+    /// `key` is how the pipe is known to the sources.
+    pub(super) fn new(
+        id: StreamId,
+        key: u64,
+        pipe: OwnedFd,
+        sink: Sink,
+        account: Arc<Account>,
+        out: &mut Outputs,
+    ) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&pipe, true)?;
+        let capture = capture(&sink);
+        let route = Route::new(id, sink, out);
+        Ok(Self { id, key, pipe, listening: false, account, route, capture })
+    }
+
+    pub(super) fn id(&self) -> StreamId {
+        self.id
+    }
+
+    pub(super) fn outlet(&self) -> Option<OutletKey> {
+        self.route.outlet
+    }
+
+    /// Waits for the pipe, or stops waiting for it, as the outlet and the credit allow.
+    pub(super) fn listen(&mut self, out: &Outputs) -> io::Result<()> {
+        let wanted = !self.must_pause(out);
+        if wanted && !self.listening {
+            out.sources.add(&self.pipe, self.key, EventFlags::IN)?;
+        } else if !wanted && self.listening {
+            // Taken out, not masked: the end of a masked pipe would still wake the thread, again and again.
+            out.sources.remove(&self.pipe);
+        }
+        self.listening = wanted;
+        Ok(())
+    }
+
+    pub(super) fn must_pause(&self, out: &Outputs) -> bool {
+        self.route.outlet.is_some_and(|key| out.is_full(key))
+            || (self.route.report && self.account.is_spent())
+    }
+
+    /// Bytes in the pipe now.
+    pub(super) fn pending(&self) -> u64 {
+        rustix::io::ioctl_fionread(&self.pipe).unwrap_or(0)
+    }
+
+    /// Reads once and passes on what was read.
+    pub(super) fn turn(&mut self, buffer: &mut [u8], out: &mut Outputs) -> Got {
+        loop {
+            match rustix::io::read(&self.pipe, &mut *buffer) {
+                Ok(0) => return Got::End,
+                Ok(count) => {
+                    self.pass(&buffer[..count], out);
+                    return Got::Bytes(count);
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Got::Nothing,
+                Err(error) => {
+                    out.warn(format!("cannot read the output of a child any more: {error}"));
+                    return Got::End;
+                }
+            }
+        }
+    }
+
+    /// Replaces what happens to the bytes. What the old way held back goes the old way.
+    pub(super) fn reconfigure(&mut self, sink: Sink, out: &mut Outputs) {
+        self.flush(out);
+        self.capture = capture(&sink);
+        // The new one first: a file that both name must not be closed in between.
+        let old = std::mem::replace(&mut self.route, Route::new(self.id, sink, out));
+        old.close(out);
+    }
+
+    /// The end: what was held back is given out, the pipe and the log are closed.
+    pub(super) fn close(mut self, out: &mut Outputs) {
+        self.flush(out);
+        if self.listening {
+            out.sources.remove(&self.pipe);
+        }
+        self.route.close(out);
+    }
+
+    fn pass(&mut self, data: &[u8], out: &mut Outputs) {
+        let Self { route, capture, .. } = self;
+        let account = &self.account;
+        match capture {
+            None => route.log(data, account, out),
+            Some((scanner, kept)) => scanner.feed(data, |piece| match piece {
+                Piece::Log(data) => route.log(data, account, out),
+                Piece::Inside(data) => kept.push(route.report(data, account, out)),
+                Piece::End => out.tell(LogEvent::Captured { id: route.id, data: kept.take() }),
+            }),
+        }
+    }
+
+    fn flush(&mut self, out: &mut Outputs) {
+        let Self { route, capture, account, .. } = self;
+        if let Some((scanner, _)) = capture {
+            scanner.finish(|piece| match piece {
+                Piece::Log(data) => route.log(data, account, out),
+                // Not given out at the end.
+                Piece::Inside(_) | Piece::End => {}
+            });
+        }
+        route.finish(account, out);
+    }
+}
+
+impl Route {
+    fn new(id: StreamId, sink: Sink, out: &mut Outputs) -> Self {
+        Self {
+            id,
+            outlet: sink.file.map(|file| out.acquire(file, id)),
+            syslog: sink.syslog,
+            ansi: sink.strip_ansi.then(AnsiFilter::default),
+            report: sink.events || sink.copy,
+            stripped: Vec::new(),
+        }
+    }
+
+    /// Passes bytes from outside of tags to wherever they go.
+    fn log(&mut self, data: &[u8], account: &Arc<Account>, out: &mut Outputs) {
+        if strip(self.ansi.as_mut(), data, &mut self.stripped) {
+            self.write(&self.stripped, out);
+            self.tell(&self.stripped, account, out);
+        } else {
+            self.write(data, out);
+            self.tell(data, account, out);
+        }
+    }
+
+    /// Reports bytes from between tags, and returns them as they are to be captured.
+    fn report<'a>(&'a mut self, data: &'a [u8], account: &Arc<Account>, out: &Outputs) -> &'a [u8] {
+        let data = if strip(self.ansi.as_mut(), data, &mut self.stripped) { &self.stripped } else { data };
+        self.tell(data, account, out);
+        data
+    }
+
+    fn finish(&mut self, account: &Arc<Account>, out: &mut Outputs) {
+        let Some(ansi) = &mut self.ansi else { return };
+        self.stripped.clear();
+        ansi.finish(&mut self.stripped);
+        self.write(&self.stripped, out);
+        self.tell(&self.stripped, account, out);
+    }
+
+    fn write(&self, data: &[u8], out: &mut Outputs) {
+        if data.is_empty() {
+            return;
+        }
+        if let Some(key) = self.outlet {
+            out.write(key, self.id, data);
+        }
+        if let Some(tag) = &self.syslog {
+            out.syslog(self.id, tag, data);
+        }
+    }
+
+    fn tell(&self, data: &[u8], account: &Arc<Account>, out: &Outputs) {
+        if self.report && !data.is_empty() {
+            let lease = account.lend(data.len());
+            out.tell(LogEvent::Chunk { id: self.id, data: data.to_vec(), lease });
+        }
+    }
+
+    fn close(self, out: &mut Outputs) {
+        if let Some(key) = self.outlet {
+            out.release(key);
+        }
+    }
+}
+
+/// Puts `data` without ANSI sequences into `stripped`; false if it may be used as it is.
+fn strip(ansi: Option<&mut AnsiFilter>, data: &[u8], stripped: &mut Vec<u8>) -> bool {
+    let Some(ansi) = ansi.filter(|ansi| !ansi.passes(data)) else { return false };
+    stripped.clear();
+    ansi.feed(data, stripped);
+    true
+}
+
+fn capture(sink: &Sink) -> Option<(Scanner, CaptureBuffer)> {
+    (sink.capture_maxbytes > 0).then(|| (Scanner::default(), CaptureBuffer::new(sink.capture_maxbytes)))
+}

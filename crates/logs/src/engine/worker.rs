@@ -1,0 +1,265 @@
+//! The log thread's loop.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::{Event, EventFlags};
+
+use super::credit::Account;
+use super::desk::Desk;
+use super::outputs::{OutletKey, Outputs};
+use super::sources::Sources;
+use super::stream::{Got, Stream};
+use super::wake::Wake;
+use super::{Command, LogEvent, Sink, StreamId};
+use crate::journal::Queue;
+
+/// Longest chunk (PROC-130).
+const CHUNK: usize = 128 * 1024;
+/// Events taken from the kernel at once.
+const EVENTS: usize = 64;
+/// Chunks read from one stream before the others have their turn.
+const CHUNKS_A_TURN: usize = 4;
+/// Commands carried out before the pipes have their turn.
+const COMMANDS_A_TURN: usize = 1024;
+/// How long full logs have to take what waits for them when the thread ends.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+/// The key of the handle; streams have other even keys, outlets have odd ones.
+const WAKE: u64 = 0;
+
+pub(super) struct Worker {
+    inbox: Receiver<Command>,
+    commands: Sender<Command>,
+    wake: Arc<Wake>,
+    out: Outputs,
+    desk: Desk,
+    streams: HashMap<u64, Stream>,
+    keys: HashMap<StreamId, u64>,
+    next_key: u64,
+    buffer: Box<[u8]>,
+    stopping: bool,
+}
+
+impl Worker {
+    pub(super) fn new(
+        inbox: Receiver<Command>,
+        commands: Sender<Command>,
+        wake: Arc<Wake>,
+        queue: Queue,
+        tell: Box<dyn Fn(LogEvent) + Send>,
+    ) -> io::Result<Self> {
+        let sources = Sources::new()?;
+        sources.add(&*wake, WAKE, EventFlags::IN)?;
+        Ok(Self {
+            inbox,
+            commands,
+            wake,
+            out: Outputs::new(sources, tell),
+            desk: Desk::new(queue),
+            streams: HashMap::new(),
+            keys: HashMap::new(),
+            next_key: WAKE + 2,
+            buffer: vec![0; CHUNK].into_boxed_slice(),
+            stopping: false,
+        })
+    }
+
+    /// Works until [`Command::Shutdown`].
+    pub(super) fn run(&mut self) {
+        let (mut events, mut keys) = (Vec::<Event>::with_capacity(EVENTS), Vec::new());
+        while !self.stopping {
+            if let Err(error) = self.out.sources.wait(&mut events, &mut keys) {
+                self.out.warn(format!("the log thread ends: {error}"));
+                break;
+            }
+            for &key in &keys {
+                self.happened(key);
+            }
+        }
+        self.finish();
+    }
+
+    fn happened(&mut self, key: u64) {
+        if key == WAKE {
+            self.obey();
+        } else if let Some(outlet) = OutletKey::from_source(key) {
+            self.room(outlet);
+        } else {
+            self.readable(key);
+        }
+    }
+
+    /// Bytes, or the end, of a child's output. What is left after a turn is reported again at once.
+    fn readable(&mut self, key: u64) {
+        let Some(stream) = self.streams.get_mut(&key) else { return };
+        for _ in 0..CHUNKS_A_TURN {
+            match stream.turn(&mut self.buffer, &mut self.out) {
+                Got::Bytes(count) if count == CHUNK && !stream.must_pause(&self.out) => {}
+                Got::Bytes(_) | Got::Nothing => break,
+                Got::End => {
+                    let id = stream.id();
+                    self.close(key);
+                    self.out.tell(LogEvent::Closed { id });
+                    return;
+                }
+            }
+        }
+        self.listen(key);
+    }
+
+    /// A full log has room: those who wait for it go on.
+    fn room(&mut self, outlet: OutletKey) {
+        if !self.out.flush(outlet, StreamId::JOURNAL) {
+            return;
+        }
+        let waiting: Vec<u64> = self
+            .streams
+            .iter()
+            .filter(|(_, stream)| stream.outlet() == Some(outlet))
+            .map(|(&key, _)| key)
+            .collect();
+        for key in waiting {
+            self.listen(key);
+        }
+    }
+
+    fn listen(&mut self, key: u64) {
+        let Some(stream) = self.streams.get_mut(&key) else { return };
+        if let Err(error) = stream.listen(&self.out) {
+            let id = stream.id();
+            self.out.warn(format!("cannot wait for the output of a child: {error}"));
+            self.close(key);
+            self.out.tell(LogEvent::Closed { id });
+        }
+    }
+
+    fn obey(&mut self) {
+        self.wake.take();
+        for _ in 0..COMMANDS_A_TURN {
+            let Ok(command) = self.inbox.try_recv() else { return };
+            self.carry_out(command);
+            if self.stopping {
+                return;
+            }
+        }
+        // There may be more: come back after the pipes.
+        self.wake.once();
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Attach { id, pipe, sink } => self.attach(id, pipe, *sink),
+            Command::Drain { id } => self.drain(id),
+            Command::Sync { ids, token } => self.sync(&ids, token),
+            Command::Watch { path } => self.out.watch(path),
+            Command::ReopenAll => self.reopen_all(),
+            Command::ReopenJournal => self.desk.reopen(&mut self.out),
+            Command::Clear { id, token } => self.clear(id, token),
+            Command::Reconfigure { id, sink } => self.reconfigure(id, *sink),
+            Command::SetJournal(journal) => self.desk.set(*journal, &mut self.out),
+            Command::Journal(line) => self.desk.write(line, &mut self.out),
+            Command::Credit { id } => self.resume(id),
+            Command::Shutdown => self.stopping = true,
+        }
+    }
+
+    fn attach(&mut self, id: StreamId, pipe: OwnedFd, sink: Sink) {
+        if let Some(&old) = self.keys.get(&id) {
+            self.close(old);
+        }
+        let key = self.next_key;
+        self.next_key += 2;
+        let account = Account::new(id, self.commands.clone(), Arc::clone(&self.wake));
+        match Stream::new(id, key, pipe, sink, account, &mut self.out) {
+            Ok(stream) => {
+                self.streams.insert(key, stream);
+                self.keys.insert(id, key);
+                self.listen(key);
+            }
+            Err(error) => {
+                self.out.warn(format!("cannot read the output of a child: {error}"));
+                self.out.tell(LogEvent::Closed { id });
+            }
+        }
+    }
+
+    fn drain(&mut self, id: StreamId) {
+        if let Some(key) = self.catch_up(id) {
+            self.close(key);
+        }
+        self.out.tell(LogEvent::Drained { id });
+    }
+
+    fn sync(&mut self, ids: &[StreamId], token: u64) {
+        for &id in ids {
+            if let Some(key) = self.catch_up(id) {
+                self.listen(key);
+            }
+        }
+        self.out.tell(LogEvent::Synced { token });
+    }
+
+    /// Reads what is in the pipe now: at most its capacity, however fast somebody goes on writing.
+    fn catch_up(&mut self, id: StreamId) -> Option<u64> {
+        let key = *self.keys.get(&id)?;
+        let stream = self.streams.get_mut(&key)?;
+        let mut left = stream.pending();
+        while left > 0 {
+            match stream.turn(&mut self.buffer, &mut self.out) {
+                Got::Bytes(count) => left = left.saturating_sub(count as u64),
+                Got::Nothing | Got::End => break,
+            }
+        }
+        Some(key)
+    }
+
+    fn reopen_all(&mut self) {
+        let journal = self.desk.outlets();
+        for key in self.out.keys() {
+            if !journal.contains(&Some(key)) {
+                self.out.reopen(key, StreamId::JOURNAL);
+            }
+        }
+    }
+
+    fn clear(&mut self, id: StreamId, token: u64) {
+        let stream = self.keys.get(&id).and_then(|key| self.streams.get(key));
+        let outlet =
+            if id == StreamId::JOURNAL { self.desk.outlets()[0] } else { stream.and_then(Stream::outlet) };
+        let ok = outlet.is_none_or(|key| self.out.clear(key, id));
+        self.out.tell(LogEvent::Cleared { token, ok });
+    }
+
+    fn reconfigure(&mut self, id: StreamId, sink: Sink) {
+        let Some(&key) = self.keys.get(&id) else { return };
+        if let Some(stream) = self.streams.get_mut(&key) {
+            stream.reconfigure(sink, &mut self.out);
+        }
+        self.listen(key);
+    }
+
+    fn resume(&mut self, id: StreamId) {
+        if let Some(&key) = self.keys.get(&id) {
+            self.listen(key);
+        }
+    }
+
+    fn close(&mut self, key: u64) {
+        if let Some(stream) = self.streams.remove(&key) {
+            self.keys.remove(&stream.id());
+            stream.close(&mut self.out);
+        }
+    }
+
+    fn finish(&mut self) {
+        let keys: Vec<u64> = self.streams.keys().copied().collect();
+        for key in keys {
+            self.close(key);
+        }
+        self.out.finish(Instant::now() + LAST_WRITES);
+    }
+}

@@ -1,0 +1,257 @@
+//! A log file: appended to, rotated by size, reopened, cleared, and never a reason to stop.
+//!
+//! Owns the descriptor and the names `PATH`, `PATH.1` … `PATH.N`. Never splits a chunk over two files, never waits for
+//! a reader, and never returns a write error: what cannot be written is dropped and counted (see [`Notice`]), and every
+//! later write tries again.
+//!
+//! What is lost when the process dies: nothing that [`RotatingFile::write`] has settled, as there is no buffer here.
+
+mod rotate;
+mod target;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+pub use rotate::clear_path;
+use target::{Kind, Opened};
+
+/// Mode of a named log at creation, before the umask (PROC-134).
+pub const MODE_NAMED: u32 = 0o666;
+/// Mode of an AUTO log at creation (PROC-131).
+pub const MODE_AUTO: u32 = 0o600;
+
+/// Most bytes given to a shared descriptor at once: a pipe that polls as writable takes this much without waiting.
+const SHARED_WRITE: usize = 4096;
+
+/// Something about a log file that somebody should be told.
+#[derive(Debug)]
+pub enum Notice {
+    /// A write failed: from now on bytes are dropped. Said once per episode.
+    Dropping(io::Error),
+    /// Writing works again; so many bytes were dropped meanwhile.
+    Resumed(u64),
+    /// It has a size limit but cannot be rotated: the limit is ignored (D-10). Said when it is opened.
+    Unlimited,
+    /// A line for the daemon's log, at level WARN.
+    Warn(String),
+}
+
+/// A log file that rotates by size.
+#[derive(Debug)]
+pub struct RotatingFile {
+    path: PathBuf,
+    maxbytes: u64,
+    backups: u32,
+    mode: u32,
+    /// `None` while the target cannot be opened: each write tries again.
+    target: Option<Opened>,
+    /// Rotate when the file has this many bytes: `maxbytes`, or more after a rotation that failed.
+    rotate_at: u64,
+    /// Bytes dropped in the present episode; `None` while all is well.
+    dropped: Option<u64>,
+    notices: Vec<Notice>,
+}
+
+impl RotatingFile {
+    /// Opens `path` for appending, creating it with `mode` (see [`MODE_NAMED`], [`MODE_AUTO`]).
+    ///
+    /// `maxbytes` ≤ 0 never rotates; `backups` ≤ 0 truncates instead of renaming. What cannot be rotated (a fifo, a
+    /// terminal, `/dev/stdout`) is treated as `maxbytes` 0, with a [`Notice::Unlimited`] if another limit was given. A fifo
+    /// without a reader is opened by a later write; until then its bytes are dropped. `/dev/stdout` that cannot be
+    /// opened (a socket, somebody else's terminal) becomes a duplicate of descriptor 1.
+    ///
+    /// # Errors
+    /// Those of open(2): the path is a directory, may not be written, has no parent …
+    pub fn open(path: impl Into<PathBuf>, maxbytes: i64, backups: i64, mode: u32) -> io::Result<Self> {
+        let path = path.into();
+        let target = target::open(&path, mode)?;
+        let mut file = Self {
+            path,
+            maxbytes: u64::try_from(maxbytes).unwrap_or(0),
+            backups: u32::try_from(backups.max(0)).unwrap_or(u32::MAX),
+            mode,
+            target,
+            rotate_at: 0,
+            dropped: None,
+            notices: Vec::new(),
+        };
+        file.rotate_at = file.maxbytes;
+        file.check_limit();
+        Ok(file)
+    }
+
+    /// The path as configured.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Goes on with `newer`, which was opened later for the same path: with its limits, and with its file if the path
+    /// leads to another one by now.
+    pub fn supersede(&mut self, newer: Self) {
+        (self.maxbytes, self.backups) = (newer.maxbytes, newer.backups);
+        self.rotate_at = self.maxbytes;
+        self.target = newer.target.or(self.target.take());
+        self.notices.extend(newer.notices);
+    }
+
+    /// Appends `data` whole, then rotates if the file has reached its limit (PROC-135).
+    ///
+    /// Returns how many bytes are settled: written, or dropped because of an error. Less than `data.len()` only when
+    /// the target is a fifo, terminal or socket that is full: wait until [`Self::waits_for`] is writable, then give
+    /// the rest again.
+    pub fn write(&mut self, data: &[u8]) -> usize {
+        if self.target.is_none() && !self.try_open(data.len()) {
+            return data.len();
+        }
+        let mut settled = 0;
+        while settled < data.len() {
+            match self.write_some(&data[settled..]) {
+                Ok(count) => settled += count,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return settled,
+                Err(error) => {
+                    self.fail(error.into(), data.len() - settled);
+                    return data.len();
+                }
+            }
+        }
+        self.succeed();
+        self.rotate_if_due();
+        data.len()
+    }
+
+    /// The descriptor to wait for after a [`Self::write`] that did not settle everything.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<BorrowedFd<'_>> {
+        self.target.as_ref().map(|target| target.fd.as_fd())
+    }
+
+    /// Waits until a full target has room, or cannot be written any more; false if that takes longer than `limit`.
+    #[must_use]
+    pub fn wait_for_room(&self, limit: Duration) -> bool {
+        self.target
+            .as_ref()
+            .is_none_or(|target| target::is_writable(target.fd.as_fd(), limit).unwrap_or(true))
+    }
+
+    /// Counts `bytes` as dropped without trying to write them, because of `error`.
+    pub fn drop_bytes(&mut self, error: io::Error, bytes: usize) {
+        self.fail(error, bytes);
+    }
+
+    /// What happened since the last call, oldest first.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Whether [`Self::take_notices`] has something.
+    #[must_use]
+    pub fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
+    /// Closes the file and opens its path again in append mode (PROC-140).
+    ///
+    /// # Errors
+    /// Those of open(2); the old file stays open then.
+    pub fn reopen(&mut self) -> io::Result<()> {
+        self.target = target::open(&self.path, self.mode)?;
+        self.rotate_at = self.maxbytes;
+        Ok(())
+    }
+
+    /// Removes the file and creates it anew (PROC-141). Does nothing to what is not a regular file.
+    ///
+    /// # Errors
+    /// Those of unlink(2) and open(2); the old file stays open then.
+    pub fn clear(&mut self) -> io::Result<()> {
+        clear_path(&self.path)?;
+        self.reopen()
+    }
+
+    fn write_some(&self, data: &[u8]) -> Result<usize, Errno> {
+        let Some(target) = &self.target else { return Err(Errno::BADF) };
+        if !target.shared {
+            return rustix::io::write(&target.fd, data);
+        }
+        if !target::is_writable(target.fd.as_fd(), Duration::ZERO)? {
+            return Err(Errno::AGAIN);
+        }
+        rustix::io::write(&target.fd, &data[..data.len().min(SHARED_WRITE)])
+    }
+
+    /// Opens a target that was not there; counts `bytes` as dropped if it still is not.
+    fn try_open(&mut self, bytes: usize) -> bool {
+        match target::open(&self.path, self.mode) {
+            Ok(Some(target)) => self.target = Some(target),
+            Ok(None) => self.fail(Errno::NXIO.into(), bytes),
+            Err(error) => self.fail(error, bytes),
+        }
+        self.target.is_some()
+    }
+
+    fn fail(&mut self, error: io::Error, bytes: usize) {
+        if self.target.as_ref().is_some_and(|target| target.is_gone(&error)) {
+            self.target = None;
+        }
+        if self.dropped.is_none() {
+            self.notices.push(Notice::Dropping(error));
+        }
+        *self.dropped.get_or_insert(0) += bytes as u64;
+    }
+
+    fn succeed(&mut self) {
+        if let Some(bytes) = self.dropped.take() {
+            self.notices.push(Notice::Resumed(bytes));
+        }
+    }
+
+    /// Treats a limit on what cannot be rotated as none (D-10). A device such as `/dev/null` never fills up, so it
+    /// needs no warning.
+    fn check_limit(&mut self) {
+        let Some(target) = &self.target else { return };
+        if self.maxbytes > 0 && target.kind == Kind::Stream {
+            self.notices.push(Notice::Unlimited);
+            self.maxbytes = 0;
+        }
+    }
+
+    /// Rotates a regular file whose end is at or past its limit (PROC-135).
+    fn rotate_if_due(&mut self) {
+        let Some(target) = &self.target else { return };
+        if self.maxbytes == 0 || target.kind != Kind::Regular {
+            return;
+        }
+        // The real position, not a count of our own: others may append to this file or truncate it.
+        if rustix::fs::tell(&target.fd).is_ok_and(|end| end >= self.rotate_at) {
+            self.rotate();
+        }
+    }
+
+    fn rotate(&mut self) {
+        match rotate::rotate(&self.path, self.backups).and_then(|()| self.open_rotated()) {
+            Ok(fd) => {
+                self.target = Some(Opened::regular(fd));
+                self.rotate_at = self.maxbytes;
+            }
+            Err(error) => {
+                let path = self.path.display();
+                self.notices.push(Notice::Warn(format!("log file '{path}' could not be rotated: {error}")));
+                // Not at once again: the same chunk-sized file after file of warnings would help nobody.
+                self.rotate_at = self.rotate_at.saturating_add(self.maxbytes);
+            }
+        }
+    }
+
+    fn open_rotated(&self) -> io::Result<OwnedFd> {
+        target::open_regular(&self.path, self.mode, self.backups == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

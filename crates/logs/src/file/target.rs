@@ -1,0 +1,124 @@
+//! Opening what a log path leads to: a regular file, or something that cannot be rotated and may be full.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+/// What a target is, as far as rotation goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Can be renamed and measured.
+    Regular,
+    /// A fifo, terminal or socket, or whatever the standard streams are: cannot be rotated.
+    Stream,
+    /// A device that never fills up, such as `/dev/null`.
+    Device,
+}
+
+/// An open target.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) fd: OwnedFd,
+    pub(super) kind: Kind,
+    /// The open file is shared with others (a duplicate of descriptor 1 or 2), so it must not be made non-blocking.
+    pub(super) shared: bool,
+}
+
+impl Opened {
+    pub(super) fn regular(fd: OwnedFd) -> Self {
+        Self { fd, kind: Kind::Regular, shared: false }
+    }
+
+    /// Whether this error says that the open file is of no more use, so that the path must be opened again.
+    pub(super) fn is_gone(&self, error: &io::Error) -> bool {
+        self.kind == Kind::Stream
+            || matches!(
+                Errno::from_io_error(error),
+                Some(Errno::STALE | Errno::IO | Errno::BADF | Errno::NODEV | Errno::NXIO)
+            )
+    }
+}
+
+/// Opens `path` for appending without ever waiting. `None` is a fifo that has no reader yet.
+pub(super) fn open(path: &Path, mode: u32) -> io::Result<Option<Opened>> {
+    // Non-blocking: opening a fifo would wait for a reader, writing to one for room. Regular files do not care.
+    match append(path, mode, OFlags::NONBLOCK) {
+        Ok(fd) => opened(fd, path).map(Some),
+        Err(error) => match standard_stream(path) {
+            Some(fd) => Ok(Some(Opened { fd: fd?, kind: Kind::Stream, shared: true })),
+            None if error == Errno::NXIO && is_fifo(path) => Ok(None),
+            None => Err(error.into()),
+        },
+    }
+}
+
+/// Opens the new base file of a rotation.
+pub(super) fn open_regular(path: &Path, mode: u32, truncate: bool) -> io::Result<OwnedFd> {
+    let flags = if truncate { OFlags::TRUNC } else { OFlags::empty() };
+    Ok(append(path, mode, flags | OFlags::NONBLOCK)?)
+}
+
+fn append(path: &Path, mode: u32, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | flags;
+    rustix::fs::open(path, flags, Mode::from_raw_mode(mode))
+}
+
+fn opened(fd: OwnedFd, path: &Path) -> io::Result<Opened> {
+    let kind = match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
+        // Renaming `/dev/stdout` would hurt everybody, even if it leads to a regular file.
+        FileType::RegularFile if standard_number(path).is_none() => Kind::Regular,
+        FileType::CharacterDevice if rustix::fs::tell(&fd).is_ok() => Kind::Device,
+        FileType::BlockDevice => Kind::Device,
+        _ => Kind::Stream,
+    };
+    Ok(Opened { fd, kind, shared: false })
+}
+
+/// Whether a log path may be removed: a regular file under a name of its own. Missing counts as not.
+pub(super) fn is_regular(path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(meta) => Ok(meta.is_file() && standard_number(path).is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_fifo(path: &Path) -> bool {
+    rustix::fs::stat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
+}
+
+/// A duplicate of our own stdout or stderr, if `path` means one of them.
+fn standard_stream(path: &Path) -> Option<io::Result<OwnedFd>> {
+    match standard_number(path)? {
+        1 => Some(io::stdout().as_fd().try_clone_to_owned()),
+        2 => Some(io::stderr().as_fd().try_clone_to_owned()),
+        _ => None,
+    }
+}
+
+/// The descriptor that `path`, or the link that it is, names: `/dev/stdout`, `/dev/fd/N`, `/proc/self/fd/N` …
+fn standard_number(path: &Path) -> Option<u32> {
+    named_number(path).or_else(|| named_number(&fs::read_link(path).ok()?))
+}
+
+fn named_number(path: &Path) -> Option<u32> {
+    match path.to_str()? {
+        "/dev/stdout" => Some(1),
+        "/dev/stderr" => Some(2),
+        text => ["/dev/fd/", "/proc/self/fd/"].iter().find_map(|dir| text.strip_prefix(dir))?.parse().ok(),
+    }
+}
+
+/// Whether, now or within `limit`, a write of a few kilobytes would not wait.
+pub(super) fn is_writable(fd: BorrowedFd<'_>, limit: Duration) -> Result<bool, Errno> {
+    let limit = Timespec::try_from(limit).unwrap_or_default();
+    let mut polled = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
+    rustix::event::poll(&mut polled, Some(&limit))?;
+    Ok(!polled[0].revents().is_empty())
+}
