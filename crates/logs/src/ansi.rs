@@ -100,7 +100,7 @@ mod tests {
             (b"an ESC alone \x1b stays", b"an ESC alone \x1b stays"),
             (b"\x1b\x1b[1mx", b"\x1bx"),
             (b"\x1b]0;title\x07", b"\x1b]0;title\x07"),
-            (b"unfinished \x1b[12 eats to the first ending: h", b"unfinished ts to the first ending: h"),
+            (b"unfinished \x1b[12 eats to the first ending: h", b"unfinished  to the first ending: h"),
             (b"at the end \x1b[1;", b"at the end "),
             (b"at the end \x1b", b"at the end \x1b"),
             (b"\xff\xfe\x1b[mraw\xc3", b"\xff\xferaw\xc3"),

@@ -192,6 +192,7 @@ impl RotatingFile {
             Ok(None) => self.fail(Errno::NXIO.into(), bytes),
             Err(error) => self.fail(error, bytes),
         }
+        self.check_limit();
         self.target.is_some()
     }
 

@@ -1,0 +1,183 @@
+//! Logs that are moved, cleared, full or watched while they are written.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+
+use upkeep_logs::{LogEvent, MODE_NAMED, RotatingFile, Sink, StreamId};
+
+use super::bench::{Bench, until};
+
+#[test]
+fn reopens_after_a_rename_proc_140() {
+    let bench = Bench::new();
+    let (mut one, mut two) = (bench.attach(1, bench.sink("a", 0, 0)), bench.attach(2, bench.sink("b", 0, 0)));
+    one.write_all(b"before").unwrap();
+    bench.sync(&[1]);
+    fs::rename(bench.path("a"), bench.path("moved")).unwrap();
+    one.write_all(b" moved").unwrap();
+    bench.sync(&[1]);
+    bench.engine.reopen_all();
+    one.write_all(b"after").unwrap();
+    two.write_all(b"same").unwrap();
+    bench.sync(&[1, 2]);
+    assert_eq!(bench.text("moved"), "before moved");
+    assert_eq!((bench.text("a"), bench.text("b")), ("after".into(), "same".into()));
+}
+
+#[test]
+fn a_new_stream_takes_the_others_along_to_the_new_file() {
+    let bench = Bench::new();
+    let mut one = bench.attach(1, bench.sink("log", 0, 0));
+    one.write_all(b"old ").unwrap();
+    bench.sync(&[1]);
+    fs::rename(bench.path("log"), bench.path("moved")).unwrap();
+    let mut two = bench.attach(2, bench.sink("log", 0, 0));
+    two.write_all(b"two ").unwrap();
+    bench.sync(&[2]);
+    one.write_all(b"one").unwrap();
+    bench.drain(2);
+    bench.drain(1);
+    assert_eq!((bench.text("moved"), bench.text("log")), ("old ".into(), "two one".into()));
+}
+
+#[test]
+fn clears_a_live_log_proc_141() {
+    let bench = Bench::new();
+    let mut pipe = bench.attach(1, bench.sink("log", 0, 0));
+    pipe.write_all(b"old").unwrap();
+    bench.sync(&[1]);
+    assert!(bench.clear(StreamId(1)));
+    assert_eq!(bench.text("log"), "");
+    pipe.write_all(b"new").unwrap();
+    bench.sync(&[1]);
+    assert_eq!(bench.text("log"), "new");
+    assert!(bench.clear(StreamId(404)), "nothing to clear is no failure");
+    fs::remove_file(bench.path("log")).unwrap();
+    fs::create_dir(bench.path("log")).unwrap();
+    assert!(!bench.clear(StreamId(1)));
+}
+
+#[test]
+fn a_full_disk_stops_nobody() {
+    let bench = Bench::new();
+    symlink("/dev/full", bench.path("log")).unwrap();
+    let mut pipe = bench.attach(1, bench.sink("log", 0, 0));
+    pipe.write_all(b"12345").unwrap();
+    let path = bench.wait(|event| match event {
+        LogEvent::Dropping { id: StreamId(1), path, error } => {
+            assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+            Some(path)
+        }
+        _ => None,
+    });
+    assert_eq!(path, bench.path("log"));
+    pipe.write_all(&vec![b'x'; 1 << 20]).unwrap();
+    fs::remove_file(bench.path("log")).unwrap();
+    bench.sync(&[1]);
+    bench.engine.reopen_all();
+    pipe.write_all(b"back").unwrap();
+    let bytes = bench.wait(|event| match event {
+        LogEvent::Resumed { id: StreamId(1), bytes, .. } => Some(bytes),
+        LogEvent::Dropping { .. } => panic!("said once an episode"),
+        _ => None,
+    });
+    assert_eq!(bytes, (1 << 20) + 5);
+    bench.drain(1);
+    assert_eq!(bench.text("log"), "back");
+}
+
+#[test]
+fn watchers_are_told_once() {
+    let bench = Bench::new();
+    let grew = |bench: &Bench| {
+        bench.wait(|event| match event {
+            LogEvent::Grew { path } => Some(path),
+            _ => None,
+        })
+    };
+    let path = bench.path("log");
+    bench.engine.watch(path.clone());
+    let mut pipe = bench.attach(1, bench.sink("log", 0, 0));
+    assert_eq!(grew(&bench), path, "a log that is opened has changed");
+    pipe.write_all(b"not watched").unwrap();
+    bench.sync(&[1]);
+    bench.engine.watch(path.clone());
+    pipe.write_all(b"watched").unwrap();
+    assert_eq!(grew(&bench), path);
+    bench.engine.watch(path.clone());
+    assert!(bench.clear_quietly());
+    assert_eq!(grew(&bench), path);
+}
+
+impl Bench {
+    fn clear_quietly(&self) -> bool {
+        self.engine.clear(StreamId(1), 1);
+        true
+    }
+}
+
+#[test]
+fn the_limits_of_a_shared_fifo_are_warned_about_once_d_10() {
+    let bench = Bench::new();
+    let path = bench.path("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let reader = fs::File::options().read(true).write(true).open(&path).unwrap();
+    let pipes: Vec<_> = (0..3).map(|id| bench.attach(id, bench.sink("fifo", 50 << 20, 10))).collect();
+    (0..3).for_each(|id| bench.engine.drain(StreamId(id)));
+    let mut warnings = 0;
+    bench.wait(|event| match event {
+        LogEvent::Warn { text } => {
+            assert!(text.contains("cannot be rotated"), "{text}");
+            warnings += 1;
+            None
+        }
+        LogEvent::Drained { id: StreamId(2) } => Some(()),
+        _ => None,
+    });
+    assert_eq!(warnings, 1);
+    drop((pipes, reader));
+}
+
+/// Not a test by itself: what [`standard_output_may_be_a_socket`] runs with a socket for standard output.
+#[test]
+fn child_that_logs_to_standard_output() {
+    if std::env::var_os("LOG_TO_STDOUT").is_none() {
+        return;
+    }
+    let bench = Bench::new();
+    let file = RotatingFile::open("/dev/stdout", 1000, 1, MODE_NAMED).unwrap();
+    let mut pipe = bench.attach(1, Sink { file: Some(file), ..Sink::default() });
+    pipe.write_all(&[b'z'; 10_000]).unwrap();
+    bench.sync(&[1]);
+    assert!(bench.engine.shutdown());
+}
+
+#[test]
+fn standard_output_may_be_a_socket() {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "files::child_that_logs_to_standard_output", "--nocapture"])
+        .env("LOG_TO_STDOUT", "1")
+        .stdout(std::os::fd::OwnedFd::from(theirs))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut ours, &mut text).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(text.matches('z').count(), 10_000);
+}
+
+#[test]
+fn the_last_handle_ends_the_thread() {
+    let bench = Bench::new();
+    let mut pipe = bench.attach(1, bench.sink("log", 0, 0));
+    let second = bench.engine.clone();
+    drop(bench.engine);
+    pipe.write_all(b"still there").unwrap();
+    drop(second);
+    until(|| pipe.write_all(b"x").is_err());
+}

@@ -1,0 +1,10 @@
+//! The log thread with real pipes and real files.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
+mod bench;
+mod engine;
+mod files;
+mod flow;
+mod journal;
