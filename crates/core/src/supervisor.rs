@@ -103,6 +103,12 @@ impl Supervisor {
         self.next_run = self.next_run.max(used.0);
     }
 
+    /// The number of the latest run.
+    #[must_use]
+    pub fn last_run(&self) -> RunId {
+        RunId(self.next_run)
+    }
+
     pub(crate) fn order(&mut self, effect: Effect) {
         self.effects.push_back(effect);
     }
