@@ -7,6 +7,7 @@ pub(crate) mod credit;
 mod desk;
 mod outlet;
 mod outputs;
+mod pace;
 mod sources;
 mod stream;
 mod wake;

@@ -13,6 +13,11 @@ use super::{LogEvent, Sink, StreamId, SyslogTag};
 use crate::ansi::AnsiFilter;
 use crate::capture::{CaptureBuffer, Piece, Scanner};
 
+/// What a pipe holds unless told otherwise.
+const FULL_PIPE: usize = 64 * 1024;
+/// What a pipe holds when its child writes faster than we read.
+const WIDE_PIPE: usize = 128 * 1024;
+
 /// What a read found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Got {
@@ -30,6 +35,7 @@ pub(super) struct Stream {
     pipe: OwnedFd,
     /// Whether the pipe is waited for.
     listening: bool,
+    widened: bool,
     account: Arc<Account>,
     route: Route,
     capture: Option<(Scanner, CaptureBuffer)>,
@@ -59,7 +65,7 @@ impl Stream {
         rustix::io::ioctl_fionbio(&pipe, true)?;
         let capture = capture(&sink);
         let route = Route::new(id, sink, out);
-        Ok(Self { id, key, pipe, listening: false, account, route, capture })
+        Ok(Self { id, key, pipe, listening: false, widened: false, account, route, capture })
     }
 
     pub(super) fn id(&self) -> StreamId {
@@ -68,6 +74,11 @@ impl Stream {
 
     pub(super) fn outlet(&self) -> Option<OutletKey> {
         self.route.outlet
+    }
+
+    /// Whether somebody waits for the chunks of this stream.
+    pub(super) fn is_reported(&self) -> bool {
+        self.route.report
     }
 
     /// Waits for the pipe, or stops waiting for it, as the outlet and the credit allow.
@@ -99,6 +110,7 @@ impl Stream {
             match rustix::io::read(&self.pipe, &mut *buffer) {
                 Ok(0) => return Got::End,
                 Ok(count) => {
+                    self.widen(count);
                     self.pass(&buffer[..count], out);
                     return Got::Bytes(count);
                 }
@@ -128,6 +140,16 @@ impl Stream {
             out.sources.remove(&self.pipe);
         }
         self.route.close(out);
+    }
+
+    /// Makes the pipe of a child that fills it as wide as a chunk: a tenth more speed for a tenth less processor time.
+    /// Not every pipe: what a user's pipes may hold together is limited (pipe(7), `pipe-user-pages-soft`).
+    fn widen(&mut self, count: usize) {
+        if !self.widened && count >= FULL_PIPE {
+            self.widened = true;
+            // Refused when the user's pipes are too wide already: then it stays as it is.
+            let _ = rustix::pipe::fcntl_setpipe_size(&self.pipe, WIDE_PIPE);
+        }
     }
 
     fn pass(&mut self, data: &[u8], out: &mut Outputs) {

@@ -3,8 +3,9 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use rustix::event::EventfdFlags;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
 
 /// Wakes the log thread out of epoll.
 #[derive(Debug)]
@@ -25,6 +26,13 @@ impl Wake {
             // Fails only when the counter is full: then the thread is being woken anyway.
             let _ = rustix::io::write(&self.fd, &1u64.to_ne_bytes());
         }
+    }
+
+    /// Sleeps for `limit`, or until somebody wakes the thread.
+    pub(crate) fn rest(&self, limit: Duration) {
+        let limit = Timespec::try_from(limit).unwrap_or_default();
+        // Interrupted is as good as awake.
+        let _ = rustix::event::poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], Some(&limit));
     }
 
     /// Takes the wake-ups. Call it before looking at the queue, so that what is queued later wakes again.

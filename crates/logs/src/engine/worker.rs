@@ -12,6 +12,7 @@ use rustix::event::epoll::{Event, EventFlags};
 use super::credit::Account;
 use super::desk::Desk;
 use super::outputs::{OutletKey, Outputs};
+use super::pace::Pace;
 use super::sources::Sources;
 use super::stream::{Got, Stream};
 use super::wake::Wake;
@@ -41,6 +42,7 @@ pub(super) struct Worker {
     keys: HashMap<StreamId, u64>,
     next_key: u64,
     buffer: Box<[u8]>,
+    pace: Pace,
     stopping: bool,
 }
 
@@ -64,6 +66,7 @@ impl Worker {
             keys: HashMap::new(),
             next_key: WAKE + 2,
             buffer: vec![0; CHUNK].into_boxed_slice(),
+            pace: Pace::new(Instant::now()),
             stopping: false,
         })
     }
@@ -78,6 +81,9 @@ impl Worker {
             }
             for &key in &keys {
                 self.happened(key);
+            }
+            if let Some(rest) = self.pace.rest(Instant::now()) {
+                self.wake.rest(rest);
             }
         }
         self.finish();
@@ -98,8 +104,13 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(&key) else { return };
         for _ in 0..CHUNKS_A_TURN {
             match stream.turn(&mut self.buffer, &mut self.out) {
-                Got::Bytes(count) if count == CHUNK && !stream.must_pause(&self.out) => {}
-                Got::Bytes(_) | Got::Nothing => break,
+                Got::Bytes(count) => {
+                    self.pace.read(count, stream.is_reported());
+                    if count < CHUNK || stream.must_pause(&self.out) {
+                        break;
+                    }
+                }
+                Got::Nothing => break,
                 Got::End => {
                     let id = stream.id();
                     self.close(key);
