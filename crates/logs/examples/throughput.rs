@@ -30,10 +30,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for id in 0..writers {
         let file = RotatingFile::open(dir.join(format!("log{id}")), i64::try_from(maxbytes)?, 2, MODE_NAMED)?;
         let (reader, writer) = std::io::pipe()?;
-        let script = if line == 0 {
-            format!("head -c {count} /dev/zero")
-        } else {
-            format!("perl -e '$l = \"x\" x {line}; syswrite(STDOUT, $l) for 1..{}'", count / line)
+        let script = match count.checked_div(line) {
+            None => format!("head -c {count} /dev/zero"),
+            Some(lines) => format!("perl -e '$l = \"x\" x {line}; syswrite(STDOUT, $l) for 1..{lines}'"),
         };
         let child = Command::new("sh").args(["-c", &script]).stdout(writer).stdin(Stdio::null()).spawn()?;
         engine.attach(StreamId(id), OwnedFd::from(reader), Sink { file: Some(file), ..Sink::default() });
