@@ -141,3 +141,55 @@ impl Outlet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+
+    use super::*;
+    use crate::file::MODE_NAMED;
+
+    /// An outlet into a fifo of its own, and the reader of it.
+    fn fifo(dir: &tempfile::TempDir) -> (Outlet, File) {
+        let path = dir.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let reader = File::options().read(true).write(true).open(&path).unwrap();
+        (Outlet::new(RotatingFile::open(&path, 0, 0, MODE_NAMED).unwrap(), 1), reader)
+    }
+
+    #[test]
+    fn what_waits_stays_in_order() {
+        let (dir, sources) = (tempfile::tempdir().unwrap(), Sources::new().unwrap());
+        let (mut outlet, mut reader) = fifo(&dir);
+        let data: Vec<u8> = (0..50_000u32).flat_map(u32::to_le_bytes).collect();
+        let (first, second) = data.split_at(150_000);
+        outlet.write(first, &sources);
+        assert!(outlet.is_full());
+        let mut found = vec![0; 8192];
+        reader.read_exact(&mut found).unwrap();
+        outlet.write(second, &sources);
+        while !outlet.flush(&sources) {
+            let mut more = vec![0; 16_384];
+            reader.read_exact(&mut more).unwrap();
+            found.extend(more);
+        }
+        let mut rest = vec![0; data.len() - found.len()];
+        reader.read_exact(&mut rest).unwrap();
+        found.extend(rest);
+        assert!(found == data);
+        assert!(outlet.notices().is_empty());
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_what_is_dropped_counted() {
+        let (dir, sources) = (tempfile::tempdir().unwrap(), Sources::new().unwrap());
+        let (mut outlet, _reader) = fifo(&dir);
+        let chunk = vec![b'x'; 1 << 20];
+        (0..8).for_each(|_| outlet.write(&chunk, &sources));
+        assert!(outlet.waiting.len() <= WAITING_LIMIT && outlet.waiting.len() > WAITING_LIMIT / 2);
+        assert!(matches!(outlet.notices().as_slice(), [Notice::Dropping(_)]));
+        outlet.finish(Instant::now(), &sources);
+        assert!(!outlet.is_full());
+    }
+}

@@ -259,6 +259,13 @@ fn a_fifo_waits_for_nobody_d_10() {
     drop(end);
     write(&mut file, "nobody");
     assert_eq!(notices(&mut file), [format!("dropping {}", Errno::PIPE.raw_os_error())]);
+    fs::remove_file(&path).unwrap();
+    let mut end = reader(&self::fifo(&dir));
+    write(&mut file, "made anew");
+    assert_eq!(notices(&mut file), ["resumed 6"]);
+    let mut text = [0; 9];
+    end.read_exact(&mut text).unwrap();
+    assert_eq!(&text, b"made anew");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Logs that are moved, cleared, full or watched while they are written.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use upkeep_logs::{LogEvent, MODE_NAMED, RotatingFile, Sink, StreamId};
 
@@ -107,16 +109,16 @@ fn watchers_are_told_once() {
     bench.engine.watch(path.clone());
     pipe.write_all(b"watched").unwrap();
     assert_eq!(grew(&bench), path);
+    pipe.write_all(b"again not watched").unwrap();
+    bench.engine.sync(vec![StreamId(1)], 1);
+    bench.wait(|event| match event {
+        LogEvent::Grew { .. } => panic!("told twice"),
+        LogEvent::Synced { .. } => Some(()),
+        _ => None,
+    });
     bench.engine.watch(path.clone());
-    assert!(bench.clear_quietly());
+    bench.engine.clear(StreamId(1), 1);
     assert_eq!(grew(&bench), path);
-}
-
-impl Bench {
-    fn clear_quietly(&self) -> bool {
-        self.engine.clear(StreamId(1), 1);
-        true
-    }
 }
 
 #[test]
@@ -141,34 +143,48 @@ fn the_limits_of_a_shared_fifo_are_warned_about_once_d_10() {
     drop((pipes, reader));
 }
 
-/// Not a test by itself: what [`standard_output_may_be_a_socket`] runs with a socket for standard output.
+/// Not a test by itself: what the next two run with a standard output of their choice.
 #[test]
 fn child_that_logs_to_standard_output() {
-    if std::env::var_os("LOG_TO_STDOUT").is_none() {
-        return;
-    }
+    let Some(path) = std::env::var_os("LOG_TO_STDOUT") else { return };
     let bench = Bench::new();
-    let file = RotatingFile::open("/dev/stdout", 1000, 1, MODE_NAMED).unwrap();
+    let file = RotatingFile::open(path, 1000, 1, MODE_NAMED).unwrap();
     let mut pipe = bench.attach(1, Sink { file: Some(file), ..Sink::default() });
     pipe.write_all(&[b'z'; 10_000]).unwrap();
     bench.sync(&[1]);
     assert!(bench.engine.shutdown());
 }
 
+/// Runs [`child_that_logs_to_standard_output`].
+fn run_child(path: &Path, stdout: OwnedFd) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "files::child_that_logs_to_standard_output", "--nocapture"])
+        .env("LOG_TO_STDOUT", path)
+        .stdout(stdout)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
 #[test]
 fn standard_output_may_be_a_socket() {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "files::child_that_logs_to_standard_output", "--nocapture"])
-        .env("LOG_TO_STDOUT", "1")
-        .stdout(std::os::fd::OwnedFd::from(theirs))
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = run_child(Path::new("/dev/stdout"), theirs.into());
     let mut text = String::new();
-    std::io::Read::read_to_string(&mut ours, &mut text).unwrap();
+    ours.read_to_string(&mut text).unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(text.matches('z').count(), 10_000);
+}
+
+#[test]
+fn standard_output_is_never_rotated_d_10() {
+    let bench = Bench::new();
+    let (log, link) = (bench.path("log"), bench.path("link"));
+    symlink("/dev/stdout", &link).unwrap();
+    let stdout = fs::File::options().append(true).create(true).open(&log).unwrap();
+    assert!(run_child(&link, stdout.into()).wait().unwrap().success());
+    assert_eq!(bench.text("log").matches('z').count(), 10_000);
+    assert!(fs::symlink_metadata(&link).is_ok() && !bench.path("link.1").exists());
 }
 
 #[test]
