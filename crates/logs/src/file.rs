@@ -170,7 +170,7 @@ impl RotatingFile {
     /// # Errors
     /// Those of unlink(2) and open(2); the old file stays open then.
     pub fn clear(&mut self) -> io::Result<()> {
-        clear_path(&self.path)?;
+        rotate::remove(&self.path)?;
         self.reopen()
     }
 

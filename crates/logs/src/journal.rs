@@ -88,12 +88,12 @@ impl Default for Formatter {
 
 impl Formatter {
     /// The line with its newline.
-    pub(crate) fn line(&mut self, line: &Line) -> &str {
-        let millis = line.at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).subsec_millis();
+    pub(crate) fn line(&mut self, at: SystemTime, level: Level, text: &str) -> &str {
+        let millis = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).subsec_millis();
         self.text.clear();
-        let second = self.clock.text(line.at);
+        let second = self.clock.text(at);
         // Writing to a String cannot fail.
-        let _ = writeln!(self.text, "{second},{millis:03} {} {}", line.level, line.text);
+        let _ = writeln!(self.text, "{second},{millis:03} {level} {text}");
         &self.text
     }
 }
@@ -131,10 +131,6 @@ impl Clock {
 mod tests {
     use super::*;
 
-    fn line(nanos: u64, level: Level, text: &str) -> Line {
-        Line { at: UNIX_EPOCH + Duration::from_nanos(nanos), level, text: text.to_owned() }
-    }
-
     #[test]
     fn writes_lines_as_scripts_expect_them_proc_165() {
         let mut formatter = Formatter::default();
@@ -154,7 +150,8 @@ mod tests {
             ),
         ];
         for (nanos, level, text, wanted) in rows {
-            assert_eq!(formatter.line(&line(nanos, level, text)), wanted);
+            let at = UNIX_EPOCH + Duration::from_nanos(nanos);
+            assert_eq!(formatter.line(at, level, text), wanted);
         }
     }
 

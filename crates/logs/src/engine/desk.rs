@@ -78,12 +78,15 @@ impl Desk {
         if line.level < places.level {
             return;
         }
-        let text = self.formatter.line(line).as_bytes();
+        let text = self.formatter.line(line.at, line.level, &line.text).as_bytes();
         for key in [places.file, places.stdout].into_iter().flatten() {
             out.write(key, StreamId::JOURNAL, text);
         }
         if let Some(tag) = &places.syslog {
-            out.syslog(StreamId::JOURNAL, tag, text);
+            for part in line.text.trim_end_matches('\n').split('\n') {
+                let text = self.formatter.line(line.at, line.level, part).as_bytes();
+                out.syslog(StreamId::JOURNAL, tag, text);
+            }
         }
     }
 
@@ -100,6 +103,37 @@ fn stdout(out: &mut Outputs) -> Option<OutletKey> {
         Err(error) => {
             out.warn(format!("cannot log to standard output: {error}"));
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::engine::sources::Sources;
+    use crate::syslog::Syslog;
+
+    #[test]
+    fn syslog_has_whole_lines_each_with_its_time_proc_171() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = UnixDatagram::bind(dir.path().join("log")).unwrap();
+        let syslog = Syslog::at(&dir.path().join("log"));
+        let mut out = Outputs::new(Sources::new().unwrap(), syslog, Box::new(|event| panic!("{event:?}")));
+        let mut desk = Desk::new(Queue::default());
+        let journal =
+            Journal { level: Level::Info, file: None, syslog: Some("sup".to_owned()), stdout: false };
+        desk.set(journal, &mut out);
+        let text = "two\nlines\n".to_owned();
+        desk.put(&Line { at: SystemTime::now(), level: Level::Warn, text }, &mut out);
+        for expected in ["WARN two", "WARN lines"] {
+            let mut buffer = [0; 256];
+            let count = server.recv(&mut buffer).unwrap();
+            let message = str::from_utf8(&buffer[20..count]).unwrap();
+            let (ident, line) = message.split_at(5);
+            assert_eq!((ident, &line[24..]), ("sup: ", expected));
         }
     }
 }

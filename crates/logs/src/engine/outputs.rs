@@ -41,14 +41,14 @@ struct Shared {
 }
 
 impl Outputs {
-    pub(super) fn new(sources: Sources, tell: Box<dyn Fn(LogEvent) + Send>) -> Self {
+    pub(super) fn new(sources: Sources, syslog: Syslog, tell: Box<dyn Fn(LogEvent) + Send>) -> Self {
         Self {
             sources,
             open: BTreeMap::new(),
             next_key: 1,
             watched: HashSet::new(),
             warned: HashSet::new(),
-            syslog: Syslog::default(),
+            syslog,
             syslog_dropped: None,
             tell,
         }

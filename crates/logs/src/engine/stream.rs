@@ -18,6 +18,9 @@ const FULL_PIPE: usize = 64 * 1024;
 /// What a pipe holds when its child writes faster than we read.
 const WIDE_PIPE: usize = 128 * 1024;
 
+/// What a stream keeps of the room it needed to remove ANSI sequences.
+const SCRATCH: usize = 4096;
+
 /// What a read found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Got {
@@ -195,6 +198,8 @@ impl Route {
         if strip(self.ansi.as_mut(), data, &mut self.stripped) {
             self.write(&self.stripped, out);
             self.tell(&self.stripped, account, out);
+            self.stripped.clear();
+            self.stripped.shrink_to(SCRATCH);
         } else {
             self.write(data, out);
             self.tell(data, account, out);

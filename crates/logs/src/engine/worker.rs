@@ -18,6 +18,7 @@ use super::stream::{Got, Stream};
 use super::wake::Wake;
 use super::{Command, LogEvent, Sink, StreamId};
 use crate::journal::Queue;
+use crate::syslog::Syslog;
 
 /// Longest chunk (PROC-130).
 const CHUNK: usize = 128 * 1024;
@@ -60,7 +61,7 @@ impl Worker {
             inbox,
             commands,
             wake,
-            out: Outputs::new(sources, tell),
+            out: Outputs::new(sources, Syslog::default(), tell),
             desk: Desk::new(queue),
             streams: HashMap::new(),
             keys: HashMap::new(),

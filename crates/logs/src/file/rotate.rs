@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Mode;
+
 use super::target;
 
 /// Above this many backups, only those without a gap before them are moved up, so that `backups=1000000` does not mean
@@ -47,17 +49,23 @@ pub(super) fn numbered(path: &Path, number: u32) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Removes a log file that nobody writes (D-11), backups untouched. One that is not there, or that is not a regular
-/// file, is left alone.
+/// Empties a log file that nobody writes (D-11) by removing it and creating it anew with the same mode, backups
+/// untouched. One that is not there, or that is not a regular file, is left alone.
 ///
 /// # Errors
-/// Those of lstat(2) and unlink(2).
+/// Those of stat(2), unlink(2) and open(2).
 pub fn clear_path(path: &Path) -> io::Result<()> {
-    if !target::is_regular(path)? {
-        return Ok(());
-    }
+    let Some(mode) = remove(path)? else { return Ok(()) };
+    let file = target::open_regular(path, mode, false)?;
+    // The umask has taken away from it what the file had.
+    Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?)
+}
+
+/// Removes a log file and returns the mode it had; `None` if there was nothing to remove.
+pub(super) fn remove(path: &Path) -> io::Result<Option<u32>> {
+    let Some(mode) = target::regular_mode(path)? else { return Ok(None) };
     match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(|()| Some(mode)),
     }
 }

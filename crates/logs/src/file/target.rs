@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -80,11 +81,13 @@ fn opened(fd: OwnedFd, path: &Path) -> io::Result<Opened> {
     Ok(Opened { fd, kind, shared: false })
 }
 
-/// Whether a log path may be removed: a regular file under a name of its own. Missing counts as not.
-pub(super) fn is_regular(path: &Path) -> io::Result<bool> {
+/// The permissions of a log that may be removed: a regular file under a name of its own. `None` for others, and for one
+/// that is not there.
+pub(super) fn regular_mode(path: &Path) -> io::Result<Option<u32>> {
     match fs::metadata(path) {
-        Ok(meta) => Ok(meta.is_file() && standard_number(path).is_none()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Ok(meta) if meta.is_file() && standard_number(path).is_none() => Ok(Some(meta.mode() & 0o7777)),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -193,10 +193,19 @@ fn clears_by_removing_proc_141() {
 fn clears_a_path_that_nobody_writes_d_11() {
     let dir = dir();
     let path = dir.path().join("log");
-    fs::write(&path, "old").unwrap();
     clear_path(&path).unwrap();
-    assert!(!path.exists());
-    clear_path(&path).unwrap();
+    assert!(!path.exists(), "what is not there is not made");
+    for mode in [0o600, 0o666] {
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let inode = fs::metadata(&path).unwrap().ino();
+        let held = File::open(&path).unwrap();
+        clear_path(&path).unwrap();
+        let meta = fs::metadata(&path).unwrap();
+        assert_eq!((meta.len(), meta.mode() & 0o777), (0, mode));
+        assert_ne!(meta.ino(), inode, "a new file");
+        drop(held);
+    }
     let fifo = fifo(&dir);
     clear_path(&fifo).unwrap();
     assert!(fifo.exists());
