@@ -1,1 +1,29 @@
-#![deny(missing_docs)]
+//! System calls without a safe wrapper elsewhere: the only room with `unsafe`.
+//!
+//! # Theory of operation
+//!
+//! Each file owns one matter. [`spawn()`] forks and execs by a plan that is complete before the fork: between fork and
+//! exec the child only makes async-signal-safe calls and touches no heap. The rest are thin wrappers that turn raw
+//! descriptors into owned ones at once and errno into `io::Error`.
+
+mod errno;
+mod fdpass;
+mod identity;
+mod limits;
+mod misc;
+mod signals;
+pub mod spawn;
+mod users;
+mod wait;
+
+pub use errno::errno_name;
+pub use fdpass::{MAX_FDS, recv_with_fds, send_with_fds};
+pub use identity::{PrivilegeError, drop_privileges};
+pub use limits::{Limit, raise_limit};
+pub use misc::{
+    exec_descriptor, fork_child, memfd_with, monotonic_ns, own_inherited_fd, read_memfd, set_cloexec,
+    set_process_name, set_umask, stdio_to_null,
+};
+pub use signals::{SignalFd, ignore_control_signals, ignore_pipe_signals, kill_child, unblock_signals};
+pub use users::{User, user_by_uid};
+pub use wait::{Ended, reap, wait_child};

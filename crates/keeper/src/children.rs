@@ -1,0 +1,186 @@
+//! The children: made, signalled, reaped, and remembered until the daemon releases them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use upkeep_os::spawn::{Identity, Plan, Program, Stdio, spawn};
+use upkeep_os::{Ended, monotonic_ns};
+
+use crate::wire::{Exit, SpawnPlan, SpawnStep, StdinPlan, ToDaemon, UserPlan};
+
+/// Our ends of a child's pipes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pipes {
+    pub(crate) stdin: Option<Rc<OwnedFd>>,
+    pub(crate) stdout: Option<Rc<OwnedFd>>,
+    pub(crate) stderr: Option<Rc<OwnedFd>>,
+}
+
+impl Pipes {
+    /// Those that are there, in the order in which they are sent.
+    pub(crate) fn all(&self) -> Vec<Rc<OwnedFd>> {
+        [&self.stdin, &self.stdout, &self.stderr].into_iter().flatten().cloned().collect()
+    }
+}
+
+#[derive(Debug)]
+struct Child {
+    pid: u32,
+    start_ns: u64,
+    pipes: Pipes,
+    exit: Option<Exit>,
+}
+
+/// Every child that was not released.
+#[derive(Debug, Default)]
+pub(crate) struct Children {
+    by_run: BTreeMap<u64, Child>,
+    by_pid: HashMap<u32, u64>,
+}
+
+/// The child's ends, closed here once it has them.
+struct ChildEnds {
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    stderr: Option<OwnedFd>,
+}
+
+impl Children {
+    /// Makes a child; returns what to tell the daemon, with its ends of the pipes.
+    pub(crate) fn start(
+        &mut self,
+        run: u64,
+        plan: SpawnPlan,
+        attached: Option<OwnedFd>,
+    ) -> (ToDaemon, Vec<Rc<OwnedFd>>) {
+        self.try_start(run, plan, attached).unwrap_or_else(|(step, error)| {
+            let errno = error.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error());
+            (ToDaemon::SpawnFailed { run, errno, step }, Vec::new())
+        })
+    }
+
+    fn try_start(
+        &mut self,
+        run: u64,
+        plan: SpawnPlan,
+        attached: Option<OwnedFd>,
+    ) -> Result<(ToDaemon, Vec<Rc<OwnedFd>>), (SpawnStep, io::Error)> {
+        let (pipes, ends) = make_pipes(&plan, attached).map_err(|error| (SpawnStep::Pipe, error))?;
+        let plan = Plan::new(program_of(plan)).map_err(|error| (SpawnStep::Fork, error))?;
+        let stdio = Stdio {
+            stdin: ends.stdin.as_fd(),
+            stdout: ends.stdout.as_fd(),
+            stderr: ends.stderr.as_ref().map(AsFd::as_fd),
+        };
+        let start_ns = monotonic_ns();
+        let pid = spawn(&plan, stdio).map_err(|error| (SpawnStep::Fork, error))?;
+        let fds = pipes.all();
+        self.by_pid.insert(pid, run);
+        self.by_run.insert(run, Child { pid, start_ns, pipes, exit: None });
+        Ok((ToDaemon::Spawned { run, pid, at_ns: start_ns }, fds))
+    }
+
+    /// Sends a signal while the child is not reaped, so that no other process can have its pid; returns errno or 0.
+    pub(crate) fn signal(&self, run: u64, signo: i32, group: bool) -> i32 {
+        let gone = rustix::io::Errno::SRCH.raw_os_error();
+        match self.by_run.get(&run) {
+            Some(child) if child.exit.is_none() => match upkeep_os::kill_child(child.pid, signo, group) {
+                Ok(()) => 0,
+                Err(error) => error.raw_os_error().unwrap_or(gone),
+            },
+            Some(_) | None => gone,
+        }
+    }
+
+    /// Notes that a child has ended; returns what to tell the daemon.
+    pub(crate) fn ended(&mut self, ended: &Ended) -> ToDaemon {
+        let run = self.by_pid.remove(&ended.pid);
+        match run.and_then(|run| Some((run, self.by_run.get_mut(&run)?))) {
+            None => ToDaemon::Reaped { pid: ended.pid, status: ended.status },
+            Some((run, child)) => {
+                let exit = Exit {
+                    status: ended.status,
+                    at_ns: monotonic_ns(),
+                    utime_us: ended.utime_us,
+                    stime_us: ended.stime_us,
+                    maxrss_kib: ended.maxrss_kib,
+                };
+                child.exit = Some(exit);
+                ToDaemon::Exited { run, pid: ended.pid, exit }
+            }
+        }
+    }
+
+    /// Forgets a child whose exit is handled. One that still lives is only forgotten by its number.
+    pub(crate) fn release(&mut self, run: u64) {
+        if let Some(child) = self.by_run.remove(&run) {
+            self.by_pid.remove(&child.pid);
+        }
+    }
+
+    /// Lets go of a child's standard input.
+    pub(crate) fn close_stdin(&mut self, run: u64) {
+        if let Some(child) = self.by_run.get_mut(&run) {
+            child.pipes.stdin = None;
+        }
+    }
+
+    /// The inventory of all children.
+    pub(crate) fn inventory(&self) -> impl Iterator<Item = (ToDaemon, Vec<Rc<OwnedFd>>)> {
+        self.by_run.iter().map(|(&run, child)| {
+            let frame = ToDaemon::Child {
+                run,
+                pid: child.pid,
+                start_ns: child.start_ns,
+                exited: child.exit,
+                has_stdin: child.pipes.stdin.is_some(),
+                has_stdout: child.pipes.stdout.is_some(),
+                has_stderr: child.pipes.stderr.is_some(),
+            };
+            (frame, child.pipes.all())
+        })
+    }
+}
+
+fn make_pipes(plan: &SpawnPlan, attached: Option<OwnedFd>) -> io::Result<(Pipes, ChildEnds)> {
+    let mut pipes = Pipes::default();
+    let stdin = match plan.stdin {
+        StdinPlan::Pipe => {
+            let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+            pipes.stdin = Some(Rc::new(write));
+            read
+        }
+        StdinPlan::Null => File::open("/dev/null")?.into(),
+        StdinPlan::Attached => attached.ok_or(io::ErrorKind::InvalidInput)?,
+    };
+    let (read, stdout) = pipe_with(PipeFlags::CLOEXEC)?;
+    pipes.stdout = Some(Rc::new(read));
+    let mut stderr = None;
+    if !plan.stderr_to_stdout {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+        pipes.stderr = Some(Rc::new(read));
+        stderr = Some(write);
+    }
+    Ok((pipes, ChildEnds { stdin, stdout, stderr }))
+}
+
+fn program_of(plan: SpawnPlan) -> Program {
+    Program {
+        path: plan.path,
+        argv: plan.argv,
+        env: plan.env,
+        cwd: plan.cwd,
+        umask: plan.umask,
+        identity: match plan.user {
+            UserPlan::Keep => Identity::Keep,
+            UserPlan::Switch { uid, gid, groups } => Identity::Switch { uid, gid, groups },
+            UserPlan::Refuse { uid, reason } => {
+                Identity::Refuse { uid, reason: String::from_utf8_lossy(&reason).into_owned() }
+            }
+        },
+    }
+}

@@ -1,0 +1,45 @@
+//! What the daemon asked to keep for the next one: records and descriptors.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use crate::wire::ToDaemon;
+
+/// Records and descriptors, by name. Nothing here is ever looked into.
+#[derive(Debug, Default)]
+pub(crate) struct Hold {
+    records: BTreeMap<u64, Vec<u8>>,
+    descriptors: BTreeMap<String, Rc<OwnedFd>>,
+}
+
+impl Hold {
+    pub(crate) fn put(&mut self, key: u64, value: Vec<u8>) {
+        self.records.insert(key, value);
+    }
+
+    pub(crate) fn delete(&mut self, key: u64) {
+        self.records.remove(&key);
+    }
+
+    pub(crate) fn hold(&mut self, name: String, fd: OwnedFd) {
+        self.descriptors.insert(name, Rc::new(fd));
+    }
+
+    pub(crate) fn unhold(&mut self, name: &str) {
+        self.descriptors.remove(name);
+    }
+
+    /// The inventory of everything held.
+    pub(crate) fn inventory(&self) -> impl Iterator<Item = (ToDaemon, Vec<Rc<OwnedFd>>)> {
+        let records = self
+            .records
+            .iter()
+            .map(|(&key, value)| (ToDaemon::Record { key, value: value.clone() }, Vec::new()));
+        let held = self
+            .descriptors
+            .iter()
+            .map(|(name, fd)| (ToDaemon::Held { name: name.clone() }, vec![Rc::clone(fd)]));
+        records.chain(held)
+    }
+}

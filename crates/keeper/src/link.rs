@@ -1,0 +1,106 @@
+//! The daemon's end of the socket to the keeper.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::launch::LINK;
+use crate::wire::{Incoming, Outgoing, ToDaemon, ToKeeper};
+
+/// A connection to the keeper. Sending queues; [`Self::flush`] sends what the socket takes.
+#[derive(Debug)]
+pub struct Link {
+    socket: UnixStream,
+    incoming: Incoming,
+    outgoing: Outgoing,
+}
+
+impl Link {
+    /// The connection that the keeper gave this process.
+    ///
+    /// # Errors
+    /// This process was not started by a keeper.
+    pub fn from_env() -> io::Result<Self> {
+        let missing = || io::Error::other("this role is started by the keeper alone");
+        let number: RawFd =
+            std::env::var(LINK).ok().and_then(|text| text.parse().ok()).ok_or_else(missing)?;
+        let socket = UnixStream::from(upkeep_os::own_inherited_fd(number)?);
+        Ok(Self::new(socket))
+    }
+
+    /// A connection over this socket.
+    #[must_use]
+    pub fn new(socket: UnixStream) -> Self {
+        Self { socket, incoming: Incoming::default(), outgoing: Outgoing::default() }
+    }
+
+    /// Queues a frame with duplicates of these descriptors.
+    ///
+    /// # Errors
+    /// The frame is too long, or a descriptor cannot be duplicated; nothing is queued then.
+    pub fn send(&mut self, frame: &ToKeeper, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let duplicate = |fd: &BorrowedFd<'_>| fd.try_clone_to_owned().map(Rc::new);
+        let fds = fds.iter().map(duplicate).collect::<io::Result<Vec<_>>>()?;
+        Ok(self.outgoing.push(frame, fds)?)
+    }
+
+    /// Sends as much as the socket takes.
+    ///
+    /// # Errors
+    /// The keeper is gone.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.outgoing.flush(self.socket.as_fd()).map(|_| ())
+    }
+
+    /// Whether frames wait for room in the socket.
+    #[must_use]
+    pub fn wants_write(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// The next frame with its descriptors; `None` if there is none now.
+    ///
+    /// # Errors
+    /// The keeper is gone, or speaks another language.
+    pub fn recv(&mut self) -> io::Result<Option<(ToDaemon, Vec<OwnedFd>)>> {
+        loop {
+            if let Some(frame) = self.incoming.take()? {
+                return Ok(Some(frame));
+            }
+            if !self.incoming.fill(self.socket.as_fd())? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The next frame with its descriptors; waits for it.
+    ///
+    /// # Errors
+    /// The keeper is gone, or speaks another language.
+    pub fn recv_wait(&mut self) -> io::Result<(ToDaemon, Vec<OwnedFd>)> {
+        loop {
+            if let Some(frame) = self.recv()? {
+                return Ok(frame);
+            }
+            match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl AsRawFd for Link {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}

@@ -1,0 +1,563 @@
+//! What keeper and daemon say to each other: versioned, length-prefixed frames with descriptors beside them.
+//!
+//! A frame is: length of what follows (u32), version (u16), kind (u16), number of descriptors (u16), body. Integers are
+//! little-endian; byte strings have a u32 length in front. Descriptors travel as SCM_RIGHTS with the frame's first
+//! bytes and belong to frames in order. A kind that is not known is skipped, and bytes behind the known fields of a body
+//! are ignored, so that keeper and daemon of different versions understand each other.
+
+mod body;
+mod buffer;
+
+use std::fmt;
+
+use body::{Reader, Writer};
+pub(crate) use body::{Reader as BodyReader, Writer as BodyWriter};
+pub use buffer::{Incoming, Outgoing};
+
+/// Version of the frames.
+pub const VERSION: u16 = 1;
+/// Longest frame. A child's arguments and environment fit: the kernel takes at most 6 MiB by default.
+pub const MAX_FRAME: usize = 16 << 20;
+
+/// Bytes before the body.
+const HEADER: usize = 10;
+
+/// Something that is not a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireError {
+    /// Longer than [`MAX_FRAME`], or shorter than a header.
+    Length(usize),
+    /// A body ends in the middle of a field.
+    Truncated,
+    /// A field has a value that means nothing.
+    Value,
+    /// The frame announces descriptors that did not come.
+    Descriptors,
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length(length) => write!(f, "a frame of {length} bytes"),
+            Self::Truncated => f.write_str("a frame that ends in the middle of a field"),
+            Self::Value => f.write_str("a frame with a field that means nothing"),
+            Self::Descriptors => f.write_str("a frame without its descriptors"),
+        }
+    }
+}
+
+impl std::error::Error for WireError {}
+
+impl From<WireError> for std::io::Error {
+    fn from(error: WireError) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
+    }
+}
+
+/// What the daemon asks of the keeper.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToKeeper {
+    /// Start a program; answered by `Spawned` or `SpawnFailed`. One descriptor if `stdin` is attached.
+    Spawn {
+        /// The daemon's number for this child.
+        run: u64,
+        /// The program.
+        plan: SpawnPlan,
+    },
+    /// Send a signal to a child that has not been reaped; answered by `Signalled`.
+    Signal {
+        /// Names it in the answer.
+        token: u64,
+        /// Which child.
+        run: u64,
+        /// Which signal; 0 only asks.
+        signo: i32,
+        /// To its process group.
+        group: bool,
+    },
+    /// Keep this for the next daemon.
+    Put {
+        /// Its name.
+        key: u64,
+        /// Anything.
+        value: Vec<u8>,
+    },
+    /// Forget what was put.
+    Delete {
+        /// Its name.
+        key: u64,
+    },
+    /// The exit is handled and the pipes are empty: forget the child.
+    Release {
+        /// Which.
+        run: u64,
+    },
+    /// Close the duplicate of the child's standard input, so that it sees the end when the daemon closes its own.
+    CloseStdin {
+        /// Which child.
+        run: u64,
+    },
+    /// Keep this descriptor for the next daemon.
+    Hold {
+        /// Its name.
+        name: String,
+    },
+    /// Let go of a descriptor.
+    Unhold {
+        /// Its name.
+        name: String,
+    },
+    /// The daemon serves.
+    Ready {
+        /// Go into the background; only the first counts.
+        detach: Option<Detach>,
+    },
+    /// The daemon is about to end on purpose: end with this status too.
+    Quit {
+        /// The status.
+        code: u8,
+    },
+}
+
+/// What going into the background means besides letting go of the terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detach {
+    /// Where to go.
+    pub directory: Option<Vec<u8>>,
+    /// File mode creation mask.
+    pub umask: Option<u32>,
+}
+
+/// A program to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpawnPlan {
+    /// The executable.
+    pub path: Vec<u8>,
+    /// The arguments; the first is the name as written.
+    pub argv: Vec<Vec<u8>>,
+    /// `K=V`.
+    pub env: Vec<Vec<u8>>,
+    /// Working directory; `None` is the keeper's.
+    pub cwd: Option<Vec<u8>>,
+    /// File mode creation mask; `None` is the keeper's.
+    pub umask: Option<u32>,
+    /// Whom it becomes.
+    pub user: UserPlan,
+    /// Its standard input.
+    pub stdin: StdinPlan,
+    /// Standard error is standard output.
+    pub stderr_to_stdout: bool,
+}
+
+/// Whom a child becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserPlan {
+    /// Stays who the keeper is.
+    Keep,
+    /// Becomes this user.
+    Switch {
+        /// User.
+        uid: u32,
+        /// Primary group.
+        gid: u32,
+        /// All groups, the primary one first.
+        groups: Vec<u32>,
+    },
+    /// Says that it cannot, and ends.
+    Refuse {
+        /// The wanted user.
+        uid: u32,
+        /// Why not.
+        reason: Vec<u8>,
+    },
+}
+
+/// A child's standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StdinPlan {
+    /// A pipe from the daemon.
+    Pipe,
+    /// `/dev/null`.
+    Null,
+    /// The descriptor that comes with the frame.
+    Attached,
+}
+
+/// What the keeper tells the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToDaemon {
+    /// First of the inventory.
+    Welcome {
+        /// Version of the keeper's frames.
+        wire_version: u16,
+        /// The pid users know.
+        keeper_pid: u32,
+        /// 0 for the first daemon, one more for each.
+        generation: u32,
+        /// The keeper is in the background already.
+        detached: bool,
+    },
+    /// What an earlier daemon put.
+    Record {
+        /// Its name.
+        key: u64,
+        /// Anything.
+        value: Vec<u8>,
+    },
+    /// What an earlier daemon asked to hold; one descriptor.
+    Held {
+        /// Its name.
+        name: String,
+    },
+    /// A child that was not released; its pipes' ends in this order, those that are there.
+    Child {
+        /// Its number.
+        run: u64,
+        /// Its pid.
+        pid: u32,
+        /// When it was forked, CLOCK_MONOTONIC.
+        start_ns: u64,
+        /// How it ended, if it has.
+        exited: Option<Exit>,
+        /// The write end of its standard input comes.
+        has_stdin: bool,
+        /// The read end of its standard output comes.
+        has_stdout: bool,
+        /// The read end of its standard error comes.
+        has_stderr: bool,
+    },
+    /// Last of the inventory.
+    InventoryEnd,
+    /// A child exists. Descriptors: standard input (with [`StdinPlan::Pipe`]), output, error (unless the same).
+    Spawned {
+        /// Its number.
+        run: u64,
+        /// Its pid.
+        pid: u32,
+        /// When it was forked, CLOCK_MONOTONIC.
+        at_ns: u64,
+    },
+    /// A child could not be made.
+    SpawnFailed {
+        /// Its number.
+        run: u64,
+        /// Why.
+        errno: i32,
+        /// Where.
+        step: SpawnStep,
+    },
+    /// A child ended.
+    Exited {
+        /// Its number.
+        run: u64,
+        /// Its pid.
+        pid: u32,
+        /// How.
+        exit: Exit,
+    },
+    /// A child that nobody asked for ended (an orphan, under pid 1).
+    Reaped {
+        /// Its pid.
+        pid: u32,
+        /// Raw wait status.
+        status: i32,
+    },
+    /// What became of a signal.
+    Signalled {
+        /// Which.
+        token: u64,
+        /// 0 if it was sent.
+        errno: i32,
+    },
+    /// The keeper received a signal.
+    SignalReceived {
+        /// Which.
+        signo: i32,
+    },
+    /// Going into the background worked but for the directory.
+    DetachFailed {
+        /// Why.
+        errno: i32,
+    },
+}
+
+/// How and when a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// Raw wait status (wait(2)).
+    pub status: i32,
+    /// When it was reaped, CLOCK_MONOTONIC.
+    pub at_ns: u64,
+    /// User CPU time in microseconds.
+    pub utime_us: u64,
+    /// System CPU time in microseconds.
+    pub stime_us: u64,
+    /// Peak resident memory in KiB.
+    pub maxrss_kib: u64,
+}
+
+/// Which step of making a child failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpawnStep {
+    /// Making its pipes.
+    Pipe,
+    /// Forking.
+    Fork,
+}
+
+/// A message that travels in a frame.
+pub trait Message: Sized {
+    /// Number of its kind, and its body.
+    fn encode(&self, body: &mut Writer) -> u16;
+
+    /// The message of this kind; `None` for a kind that is not known.
+    ///
+    /// # Errors
+    /// The body is not one of this kind.
+    fn decode(kind: u16, body: &mut Reader<'_>) -> Result<Option<Self>, WireError>;
+}
+
+impl Message for ToKeeper {
+    fn encode(&self, body: &mut Writer) -> u16 {
+        match self {
+            Self::Spawn { run, plan } => {
+                body.u64(*run);
+                plan.encode(body);
+                1
+            }
+            Self::Signal { token, run, signo, group } => {
+                body.u64(*token).u64(*run).i32(*signo).bool(*group);
+                2
+            }
+            Self::Put { key, value } => {
+                body.u64(*key).bytes(value);
+                3
+            }
+            Self::Delete { key } => {
+                body.u64(*key);
+                4
+            }
+            Self::Release { run } => {
+                body.u64(*run);
+                5
+            }
+            Self::CloseStdin { run } => {
+                body.u64(*run);
+                6
+            }
+            Self::Hold { name } => {
+                body.bytes(name.as_bytes());
+                7
+            }
+            Self::Unhold { name } => {
+                body.bytes(name.as_bytes());
+                8
+            }
+            Self::Ready { detach } => {
+                body.bool(detach.is_some());
+                if let Some(detach) = detach {
+                    body.option(detach.directory.as_ref(), |body, directory| {
+                        body.bytes(directory);
+                    });
+                    body.option(detach.umask.as_ref(), |body, mask| {
+                        body.u32(*mask);
+                    });
+                }
+                9
+            }
+            Self::Quit { code } => {
+                body.u8(*code);
+                10
+            }
+        }
+    }
+
+    fn decode(kind: u16, body: &mut Reader<'_>) -> Result<Option<Self>, WireError> {
+        Ok(Some(match kind {
+            1 => Self::Spawn { run: body.u64()?, plan: SpawnPlan::decode(body)? },
+            2 => {
+                Self::Signal { token: body.u64()?, run: body.u64()?, signo: body.i32()?, group: body.bool()? }
+            }
+            3 => Self::Put { key: body.u64()?, value: body.bytes()? },
+            4 => Self::Delete { key: body.u64()? },
+            5 => Self::Release { run: body.u64()? },
+            6 => Self::CloseStdin { run: body.u64()? },
+            7 => Self::Hold { name: body.text()? },
+            8 => Self::Unhold { name: body.text()? },
+            9 => Self::Ready {
+                detach: body.option(|body| {
+                    Ok(Detach { directory: body.option(Reader::bytes)?, umask: body.option(Reader::u32)? })
+                })?,
+            },
+            10 => Self::Quit { code: body.u8()? },
+            _ => return Ok(None),
+        }))
+    }
+}
+
+impl SpawnPlan {
+    fn encode(&self, body: &mut Writer) {
+        body.bytes(&self.path);
+        body.list(&self.argv, |body, text| {
+            body.bytes(text);
+        });
+        body.list(&self.env, |body, text| {
+            body.bytes(text);
+        });
+        body.option(self.cwd.as_ref(), |body, cwd| {
+            body.bytes(cwd);
+        });
+        body.option(self.umask.as_ref(), |body, mask| {
+            body.u32(*mask);
+        });
+        match &self.user {
+            UserPlan::Keep => {
+                body.u8(0);
+            }
+            UserPlan::Switch { uid, gid, groups } => {
+                body.u8(1).u32(*uid).u32(*gid);
+                body.list(groups, |body, group| {
+                    body.u32(*group);
+                });
+            }
+            UserPlan::Refuse { uid, reason } => {
+                body.u8(2).u32(*uid).bytes(reason);
+            }
+        }
+        body.u8(match self.stdin {
+            StdinPlan::Pipe => 0,
+            StdinPlan::Null => 1,
+            StdinPlan::Attached => 2,
+        });
+        body.bool(self.stderr_to_stdout);
+    }
+
+    fn decode(body: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self {
+            path: body.bytes()?,
+            argv: body.list(Reader::bytes)?,
+            env: body.list(Reader::bytes)?,
+            cwd: body.option(Reader::bytes)?,
+            umask: body.option(Reader::u32)?,
+            user: match body.u8()? {
+                0 => UserPlan::Keep,
+                1 => UserPlan::Switch { uid: body.u32()?, gid: body.u32()?, groups: body.list(Reader::u32)? },
+                2 => UserPlan::Refuse { uid: body.u32()?, reason: body.bytes()? },
+                _ => return Err(WireError::Value),
+            },
+            stdin: match body.u8()? {
+                0 => StdinPlan::Pipe,
+                1 => StdinPlan::Null,
+                2 => StdinPlan::Attached,
+                _ => return Err(WireError::Value),
+            },
+            stderr_to_stdout: body.bool()?,
+        })
+    }
+}
+
+impl Exit {
+    fn encode(&self, body: &mut Writer) {
+        body.i32(self.status).u64(self.at_ns).u64(self.utime_us).u64(self.stime_us).u64(self.maxrss_kib);
+    }
+
+    fn decode(body: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self {
+            status: body.i32()?,
+            at_ns: body.u64()?,
+            utime_us: body.u64()?,
+            stime_us: body.u64()?,
+            maxrss_kib: body.u64()?,
+        })
+    }
+}
+
+impl Message for ToDaemon {
+    fn encode(&self, body: &mut Writer) -> u16 {
+        match self {
+            Self::Welcome { wire_version, keeper_pid, generation, detached } => {
+                body.u16(*wire_version).u32(*keeper_pid).u32(*generation).bool(*detached);
+                101
+            }
+            Self::Record { key, value } => {
+                body.u64(*key).bytes(value);
+                102
+            }
+            Self::Held { name } => {
+                body.bytes(name.as_bytes());
+                103
+            }
+            Self::Child { run, pid, start_ns, exited, has_stdin, has_stdout, has_stderr } => {
+                body.u64(*run).u32(*pid).u64(*start_ns);
+                body.option(exited.as_ref(), |body, exit| exit.encode(body));
+                body.bool(*has_stdin).bool(*has_stdout).bool(*has_stderr);
+                104
+            }
+            Self::InventoryEnd => 105,
+            Self::Spawned { run, pid, at_ns } => {
+                body.u64(*run).u32(*pid).u64(*at_ns);
+                106
+            }
+            Self::SpawnFailed { run, errno, step } => {
+                body.u64(*run).i32(*errno).bool(*step == SpawnStep::Fork);
+                107
+            }
+            Self::Exited { run, pid, exit } => {
+                body.u64(*run).u32(*pid);
+                exit.encode(body);
+                108
+            }
+            Self::Reaped { pid, status } => {
+                body.u32(*pid).i32(*status);
+                109
+            }
+            Self::Signalled { token, errno } => {
+                body.u64(*token).i32(*errno);
+                110
+            }
+            Self::SignalReceived { signo } => {
+                body.i32(*signo);
+                111
+            }
+            Self::DetachFailed { errno } => {
+                body.i32(*errno);
+                112
+            }
+        }
+    }
+
+    fn decode(kind: u16, body: &mut Reader<'_>) -> Result<Option<Self>, WireError> {
+        Ok(Some(match kind {
+            101 => Self::Welcome {
+                wire_version: body.u16()?,
+                keeper_pid: body.u32()?,
+                generation: body.u32()?,
+                detached: body.bool()?,
+            },
+            102 => Self::Record { key: body.u64()?, value: body.bytes()? },
+            103 => Self::Held { name: body.text()? },
+            104 => Self::Child {
+                run: body.u64()?,
+                pid: body.u32()?,
+                start_ns: body.u64()?,
+                exited: body.option(Exit::decode)?,
+                has_stdin: body.bool()?,
+                has_stdout: body.bool()?,
+                has_stderr: body.bool()?,
+            },
+            105 => Self::InventoryEnd,
+            106 => Self::Spawned { run: body.u64()?, pid: body.u32()?, at_ns: body.u64()? },
+            107 => Self::SpawnFailed {
+                run: body.u64()?,
+                errno: body.i32()?,
+                step: if body.bool()? { SpawnStep::Fork } else { SpawnStep::Pipe },
+            },
+            108 => Self::Exited { run: body.u64()?, pid: body.u32()?, exit: Exit::decode(body)? },
+            109 => Self::Reaped { pid: body.u32()?, status: body.i32()? },
+            110 => Self::Signalled { token: body.u64()?, errno: body.i32()? },
+            111 => Self::SignalReceived { signo: body.i32()? },
+            112 => Self::DetachFailed { errno: body.i32()? },
+            _ => return Ok(None),
+        }))
+    }
+}

@@ -1,0 +1,44 @@
+//! Descriptors over a Unix socket (SCM_RIGHTS).
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
+
+/// Most descriptors in one message.
+pub const MAX_FDS: usize = 8;
+
+/// Sends bytes with descriptors attached to the first of them; returns how many bytes went.
+///
+/// # Errors
+/// Those of sendmsg(2), `WouldBlock` among them; nothing was sent then.
+pub fn send_with_fds(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    Ok(sendmsg(socket, &[io::IoSlice::new(bytes)], &mut control, flags)?)
+}
+
+/// Receives bytes, and appends the descriptors that came with them (close-on-exec). 0 is the end.
+///
+/// # Errors
+/// Those of recvmsg(2), `WouldBlock` among them.
+pub fn recv_with_fds(socket: BorrowedFd<'_>, bytes: &mut [u8], fds: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let message = recvmsg(socket, &mut [io::IoSliceMut::new(bytes)], &mut control, flags)?;
+    for item in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = item {
+            fds.extend(rights);
+        }
+    }
+    Ok(message.bytes)
+}

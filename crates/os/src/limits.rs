@@ -1,0 +1,32 @@
+//! Resource limits of the daemon, which the children inherit (PROC-077).
+
+use std::io;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// A limit that has an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// RLIMIT_NOFILE, `minfds`.
+    OpenFiles,
+    /// RLIMIT_NPROC, `minprocs`.
+    Processes,
+}
+
+/// Raises the soft limit to `wanted` if it is lower, the hard one too if need be; true if anything changed (PROC-207).
+///
+/// # Errors
+/// Only root may raise a hard limit.
+pub fn raise_limit(limit: Limit, wanted: u64) -> io::Result<bool> {
+    let resource = match limit {
+        Limit::OpenFiles => Resource::Nofile,
+        Limit::Processes => Resource::Nproc,
+    };
+    let Rlimit { current, maximum } = getrlimit(resource);
+    if current.is_none_or(|soft| soft >= wanted) {
+        return Ok(false);
+    }
+    let maximum = maximum.map(|hard| hard.max(wanted));
+    setrlimit(resource, Rlimit { current: Some(wanted), maximum })?;
+    Ok(true)
+}

@@ -1,0 +1,130 @@
+//! Small matters: the clock, names, memory files, the own executable.
+
+use std::ffi::{CString, OsString};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::ptr;
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::time::{ClockId, clock_gettime};
+
+/// CLOCK_MONOTONIC in nanoseconds.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Sets the name that ps(1) and top(1) show (at most 15 bytes of it).
+pub fn set_process_name(name: &str) {
+    if let Ok(name) = CString::new(name) {
+        // A name is a courtesy: without it the process works all the same.
+        let _ = rustix::thread::set_name(&name);
+    }
+}
+
+/// Sets the file mode creation mask.
+pub fn set_umask(mask: u32) {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+}
+
+/// Points descriptors 0 to 2 at `/dev/null`.
+///
+/// # Errors
+/// `/dev/null` cannot be opened.
+pub fn stdio_to_null() -> io::Result<()> {
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(())
+}
+
+/// A file in memory with this content, close-on-exec.
+///
+/// # Errors
+/// No descriptor or no memory could be had.
+pub fn memfd_with(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
+    let fd = memfd_create(name, MemfdFlags::CLOEXEC)?;
+    let mut file = File::from(fd);
+    file.write_all(content)?;
+    Ok(file.into())
+}
+
+/// The whole content of a memory file, wherever its position is.
+///
+/// # Errors
+/// Those of read(2).
+pub fn read_memfd(fd: &OwnedFd) -> io::Result<Vec<u8>> {
+    let mut file = File::from(fd.try_clone()?);
+    file.seek(SeekFrom::Start(0))?;
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// Whether a descriptor is closed when another program is executed.
+///
+/// # Errors
+/// Those of fcntl(2).
+pub fn set_cloexec(fd: impl AsFd, close: bool) -> io::Result<()> {
+    let flags = if close { FdFlags::CLOEXEC } else { FdFlags::empty() };
+    Ok(fcntl_setfd(fd, flags)?)
+}
+
+/// Takes ownership of a descriptor whose number came from whoever executed this program. Call it once for a number.
+///
+/// # Errors
+/// It is not open, or one of 0 to 2.
+pub fn own_inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
+    if number <= 2 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: F_GETFD only asks whether the number is open.
+    if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the number is open, was put there for us by the program that executed us, and is taken once, before
+    // anything else of this process has opened descriptors.
+    let fd = unsafe { OwnedFd::from_raw_fd(number) };
+    set_cloexec(&fd, true)?;
+    Ok(fd)
+}
+
+/// Becomes the program behind an open descriptor; returns only if that fails.
+#[must_use]
+pub fn exec_descriptor(executable: impl AsFd, argv: Vec<OsString>, env: Vec<OsString>) -> io::Error {
+    let strings = |list: Vec<OsString>| {
+        list.into_iter().map(|text| CString::new(text.into_vec())).collect::<Result<Vec<_>, _>>()
+    };
+    let (argv, env) = match (strings(argv), strings(env)) {
+        (Ok(argv), Ok(env)) => (argv, env),
+        (Err(error), _) | (_, Err(error)) => return error.into(),
+    };
+    let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {
+        list.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
+    };
+    let (argv_pointers, env_pointers) = (pointers(&argv), pointers(&env));
+    // SAFETY: the descriptor is open; both arrays end with a null pointer and point to strings that outlive the call.
+    unsafe {
+        libc::fexecve(executable.as_fd().as_raw_fd(), argv_pointers.as_ptr(), env_pointers.as_ptr());
+    }
+    io::Error::last_os_error()
+}
+
+/// Splits this single-threaded process in two; `None` in the child, its pid in the parent.
+///
+/// # Errors
+/// Those of fork(2).
+pub fn fork_child() -> io::Result<Option<u32>> {
+    // SAFETY: the callers (launcher and keeper) are single-threaded, so the child may go on as any process may.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        pid => Ok(Some(pid.unsigned_abs())),
+    }
+}

@@ -1,0 +1,283 @@
+//! Fork and exec by a plan that is complete before the fork.
+//!
+//! Between fork and exec the child makes only async-signal-safe calls, takes no lock and touches no heap: every string
+//! it may need, also those of its error messages, was made before. What goes wrong there the child says itself on its
+//! standard error, in Supervisor's words, and ends with 127 (PROC-060 … PROC-064).
+
+use std::ffi::{CString, NulError};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::ptr;
+
+use crate::errno::known_name;
+
+/// Status of a child that could not become the program.
+const NOT_SPAWNED: i32 = 127;
+/// Last line of a child that could not become the program.
+const FAREWELL: &[u8] = b"supervisor: child process was not spawned\n";
+/// Descriptors closed one by one where close_range(2) is missing (Linux before 5.9).
+const CLOSE_LIMIT: RawFd = 4096;
+
+/// Whom the child becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// Stays who we are.
+    Keep,
+    /// Becomes this user.
+    Switch {
+        /// User.
+        uid: u32,
+        /// Primary group.
+        gid: u32,
+        /// Supplementary groups, the primary one first (PROC-068).
+        groups: Vec<u32>,
+    },
+    /// Cannot become the wanted user: says so and ends.
+    Refuse {
+        /// The wanted user.
+        uid: u32,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Where the child's standard descriptors come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Stdio<'a> {
+    /// Standard input.
+    pub stdin: BorrowedFd<'a>,
+    /// Standard output.
+    pub stdout: BorrowedFd<'a>,
+    /// Standard error; `None` is the same as standard output.
+    pub stderr: Option<BorrowedFd<'a>>,
+}
+
+/// A program to start, with everything the child needs between fork and exec.
+#[derive(Debug)]
+pub struct Plan {
+    path: CString,
+    argv: CStrings,
+    env: CStrings,
+    cwd: Option<CString>,
+    umask: Option<u32>,
+    identity: Identity,
+    user_prefix: String,
+    user_reason: String,
+    cwd_prefix: Vec<u8>,
+    exec_prefix: Vec<u8>,
+}
+
+/// Strings and the null-ended array of pointers to them that execve(2) wants.
+#[derive(Debug)]
+struct CStrings {
+    // The pointers point into the heap buffers of these, which stay where they are when the vector moves.
+    _owned: Vec<CString>,
+    pointers: Vec<*const libc::c_char>,
+}
+
+impl CStrings {
+    fn new(strings: Vec<Vec<u8>>) -> Result<Self, NulError> {
+        let owned = strings.into_iter().map(CString::new).collect::<Result<Vec<_>, _>>()?;
+        let pointers = owned.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect();
+        Ok(Self { _owned: owned, pointers })
+    }
+}
+
+/// What a plan is made of.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The executable.
+    pub path: Vec<u8>,
+    /// The arguments; the first is the name as written.
+    pub argv: Vec<Vec<u8>>,
+    /// `K=V`.
+    pub env: Vec<Vec<u8>>,
+    /// Working directory; `None` stays.
+    pub cwd: Option<Vec<u8>>,
+    /// File mode creation mask; `None` stays.
+    pub umask: Option<u32>,
+    /// Whom it becomes.
+    pub identity: Identity,
+}
+
+impl Plan {
+    /// Prepares everything.
+    ///
+    /// # Errors
+    /// A string holds a NUL byte (EINVAL).
+    pub fn new(program: Program) -> io::Result<Self> {
+        let name = program.argv.first().cloned().unwrap_or_default();
+        let (uid, reason) = match &program.identity {
+            Identity::Keep => (0, String::new()),
+            Identity::Switch { uid, .. } => (*uid, String::new()),
+            Identity::Refuse { uid, reason } => (*uid, reason.clone()),
+        };
+        let shown_cwd = program.cwd.clone().unwrap_or_default();
+        Ok(Self {
+            path: CString::new(program.path)?,
+            argv: CStrings::new(program.argv)?,
+            env: CStrings::new(program.env)?,
+            cwd: program.cwd.map(CString::new).transpose()?,
+            umask: program.umask,
+            identity: program.identity,
+            user_prefix: format!("supervisor: couldn't setuid to {uid}: "),
+            user_reason: reason,
+            cwd_prefix: [b"supervisor: couldn't chdir to ".as_slice(), &shown_cwd, b": "].concat(),
+            exec_prefix: [b"supervisor: couldn't exec ".as_slice(), &name, b": "].concat(),
+        })
+    }
+}
+
+/// Starts the program; returns its pid. The caller is single-threaded.
+///
+/// # Errors
+/// Those of fork(2). What fails after it is the child's to say.
+pub fn spawn(plan: &Plan, stdio: Stdio<'_>) -> io::Result<u32> {
+    // SAFETY: the caller is single-threaded (the keeper), so the child's copy of the address space holds no lock that
+    // another thread had taken. The child runs only `become_program`, which makes async-signal-safe calls alone.
+    let pid = unsafe { libc::fork() };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => become_program(plan, stdio),
+        pid => Ok(pid.unsigned_abs()),
+    }
+}
+
+/// The child's way from fork to exec (PROC-064).
+fn become_program(plan: &Plan, stdio: Stdio<'_>) -> ! {
+    // SAFETY: all calls are async-signal-safe (signal-safety(7)) and get plain integers, or pointers to strings and
+    // arrays of `plan`, which is not changed and outlives the call; the arrays end with a null pointer.
+    unsafe {
+        libc::setpgid(0, 0);
+        take_stdio(stdio);
+        close_others();
+        if !take_identity(plan) {
+            leave();
+        }
+        if let Some(cwd) = &plan.cwd
+            && libc::chdir(cwd.as_ptr()) != 0
+        {
+            say_errno(&plan.cwd_prefix);
+            leave();
+        }
+        if let Some(mask) = plan.umask {
+            libc::umask(mask);
+        }
+        reset_signals();
+        libc::execve(plan.path.as_ptr(), plan.argv.pointers.as_ptr(), plan.env.pointers.as_ptr());
+        say_errno(&plan.exec_prefix);
+        leave();
+    }
+}
+
+/// SAFETY: for the child between fork and exec; the descriptors are open and above 2.
+unsafe fn take_stdio(stdio: Stdio<'_>) {
+    // SAFETY: dup2 on open descriptors.
+    unsafe {
+        libc::dup2(stdio.stdin.as_raw_fd(), 0);
+        libc::dup2(stdio.stdout.as_raw_fd(), 1);
+        libc::dup2(stdio.stderr.unwrap_or(stdio.stdout).as_raw_fd(), 2);
+    }
+}
+
+/// SAFETY: for the child between fork and exec, which uses no descriptor above 2 any more.
+unsafe fn close_others() {
+    // SAFETY: plain integers; nobody in this process uses the closed descriptors afterwards.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) != 0 {
+            for fd in 3..CLOSE_LIMIT {
+                libc::close(fd);
+            }
+        }
+    }
+}
+
+/// Becomes the wanted user; false, with a word on stderr, if that cannot be (PROC-060).
+///
+/// SAFETY: for the child between fork and exec.
+unsafe fn take_identity(plan: &Plan) -> bool {
+    let failed = |reason: &[u8]| {
+        say(plan.user_prefix.as_bytes());
+        say(reason);
+        say(b"\n");
+        false
+    };
+    match &plan.identity {
+        Identity::Keep => true,
+        Identity::Refuse { .. } => failed(plan.user_reason.as_bytes()),
+        Identity::Switch { uid, gid, groups } => {
+            // SAFETY: `groups` points to as many group ids as given.
+            unsafe {
+                if libc::setgroups(groups.len(), groups.as_ptr()) != 0 {
+                    return failed(b"Could not set groups of effective user");
+                }
+                if libc::setgid(*gid) != 0 {
+                    return failed(b"Could not set group id of effective user");
+                }
+                if libc::setuid(*uid) != 0 {
+                    return failed(b"Can't drop privilege as nonroot user");
+                }
+            }
+            true
+        }
+    }
+}
+
+/// Default dispositions and an empty mask, but SIGPIPE and SIGXFSZ ignored as under Supervisor (PROC-076).
+///
+/// SAFETY: for the child between fork and exec.
+unsafe fn reset_signals() {
+    // SAFETY: signal(2) with constants (an error for SIGKILL and SIGSTOP changes nothing); the set is made by
+    // sigemptyset before it is read.
+    unsafe {
+        for signal in 1..=64 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
+    }
+}
+
+fn leave() -> ! {
+    say(FAREWELL);
+    // SAFETY: ends the process at once, without running what the parent registered for exit.
+    unsafe { libc::_exit(NOT_SPAWNED) }
+}
+
+/// Writes to standard error; nothing can be done if that fails.
+fn say(text: &[u8]) {
+    // SAFETY: the pointer and length are those of one slice.
+    unsafe {
+        libc::write(2, text.as_ptr().cast(), text.len());
+    }
+}
+
+/// Writes a prefix, the name of the present errno, and a line end, without a heap.
+fn say_errno(prefix: &[u8]) {
+    // SAFETY: the location is this thread's own errno.
+    let code = unsafe { *libc::__errno_location() };
+    say(prefix);
+    match known_name(code) {
+        Some(name) => say(name.as_bytes()),
+        None => say_number(code),
+    }
+    say(b"\n");
+}
+
+fn say_number(number: i32) {
+    let mut digits = [0u8; 10];
+    let mut rest = number.unsigned_abs();
+    let mut at = digits.len();
+    while at > 0 {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    say(&digits[at..]);
+}
