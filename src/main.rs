@@ -1,3 +1,58 @@
-//! Picks the role by the name it was called with; nothing else.
+//! Picks the role by the name it was called by, or by its first argument; nothing else.
+
 #![forbid(unsafe_code)]
-fn main() {}
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: upkeep COMMAND [options]
+
+  run [-c FILE]          run the daemon in the foreground
+  status [NAME ...]      what runs, and how
+  start | stop | restart | signal NAME ...
+  logs [-f] [NAME ...]   output of processes, or the daemon's own log
+  check [-c FILE]        every problem of a configuration at once
+  reread | update | reload | shutdown | pid | version
+
+  supervisord | supervisorctl | echo_supervisord_conf | pidproxy [options]
+                         Supervisor's own tools, as when called by those names
+
+upkeep COMMAND --help tells more.
+";
+
+fn main() -> ExitCode {
+    if let Some(boot) = upkeep_keeper::boot_from_env() {
+        return exit(upkeep_keeper::run(boot));
+    }
+    let mut args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
+    let program = args.next().unwrap_or_default();
+    let args: Vec<String> = args.collect();
+    let name = program.rsplit('/').next().unwrap_or_default().to_owned();
+    exit(role(&program, &name, &args))
+}
+
+/// Plays the role of `name`; for our own name, that of the first argument.
+fn role(program: &str, name: &str, args: &[String]) -> i32 {
+    match (name, args.split_first()) {
+        ("supervisord", _) => upkeep_daemon::supervisord(program, args),
+        ("supervisorctl", _) => upkeep_ctl::supervisorctl(program, args),
+        ("echo_supervisord_conf", _) => upkeep_ctl::echo_supervisord_conf(),
+        ("pidproxy", _) => upkeep_daemon::pidproxy(program, args),
+        (_, Some((first, rest))) => own(first, rest, args),
+        (_, None) => upkeep_ctl::print(USAGE, 2),
+    }
+}
+
+fn own(first: &str, rest: &[String], args: &[String]) -> i32 {
+    match first {
+        "supervisord" | "supervisorctl" | "echo_supervisord_conf" | "pidproxy" => role(first, first, rest),
+        "run" => upkeep_daemon::run(rest),
+        "daemon" => upkeep_daemon::daemon(rest),
+        "help" | "-h" | "--help" => upkeep_ctl::print(USAGE, 0),
+        _ => upkeep_ctl::upkeep(args),
+    }
+}
+
+fn exit(status: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(status).unwrap_or(1))
+}

@@ -1,1 +1,129 @@
+//! The shell around the core: one task owns it, feeds it facts and requests, and carries out what it orders.
+//!
+//! # Theory of operation
+//!
+//! `supervisord` reads its options and configuration, becomes the configured user and turns into the keeper
+//! ([`supervisord`], [`run`]). The keeper starts this daemon ([`daemon`]) and hands it an inventory: records, held
+//! descriptors, children. An empty inventory means a fresh start; otherwise the daemon goes on where the last one
+//! stopped. From then on one task waits for frames of the keeper, requests of the API, words of its helpers and the
+//! core's next deadline, and between two waits carries out all the core has ordered.
+//!
+//! Whatever may wait for a disk is done elsewhere: logs on the log thread, looking up commands, opening logs and reading
+//! configurations on helper threads that end when idle.
+//!
+//! # What is lost when this dies
+//!
+//! Nothing that the keeper holds: children, their exits, unread output, listening sockets, states. Answers under way
+//! are lost; a client that connects meanwhile waits in the socket's queue.
+
 #![forbid(unsafe_code)]
+
+mod boot;
+mod calls;
+mod effects;
+mod environment;
+mod facade;
+mod generations;
+mod info;
+mod inventory;
+mod keeperlink;
+mod keeping;
+mod launcher;
+mod listening;
+mod logcalls;
+mod logfiles;
+mod names;
+mod pidfile;
+mod pidproxy;
+mod prepare;
+mod program;
+mod records;
+mod reload;
+mod servers;
+mod shell;
+mod stdin;
+
+use std::time::Duration;
+
+use upkeep_keeper::Link;
+use upkeep_keeper::wire::ToKeeper;
+
+pub use launcher::{run, supervisord};
+pub use pidproxy::pidproxy;
+
+use crate::boot::Called;
+use crate::inventory::Inventory;
+use crate::launcher::complain;
+use crate::shell::{End, Shell};
+
+/// Status when the keeper is gone (EX_SOFTWARE of sysexits).
+const ORPHANED: i32 = 70;
+
+/// The daemon's role: `args` are the name `supervisord` was called by and its options. Returns the exit status.
+#[must_use]
+pub fn daemon(args: &[String]) -> i32 {
+    upkeep_os::set_process_name("upkeep-daemon");
+    if let Err(error) = upkeep_os::ignore_control_signals() {
+        return complain(&format!("cannot leave signals to the keeper: {error}"), 1);
+    }
+    let called = match Called::from_args(args) {
+        Ok(called) => called,
+        Err(message) => return complain(&message, 2),
+    };
+    let connected = Link::from_env().and_then(|mut link| {
+        let inventory = Inventory::receive(&mut link)?;
+        Ok((link, inventory))
+    });
+    let (link, inventory) = match connected {
+        Ok(connected) => connected,
+        Err(error) => return complain(&format!("cannot talk to the keeper: {error}"), 1),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_keep_alive(Duration::from_secs(5))
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let status = runtime.block_on(live(called, link, inventory));
+            // A helper thread that hangs on a dead disk must not keep the daemon from ending.
+            runtime.shutdown_timeout(Duration::from_millis(200));
+            status
+        }
+        Err(error) => complain(&format!("cannot start: {error}"), 1),
+    }
+}
+
+async fn live(called: Called, link: Link, inventory: Inventory) -> i32 {
+    let program = called.program.clone();
+    let mut shell = match boot::boot(called, link, inventory).await {
+        Ok(shell) => shell,
+        Err(error) => {
+            let text = format!("Error: {error}\nFor help, use {program} -h");
+            return complain(&text, i32::from(error.status()));
+        }
+    };
+    let end = shell.run().await;
+    shell.finish(end).await
+}
+
+impl Shell {
+    /// Closes everything; returns the exit status.
+    async fn finish(mut self, end: End) -> i32 {
+        match end {
+            End::Orphaned => {
+                self.engine.shutdown();
+                ORPHANED
+            }
+            End::Exit(code) => {
+                self.close_servers().await;
+                self.remove_pidfile();
+                self.send(&ToKeeper::Quit { code });
+                self.engine.clone().shutdown();
+                // The keeper sees that this process has ended even if the last frame does not get through.
+                let _ = self.link.flush();
+                i32::from(code)
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The daemon's end of the socket to the keeper.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
@@ -35,6 +35,14 @@ impl Link {
     #[must_use]
     pub fn new(socket: UnixStream) -> Self {
         Self { socket, incoming: Incoming::default(), outgoing: Outgoing::default() }
+    }
+
+    /// A second descriptor of the socket, for whoever watches it.
+    ///
+    /// # Errors
+    /// No descriptor could be had.
+    pub fn duplicate_socket(&self) -> io::Result<UnixStream> {
+        self.socket.try_clone()
     }
 
     /// Queues a frame with duplicates of these descriptors.
@@ -90,17 +98,5 @@ impl Link {
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-}
-
-impl AsFd for Link {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
-impl AsRawFd for Link {
-    fn as_raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
     }
 }

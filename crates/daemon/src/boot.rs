@@ -1,0 +1,422 @@
+//! How a daemon comes to be: afresh, or going on where an earlier one stopped. The keeper's inventory says which.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use tokio::sync::mpsc;
+use upkeep_config::{
+    CommandLine, Environment, Host, Invocation, Lenient, Level as ConfigLevel, LoadError, LogFile, Sources,
+};
+use upkeep_core::{Input, RunId};
+use upkeep_keeper::Link;
+use upkeep_keeper::wire::{Detach, ToKeeper};
+use upkeep_logs::{Engine, Journal, Level, MODE_NAMED, RotatingFile};
+
+use crate::generations::{self, Generations, Loaded};
+use crate::inventory::{HeldChild, Inventory};
+use crate::keeperlink::KeeperLink;
+use crate::keeping::run_end;
+use crate::logfiles::LogTable;
+use crate::records::{DaemonRecord, Ending, ProcessRecord};
+use crate::servers::{self, OpenError, Socket};
+use crate::shell::{Active, Parts, Shell};
+use crate::{facade, reload};
+
+/// Where the launcher leaves what it did before there was a log, a line each.
+pub(crate) const NOTES: &str = "UPKEEP_INTERNAL_NOTES";
+
+/// Why a daemon cannot start; displays Supervisor's text where it has one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// The command line or the configuration is wrong.
+    #[error("{}", .0.message)]
+    Config(#[from] LoadError),
+    /// A server cannot listen.
+    #[error("{0}")]
+    Server(OpenError),
+    /// The daemon's log cannot be opened (PROC-172).
+    #[error("cannot open the log file '{path}': {source}")]
+    Log { path: String, source: io::Error },
+    /// The log files of a group cannot be created.
+    #[error("cannot create the log files of group '{group}': {source}")]
+    ChildLogs { group: String, source: io::Error },
+    /// The system refused something else.
+    #[error("cannot {action}: {source}")]
+    System { action: &'static str, source: io::Error },
+    /// What an earlier daemon left cannot be understood.
+    #[error("cannot go on where the last daemon stopped: {0}")]
+    Recovery(String),
+}
+
+impl StartError {
+    /// The exit status (CFG-410).
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Server(_) => 2,
+            Self::Log { .. } | Self::ChildLogs { .. } | Self::System { .. } | Self::Recovery(_) => 1,
+        }
+    }
+}
+
+/// Names a step for [`StartError::System`].
+fn system(action: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::System { action, source }
+}
+
+/// The daemon's own command line: the name it was called by, and Supervisor's options.
+pub(crate) struct Called {
+    pub(crate) program: String,
+    pub(crate) cli: CommandLine,
+}
+
+impl Called {
+    /// From the arguments behind `upkeep daemon`.
+    ///
+    /// # Errors
+    /// They are not what the launcher accepted: only when called by hand.
+    pub(crate) fn from_args(args: &[String]) -> Result<Self, String> {
+        let Some((program, options)) = args.split_first() else {
+            return Err("this role is for the keeper alone".to_owned());
+        };
+        match upkeep_config::invocation(program, options) {
+            Ok(Invocation::Run(cli)) => Ok(Self { program: program.clone(), cli }),
+            Ok(Invocation::Print(_)) => Err("the options only print something".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// Builds a daemon on top of what the keeper holds. Runs inside the runtime.
+///
+/// # Errors
+/// [`StartError`]; nothing is left open then.
+pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Result<Shell, StartError> {
+    let (messages, inbox) = mpsc::unbounded_channel();
+    let log_messages = messages.clone();
+    let engine = Engine::start(move |event| {
+        // Fails only when the daemon has ended.
+        let _ = log_messages.send(crate::shell::Message::Log(event));
+    })
+    .map_err(system("start the log thread"))?;
+    facade::install(&engine);
+    let record = inventory.daemon_record().map_err(StartError::Recovery)?;
+    let generations = match &record {
+        None => reload::fresh(read_afresh(&called.cli)?),
+        Some(record) => read_held(&called.cli, record, &inventory)?,
+    };
+    let mut shell = Shell::new(Parts {
+        keeper_pid: inventory.keeper_pid,
+        link: KeeperLink::new(link).map_err(system("watch the keeper"))?,
+        engine,
+        cli: called.cli,
+        program: called.program,
+        generations,
+        inbox,
+        messages,
+    });
+    shell.open_journal()?;
+    match record {
+        None => shell.begin_afresh(&inventory)?,
+        Some(record) => shell.go_on(&record, inventory)?,
+    }
+    Ok(shell)
+}
+
+fn read_afresh(cli: &CommandLine) -> Result<Loaded, StartError> {
+    let sources = Sources::read(cli, Environment::of_this_process())?;
+    Ok(Loaded::new(sources, cli, &Host)?)
+}
+
+/// The configurations an earlier daemon went by.
+fn read_held(
+    cli: &CommandLine,
+    record: &DaemonRecord,
+    inventory: &Inventory,
+) -> Result<Generations, StartError> {
+    let mut all = BTreeMap::new();
+    let used = record.groups.iter().map(|(_, number)| *number).chain([record.base, record.latest]);
+    for number in used {
+        if all.contains_key(&number) {
+            continue;
+        }
+        let held = inventory.held.get(&generations::held_name(number));
+        let fd = held.ok_or_else(|| StartError::Recovery(format!("configuration {number} is not held")))?;
+        let bytes = upkeep_os::read_memfd(fd).map_err(system("read the held configuration"))?;
+        let sources = Sources::from_bytes(&bytes).map_err(|error| StartError::Recovery(error.to_string()))?;
+        all.insert(number, Loaded::new(sources, cli, &Lenient)?);
+    }
+    Generations::restored(all, record.base, record.latest)
+        .ok_or_else(|| StartError::Recovery("its record names configurations that are not there".to_owned()))
+}
+
+impl Shell {
+    /// Opens the daemon's own log as configured (PROC-165, PROC-168, PROC-172).
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub(crate) fn open_journal(&mut self) -> Result<(), StartError> {
+        let settings = self.settings();
+        let (file, syslog) = match &settings.logfile {
+            LogFile::Syslog => (None, Some(self.context.ident.clone())),
+            LogFile::Path(path) => {
+                let opened =
+                    RotatingFile::open(path, settings.logfile_maxbytes, settings.logfile_backups, MODE_NAMED);
+                let path = path.display().to_string();
+                (Some(opened.map_err(|source| StartError::Log { path, source })?), None)
+            }
+        };
+        let level = journal_level(settings.loglevel);
+        let stdout = settings.nodaemon && !settings.silent;
+        self.engine.set_journal(Journal { level, file, syslog, stdout });
+        Ok(())
+    }
+
+    fn begin_afresh(&mut self, inventory: &Inventory) -> Result<(), StartError> {
+        self.set_up()?;
+        self.hold_generation(self.generations.base);
+        self.save_daemon();
+        self.become_ready(inventory.detached);
+        self.announce();
+        self.tell(Input::Begin { recovered: false });
+        Ok(())
+    }
+
+    /// Everything between reading the configuration and serving (PROC-200), for a start and for a restart. Sockets
+    /// come before the clean-up of AUTO logs, so that a second daemon harms nothing (D-06).
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub(crate) fn set_up(&mut self) -> Result<(), StartError> {
+        self.log_notes();
+        let sockets = self.open_sockets()?;
+        self.clean_auto_logs();
+        let generation = self.generations.base;
+        let naming = self.naming();
+        let groups = self.generations.base().config.groups.clone();
+        for spec in groups {
+            let named = naming.name_group(&spec, &LogTable::new());
+            let table = named.map_err(|source| StartError::ChildLogs { group: spec.name.clone(), source });
+            let table = match table {
+                Ok(table) => table,
+                Err(error) => {
+                    sockets.iter().for_each(|(server, _)| servers::remove_file(server));
+                    return Err(error);
+                }
+            };
+            if self.core.group(&spec.name).is_none() {
+                self.logs.extend(table);
+                self.active.push(Active { spec: spec.clone(), generation });
+            }
+            self.tell(Input::Setup(spec));
+        }
+        self.introduce_servers();
+        self.serve(sockets).map_err(system("serve on a socket"))
+    }
+
+    /// What was found while reading the configuration, gravest first (PROC-173).
+    fn log_notes(&self) {
+        let settings = self.settings();
+        let mut notes: Vec<(Level, String)> = Vec::new();
+        match &settings.user {
+            None if rustix::process::getuid().is_root() => notes.push((Level::Critical, ROOT.to_owned())),
+            None => {}
+            Some(user) => notes.push((Level::Info, format!("Set uid to user {} succeeded", user.uid))),
+        }
+        for note in &self.generations.base().config.notes {
+            notes.push((journal_level(note.level), note.text.clone()));
+        }
+        let launcher = std::env::var(NOTES).unwrap_or_default();
+        notes.extend(launcher.lines().map(|line| (Level::Info, line.to_owned())));
+        notes.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+        for (level, text) in notes {
+            self.log(level, text);
+        }
+    }
+
+    fn clean_auto_logs(&self) {
+        let settings = self.settings();
+        if settings.nocleanup {
+            return;
+        }
+        let keep = std::collections::HashSet::new();
+        for warning in upkeep_logs::auto::clean(&settings.childlogdir, &settings.identifier, &keep) {
+            self.log(Level::Warn, warning);
+        }
+    }
+
+    /// Tells the keeper that this daemon serves; the first one goes into the background if it should.
+    fn become_ready(&mut self, detached: bool) {
+        let settings = self.settings();
+        let background = !settings.nodaemon && !detached;
+        let detach = background.then(|| Detach {
+            directory: settings.directory.as_ref().map(|path| path.to_string_lossy().as_bytes().to_vec()),
+            umask: Some(settings.umask),
+        });
+        if background {
+            self.log(Level::Info, "daemonizing the supervisord process");
+            self.follow_into_background();
+        }
+        self.send(&ToKeeper::Ready { detach });
+    }
+
+    /// Does to this process what the keeper does to itself (PROC-203).
+    fn follow_into_background(&self) {
+        let settings = self.settings();
+        if let Some(directory) = &settings.directory {
+            let shown = directory.display();
+            match std::env::set_current_dir(directory) {
+                Ok(()) => self.log(Level::Info, format!("set current directory: '{shown}'")),
+                Err(error) => self.log(Level::Critical, format!("can't chdir into '{shown}': {error}")),
+            }
+        }
+        upkeep_os::set_umask(settings.umask);
+        if let Err(error) = upkeep_os::stdio_to_null() {
+            self.log(Level::Warn, format!("cannot let go of the terminal: {error}"));
+        }
+    }
+
+    /// Pid file and the line that says it is up (PROC-205, PROC-210).
+    pub(crate) fn announce(&mut self) {
+        self.write_pidfile();
+        self.log(Level::Info, format!("supervisord started with pid {}", self.keeper_pid));
+    }
+
+    /// The keeper could not go to the configured directory.
+    pub(crate) fn detach_failed(&mut self, errno: i32) {
+        let error = io::Error::from_raw_os_error(errno);
+        self.log(Level::Critical, format!("can't chdir into the configured directory: {error}"));
+    }
+
+    /// Goes on where an earlier daemon stopped.
+    fn go_on(&mut self, record: &DaemonRecord, mut inventory: Inventory) -> Result<(), StartError> {
+        let living = inventory.children.iter().filter(|child| child.exited.is_none()).count();
+        self.log(
+            Level::Warn,
+            format!("the daemon was started again by its keeper and goes on with {living} running processes"),
+        );
+        let processes = inventory.process_records();
+        self.restore_groups(record, &processes)?;
+        self.restore_processes(&inventory, &processes);
+        self.adopt_sockets(&mut inventory.held)?;
+        self.save_daemon();
+        self.pidfile_written = true;
+        self.send(&ToKeeper::Ready { detach: None });
+        match record.ending {
+            Ending::No => self.tell(Input::Begin { recovered: true }),
+            Ending::Shutdown => self.tell(Input::Shutdown),
+            Ending::Restart => self.tell(Input::Restart),
+        }
+        for child in inventory.children {
+            self.take_over(child);
+        }
+        Ok(())
+    }
+
+    fn restore_groups(
+        &mut self,
+        record: &DaemonRecord,
+        processes: &BTreeMap<u64, ProcessRecord>,
+    ) -> Result<(), StartError> {
+        let known: LogTable = processes
+            .values()
+            .map(|p| {
+                let paths = crate::logfiles::LogPaths { stdout: p.stdout.clone(), stderr: p.stderr.clone() };
+                ((p.group.clone(), p.name.clone()), paths)
+            })
+            .collect();
+        let naming = self.naming();
+        for (name, number) in &record.groups {
+            let spec = self.generations.get(*number).and_then(|loaded| loaded.group(name)).cloned();
+            let Some(spec) = spec else { continue };
+            let table = naming
+                .name_group(&spec, &known)
+                .map_err(|source| StartError::ChildLogs { group: name.clone(), source })?;
+            self.logs.extend(table);
+            self.active.push(Active { spec: spec.clone(), generation: *number });
+            self.tell(Input::Setup(spec));
+        }
+        Ok(())
+    }
+
+    fn restore_processes(&mut self, inventory: &Inventory, processes: &BTreeMap<u64, ProcessRecord>) {
+        for &key in processes.keys() {
+            self.send(&ToKeeper::Delete { key });
+        }
+        for child in &inventory.children {
+            self.core.skip_runs(child.run);
+        }
+        for record in processes.values() {
+            let saved = record.saved();
+            let run = saved.state.run();
+            let child_exists = inventory.children.iter().any(|child| Some(child.run) == run);
+            self.tell(Input::Restore {
+                group: record.group.clone(),
+                process: record.name.clone(),
+                saved: Box::new(saved),
+                child_exists,
+            });
+        }
+    }
+
+    /// Listens on the sockets the keeper held; opens those that are not there.
+    fn adopt_sockets(&mut self, held: &mut BTreeMap<String, OwnedFd>) -> Result<(), StartError> {
+        let mut sockets = Vec::new();
+        for server in &self.generations.base().config.servers {
+            let socket = match held.remove(&servers::held_name(server)) {
+                Some(fd) => Socket::adopt(server, fd),
+                None => Socket::open(server).map_err(StartError::Server)?,
+            };
+            sockets.push((server.clone(), socket));
+        }
+        self.serve(sockets).map_err(system("serve on a socket"))
+    }
+
+    /// Takes over a child and its pipes; one that nobody knows is asked to end.
+    fn take_over(&mut self, child: HeldChild) {
+        let run = child.run;
+        let process = self.core.process_of(run);
+        if let Some(order) = process.and_then(|id| self.order_for(id)) {
+            let (stdout, stderr) = order.open_sinks();
+            let entry = self.runs.entry(run).or_default();
+            entry.sinks = Some((stdout.unwrap_or_default(), stderr.and_then(Result::ok)));
+        }
+        self.attach(run, child.stdin, child.stdout, child.stderr);
+        self.tell(Input::Spawned { run, pid: child.pid, at: child.since });
+        match child.exited {
+            Some((status, at)) => self.child_ended(run, run_end(status), at),
+            None if process.is_none() => self.end_stranger(run, child.pid),
+            None => {}
+        }
+    }
+
+    fn end_stranger(&mut self, run: RunId, pid: u32) {
+        self.log(
+            Level::Warn,
+            format!("process {pid} belongs to no configured program any more: it is asked to end"),
+        );
+        self.send(&ToKeeper::Signal {
+            token: 0,
+            run: run.0,
+            signo: upkeep_core::signal::TERM.0,
+            group: false,
+        });
+    }
+}
+
+/// What is said when nobody else is to be become (PROC-206).
+const ROOT: &str = "Supervisor is running as root.  Privileges were not dropped because no user is specified in the \
+                    config file.  If you intend to run as root, you can set user=root in the config file to avoid \
+                    this message.";
+
+pub(crate) fn journal_level(level: ConfigLevel) -> Level {
+    match level {
+        ConfigLevel::Critical => Level::Critical,
+        ConfigLevel::Error => Level::Error,
+        ConfigLevel::Warn => Level::Warn,
+        ConfigLevel::Info => Level::Info,
+        ConfigLevel::Debug => Level::Debug,
+        ConfigLevel::Trace => Level::Trace,
+        ConfigLevel::Blather => Level::Blather,
+    }
+}

@@ -1,0 +1,308 @@
+//! Answers the API: what can be told at once is told, the rest goes to the core or to a helper.
+
+use upkeep_api::{Channel, DaemonState, Fault, FaultCode, Reply, Request, SUPERVISOR_VERSION};
+use upkeep_config::LogFile;
+use upkeep_core::signal::Signal;
+use upkeep_core::{Input, Phase, ProcId, Refusal};
+use upkeep_logs::Level;
+
+use crate::info::{config_info, process_info};
+use crate::logfiles::LogPaths;
+use crate::names::{Target, lexical, resolve, resolve_process};
+use crate::shell::{Message, Purpose, Responder, Shell, now};
+use crate::stdin::StdinError;
+
+/// Answers, if the asker is still there.
+pub(crate) fn respond(reply: Responder, result: Result<Reply, Fault>) {
+    let _ = reply.send(result);
+}
+
+impl Shell {
+    /// Answers one request, now or later.
+    pub(crate) fn answer(&mut self, request: Request, reply: Responder) {
+        let ending = self.core.phase().is_ending();
+        if ending && !matches!(request, Request::SendRemoteCommEvent { .. } | Request::LogPath { .. }) {
+            return respond(reply, Err(Fault::new(FaultCode::ShutdownState)));
+        }
+        match request {
+            Request::GetApiVersion => respond(reply, Ok(Reply::Text(upkeep_api::API_VERSION.to_owned()))),
+            Request::GetSupervisorVersion => respond(reply, Ok(Reply::Text(SUPERVISOR_VERSION.to_owned()))),
+            Request::GetIdentification => {
+                respond(reply, Ok(Reply::Text(self.settings().identifier.clone())));
+            }
+            Request::GetState => respond(reply, Ok(Reply::State(DaemonState::Running))),
+            Request::GetPid => respond(reply, Ok(Reply::Int(i64::from(self.keeper_pid)))),
+            Request::GetProcessInfo { name } => respond(reply, self.one_info(&name)),
+            Request::GetAllProcessInfo => respond(reply, Ok(self.all_info())),
+            Request::GetAllConfigInfo => respond(reply, Ok(self.all_config_info())),
+            Request::StartProcess { .. }
+            | Request::StartProcessGroup { .. }
+            | Request::StartAllProcesses { .. } => self.start_request(request, reply),
+            Request::StopProcess { .. }
+            | Request::StopProcessGroup { .. }
+            | Request::StopAllProcesses { .. } => self.stop_request(request, reply),
+            Request::SignalProcess { .. }
+            | Request::SignalProcessGroup { .. }
+            | Request::SignalAllProcesses { .. } => self.signal_request(request, reply),
+            Request::Shutdown => {
+                respond(reply, Ok(Reply::Bool(true)));
+                self.tell(Input::Shutdown);
+            }
+            Request::Restart => self.restart_requested(Some(reply)),
+            Request::ReloadConfig => self.reread(reply),
+            Request::AddProcessGroup { name } => self.add_group(&name, reply),
+            Request::RemoveProcessGroup { name } => {
+                self.ask(upkeep_core::Request::RemoveGroup(name.clone()), Purpose::Remove(name), reply);
+            }
+            Request::UpdateProcessGroup { name } => self.update_group(&name, reply),
+            Request::ReadLog { .. }
+            | Request::ClearLog
+            | Request::ReadProcessLog { .. }
+            | Request::TailProcessLog { .. }
+            | Request::ClearProcessLogs { .. }
+            | Request::ClearAllProcessLogs => self.log_request(request, reply),
+            Request::SendProcessStdin { name, chars } => {
+                let result = self.send_stdin(&name, chars.as_bytes());
+                respond(reply, result);
+            }
+            // Nobody listens yet: like Supervisor without a subscriber, it is taken and forgotten (RPC-162).
+            Request::SendRemoteCommEvent { .. } => respond(reply, Ok(Reply::Bool(true))),
+            Request::LogPath { process } => respond(reply, self.log_path(process)),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &upkeep_config::Settings {
+        &self.generations.base().config.settings
+    }
+
+    /// Where a process's logs are.
+    pub(crate) fn paths_of(&self, id: ProcId) -> LogPaths {
+        let Some(process) = self.core.process(id) else { return LogPaths::default() };
+        let key = (process.group().to_owned(), process.name().to_owned());
+        self.logs.get(&key).cloned().unwrap_or_default()
+    }
+
+    fn one_info(&self, name: &str) -> Result<Reply, Fault> {
+        let id = resolve_process(&self.core, name)?;
+        let process = self.core.process(id).ok_or_else(|| Fault::about(FaultCode::BadName, name))?;
+        Ok(Reply::Process(Box::new(process_info(process, &self.paths_of(id), now().wall))))
+    }
+
+    fn all_info(&self) -> Reply {
+        let wall = now().wall;
+        let all = lexical(&self.core).into_iter().filter_map(|id| Some((id, self.core.process(id)?)));
+        Reply::Processes(all.map(|(id, p)| process_info(p, &self.paths_of(id), wall)).collect())
+    }
+
+    fn all_config_info(&self) -> Reply {
+        let mut all = Vec::new();
+        for group in &self.generations.latest().config.groups {
+            let inuse = self.core.group(&group.name).is_some();
+            for spec in &group.processes {
+                let key = (group.name.clone(), spec.name.clone());
+                let paths = self.logs.get(&key).cloned().unwrap_or_default();
+                all.push(config_info(group, spec, &paths, inuse));
+            }
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Reply::Configs(all)
+    }
+
+    fn start_request(&mut self, request: Request, reply: Responder) {
+        match request {
+            Request::StartProcess { name, wait } => match resolve(&self.core, &name) {
+                Err(fault) => respond(reply, Err(fault)),
+                Ok(Target::Process(id)) => self.check_commands(vec![id], false, name, wait, reply),
+                Ok(Target::Group(group)) => self.start_group(&group, wait, reply),
+            },
+            Request::StartProcessGroup { name, wait } => self.start_group(&name, wait, reply),
+            Request::StartAllProcesses { wait } => {
+                let all = self.core.all_by_priority();
+                self.check_commands(all, true, String::new(), wait, reply);
+            }
+            other => self.answer(other, reply),
+        }
+    }
+
+    fn start_group(&mut self, name: &str, wait: bool, reply: Responder) {
+        match self.group_members(name) {
+            Err(fault) => respond(reply, Err(fault)),
+            Ok(members) => self.check_commands(members, true, String::new(), wait, reply),
+        }
+    }
+
+    fn group_members(&self, name: &str) -> Result<Vec<ProcId>, Fault> {
+        let group = self.core.group(name).ok_or_else(|| Fault::about(FaultCode::BadName, name.to_owned()))?;
+        Ok(self.core.by_priority(group))
+    }
+
+    /// Looks at the commands before starting (PROC-052), on a thread that may wait for the disk. Those that are not
+    /// going to be started are not looked at.
+    fn check_commands(&self, ids: Vec<ProcId>, many: bool, asked: String, wait: bool, reply: Responder) {
+        let wanted = |id: &ProcId| {
+            let running = self.core.process(*id).is_some_and(|p| p.state().name().is_running());
+            !(many && running)
+        };
+        let orders: Vec<_> = ids
+            .into_iter()
+            .filter(wanted)
+            .filter_map(|id| self.order_for(id).map(|order| (id, order)))
+            .collect();
+        let messages = self.messages.clone();
+        tokio::task::spawn_blocking(move || {
+            let check = |(id, order): (ProcId, crate::prepare::Order)| {
+                (id, order.check().err().map(|error| error.refusal()))
+            };
+            let targets = orders.into_iter().map(check).collect();
+            // Fails only when the daemon has ended.
+            let _ = messages.send(Message::Checked { targets, many, asked, wait, reply });
+        });
+    }
+
+    pub(crate) fn start_checked(
+        &mut self,
+        mut targets: Vec<(ProcId, Option<Refusal>)>,
+        many: bool,
+        asked: String,
+        wait: bool,
+        reply: Responder,
+    ) {
+        let request = if many {
+            upkeep_core::Request::StartMany { targets, wait }
+        } else {
+            let Some((target, preflight)) = targets.pop() else {
+                return respond(reply, Err(Fault::about(FaultCode::BadName, asked)));
+            };
+            upkeep_core::Request::Start { target, asked, preflight, wait }
+        };
+        self.ask(request, Purpose::Control, reply);
+    }
+
+    fn stop_request(&mut self, request: Request, reply: Responder) {
+        let (targets, wait) = match request {
+            Request::StopProcess { name, wait } => match resolve(&self.core, &name) {
+                Err(fault) => return respond(reply, Err(fault)),
+                Ok(Target::Group(group)) => (self.group_members(&group), wait),
+                Ok(Target::Process(target)) => {
+                    let stop = upkeep_core::Request::Stop { target, asked: name, wait };
+                    return self.ask(stop, Purpose::Control, reply);
+                }
+            },
+            Request::StopProcessGroup { name, wait } => (self.group_members(&name), wait),
+            Request::StopAllProcesses { wait } => (Ok(self.core.all_by_priority()), wait),
+            other => return self.answer(other, reply),
+        };
+        match targets {
+            Err(fault) => respond(reply, Err(fault)),
+            Ok(targets) => {
+                self.ask(upkeep_core::Request::StopMany { targets, wait }, Purpose::Control, reply);
+            }
+        }
+    }
+
+    fn signal_request(&mut self, request: Request, reply: Responder) {
+        let (targets, signal) = match request {
+            Request::SignalProcess { name, signal } => match resolve(&self.core, &name) {
+                Err(fault) => return respond(reply, Err(fault)),
+                Ok(Target::Group(group)) => (self.group_members(&group), signal),
+                Ok(Target::Process(target)) => return self.signal_one(target, name, &signal, reply),
+            },
+            Request::SignalProcessGroup { name, signal } => (self.group_members(&name), signal),
+            Request::SignalAllProcesses { signal } => (Ok(self.core.all_by_priority()), signal),
+            other => return self.answer(other, reply),
+        };
+        match targets {
+            Err(fault) => respond(reply, Err(fault)),
+            Ok(targets) => {
+                let signal = Signal::parse(&signal).map_err(|_| signal);
+                let request = upkeep_core::Request::SignalMany { targets, signal };
+                self.ask(request, Purpose::Control, reply);
+            }
+        }
+    }
+
+    fn signal_one(&mut self, target: ProcId, asked: String, signal: &str, reply: Responder) {
+        match Signal::parse(signal) {
+            Err(_) => respond(reply, Err(Fault::about(FaultCode::BadSignal, signal))),
+            Ok(signal) => {
+                let request = upkeep_core::Request::Signal { target, asked, signal };
+                self.ask(request, Purpose::Control, reply);
+            }
+        }
+    }
+
+    fn send_stdin(&mut self, name: &str, data: &[u8]) -> Result<Reply, Fault> {
+        let id = resolve_process(&self.core, name)?;
+        let not_running = || Fault::about(FaultCode::NotRunning, name);
+        let process = self.core.process(id).ok_or_else(not_running)?;
+        let alive = process.pid() != 0 && process.state().name() != upkeep_core::StateName::Stopping;
+        let run = process.state().run().filter(|_| alive).ok_or_else(not_running)?;
+        let no_file = || Fault::about(FaultCode::NoFile, name);
+        let stdin = self.runs.get_mut(&run).and_then(|run| run.stdin.as_mut()).ok_or_else(no_file)?;
+        match stdin.write(data) {
+            Ok(()) => Ok(Reply::Bool(true)),
+            Err(StdinError::Closed) => Err(no_file()),
+            Err(StdinError::Full) => {
+                Err(Fault::about(FaultCode::Failed, format!("{name} does not read its standard input")))
+            }
+        }
+    }
+
+    fn log_path(&self, process: Option<(String, Channel)>) -> Result<Reply, Fault> {
+        let no_file = || Fault::new(FaultCode::NoFile);
+        let path = match process {
+            None => self.main_log().ok_or_else(no_file)?,
+            Some((name, channel)) => {
+                let paths = self.paths_of(resolve_process(&self.core, &name)?);
+                let path = match channel {
+                    Channel::Stdout => paths.stdout,
+                    Channel::Stderr => paths.stderr,
+                };
+                path.ok_or_else(no_file)?.into()
+            }
+        };
+        Ok(Reply::Path(path))
+    }
+
+    /// The daemon's own log, if it is a file.
+    pub(crate) fn main_log(&self) -> Option<std::path::PathBuf> {
+        match &self.settings().logfile {
+            LogFile::Path(path) => Some(path.clone()),
+            LogFile::Syslog => None,
+        }
+    }
+
+    /// A signal came to the pid that users know (PROC-230 … PROC-236).
+    pub(crate) fn signal_received(&mut self, signal: Signal) {
+        use upkeep_core::signal::{HUP, INT, QUIT, TERM, USR2};
+        match signal {
+            TERM | INT | QUIT => {
+                self.log(Level::Warn, format!("received {signal} indicating exit request"));
+                self.tell(Input::Shutdown);
+            }
+            HUP if self.is_shutting_down() => self.log(
+                Level::Warn,
+                format!("ignored {signal} indicating restart request (shutdown in progress)"),
+            ),
+            HUP => {
+                self.log(Level::Warn, format!("received {signal} indicating restart request"));
+                self.restart_requested(None);
+            }
+            USR2 => {
+                self.log(Level::Info, format!("received {signal} indicating log reopen request"));
+                self.log(Level::Info, "supervisord logreopen");
+                self.engine.reopen_all();
+                self.engine.reopen_journal();
+            }
+            _ => self.log(Level::Info, format!("received {signal}, which means nothing here: ignored")),
+        }
+    }
+
+    fn is_shutting_down(&self) -> bool {
+        match self.core.phase() {
+            Phase::Stopping { restart, .. } => !restart,
+            Phase::Down => true,
+            Phase::Setup | Phase::Running => false,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Carries out what the core orders.
+
+use upkeep_api::{ActionResult, Fault, FaultCode, GroupUpdate, Reply};
+use upkeep_core::{Answer, Effect, Event, Level as CoreLevel, Outcome, ProcId, Refusal, RunId};
+use upkeep_keeper::wire::ToKeeper;
+use upkeep_logs::Level;
+
+use crate::prepare::{Order, Prepared};
+use crate::records::{ProcessRecord, key_of};
+use crate::shell::{Asker, End, Message, Purpose, Run, Shell};
+
+/// The fault that a refusal is (RPC-040 …).
+pub(crate) fn fault_of(refusal: Refusal) -> Fault {
+    match refusal {
+        Refusal::BadName(text) => Fault::about(FaultCode::BadName, text),
+        Refusal::NoFile(text) => Fault::about(FaultCode::NoFile, text),
+        Refusal::NotExecutable(text) => Fault::about(FaultCode::NotExecutable, text),
+        Refusal::AlreadyStarted(text) => Fault::about(FaultCode::AlreadyStarted, text),
+        Refusal::SpawnError(text) => Fault::about(FaultCode::SpawnError, text),
+        Refusal::AbnormalTermination(text) => Fault::about(FaultCode::AbnormalTermination, text),
+        Refusal::NotRunning(text) => Fault::about(FaultCode::NotRunning, text),
+        Refusal::BadSignal(text) => Fault::about(FaultCode::BadSignal, text),
+        Refusal::Failed(text) => Fault::about(FaultCode::Failed, text),
+        Refusal::AlreadyAdded(text) => Fault::about(FaultCode::AlreadyAdded, text),
+        Refusal::StillRunning(text) => Fault::about(FaultCode::StillRunning, text),
+        Refusal::ShuttingDown => Fault::new(FaultCode::ShutdownState),
+    }
+}
+
+fn level_of(level: CoreLevel) -> Level {
+    match level {
+        CoreLevel::Critical => Level::Critical,
+        CoreLevel::Error => Level::Error,
+        CoreLevel::Warn => Level::Warn,
+        CoreLevel::Info => Level::Info,
+        CoreLevel::Debug => Level::Debug,
+    }
+}
+
+fn result_of(outcome: Outcome) -> ActionResult {
+    ActionResult { name: outcome.process, group: outcome.group, fault: outcome.result.err().map(fault_of) }
+}
+
+impl Shell {
+    /// Carries out all orders there are.
+    pub(crate) async fn carry_out(&mut self) {
+        let mut starts: Vec<(RunId, Order)> = Vec::new();
+        while let Some(effect) = self.core.poll_effect() {
+            match effect {
+                Effect::Spawn { id, run } => starts.extend(self.order_for(id).map(|order| (run, order))),
+                Effect::Signal { id, run, signal, group } => {
+                    self.send(&ToKeeper::Signal { token: id.0, run: run.0, signo: signal.0, group });
+                }
+                Effect::Publish(event) => self.published(&event),
+                Effect::Reconfigure { id } => self.reconfigure(id),
+                Effect::Log(notice) => self.log(level_of(notice.level()), notice.to_string()),
+                Effect::Answer { call, answer } => {
+                    if let Some(asker) = self.askers.remove(&call) {
+                        self.answered(asker, answer);
+                    }
+                }
+                Effect::Terminate { restart: false } => self.end = Some(End::Exit(0)),
+                Effect::Terminate { restart: true } => self.come_up_again().await,
+            }
+        }
+        self.prepare(starts);
+    }
+
+    /// What a start of this process needs to know.
+    pub(crate) fn order_for(&self, id: ProcId) -> Option<Order> {
+        let process = self.core.process(id)?;
+        let key = (process.group().to_owned(), process.name().to_owned());
+        Some(Order {
+            group: key.0.clone(),
+            spec: process.spec().clone(),
+            paths: self.logs.get(&key).cloned().unwrap_or_default(),
+            context: self.context.clone(),
+        })
+    }
+
+    /// Finds commands and opens logs on a thread that may wait for the disk.
+    fn prepare(&self, starts: Vec<(RunId, Order)>) {
+        if starts.is_empty() {
+            return;
+        }
+        let messages = self.messages.clone();
+        tokio::task::spawn_blocking(move || {
+            for (run, order) in starts {
+                let result = order.prepare().map(Box::new);
+                if messages.send(Message::Prepared { run, result }).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    pub(crate) fn prepared(&mut self, run: RunId, result: Result<Box<Prepared>, String>) {
+        if self.core.process_of(run).is_none() {
+            return;
+        }
+        match result {
+            Err(text) => self.tell(upkeep_core::Input::SpawnFailed { run, text }),
+            Ok(prepared) => {
+                let Prepared { plan, stdout, stderr } = *prepared;
+                let sinks = Some((stdout, stderr));
+                self.runs.insert(run, Run { sinks, ..Run::default() });
+                self.send(&ToKeeper::Spawn { run: run.0, plan });
+            }
+        }
+    }
+
+    fn published(&mut self, event: &Event) {
+        match event {
+            Event::ProcessState { id, .. } | Event::ChildSpawned(id) | Event::ProcessAdded(id) => {
+                self.save_process(*id);
+            }
+            Event::ProcessRemoved(id) => self.send(&ToKeeper::Delete { key: key_of(*id) }),
+            Event::SupervisorStopping => self.save_daemon(),
+            Event::GroupAdded(_) | Event::GroupRemoved(_) | Event::SupervisorRunning => {}
+        }
+    }
+
+    /// Writes a process down for the next daemon.
+    pub(crate) fn save_process(&mut self, id: ProcId) {
+        let Some(process) = self.core.process(id) else { return };
+        let Some(saved) = self.core.saved(id) else { return };
+        let mut record = ProcessRecord::new(process.group(), process.name(), saved);
+        let key = (process.group().to_owned(), process.name().to_owned());
+        if let Some(paths) = self.logs.get(&key) {
+            record.stdout = paths.stdout.clone();
+            record.stderr = paths.stderr.clone();
+        }
+        if let Ok(value) = serde_json::to_vec(&record) {
+            self.send(&ToKeeper::Put { key: key_of(id), value });
+        }
+    }
+
+    fn answered(&mut self, asker: Asker, answer: Answer) {
+        let result = match answer {
+            Answer::One(Ok(())) => Ok(Reply::Bool(true)),
+            Answer::One(Err(refusal)) => Err(fault_of(refusal)),
+            Answer::Many(outcomes) => Ok(Reply::Results(outcomes.into_iter().map(result_of).collect())),
+            Answer::Updated(update) => Ok(Reply::Update(GroupUpdate {
+                stopped: update.stopped,
+                restarted: update.restarted,
+                started: update.started,
+                live: update.live,
+            })),
+        };
+        match asker.purpose {
+            Purpose::Control | Purpose::Update => {}
+            Purpose::Add(name) => {
+                if result.is_err() {
+                    self.deactivate(&name);
+                }
+            }
+            Purpose::Remove(name) => {
+                if result.is_ok() {
+                    self.deactivate(&name);
+                }
+            }
+        }
+        // The asker may have gone away; what it asked for is done all the same (RPC-121).
+        let _ = asker.reply.send(result);
+    }
+}

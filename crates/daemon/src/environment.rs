@@ -1,0 +1,34 @@
+//! The environment children inherit.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use upkeep_config::Level as ConfigLevel;
+
+use crate::generations::Generations;
+use crate::prepare::ChildContext;
+
+/// Names that start so are between our own roles, and no child's business.
+const INTERNAL: &[u8] = b"UPKEEP_INTERNAL_";
+
+/// The daemon's environment without what its roles tell each other.
+pub(crate) fn inherited() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| !name.as_bytes().starts_with(INTERNAL)).collect()
+}
+
+/// What all children have in common under the configuration in effect.
+pub(crate) fn context(
+    generations: &Generations,
+    environment: &[(OsString, OsString)],
+    program: &str,
+) -> Arc<ChildContext> {
+    let config = &generations.base().config;
+    Arc::new(ChildContext {
+        environment: environment.to_vec(),
+        server_url: upkeep_config::server_url(&config.servers),
+        strip_ansi: config.settings.strip_ansi,
+        echo: config.settings.loglevel >= ConfigLevel::Debug,
+        ident: program.rsplit('/').next().unwrap_or(program).to_owned(),
+    })
+}

@@ -1,0 +1,101 @@
+//! Configurations that were read, numbered: the keeper holds what each was read from, so that the next daemon goes on
+//! with the options in effect and not with a file somebody is editing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use upkeep_config::{CommandLine, Config, LoadError, Sources, World};
+use upkeep_core::spec::GroupSpec;
+
+/// One configuration that was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) sources: Arc<Sources>,
+    pub(crate) config: Arc<Config>,
+}
+
+impl Loaded {
+    /// Makes sense of what was read.
+    ///
+    /// # Errors
+    /// The configuration is wrong.
+    pub(crate) fn new(sources: Sources, cli: &CommandLine, world: &dyn World) -> Result<Self, LoadError> {
+        let config = upkeep_config::load(&sources, cli, world)?;
+        Ok(Self { sources: Arc::new(sources), config: Arc::new(config) })
+    }
+
+    /// Reads the same files again.
+    ///
+    /// # Errors
+    /// They cannot be read, or are wrong.
+    pub(crate) fn again(&self, cli: &CommandLine) -> Result<Self, LoadError> {
+        Self::new(self.sources.reread()?, cli, &upkeep_config::Host)
+    }
+
+    /// The options of a group.
+    pub(crate) fn group(&self, name: &str) -> Option<&GroupSpec> {
+        self.config.groups.iter().find(|group| group.name == name)
+    }
+}
+
+/// The configurations that something in effect still comes from.
+#[derive(Debug)]
+pub(crate) struct Generations {
+    all: BTreeMap<u64, Loaded>,
+    /// What `[supervisord]` and the servers come from.
+    pub(crate) base: u64,
+    /// What was read last.
+    pub(crate) latest: u64,
+}
+
+/// The name under which the keeper holds a configuration.
+pub(crate) fn held_name(generation: u64) -> String {
+    format!("config/{generation}")
+}
+
+impl Generations {
+    /// The first configuration.
+    pub(crate) fn first(loaded: Loaded) -> Self {
+        Self { all: BTreeMap::from([(1, loaded)]), base: 1, latest: 1 }
+    }
+
+    /// Those of an earlier daemon; `None` unless `base` and `latest` are among them.
+    pub(crate) fn restored(all: BTreeMap<u64, Loaded>, base: u64, latest: u64) -> Option<Self> {
+        let complete = all.contains_key(&base) && all.contains_key(&latest);
+        complete.then_some(Self { all, base, latest })
+    }
+
+    /// Takes in what was just read; returns its number.
+    pub(crate) fn add(&mut self, loaded: Loaded) -> u64 {
+        let number = self.all.keys().next_back().map_or(1, |last| last + 1);
+        self.all.insert(number, loaded);
+        self.latest = number;
+        number
+    }
+
+    /// The configuration of a number.
+    pub(crate) fn get(&self, number: u64) -> Option<&Loaded> {
+        self.all.get(&number)
+    }
+
+    /// What `[supervisord]` and the servers come from.
+    pub(crate) fn base(&self) -> &Loaded {
+        &self.all[&self.base]
+    }
+
+    /// What was read last.
+    pub(crate) fn latest(&self) -> &Loaded {
+        &self.all[&self.latest]
+    }
+
+    /// Forgets what is neither base nor latest nor `used`; returns the forgotten numbers.
+    pub(crate) fn prune(&mut self, used: impl Fn(u64) -> bool) -> Vec<u64> {
+        let (base, latest) = (self.base, self.latest);
+        let dead: Vec<u64> =
+            self.all.keys().copied().filter(|&n| n != base && n != latest && !used(n)).collect();
+        for number in &dead {
+            self.all.remove(number);
+        }
+        dead
+    }
+}

@@ -1,0 +1,148 @@
+//! How a process looks to those who ask: the fields and the description of `getProcessInfo` (RPC-084 … RPC-094).
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use upkeep_api::{ConfigInfo, LogFile, OutputInfo, ProcessInfo, ProcessState};
+use upkeep_core::spec::{Autorestart, GroupSpec, LogTarget, OutputSpec, ProcessSpec};
+use upkeep_core::{Process, StateName};
+
+use crate::logfiles::LogPaths;
+
+/// Larger times are shown as this: XML-RPC integers have 32 bits (RPC-085).
+const MAX_TIME: i64 = 2_147_483_647;
+
+pub(crate) fn state_of(name: StateName) -> ProcessState {
+    match name {
+        StateName::Stopped => ProcessState::Stopped,
+        StateName::Starting => ProcessState::Starting,
+        StateName::Running => ProcessState::Running,
+        StateName::Backoff => ProcessState::Backoff,
+        StateName::Stopping => ProcessState::Stopping,
+        StateName::Exited => ProcessState::Exited,
+        StateName::Fatal => ProcessState::Fatal,
+        StateName::Unknown => ProcessState::Unknown,
+    }
+}
+
+pub(crate) fn process_info(process: &Process, paths: &LogPaths, now: i64) -> ProcessInfo {
+    ProcessInfo {
+        name: process.name().to_owned(),
+        group: process.group().to_owned(),
+        start: process.started().min(MAX_TIME),
+        stop: process.stopped().min(MAX_TIME),
+        now: now.min(MAX_TIME),
+        state: state_of(process.state().name()),
+        spawnerr: process.spawnerr().unwrap_or_default().to_owned(),
+        exitstatus: process.exitstatus().unwrap_or(0),
+        stdout_logfile: paths.stdout.clone().unwrap_or_default(),
+        stderr_logfile: paths.stderr.clone().unwrap_or_default(),
+        pid: process.pid(),
+        description: description(process, now),
+    }
+}
+
+fn description(process: &Process, now: i64) -> String {
+    match process.state().name() {
+        StateName::Running => {
+            format!("pid {}, uptime {}", process.pid(), uptime(now - process.started()))
+        }
+        StateName::Fatal | StateName::Backoff => match process.spawnerr() {
+            Some(text) if !text.is_empty() => text.to_owned(),
+            Some(_) | None => format!("unknown error (try \"tail {}\")", process.name()),
+        },
+        StateName::Stopped | StateName::Exited => {
+            if process.started() == 0 {
+                "Not started".to_owned()
+            } else {
+                stop_time(process.stopped())
+            }
+        }
+        StateName::Starting | StateName::Stopping | StateName::Unknown => String::new(),
+    }
+}
+
+/// `H:MM:SS`, from one day on `1 day, H:MM:SS` (RPC-091).
+fn uptime(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let clock = format!("{}:{:02}:{:02}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    match seconds / 86_400 {
+        0 => clock,
+        1 => format!("1 day, {clock}"),
+        days => format!("{days} days, {clock}"),
+    }
+}
+
+/// `Nov 21 02:41 AM`, local time (RPC-093).
+fn stop_time(epoch: i64) -> String {
+    let stamp = Timestamp::from_second(epoch).unwrap_or(Timestamp::UNIX_EPOCH);
+    stamp.to_zoned(TimeZone::system()).strftime("%b %d %I:%M %p").to_string()
+}
+
+pub(crate) fn config_info(
+    group: &GroupSpec,
+    spec: &ProcessSpec,
+    paths: &LogPaths,
+    inuse: bool,
+) -> ConfigInfo {
+    ConfigInfo {
+        name: spec.name.clone(),
+        group: group.name.clone(),
+        inuse,
+        autostart: spec.autostart,
+        autorestart: match spec.autorestart {
+            Autorestart::Never => Some(false),
+            Autorestart::Unexpected => None,
+            Autorestart::Always => Some(true),
+        },
+        command: spec.command.clone(),
+        directory: spec.directory.clone(),
+        exitcodes: spec.exitcodes.clone(),
+        group_prio: group.priority,
+        process_prio: spec.priority,
+        killasgroup: spec.killasgroup,
+        redirect_stderr: spec.redirect_stderr,
+        serverurl: spec.serverurl.clone(),
+        startretries: spec.startretries,
+        startsecs: spec.startsecs,
+        stopsignal: spec.stopsignal.0,
+        stopwaitsecs: spec.stopwaitsecs,
+        uid: spec.uid,
+        stdout: output_info(&spec.stdout, paths.stdout.as_deref()),
+        stderr: output_info(&spec.stderr, paths.stderr.as_deref()),
+    }
+}
+
+fn output_info(spec: &OutputSpec, path: Option<&str>) -> OutputInfo {
+    OutputInfo {
+        logfile: match (&spec.target, path) {
+            (LogTarget::None, _) => LogFile::None,
+            (LogTarget::Auto, None) => LogFile::Auto,
+            (LogTarget::Auto, Some(path)) => LogFile::Path(path.to_owned()),
+            (LogTarget::File(path), _) => LogFile::Path(path.clone()),
+        },
+        logfile_maxbytes: spec.maxbytes,
+        logfile_backups: spec.backups,
+        capture_maxbytes: spec.capture_maxbytes,
+        events_enabled: spec.events_enabled,
+        syslog: spec.syslog,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uptime_as_supervisor_writes_it_rpc_091() {
+        for (seconds, text) in [
+            (-5, "0:00:00"),
+            (0, "0:00:00"),
+            (3_661, "1:01:01"),
+            (86_399, "23:59:59"),
+            (86_400, "1 day, 0:00:00"),
+            (200_000, "2 days, 7:33:20"),
+        ] {
+            assert_eq!(uptime(seconds), text);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What the keeper hands to a new daemon: records, held descriptors, children.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use upkeep_core::{Mono, RunId};
+use upkeep_keeper::Link;
+use upkeep_keeper::wire::ToDaemon;
+
+use crate::records::{DAEMON_KEY, DaemonRecord, ProcessRecord};
+
+/// A child the keeper holds.
+#[derive(Debug)]
+pub(crate) struct HeldChild {
+    pub(crate) run: RunId,
+    pub(crate) pid: u32,
+    pub(crate) since: Mono,
+    /// Raw wait status and time, if it has ended.
+    pub(crate) exited: Option<(i32, Mono)>,
+    pub(crate) stdin: Option<OwnedFd>,
+    pub(crate) stdout: Option<OwnedFd>,
+    pub(crate) stderr: Option<OwnedFd>,
+}
+
+/// Everything the keeper holds.
+#[derive(Debug, Default)]
+pub(crate) struct Inventory {
+    pub(crate) keeper_pid: u32,
+    /// The keeper has gone into the background.
+    pub(crate) detached: bool,
+    pub(crate) records: BTreeMap<u64, Vec<u8>>,
+    pub(crate) held: BTreeMap<String, OwnedFd>,
+    pub(crate) children: Vec<HeldChild>,
+}
+
+impl Inventory {
+    /// Takes the inventory in; waits for its end.
+    ///
+    /// # Errors
+    /// The keeper is gone or speaks another language.
+    pub(crate) fn receive(link: &mut Link) -> io::Result<Self> {
+        let mut inventory = Self::default();
+        loop {
+            let (frame, fds) = link.recv_wait()?;
+            if !inventory.take(frame, fds) {
+                return Ok(inventory);
+            }
+        }
+    }
+
+    /// Takes one frame in; false at the end.
+    fn take(&mut self, frame: ToDaemon, fds: Vec<OwnedFd>) -> bool {
+        match frame {
+            ToDaemon::Welcome { keeper_pid, detached, .. } => {
+                self.keeper_pid = keeper_pid;
+                self.detached = detached;
+            }
+            ToDaemon::Record { key, value } => {
+                self.records.insert(key, value);
+            }
+            ToDaemon::Held { name } => {
+                self.held.extend(fds.into_iter().next().map(|fd| (name, fd)));
+            }
+            ToDaemon::Child { run, pid, start_ns, exited, has_stdin, has_stdout, has_stderr } => {
+                let mut fds = fds.into_iter();
+                let mut take = |there: bool| if there { fds.next() } else { None };
+                let child = HeldChild {
+                    run: RunId(run),
+                    pid,
+                    since: Mono(start_ns),
+                    exited: exited.map(|exit| (exit.status, Mono(exit.at_ns))),
+                    stdin: take(has_stdin),
+                    stdout: take(has_stdout),
+                    stderr: take(has_stderr),
+                };
+                self.children.push(child);
+            }
+            ToDaemon::InventoryEnd => return false,
+            ToDaemon::Spawned { .. }
+            | ToDaemon::SpawnFailed { .. }
+            | ToDaemon::Exited { .. }
+            | ToDaemon::Reaped { .. }
+            | ToDaemon::Signalled { .. }
+            | ToDaemon::SignalReceived { .. }
+            | ToDaemon::DetachFailed { .. } => {}
+        }
+        true
+    }
+
+    /// The record of an earlier daemon; `None` for the first.
+    ///
+    /// # Errors
+    /// There is one that cannot be understood.
+    pub(crate) fn daemon_record(&self) -> Result<Option<DaemonRecord>, String> {
+        let Some(value) = self.records.get(&DAEMON_KEY) else { return Ok(None) };
+        serde_json::from_slice(value).map(Some).map_err(|error| error.to_string())
+    }
+
+    /// The records of processes, by key; one that cannot be understood is left out.
+    pub(crate) fn process_records(&self) -> BTreeMap<u64, ProcessRecord> {
+        let processes = self.records.iter().filter(|&(&key, _)| key != DAEMON_KEY);
+        processes.filter_map(|(&key, value)| Some((key, serde_json::from_slice(value).ok()?))).collect()
+    }
+}

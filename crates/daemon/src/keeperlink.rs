@@ -1,0 +1,82 @@
+//! The connection to the keeper, as the runtime wants to see it.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use upkeep_keeper::Link;
+use upkeep_keeper::wire::{ToDaemon, ToKeeper};
+
+/// A [`Link`] whose readiness the runtime watches, through a second descriptor of the same socket.
+#[derive(Debug)]
+pub(crate) struct KeeperLink {
+    link: Link,
+    watched: UnixStream,
+}
+
+impl KeeperLink {
+    /// Must be called inside the runtime.
+    ///
+    /// # Errors
+    /// The socket cannot be watched.
+    pub(crate) fn new(link: Link) -> io::Result<Self> {
+        let duplicate = link.duplicate_socket()?;
+        duplicate.set_nonblocking(true)?;
+        Ok(Self { link, watched: UnixStream::from_std(duplicate)? })
+    }
+
+    /// Returns when a frame may have come.
+    pub(crate) async fn readable(&self) {
+        // An error shows itself when the frame is read.
+        let _ = self.watched.readable().await;
+    }
+
+    /// Returns when there may be room for frames that wait; never, if none waits.
+    pub(crate) async fn writable(&self) {
+        if self.link.wants_write() {
+            // An error shows itself when the frames are sent.
+            let _ = self.watched.writable().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The next frame with its descriptors; `None` if there is none now.
+    ///
+    /// # Errors
+    /// The keeper is gone, or speaks another language.
+    pub(crate) fn recv(&mut self) -> io::Result<Option<(ToDaemon, Vec<OwnedFd>)>> {
+        let link = &mut self.link;
+        let received = self.watched.try_io(Interest::READABLE, || match link.recv() {
+            Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
+            other => other,
+        });
+        match received {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            other => other,
+        }
+    }
+
+    /// Queues a frame with duplicates of these descriptors.
+    ///
+    /// # Errors
+    /// The frame is too long, or a descriptor cannot be duplicated; nothing is queued then.
+    pub(crate) fn send(&mut self, frame: &ToKeeper, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.link.send(frame, fds)
+    }
+
+    /// Sends as much as the socket takes.
+    ///
+    /// # Errors
+    /// The keeper is gone.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.link.flush()?;
+        if self.link.wants_write() {
+            // Tells the runtime that the socket is full, so that `writable` waits for room.
+            let full = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+            let _ = self.watched.try_io(Interest::WRITABLE, full);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! What the keeper tells: children made, children ended, signals received.
+
+use std::os::fd::OwnedFd;
+
+use upkeep_core::signal::Signal;
+use upkeep_core::{Input, Mono, RunEnd, RunId, SignalFailure, SignalId};
+use upkeep_keeper::wire::{SpawnStep, ToDaemon, ToKeeper};
+use upkeep_logs::{Level, StreamId};
+
+use crate::shell::{Run, Shell};
+use crate::stdin::Stdin;
+
+/// The stream of a run's standard output.
+pub(crate) fn stdout_of(run: RunId) -> StreamId {
+    StreamId(run.0 * 2)
+}
+
+/// The stream of a run's standard error.
+pub(crate) fn stderr_of(run: RunId) -> StreamId {
+    StreamId(run.0 * 2 + 1)
+}
+
+/// The run a stream belongs to.
+pub(crate) fn run_of(stream: StreamId) -> RunId {
+    RunId(stream.0 / 2)
+}
+
+/// Takes a raw wait status apart (wait(2)).
+pub(crate) fn run_end(status: i32) -> RunEnd {
+    let signal = status & 0x7f;
+    if signal == 0 {
+        return RunEnd::Code(u8::try_from(status >> 8 & 0xff).unwrap_or(u8::MAX));
+    }
+    if signal == 0x7f {
+        return RunEnd::Unknown(status);
+    }
+    RunEnd::Signal { signal: Signal(signal), core: status & 0x80 != 0 }
+}
+
+impl Shell {
+    /// Takes in every frame that has come.
+    pub(crate) fn read_link(&mut self) {
+        loop {
+            match self.link.recv() {
+                Ok(Some((frame, fds))) => self.frame(frame, fds),
+                Ok(None) => return,
+                Err(_) => return self.keeper_lost(),
+            }
+        }
+    }
+
+    fn frame(&mut self, frame: ToDaemon, fds: Vec<OwnedFd>) {
+        match frame {
+            ToDaemon::Spawned { run, pid, at_ns } => self.child_made(RunId(run), pid, Mono(at_ns), fds),
+            ToDaemon::SpawnFailed { run, errno, step } => self.child_not_made(RunId(run), errno, step),
+            ToDaemon::Exited { run, exit, .. } => {
+                self.child_ended(RunId(run), run_end(exit.status), Mono(exit.at_ns));
+            }
+            ToDaemon::Reaped { pid, status } => {
+                self.log(Level::Info, format!("reaped unknown pid {pid} ({})", run_end(status)));
+            }
+            ToDaemon::Signalled { token, errno } => self.signal_sent(SignalId(token), errno),
+            ToDaemon::SignalReceived { signo } => self.signal_received(Signal(signo)),
+            ToDaemon::DetachFailed { errno } => self.detach_failed(errno),
+            ToDaemon::Welcome { .. }
+            | ToDaemon::Record { .. }
+            | ToDaemon::Held { .. }
+            | ToDaemon::Child { .. }
+            | ToDaemon::InventoryEnd => {}
+        }
+    }
+
+    fn child_made(&mut self, run: RunId, pid: u32, at: Mono, fds: Vec<OwnedFd>) {
+        let mut fds = fds.into_iter();
+        let (stdin, stdout, stderr) = (fds.next(), fds.next(), fds.next());
+        self.attach(run, stdin, stdout, stderr);
+        self.tell(Input::Spawned { run, pid, at });
+    }
+
+    /// Gives a run's pipes to those who read and write them.
+    pub(crate) fn attach(
+        &mut self,
+        run: RunId,
+        stdin: Option<OwnedFd>,
+        stdout: Option<OwnedFd>,
+        stderr: Option<OwnedFd>,
+    ) {
+        let entry = self.runs.entry(run).or_insert_with(Run::default);
+        entry.stdin = stdin.and_then(|fd| Stdin::new(fd).ok());
+        let (out, err) = entry.sinks.take().unwrap_or_default();
+        if let Some(pipe) = stdout {
+            entry.has_stdout = true;
+            self.engine.attach(stdout_of(run), pipe, out);
+        }
+        if let Some(pipe) = stderr {
+            entry.has_stderr = true;
+            self.engine.attach(stderr_of(run), pipe, err.unwrap_or_default());
+        }
+    }
+
+    fn child_not_made(&mut self, run: RunId, errno: i32, step: SpawnStep) {
+        self.runs.remove(&run);
+        let name = self.core.process_of(run).and_then(|id| self.core.process(id));
+        let name = name.map_or_else(String::new, |process| process.name().to_owned());
+        let text = spawn_error(&name, errno, step);
+        self.tell(Input::SpawnFailed { run, text });
+    }
+
+    /// A child ended: what it wrote goes to its logs first, then the state changes.
+    pub(crate) fn child_ended(&mut self, run: RunId, end: RunEnd, at: Mono) {
+        if self.engine.wants(Level::Debug) {
+            self.log(Level::Debug, "received SIGCHLD indicating a child quit");
+        }
+        let entry = self.runs.entry(run).or_insert_with(Run::default);
+        entry.stdin = None;
+        let mut open = 0;
+        if entry.has_stdout {
+            open += 1;
+            self.engine.drain(stdout_of(run));
+        }
+        if entry.has_stderr {
+            open += 1;
+            self.engine.drain(stderr_of(run));
+        }
+        entry.draining = Some(open);
+        self.release_if_drained(run);
+        self.tell(Input::Exited { run, end, at });
+    }
+
+    /// Lets the keeper forget a run whose exit is handled and whose last bytes are in the log.
+    pub(crate) fn release_if_drained(&mut self, run: RunId) {
+        if self.runs.get(&run).is_some_and(|entry| entry.draining == Some(0)) {
+            self.runs.remove(&run);
+            self.send(&ToKeeper::Release { run: run.0 });
+        }
+    }
+
+    fn signal_sent(&mut self, id: SignalId, errno: i32) {
+        let outcome = if errno == 0 {
+            Ok(())
+        } else {
+            let gone = errno == rustix::io::Errno::SRCH.raw_os_error();
+            let text = std::io::Error::from_raw_os_error(errno).to_string();
+            let text = text.split(" (os error").next().unwrap_or(&text).to_owned();
+            Err(SignalFailure { gone, error: format!("[Errno {errno}] {text}") })
+        };
+        self.tell(Input::Signalled { id, outcome });
+    }
+}
+
+/// PROC-045, PROC-048, PROC-049.
+fn spawn_error(name: &str, errno: i32, step: SpawnStep) -> String {
+    use rustix::io::Errno;
+    match step {
+        SpawnStep::Pipe if errno == Errno::MFILE.raw_os_error() => {
+            format!("too many open files to spawn '{name}'")
+        }
+        SpawnStep::Pipe => {
+            format!("unknown error making dispatchers for '{name}': {}", upkeep_os::errno_name(errno))
+        }
+        SpawnStep::Fork if errno == Errno::AGAIN.raw_os_error() => {
+            format!("Too many processes in process table to spawn '{name}'")
+        }
+        SpawnStep::Fork => {
+            format!("unknown error during fork for '{name}': {}", upkeep_os::errno_name(errno))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_wait_statuses_apart_proc_307() {
+        assert_eq!(run_end(0), RunEnd::Code(0));
+        assert_eq!(run_end(3 << 8), RunEnd::Code(3));
+        assert_eq!(run_end(15).to_string(), "terminated by SIGTERM");
+        assert_eq!(run_end(11 | 0x80).to_string(), "terminated by SIGSEGV (core dumped)");
+        assert_eq!(run_end(35).to_string(), "terminated by signal 35");
+        assert_eq!(run_end(0xffff), RunEnd::Unknown(0xffff));
+    }
+
+    #[test]
+    fn streams_and_runs_map_both_ways() {
+        for run in [RunId(1), RunId(77)] {
+            assert_eq!(run_of(stdout_of(run)), run);
+            assert_eq!(run_of(stderr_of(run)), run);
+            assert_ne!(stdout_of(run), stderr_of(run));
+        }
+    }
+}

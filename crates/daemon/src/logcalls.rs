@@ -1,0 +1,301 @@
+//! Requests about logs: read off the daemon's task, after the log thread has written what there is.
+
+use std::path::{Path, PathBuf};
+
+use tokio::sync::oneshot;
+use upkeep_api::{ActionResult, Channel, Fault, FaultCode, LogTail, Reply, Request};
+use upkeep_core::ProcId;
+use upkeep_logs::{Level, LogEvent, ReadError, Sink, StreamId};
+
+use crate::calls::respond;
+use crate::keeping::{run_of, stderr_of, stdout_of};
+use crate::names::resolve_process;
+use crate::shell::{Message, Responder, Shell};
+
+/// What is left to do to clear one process's logs.
+struct Clearing {
+    process: String,
+    group: String,
+    /// Answers of the log thread for channels that are being written.
+    live: Vec<oneshot::Receiver<bool>>,
+    /// Files nobody writes (D-11).
+    idle: Vec<PathBuf>,
+}
+
+impl Shell {
+    pub(crate) fn log_request(&mut self, request: Request, reply: Responder) {
+        match request {
+            Request::ReadLog { offset, length } => match self.main_log() {
+                None => respond(reply, Err(Fault::new(FaultCode::NoFile))),
+                Some(path) => {
+                    self.after_sync(Vec::new(), reply, move || read(&path, offset, length));
+                }
+            },
+            Request::ReadProcessLog { name, channel, offset, length } => {
+                match self.readable(&name, channel) {
+                    Err(fault) => respond(reply, Err(fault)),
+                    Ok((_, None)) => respond(reply, Err(Fault::new(FaultCode::NoFile))),
+                    Ok((streams, Some(path))) => {
+                        self.after_sync(streams, reply, move || read(&path, offset, length));
+                    }
+                }
+            }
+            Request::TailProcessLog { name, channel, offset, length } => {
+                match self.readable(&name, channel) {
+                    Err(fault) => respond(reply, Err(fault)),
+                    Ok((_, None)) => {
+                        let nothing = LogTail { data: Vec::new(), offset: 0, overflow: false };
+                        respond(reply, Ok(Reply::Tail(nothing)));
+                    }
+                    Ok((streams, Some(path))) => {
+                        self.after_sync(streams, reply, move || Ok(tail(&path, offset, length)));
+                    }
+                }
+            }
+            Request::ClearLog => self.clear_main_log(reply),
+            Request::ClearProcessLogs { name } => self.clear_one(name, reply),
+            Request::ClearAllProcessLogs => self.clear_all(reply),
+            other => self.answer(other, reply),
+        }
+    }
+
+    /// The streams to wait for and the file to read.
+    fn readable(&self, name: &str, channel: Channel) -> Result<(Vec<StreamId>, Option<PathBuf>), Fault> {
+        let id = resolve_process(&self.core, name)?;
+        let paths = self.paths_of(id);
+        let path = match channel {
+            Channel::Stdout => paths.stdout,
+            Channel::Stderr => paths.stderr,
+        };
+        Ok((self.streams_of(id), path.map(PathBuf::from)))
+    }
+
+    /// A process's streams, and those of runs whose last bytes are still on their way.
+    fn streams_of(&self, id: ProcId) -> Vec<StreamId> {
+        let current = self.core.process(id).and_then(|process| process.state().run());
+        let mut streams = Vec::new();
+        for (&run, entry) in &self.runs {
+            if Some(run) == current || entry.draining.is_some() {
+                streams.extend(entry.has_stdout.then(|| stdout_of(run)));
+                streams.extend(entry.has_stderr.then(|| stderr_of(run)));
+            }
+        }
+        streams
+    }
+
+    /// Runs `job` on a thread that may wait for the disk, once the log thread has written what is in these streams.
+    fn after_sync(
+        &mut self,
+        streams: Vec<StreamId>,
+        reply: Responder,
+        job: impl FnOnce() -> Result<Reply, Fault> + Send + 'static,
+    ) {
+        let (token, synced) = self.new_token();
+        self.engine.sync(streams, token);
+        tokio::spawn(async move {
+            // A log thread that is gone has nothing more to write.
+            let _ = synced.await;
+            let result = tokio::task::spawn_blocking(job).await;
+            respond(reply, result.unwrap_or_else(|_| Err(Fault::new(FaultCode::Failed))));
+        });
+    }
+
+    fn clear_main_log(&mut self, reply: Responder) {
+        if !self.main_log().is_some_and(|path| path.exists()) {
+            return respond(reply, Err(Fault::new(FaultCode::NoFile)));
+        }
+        self.log(Level::Info, "reopening log file");
+        let (token, cleared) = self.new_token();
+        self.engine.clear(StreamId::JOURNAL, token);
+        tokio::spawn(async move {
+            let ok = cleared.await.unwrap_or(false);
+            respond(reply, if ok { Ok(Reply::Bool(true)) } else { Err(Fault::new(FaultCode::Failed)) });
+        });
+    }
+
+    fn clear_one(&mut self, name: String, reply: Responder) {
+        match resolve_process(&self.core, &name) {
+            Err(fault) => respond(reply, Err(fault)),
+            Ok(id) => {
+                let clearing = self.begin_clearing(id);
+                tokio::spawn(async move {
+                    let ok = match clearing {
+                        Some(clearing) => clearing.finish().await,
+                        None => false,
+                    };
+                    let failed = || Fault::about(FaultCode::Failed, name);
+                    respond(reply, if ok { Ok(Reply::Bool(true)) } else { Err(failed()) });
+                });
+            }
+        }
+    }
+
+    fn clear_all(&mut self, reply: Responder) {
+        let ids = self.core.all_by_priority();
+        let all: Vec<Clearing> = ids.into_iter().filter_map(|id| self.begin_clearing(id)).collect();
+        tokio::spawn(async move {
+            let mut results = Vec::with_capacity(all.len());
+            for clearing in all {
+                let (name, group) = (clearing.process.clone(), clearing.group.clone());
+                let full = if group == name { name.clone() } else { format!("{group}:{name}") };
+                let fault = match clearing.finish().await {
+                    true => None,
+                    false => Some(Fault::about(FaultCode::Failed, full)),
+                };
+                results.push(ActionResult { name, group, fault });
+            }
+            respond(reply, Ok(Reply::Results(results)));
+        });
+    }
+
+    fn begin_clearing(&mut self, id: ProcId) -> Option<Clearing> {
+        let process = self.core.process(id)?;
+        let (process, group) = (process.name().to_owned(), process.group().to_owned());
+        let paths = self.paths_of(id);
+        let run = self.core.process(id).and_then(|process| process.state().run());
+        let entry = run.and_then(|run| self.runs.get(&run));
+        let (out, err) = entry.map_or((false, false), |entry| (entry.has_stdout, entry.has_stderr));
+        let mut clearing = Clearing { process, group, live: Vec::new(), idle: Vec::new() };
+        for (live, stream, path) in
+            [(out, run.map(stdout_of), paths.stdout), (err, run.map(stderr_of), paths.stderr)]
+        {
+            match (live, stream, path) {
+                (true, Some(stream), Some(_)) => {
+                    let (token, cleared) = self.new_token();
+                    self.engine.clear(stream, token);
+                    self.log(Level::Info, "reopening log file");
+                    clearing.live.push(cleared);
+                }
+                (_, _, Some(path)) => clearing.idle.push(path.into()),
+                (_, _, None) => {}
+            }
+        }
+        Some(clearing)
+    }
+
+    /// The log thread has something to say.
+    pub(crate) fn log_event(&mut self, event: LogEvent) {
+        match event {
+            LogEvent::Closed { id } => self.stream_closed(id),
+            LogEvent::Drained { id } => {
+                let run = run_of(id);
+                if let Some(open) = self.runs.get_mut(&run).and_then(|entry| entry.draining.as_mut()) {
+                    *open = open.saturating_sub(1);
+                }
+                self.release_if_drained(run);
+            }
+            LogEvent::Synced { token } => self.finish_token(token, true),
+            LogEvent::Cleared { token, ok } => self.finish_token(token, ok),
+            LogEvent::Chunk { id, data, lease } => {
+                self.echo(id, &data);
+                drop(lease);
+            }
+            // Kept for event listeners, which are not there yet.
+            LogEvent::Captured { .. } | LogEvent::Grew { .. } => {}
+            LogEvent::Dropping { error, path, .. } => {
+                let path = path.display();
+                self.log(
+                    Level::Error,
+                    format!(
+                        "cannot write log file '{path}': {error}; its lines are dropped until it works again"
+                    ),
+                );
+            }
+            LogEvent::Resumed { bytes, path, .. } => {
+                let path = path.display();
+                self.log(Level::Warn, format!("log file '{path}' works again; {bytes} bytes were dropped"));
+            }
+            LogEvent::Warn { text } => self.log(Level::Warn, text),
+        }
+    }
+
+    fn finish_token(&mut self, token: u64, ok: bool) {
+        if let Some(waiting) = self.tokens.remove(&token) {
+            // Nobody waits if the client has gone.
+            let _ = waiting.send(ok);
+        }
+    }
+
+    /// A child closed a channel while it lives: there is nothing to drain there later.
+    fn stream_closed(&mut self, id: StreamId) {
+        let run = run_of(id);
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        if entry.draining.is_some() {
+            return;
+        }
+        if id == stdout_of(run) {
+            entry.has_stdout = false;
+        } else {
+            entry.has_stderr = false;
+        }
+    }
+
+    /// Output in the daemon's log at debug level (PROC-169).
+    fn echo(&self, id: StreamId, data: &[u8]) {
+        let run = run_of(id);
+        let process = self.core.process_of(run).and_then(|process| self.core.process(process));
+        let name = process.map_or("?", |process| process.name());
+        let channel = if id == stdout_of(run) { "stdout" } else { "stderr" };
+        let text = String::from_utf8_lossy(data);
+        self.log(Level::Debug, format!("'{name}' {channel} output:\n{text}"));
+    }
+
+    /// A process got other log options while it runs on: opens its new sinks off this task.
+    pub(crate) fn reconfigure(&mut self, id: ProcId) {
+        let Some(run) = self.core.process(id).and_then(|process| process.state().run()) else { return };
+        let Some(order) = self.order_for(id) else { return };
+        let messages = self.messages.clone();
+        tokio::task::spawn_blocking(move || {
+            let (stdout, stderr) = order.open_sinks();
+            // Fails only when the daemon has ended.
+            let _ = messages.send(Message::Sinks { run, stdout, stderr });
+        });
+    }
+
+    pub(crate) fn new_sinks(
+        &mut self,
+        run: upkeep_core::RunId,
+        stdout: std::io::Result<Sink>,
+        stderr: Option<std::io::Result<Sink>>,
+    ) {
+        let both = [(stdout_of(run), Some(stdout)), (stderr_of(run), stderr)];
+        for (stream, sink) in both {
+            match sink {
+                None => {}
+                Some(Ok(sink)) => self.engine.reconfigure(stream, sink),
+                Some(Err(error)) => self.log(
+                    Level::Error,
+                    format!("cannot open the new log file of a running process, the old one stays: {error}"),
+                ),
+            }
+        }
+    }
+}
+
+impl Clearing {
+    /// Waits for the log thread and clears the rest.
+    async fn finish(self) -> bool {
+        let mut ok = true;
+        for cleared in self.live {
+            ok &= cleared.await.unwrap_or(false);
+        }
+        let idle = self.idle;
+        let rest = tokio::task::spawn_blocking(move || {
+            idle.iter().all(|path| !path.exists() || upkeep_logs::clear_path(path).is_ok())
+        });
+        ok & rest.await.unwrap_or(false)
+    }
+}
+
+fn read(path: &Path, offset: i64, length: i64) -> Result<Reply, Fault> {
+    upkeep_logs::read(path, offset, length).map(Reply::Bytes).map_err(|error| match error {
+        ReadError::Arguments { .. } => Fault::new(FaultCode::BadArguments),
+        ReadError::NoFile(path) => Fault::about(FaultCode::NoFile, path),
+        ReadError::Failed { .. } => Fault::new(FaultCode::Failed),
+    })
+}
+
+fn tail(path: &Path, offset: i64, length: i64) -> Reply {
+    let tail = upkeep_logs::tail(path, offset, length);
+    Reply::Tail(LogTail { data: tail.data, offset: tail.offset, overflow: tail.overflow })
+}

@@ -1,0 +1,119 @@
+//! Where each process's logs are: named files as configured, AUTO files as made up when a group is added.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use upkeep_core::spec::{GroupSpec, LogTarget, OutputSpec, ProcessSpec};
+use upkeep_logs::auto::Channel;
+use upkeep_logs::{MODE_AUTO, MODE_NAMED, RotatingFile, Sink, SyslogTag};
+
+/// The log files of one process; `None` where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LogPaths {
+    pub(crate) stdout: Option<String>,
+    pub(crate) stderr: Option<String>,
+}
+
+/// Log files by group and process name.
+pub(crate) type LogTable = BTreeMap<(String, String), LogPaths>;
+
+/// What AUTO names are made of.
+#[derive(Clone, Debug)]
+pub(crate) struct AutoNaming {
+    pub(crate) directory: PathBuf,
+    pub(crate) identifier: String,
+}
+
+impl AutoNaming {
+    /// Names the logs of a group's processes, creating AUTO files; `known` ones keep their AUTO files.
+    ///
+    /// # Errors
+    /// An AUTO file could not be created.
+    pub(crate) fn name_group(&self, group: &GroupSpec, known: &LogTable) -> io::Result<LogTable> {
+        let mut table = LogTable::new();
+        for spec in &group.processes {
+            let key = (group.name.clone(), spec.name.clone());
+            let old = known.get(&key);
+            let paths = LogPaths {
+                stdout: self.name(
+                    spec,
+                    Channel::Stdout,
+                    &spec.stdout,
+                    old.and_then(|old| old.stdout.as_ref()),
+                )?,
+                stderr: self.name(
+                    spec,
+                    Channel::Stderr,
+                    &spec.stderr,
+                    old.and_then(|old| old.stderr.as_ref()),
+                )?,
+            };
+            table.insert(key, paths);
+        }
+        Ok(table)
+    }
+
+    fn name(
+        &self,
+        spec: &ProcessSpec,
+        channel: Channel,
+        output: &OutputSpec,
+        known: Option<&String>,
+    ) -> io::Result<Option<String>> {
+        match &output.target {
+            LogTarget::None => Ok(None),
+            LogTarget::File(path) => Ok(Some(path.clone())),
+            LogTarget::Auto => match known.filter(|path| self.is_ours(path)) {
+                Some(path) => Ok(Some(path.clone())),
+                None => {
+                    let path =
+                        upkeep_logs::auto::create(&self.directory, &spec.name, channel, &self.identifier)?;
+                    Ok(Some(path.to_string_lossy().into_owned()))
+                }
+            },
+        }
+    }
+
+    /// Whether a path looks like one of our AUTO names rather than a configured file.
+    fn is_ours(&self, path: &str) -> bool {
+        Path::new(path).parent() == Some(self.directory.as_path())
+            && path.contains(&format!("---{}-", self.identifier))
+    }
+}
+
+/// What a sink needs to know besides the options of its channel.
+#[derive(Clone, Debug)]
+pub(crate) struct SinkContext {
+    /// Name of the process, for syslog.
+    pub(crate) process: String,
+    /// `strip_ansi` of `[supervisord]`.
+    pub(crate) strip_ansi: bool,
+    /// Show the output in the daemon's log (PROC-169).
+    pub(crate) echo: bool,
+    /// The name the daemon was called by, for syslog.
+    pub(crate) ident: String,
+}
+
+/// Opens where one channel's output goes. Blocks on the file system.
+///
+/// # Errors
+/// The log file could not be opened (PROC-045, PROC-046).
+pub(crate) fn open_sink(output: &OutputSpec, path: Option<&str>, context: &SinkContext) -> io::Result<Sink> {
+    let file = match path {
+        None => None,
+        Some(path) => {
+            let mode = if output.target == LogTarget::Auto { MODE_AUTO } else { MODE_NAMED };
+            Some(RotatingFile::open(path, output.maxbytes, output.backups, mode)?)
+        }
+    };
+    let tag = SyslogTag { ident: context.ident.clone(), name: context.process.clone() };
+    Ok(Sink {
+        file,
+        syslog: output.syslog.then_some(tag),
+        strip_ansi: context.strip_ansi,
+        capture_maxbytes: usize::try_from(output.capture_maxbytes).unwrap_or(0),
+        events: false,
+        copy: context.echo,
+    })
+}

@@ -1,0 +1,160 @@
+//! Everything a start needs from the file system, done off the daemon's own task: find the command, open the logs,
+//! look up the user.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
+
+use upkeep_config::py_repr;
+use upkeep_core::spec::ProcessSpec;
+use upkeep_keeper::wire::{SpawnPlan, StdinPlan, UserPlan};
+use upkeep_logs::Sink;
+
+use crate::logfiles::{LogPaths, SinkContext, open_sink};
+use crate::program::{self, ProgramError};
+
+/// What all children have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct ChildContext {
+    /// The environment the daemon was started with.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// `SUPERVISOR_SERVER_URL`, if any server is configured (PROC-072).
+    pub(crate) server_url: Option<String>,
+    /// `strip_ansi` of `[supervisord]`.
+    pub(crate) strip_ansi: bool,
+    /// Show output in the daemon's log (PROC-169).
+    pub(crate) echo: bool,
+    /// The name the daemon was called by.
+    pub(crate) ident: String,
+}
+
+/// One start to prepare.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) group: String,
+    pub(crate) spec: Arc<ProcessSpec>,
+    pub(crate) paths: LogPaths,
+    pub(crate) context: Arc<ChildContext>,
+}
+
+/// A start that is ready for the keeper.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) plan: SpawnPlan,
+    pub(crate) stdout: Sink,
+    /// `None` with `redirect_stderr`.
+    pub(crate) stderr: Option<Sink>,
+}
+
+impl ChildContext {
+    /// The PATH a program is searched in: its own, else the daemon's (PROC-078).
+    pub(crate) fn search_path(&self, spec: &ProcessSpec) -> Option<String> {
+        let own = spec.environment.get("PATH").cloned();
+        own.or_else(|| {
+            let inherited = self.environment.iter().find(|(name, _)| name == "PATH");
+            inherited.map(|(_, value)| value.to_string_lossy().into_owned())
+        })
+    }
+
+    /// base < SUPERVISOR_* < configured (PROC-070 … PROC-073), as `K=V`.
+    fn child_environment(&self, group: &str, spec: &ProcessSpec) -> Vec<Vec<u8>> {
+        let mut all: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        for (name, value) in &self.environment {
+            all.insert(name.clone().into_vec(), value.clone().into_vec());
+        }
+        let mut set = |name: &str, value: &str| all.insert(name.into(), value.into());
+        set("SUPERVISOR_ENABLED", "1");
+        if let Some(url) = spec.serverurl.as_ref().or(self.server_url.as_ref()) {
+            set("SUPERVISOR_SERVER_URL", url);
+        }
+        set("SUPERVISOR_PROCESS_NAME", &spec.name);
+        set("SUPERVISOR_GROUP_NAME", group);
+        for (name, value) in &spec.environment {
+            set(name, value);
+        }
+        all.into_iter().map(|(name, value)| [name, value].join(&b'=')).collect()
+    }
+
+    pub(crate) fn sink_context(&self, spec: &ProcessSpec) -> SinkContext {
+        SinkContext {
+            process: spec.name.clone(),
+            strip_ansi: self.strip_ansi,
+            echo: self.echo,
+            ident: self.ident.clone(),
+        }
+    }
+}
+
+impl Order {
+    /// Looks at the command as a start would, and at nothing else (PROC-052).
+    ///
+    /// # Errors
+    /// What a start would fail with.
+    pub(crate) fn check(&self) -> Result<(), ProgramError> {
+        program::find(&self.spec.command, self.context.search_path(&self.spec).as_deref()).map(|_| ())
+    }
+
+    /// Opens where the output goes; the second is `None` with `redirect_stderr`.
+    pub(crate) fn open_sinks(&self) -> (io::Result<Sink>, Option<io::Result<Sink>>) {
+        let context = self.context.sink_context(&self.spec);
+        let stdout = open_sink(&self.spec.stdout, self.paths.stdout.as_deref(), &context);
+        let stderr = (!self.spec.redirect_stderr)
+            .then(|| open_sink(&self.spec.stderr, self.paths.stderr.as_deref(), &context));
+        (stdout, stderr)
+    }
+
+    /// Prepares the start.
+    ///
+    /// # Errors
+    /// The spawn error, ready to be shown (PROC-040 … PROC-047).
+    pub(crate) fn prepare(&self) -> Result<Prepared, String> {
+        let spec = &*self.spec;
+        let program = program::find(&spec.command, self.context.search_path(spec).as_deref())
+            .map_err(|error| error.to_string())?;
+        let log_error = |error: io::Error| dispatcher_error(&spec.name, &error);
+        let (stdout, stderr) = self.open_sinks();
+        let stdout = stdout.map_err(log_error)?;
+        let stderr = stderr.transpose().map_err(log_error)?;
+        let plan = SpawnPlan {
+            path: program.path.into_bytes(),
+            argv: program.argv.into_iter().map(String::into_bytes).collect(),
+            env: self.context.child_environment(&self.group, spec),
+            cwd: spec.directory.clone().map(String::into_bytes),
+            umask: spec.umask,
+            user: user_plan(spec.uid),
+            stdin: StdinPlan::Pipe,
+            stderr_to_stdout: spec.redirect_stderr,
+        };
+        Ok(Prepared { plan, stdout, stderr })
+    }
+}
+
+/// PROC-045, PROC-046.
+fn dispatcher_error(name: &str, error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) if code == rustix::io::Errno::MFILE.raw_os_error() => {
+            format!("too many open files to spawn {}", py_repr(name))
+        }
+        Some(code) => {
+            format!("unknown error making dispatchers for '{name}': {}", upkeep_os::errno_name(code))
+        }
+        None => format!("unknown error making dispatchers for '{name}': {error}"),
+    }
+}
+
+/// Whom to become; what cannot be done is said by the child itself (PROC-060, PROC-069).
+fn user_plan(uid: Option<u32>) -> UserPlan {
+    let Some(uid) = uid else { return UserPlan::Keep };
+    let current = rustix::process::getuid().as_raw();
+    if current == uid {
+        return UserPlan::Keep;
+    }
+    let refuse = |reason: String| UserPlan::Refuse { uid, reason: reason.into_bytes() };
+    match upkeep_os::user_by_uid(uid) {
+        Err(_) | Ok(None) => refuse(format!("Can't find uid {uid}")),
+        Ok(Some(_)) if current != 0 => refuse("Can't drop privilege as nonroot user".to_owned()),
+        Ok(Some(user)) => UserPlan::Switch { uid, gid: user.gid, groups: user.groups },
+    }
+}

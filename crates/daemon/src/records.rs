@@ -1,0 +1,200 @@
+//! What the keeper keeps for the next daemon: one record for the daemon, one for each process, as JSON.
+//!
+//! Fields are only ever added, with defaults, so that records of an older daemon can always be read.
+
+use serde::{Deserialize, Serialize};
+use upkeep_core::{Child, Mono, ProcId, RunId, Saved, State};
+
+/// Key of the daemon's own record; a process's key is its [`ProcId`], which starts at 1.
+pub(crate) const DAEMON_KEY: u64 = 0;
+
+/// Key of a process's record.
+pub(crate) fn key_of(id: ProcId) -> u64 {
+    u64::from(id.0)
+}
+
+/// The daemon as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DaemonRecord {
+    /// Generation of the configuration that `[supervisord]` and the servers were taken from.
+    pub(crate) base: u64,
+    /// Generation that was read last.
+    pub(crate) latest: u64,
+    /// Active groups in the order they became active, each with the generation of its options.
+    pub(crate) groups: Vec<(String, u64)>,
+    /// What was going on.
+    #[serde(default)]
+    pub(crate) ending: Ending,
+}
+
+/// Whether the daemon was going down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Ending {
+    /// No.
+    #[default]
+    No,
+    /// To end.
+    Shutdown,
+    /// To come up again.
+    Restart,
+}
+
+/// One process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProcessRecord {
+    pub(crate) group: String,
+    pub(crate) name: String,
+    state: StateRecord,
+    #[serde(default)]
+    failures: i64,
+    #[serde(default)]
+    started: i64,
+    #[serde(default)]
+    stopped: i64,
+    #[serde(default)]
+    spawnerr: Option<String>,
+    #[serde(default)]
+    exitstatus: Option<i32>,
+    /// Paths of AUTO logs.
+    #[serde(default)]
+    pub(crate) stdout: Option<String>,
+    #[serde(default)]
+    pub(crate) stderr: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum StateRecord {
+    Stopped,
+    Starting { run: u64, child: Option<ChildRecord> },
+    Running { run: u64, child: ChildRecord },
+    Backoff { retry_at: u64 },
+    Stopping { run: u64, child: Option<ChildRecord>, kill_at: u64 },
+    Exited { expected: bool },
+    Fatal,
+    Unknown { run: u64, child: ChildRecord },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct ChildRecord {
+    pid: u32,
+    since: u64,
+}
+
+impl ProcessRecord {
+    pub(crate) fn new(group: &str, name: &str, saved: Saved) -> Self {
+        Self {
+            group: group.to_owned(),
+            name: name.to_owned(),
+            state: StateRecord::from(saved.state),
+            failures: saved.failures,
+            started: saved.started,
+            stopped: saved.stopped,
+            spawnerr: saved.spawnerr,
+            exitstatus: saved.exitstatus,
+            stdout: None,
+            stderr: None,
+        }
+    }
+
+    pub(crate) fn saved(&self) -> Saved {
+        Saved {
+            state: State::from(self.state),
+            failures: self.failures,
+            started: self.started,
+            stopped: self.stopped,
+            spawnerr: self.spawnerr.clone(),
+            exitstatus: self.exitstatus,
+        }
+    }
+}
+
+impl From<Child> for ChildRecord {
+    fn from(child: Child) -> Self {
+        Self { pid: child.pid, since: child.since.0 }
+    }
+}
+
+impl From<ChildRecord> for Child {
+    fn from(child: ChildRecord) -> Self {
+        Self { pid: child.pid, since: Mono(child.since) }
+    }
+}
+
+impl From<State> for StateRecord {
+    fn from(state: State) -> Self {
+        match state {
+            State::Stopped => Self::Stopped,
+            State::Starting { run, child } => Self::Starting { run: run.0, child: child.map(Into::into) },
+            State::Running { run, child } => Self::Running { run: run.0, child: child.into() },
+            State::Backoff { retry_at } => Self::Backoff { retry_at: retry_at.0 },
+            State::Stopping { run, child, kill_at } => {
+                Self::Stopping { run: run.0, child: child.map(Into::into), kill_at: kill_at.0 }
+            }
+            State::Exited { expected } => Self::Exited { expected },
+            State::Fatal => Self::Fatal,
+            State::Unknown { run, child } => Self::Unknown { run: run.0, child: child.into() },
+        }
+    }
+}
+
+impl From<StateRecord> for State {
+    fn from(record: StateRecord) -> Self {
+        match record {
+            StateRecord::Stopped => Self::Stopped,
+            StateRecord::Starting { run, child } => {
+                Self::Starting { run: RunId(run), child: child.map(Into::into) }
+            }
+            StateRecord::Running { run, child } => Self::Running { run: RunId(run), child: child.into() },
+            StateRecord::Backoff { retry_at } => Self::Backoff { retry_at: Mono(retry_at) },
+            StateRecord::Stopping { run, child, kill_at } => {
+                Self::Stopping { run: RunId(run), child: child.map(Into::into), kill_at: Mono(kill_at) }
+            }
+            StateRecord::Exited { expected } => Self::Exited { expected },
+            StateRecord::Fatal => Self::Fatal,
+            StateRecord::Unknown { run, child } => Self::Unknown { run: RunId(run), child: child.into() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_survives_the_record() {
+        let child = Child { pid: 7, since: Mono(9) };
+        for state in [
+            State::Stopped,
+            State::Starting { run: RunId(1), child: None },
+            State::Starting { run: RunId(1), child: Some(child) },
+            State::Running { run: RunId(2), child },
+            State::Backoff { retry_at: Mono(5) },
+            State::Stopping { run: RunId(3), child: Some(child), kill_at: Mono(6) },
+            State::Exited { expected: true },
+            State::Fatal,
+            State::Unknown { run: RunId(4), child },
+        ] {
+            let saved = Saved {
+                state,
+                failures: 2,
+                started: 3,
+                stopped: 4,
+                spawnerr: Some("why".to_owned()),
+                exitstatus: Some(-1),
+            };
+            let text = serde_json::to_vec(&ProcessRecord::new("g", "p", saved.clone())).unwrap();
+            let back: ProcessRecord = serde_json::from_slice(&text).unwrap();
+            assert_eq!(back.saved(), saved);
+        }
+    }
+
+    #[test]
+    fn a_record_of_the_first_version_still_loads() {
+        let text = r#"{"group":"g","name":"p","state":{"Running":{"run":1,"child":{"pid":2,"since":3}}}}"#;
+        let record: ProcessRecord = serde_json::from_str(text).unwrap();
+        assert_eq!(
+            record.saved().state,
+            State::Running { run: RunId(1), child: Child { pid: 2, since: Mono(3) } }
+        );
+    }
+}

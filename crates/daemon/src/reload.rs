@@ -1,0 +1,242 @@
+//! Reading the configuration again: `reread`, adding and updating groups, coming up anew.
+
+use std::os::fd::AsFd;
+
+use upkeep_api::{Fault, FaultCode, Reply, Reread};
+use upkeep_config::LoadError;
+use upkeep_core::reload::difference;
+use upkeep_core::spec::GroupSpec;
+use upkeep_core::{Input, Supervisor};
+use upkeep_keeper::wire::ToKeeper;
+use upkeep_logs::Level;
+
+use crate::calls::respond;
+use crate::generations::{self, Generations, Loaded};
+use crate::logfiles::{AutoNaming, LogTable};
+use crate::records::{DAEMON_KEY, DaemonRecord, Ending, key_of};
+use crate::shell::{Active, End, Message, Purpose, Responder, Shell};
+
+impl Shell {
+    /// Reads the configuration again; nothing that runs changes (CFG-420, D-05).
+    pub(crate) fn reread(&mut self, reply: Responder) {
+        let (latest, cli, messages) =
+            (self.generations.latest().clone(), self.cli.clone(), self.messages.clone());
+        tokio::task::spawn_blocking(move || {
+            let result = latest.again(&cli);
+            // Fails only when the daemon has ended.
+            let _ = messages.send(Message::Reread { result, reply });
+        });
+    }
+
+    pub(crate) fn reread_done(&mut self, result: Result<Loaded, LoadError>, reply: Responder) {
+        let loaded = match result {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                return respond(reply, Err(Fault::about(FaultCode::CantReread, error.message)));
+            }
+        };
+        let active: Vec<GroupSpec> = self.active.iter().map(|group| group.spec.clone()).collect();
+        let found = difference(&active, &loaded.config.groups);
+        let generation = self.generations.add(loaded);
+        self.hold_generation(generation);
+        self.prune_generations();
+        let reread = Reread { added: found.added, changed: found.changed, removed: found.removed };
+        respond(reply, Ok(Reply::Reread(reread)));
+    }
+
+    pub(crate) fn add_group(&mut self, name: &str, reply: Responder) {
+        if self.core.group(name).is_some() {
+            return respond(reply, Err(Fault::about(FaultCode::AlreadyAdded, name)));
+        }
+        self.name_logs(name, false, reply);
+    }
+
+    pub(crate) fn update_group(&mut self, name: &str, reply: Responder) {
+        if self.core.group(name).is_none() {
+            return respond(reply, Err(Fault::about(FaultCode::BadName, name)));
+        }
+        self.name_logs(name, true, reply);
+    }
+
+    /// Gives the logs of a group of the last read configuration their names, off this task.
+    fn name_logs(&mut self, name: &str, update: bool, reply: Responder) {
+        let generation = self.generations.latest;
+        let Some(spec) = self.generations.latest().group(name).cloned() else {
+            return respond(reply, Err(Fault::about(FaultCode::BadName, name)));
+        };
+        let (naming, known, messages) = (self.naming(), self.logs.clone(), self.messages.clone());
+        tokio::task::spawn_blocking(move || {
+            let result = naming.name_group(&spec, &known);
+            let spec = Box::new(spec);
+            // Fails only when the daemon has ended.
+            let _ = messages.send(Message::Named { spec, generation, update, result, reply });
+        });
+    }
+
+    pub(crate) fn group_named(
+        &mut self,
+        spec: GroupSpec,
+        generation: u64,
+        update: bool,
+        result: std::io::Result<LogTable>,
+        reply: Responder,
+    ) {
+        let table = match result {
+            Ok(table) => table,
+            Err(error) => {
+                let text = format!("cannot create the log files of group {}: {error}", spec.name);
+                return respond(reply, Err(Fault::about(FaultCode::Failed, text)));
+            }
+        };
+        let name = spec.name.clone();
+        if self.core.group(&name).is_some() != update {
+            let code = if update { FaultCode::BadName } else { FaultCode::AlreadyAdded };
+            return respond(reply, Err(Fault::about(code, name)));
+        }
+        self.logs.extend(table);
+        self.activate(Active { spec: spec.clone(), generation });
+        if update {
+            let strict = self.settings().strict_update;
+            self.ask(upkeep_core::Request::UpdateGroup { spec, strict }, Purpose::Update, reply);
+        } else {
+            self.ask(upkeep_core::Request::AddGroup(spec), Purpose::Add(name), reply);
+        }
+    }
+
+    fn activate(&mut self, group: Active) {
+        match self.active.iter_mut().find(|other| other.spec.name == group.spec.name) {
+            Some(other) => *other = group,
+            None => self.active.push(group),
+        }
+        self.prune_generations();
+    }
+
+    /// Forgets a group that is not active (any more).
+    pub(crate) fn deactivate(&mut self, name: &str) {
+        self.active.retain(|group| group.spec.name != name);
+        self.logs.retain(|(group, _), _| group != name);
+        self.prune_generations();
+    }
+
+    /// How AUTO logs are named.
+    pub(crate) fn naming(&self) -> AutoNaming {
+        let settings = self.settings();
+        AutoNaming { directory: settings.childlogdir.clone(), identifier: settings.identifier.clone() }
+    }
+
+    /// Lets go of configurations that nothing comes from any more, and writes down which are in effect.
+    pub(crate) fn prune_generations(&mut self) {
+        let active = &self.active;
+        for dead in self.generations.prune(|number| active.iter().any(|group| group.generation == number)) {
+            self.send(&ToKeeper::Unhold { name: generations::held_name(dead) });
+        }
+        self.save_daemon();
+    }
+
+    /// Gives the keeper what a configuration was read from.
+    pub(crate) fn hold_generation(&mut self, number: u64) {
+        let Some(loaded) = self.generations.get(number) else { return };
+        let held = upkeep_os::memfd_with("upkeep-config", &loaded.sources.to_bytes());
+        match held {
+            Ok(fd) => {
+                let frame = ToKeeper::Hold { name: generations::held_name(number) };
+                self.send_with(&frame, &[fd.as_fd()]);
+            }
+            Err(error) => self.log(
+                Level::Error,
+                format!("cannot keep a copy of the configuration for a restart of the daemon: {error}"),
+            ),
+        }
+    }
+
+    /// Writes the daemon itself down for the next one.
+    pub(crate) fn save_daemon(&mut self) {
+        let ending = match self.core.phase() {
+            upkeep_core::Phase::Stopping { restart: true, .. } => Ending::Restart,
+            upkeep_core::Phase::Stopping { restart: false, .. } | upkeep_core::Phase::Down => {
+                Ending::Shutdown
+            }
+            upkeep_core::Phase::Setup | upkeep_core::Phase::Running => Ending::No,
+        };
+        let record = DaemonRecord {
+            base: self.generations.base,
+            latest: self.generations.latest,
+            groups: self.active.iter().map(|group| (group.spec.name.clone(), group.generation)).collect(),
+            ending,
+        };
+        if let Ok(value) = serde_json::to_vec(&record) {
+            self.send(&ToKeeper::Put { key: DAEMON_KEY, value });
+        }
+    }
+
+    /// Restart was asked for: the configuration is looked at first, so that a broken one changes nothing (D-04).
+    pub(crate) fn restart_requested(&mut self, reply: Option<Responder>) {
+        let (latest, cli, messages) =
+            (self.generations.latest().clone(), self.cli.clone(), self.messages.clone());
+        tokio::task::spawn_blocking(move || {
+            let result = latest.again(&cli);
+            // Fails only when the daemon has ended.
+            let _ = messages.send(Message::RestartChecked { result, reply });
+        });
+    }
+
+    pub(crate) fn restart_checked(&mut self, result: Result<Loaded, LoadError>, reply: Option<Responder>) {
+        let answer = match result {
+            Ok(loaded) => {
+                self.next = Some(loaded);
+                Ok(Reply::Bool(true))
+            }
+            Err(error) => {
+                self.log(
+                    Level::Critical,
+                    format!("restart refused, everything goes on as it is: {}", error.message),
+                );
+                Err(Fault::about(FaultCode::CantReread, error.message))
+            }
+        };
+        let accepted = answer.is_ok();
+        if let Some(reply) = reply {
+            respond(reply, answer);
+        }
+        if accepted {
+            self.tell(Input::Restart);
+        }
+    }
+
+    /// Everything is down: comes up again with the configuration that was checked (PROC-244).
+    pub(crate) async fn come_up_again(&mut self) {
+        self.close_servers().await;
+        self.remove_pidfile();
+        let last = self.core.last_run();
+        let keys: Vec<u64> = self.core.processes().map(|(id, _)| key_of(id)).collect();
+        for key in keys {
+            self.send(&ToKeeper::Delete { key });
+        }
+        self.core = Supervisor::new();
+        self.core.skip_runs(last);
+        self.active.clear();
+        self.logs.clear();
+        let loaded = self.next.take().unwrap_or_else(|| self.generations.latest().clone());
+        self.adopt_base(loaded);
+        self.context = crate::environment::context(&self.generations, &self.environment, &self.program);
+        if let Err(error) = self.open_journal().and_then(|()| self.set_up()) {
+            self.log(Level::Critical, format!("cannot come up again: {error}"));
+            self.end = Some(End::Exit(error.status()));
+            return;
+        }
+        self.announce();
+        self.tell(Input::Begin { recovered: false });
+    }
+
+    fn adopt_base(&mut self, loaded: Loaded) {
+        let number = self.generations.add(loaded);
+        self.generations.base = number;
+        self.hold_generation(number);
+        self.prune_generations();
+    }
+}
+
+/// The generations of a daemon that starts afresh.
+pub(crate) fn fresh(loaded: Loaded) -> Generations {
+    Generations::first(loaded)
+}

@@ -1,0 +1,156 @@
+//! The listening sockets: opened as Supervisor opens them, handed to the keeper, closed at the end.
+
+use std::fs;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use upkeep_config::{Address, Server};
+
+/// A socket that listens.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    /// A socket file.
+    Unix(UnixListener),
+    /// An IP endpoint.
+    Tcp(TcpListener),
+}
+
+/// Why a server cannot listen; displays Supervisor's text (CFG-112, CFG-121, CFG-122).
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error(
+        "Another program is already listening on a port that one of our HTTP servers is configured to use.  \
+         Shut this program down first before starting supervisord."
+    )]
+    InUse,
+    #[error("Cannot open an HTTP server: socket.error reported errno.{} ({code})", upkeep_os::errno_name(*.code))]
+    System { code: i32 },
+    #[error("Cannot open an HTTP server: {0}")]
+    Other(String),
+    #[error(
+        "Not permitted to chown {path} to uid/gid ({uid}, {gid}); adjust \"sockchown\" value in config file or on \
+         command line to values that the current user can successfully chown"
+    )]
+    Chown { path: String, uid: u32, gid: i64 },
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(code) if code == rustix::io::Errno::ADDRINUSE.raw_os_error() => Self::InUse,
+            Some(code) => Self::System { code },
+            None => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl Socket {
+    /// Opens the socket of a server; a stale socket file is replaced, with a word on stderr (CFG-123).
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub(crate) fn open(server: &Server) -> Result<Self, OpenError> {
+        match &server.address {
+            Address::Unix { path, mode, owner } => open_unix(path, *mode, *owner).map(Self::Unix),
+            Address::Inet { host, port } => {
+                let host = if host.is_empty() { "0.0.0.0" } else { host.as_str() };
+                Ok(Self::Tcp(TcpListener::bind((host, *port))?))
+            }
+        }
+    }
+
+    /// Takes over a socket that an earlier daemon opened for this server.
+    pub(crate) fn adopt(server: &Server, fd: OwnedFd) -> Self {
+        match &server.address {
+            Address::Unix { .. } => Self::Unix(UnixListener::from(fd)),
+            Address::Inet { .. } => Self::Tcp(TcpListener::from(fd)),
+        }
+    }
+
+    /// A duplicate for the keeper.
+    ///
+    /// # Errors
+    /// No descriptor could be had.
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Unix(listener) => listener.try_clone().map(OwnedFd::from),
+            Self::Tcp(listener) => listener.try_clone().map(OwnedFd::from),
+        }
+    }
+
+    /// Ready for the runtime.
+    ///
+    /// # Errors
+    /// The descriptor cannot be polled.
+    pub(crate) fn into_listener(self) -> io::Result<upkeep_http::Listener> {
+        match self {
+            Self::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                tokio::net::UnixListener::from_std(listener).map(upkeep_http::Listener::Unix)
+            }
+            Self::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                tokio::net::TcpListener::from_std(listener).map(upkeep_http::Listener::Tcp)
+            }
+        }
+    }
+}
+
+/// Binds beside the name, then links: nobody ever sees the socket with the wrong mode (CFG-124).
+fn open_unix(path: &Path, mode: u32, owner: Option<(u32, Option<u32>)>) -> Result<UnixListener, OpenError> {
+    let temporary = PathBuf::from(format!("{}.{}", path.display(), std::process::id()));
+    let _ = fs::remove_file(&temporary);
+    let listener = UnixListener::bind(&temporary)?;
+    let published = publish(&temporary, path, mode, owner);
+    let _ = fs::remove_file(&temporary);
+    published.map(|()| listener)
+}
+
+fn publish(
+    temporary: &Path,
+    path: &Path,
+    mode: u32,
+    owner: Option<(u32, Option<u32>)>,
+) -> Result<(), OpenError> {
+    fs::set_permissions(temporary, fs::Permissions::from_mode(mode))?;
+    match fs::hard_link(temporary, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if UnixStream::connect(path).is_ok() {
+                return Err(OpenError::InUse);
+            }
+            say_stale(path);
+            fs::remove_file(path)?;
+            fs::hard_link(temporary, path)?;
+        }
+        other => other?,
+    }
+    if let Some((uid, gid)) = owner {
+        chown(path, Some(uid), gid).map_err(|_| {
+            let _ = fs::remove_file(path);
+            OpenError::Chown { path: path.display().to_string(), uid, gid: gid.map_or(-1, i64::from) }
+        })?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "said before there is a log, as Supervisor does (CFG-123)")]
+fn say_stale(path: &Path) {
+    eprintln!("Unlinking stale socket {}", path.display());
+}
+
+/// Removes the socket file of a server that is being closed.
+pub(crate) fn remove_file(server: &Server) {
+    if let Address::Unix { path, .. } = &server.address {
+        // Somebody may have removed it already: it is gone either way.
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// The name under which the keeper holds a server's socket.
+pub(crate) fn held_name(server: &Server) -> String {
+    format!("listen/{}", server.section)
+}

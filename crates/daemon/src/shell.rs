@@ -1,0 +1,315 @@
+//! The shell: one task owns the core, feeds it facts and requests, and carries out what it orders.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use upkeep_api::{Call, Fault, Handle, Mailbox, Reply};
+use upkeep_config::{CommandLine, LoadError};
+use upkeep_core::spec::GroupSpec;
+use upkeep_core::{CallId, Input, Mono, Now, ProcId, Refusal, RunId, Supervisor};
+use upkeep_keeper::wire::ToKeeper;
+use upkeep_logs::{Engine, Level, LogEvent, Sink};
+
+use crate::generations::{Generations, Loaded};
+use crate::keeperlink::KeeperLink;
+use crate::listening::Listening;
+use crate::logfiles::LogTable;
+use crate::prepare::{ChildContext, Prepared};
+use crate::stdin::Stdin;
+
+/// Messages taken in one turn before orders are carried out: many exits or answers share one round of system calls.
+pub(crate) const BATCH: usize = 256;
+
+/// Answers one request of the API.
+pub(crate) type Responder = oneshot::Sender<Result<Reply, Fault>>;
+
+/// What the shell's helpers tell it when they are done.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// The log thread has something to say.
+    Log(LogEvent),
+    /// A start was prepared, or cannot be.
+    Prepared { run: RunId, result: Result<Box<Prepared>, String> },
+    /// The commands of processes that are to be started were looked at.
+    Checked {
+        targets: Vec<(ProcId, Option<Refusal>)>,
+        many: bool,
+        asked: String,
+        wait: bool,
+        reply: Responder,
+    },
+    /// The configuration was read again.
+    Reread { result: Result<Loaded, LoadError>, reply: Responder },
+    /// The configuration was read before a restart; nobody waits if a signal asked for it.
+    RestartChecked { result: Result<Loaded, LoadError>, reply: Option<Responder> },
+    /// The logs of a group that is to be added or updated have names.
+    Named {
+        spec: Box<GroupSpec>,
+        generation: u64,
+        update: bool,
+        result: io::Result<LogTable>,
+        reply: Responder,
+    },
+    /// New sinks for a process whose log options changed.
+    Sinks { run: RunId, stdout: io::Result<Sink>, stderr: Option<io::Result<Sink>> },
+}
+
+/// One life of a process, as far as descriptors are concerned.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    /// Opened before the child exists, taken when its pipes come.
+    pub(crate) sinks: Option<(Sink, Option<Sink>)>,
+    pub(crate) stdin: Option<Stdin>,
+    pub(crate) has_stdout: bool,
+    pub(crate) has_stderr: bool,
+    /// Channels whose last bytes are not yet in the log, once the child has exited.
+    pub(crate) draining: Option<u8>,
+}
+
+/// What is done when the core answers a request.
+#[derive(Debug)]
+pub(crate) struct Asker {
+    pub(crate) reply: Responder,
+    pub(crate) purpose: Purpose,
+}
+
+/// Why the core was asked.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// To control processes.
+    Control,
+    /// To add this group.
+    Add(String),
+    /// To remove this group.
+    Remove(String),
+    /// To update this group.
+    Update,
+}
+
+/// How the daemon ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// On purpose, with this status.
+    Exit(u8),
+    /// The keeper is gone.
+    Orphaned,
+}
+
+/// An active group's options and the generation they come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Active {
+    pub(crate) spec: GroupSpec,
+    pub(crate) generation: u64,
+}
+
+/// The daemon's state besides the core's.
+#[derive(Debug)]
+pub(crate) struct Shell {
+    pub(crate) core: Supervisor,
+    pub(crate) link: KeeperLink,
+    pub(crate) keeper_pid: u32,
+    pub(crate) engine: Engine,
+    pub(crate) cli: CommandLine,
+    /// The name the daemon was called by.
+    pub(crate) program: String,
+    pub(crate) environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    pub(crate) generations: Generations,
+    pub(crate) active: Vec<Active>,
+    pub(crate) logs: LogTable,
+    pub(crate) context: Arc<ChildContext>,
+    pub(crate) runs: BTreeMap<RunId, Run>,
+    pub(crate) askers: BTreeMap<CallId, Asker>,
+    pub(crate) tokens: BTreeMap<u64, oneshot::Sender<bool>>,
+    pub(crate) listening: Listening,
+    /// Read and found good before a restart; used when everything is down.
+    pub(crate) next: Option<Loaded>,
+    pub(crate) pidfile_written: bool,
+    pub(crate) handle: Handle,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) inbox: mpsc::UnboundedReceiver<Message>,
+    pub(crate) messages: mpsc::UnboundedSender<Message>,
+    pub(crate) end: Option<End>,
+    next_call: u64,
+    next_token: u64,
+}
+
+/// What a shell is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) link: KeeperLink,
+    pub(crate) keeper_pid: u32,
+    pub(crate) engine: Engine,
+    pub(crate) cli: CommandLine,
+    pub(crate) program: String,
+    pub(crate) generations: Generations,
+    pub(crate) inbox: mpsc::UnboundedReceiver<Message>,
+    pub(crate) messages: mpsc::UnboundedSender<Message>,
+}
+
+/// The present, from both clocks.
+pub(crate) fn now() -> Now {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    Now { mono: Mono(upkeep_os::monotonic_ns()), wall: i64::try_from(wall).unwrap_or(i64::MAX) }
+}
+
+impl Shell {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let (handle, mailbox) = upkeep_api::mailbox(BATCH);
+        let environment = crate::environment::inherited();
+        let context = crate::environment::context(&parts.generations, &environment, &parts.program);
+        Self {
+            core: Supervisor::new(),
+            link: parts.link,
+            keeper_pid: parts.keeper_pid,
+            engine: parts.engine,
+            cli: parts.cli,
+            program: parts.program,
+            environment,
+            generations: parts.generations,
+            active: Vec::new(),
+            logs: LogTable::new(),
+            context,
+            runs: BTreeMap::new(),
+            askers: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            listening: Listening::default(),
+            next: None,
+            pidfile_written: false,
+            handle,
+            mailbox,
+            inbox: parts.inbox,
+            messages: parts.messages,
+            end: None,
+            next_call: 0,
+            next_token: 0,
+        }
+    }
+
+    /// Serves until the end.
+    pub(crate) async fn run(&mut self) -> End {
+        loop {
+            self.carry_out().await;
+            self.flush_link();
+            if let Some(end) = self.end {
+                return end;
+            }
+            self.wait().await;
+        }
+    }
+
+    /// Waits for something to happen, then takes in all that has.
+    async fn wait(&mut self) {
+        let deadline = self.core.next_deadline();
+        tokio::select! {
+            biased;
+            () = self.link.readable() => self.read_link(),
+            () = self.link.writable() => {}
+            Some(message) = self.inbox.recv() => {
+                self.take(message);
+                self.take_more_messages();
+            }
+            Some(call) = self.mailbox.recv() => {
+                self.take_call(call);
+                self.take_more_calls();
+            }
+            () = sleep_until(deadline), if deadline.is_some() => self.tell(Input::Tick),
+        }
+    }
+
+    fn take_more_messages(&mut self) {
+        for _ in 1..BATCH {
+            let Ok(message) = self.inbox.try_recv() else { return };
+            self.take(message);
+        }
+    }
+
+    fn take_more_calls(&mut self) {
+        for _ in 1..BATCH {
+            let Ok(call) = self.mailbox.try_recv() else { return };
+            self.take_call(call);
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Log(event) => self.log_event(event),
+            Message::Prepared { run, result } => self.prepared(run, result),
+            Message::Checked { targets, many, asked, wait, reply } => {
+                self.start_checked(targets, many, asked, wait, reply);
+            }
+            Message::Reread { result, reply } => self.reread_done(result, reply),
+            Message::RestartChecked { result, reply } => self.restart_checked(result, reply),
+            Message::Named { spec, generation, update, result, reply } => {
+                self.group_named(*spec, generation, update, result, reply);
+            }
+            Message::Sinks { run, stdout, stderr } => self.new_sinks(run, stdout, stderr),
+        }
+    }
+
+    fn take_call(&mut self, call: Call) {
+        self.answer(call.request, call.reply);
+    }
+
+    /// Tells the core something that is true now.
+    pub(crate) fn tell(&mut self, input: Input) {
+        self.core.handle(now(), input);
+    }
+
+    /// Asks the core, and remembers who waits for the answer.
+    pub(crate) fn ask(&mut self, request: upkeep_core::Request, purpose: Purpose, reply: Responder) {
+        self.next_call += 1;
+        let call = CallId(self.next_call);
+        self.askers.insert(call, Asker { reply, purpose });
+        self.tell(Input::Request { call, request });
+    }
+
+    /// A token for the log thread, and where its answer will come.
+    pub(crate) fn new_token(&mut self) -> (u64, oneshot::Receiver<bool>) {
+        self.next_token += 1;
+        let (done, answer) = oneshot::channel();
+        self.tokens.insert(self.next_token, done);
+        (self.next_token, answer)
+    }
+
+    /// Sends a frame to the keeper, without descriptors. It goes out with the others of this turn.
+    pub(crate) fn send(&mut self, frame: &ToKeeper) {
+        self.send_with(frame, &[]);
+    }
+
+    /// Sends a frame to the keeper, with duplicates of these descriptors.
+    pub(crate) fn send_with(&mut self, frame: &ToKeeper, fds: &[BorrowedFd<'_>]) {
+        if let Err(error) = self.link.send(frame, fds) {
+            self.log(Level::Critical, format!("the keeper cannot be told something: {error}"));
+        }
+    }
+
+    /// A line for the daemon's log.
+    pub(crate) fn log(&self, level: Level, text: impl Into<String>) {
+        self.engine.journal(level, text.into());
+    }
+
+    fn flush_link(&mut self) {
+        if self.link.flush().is_err() {
+            self.keeper_lost();
+        }
+    }
+
+    pub(crate) fn keeper_lost(&mut self) {
+        self.log(
+            Level::Critical,
+            "the keeper process is gone: its children live on without a supervisor; start supervisord again",
+        );
+        self.end = Some(End::Orphaned);
+    }
+}
+
+async fn sleep_until(deadline: Option<Mono>) {
+    let Some(deadline) = deadline else { return };
+    let wait: Duration = deadline.since(Mono(upkeep_os::monotonic_ns()));
+    tokio::time::sleep_until(Instant::now() + wait).await;
+}
