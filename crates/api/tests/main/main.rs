@@ -1,0 +1,5 @@
+//! The codecs and the table of verbs, from outside.
+#![forbid(unsafe_code)]
+
+mod oracle;
+mod reader;
