@@ -1,0 +1,172 @@
+//! One method per verb. Names and results are those of the XML-RPC interface.
+//!
+//! Verbs that wait for processes wait without limit, as their answer takes as long as the processes do.
+
+use upkeep_api::xmlrpc::Value;
+use upkeep_api::{Channel, FaultCode, GroupUpdate, ProcessInfo, Reread};
+
+use crate::decode::{self, Configured, Outcome};
+use crate::{Client, ClientError};
+
+type Answer<T> = Result<T, ClientError>;
+
+/// Verbs about the daemon itself. All fail as [`Client::call`] does.
+#[expect(clippy::missing_errors_doc, reason = "told once, above")]
+impl Client {
+    /// Version of the XML-RPC interface.
+    pub fn api_version(&self) -> Answer<String> {
+        decode::text(self.call("supervisor.getVersion", &[])?)
+    }
+
+    /// Version of Supervisor that the server is or stands in for.
+    pub fn supervisor_version(&self) -> Answer<String> {
+        decode::text(self.call("supervisor.getSupervisorVersion", &[])?)
+    }
+
+    /// The daemon's `identifier`.
+    pub fn identification(&self) -> Answer<String> {
+        decode::text(self.call("supervisor.getIdentification", &[])?)
+    }
+
+    /// The daemon's pid.
+    pub fn pid(&self) -> Answer<i64> {
+        decode::number(&self.call("supervisor.getPID", &[])?)
+    }
+
+    /// Asks the daemon to stop; it answers before it does.
+    pub fn shutdown(&self) -> Answer<()> {
+        self.call("supervisor.shutdown", &[]).map(drop)
+    }
+
+    /// Asks the daemon to start over; it answers before it does.
+    pub fn restart(&self) -> Answer<()> {
+        self.call("supervisor.restart", &[]).map(drop)
+    }
+
+    /// Reads the daemon's own log; offsets as in RPC-141 … RPC-143.
+    pub fn read_log(&self, offset: i64, length: i64) -> Answer<String> {
+        decode::text(self.call("supervisor.readLog", &[offset.into(), length.into()])?)
+    }
+}
+
+/// Verbs about the configuration. All fail as [`Client::call`] does.
+#[expect(clippy::missing_errors_doc, reason = "told once, above")]
+impl Client {
+    /// Reads the configuration again and tells what differs; changes nothing that runs.
+    pub fn reload_config(&self) -> Answer<Reread> {
+        decode::reread(&self.call("supervisor.reloadConfig", &[])?)
+    }
+
+    /// Every configured process, sorted by process name.
+    pub fn all_config_info(&self) -> Answer<Vec<Configured>> {
+        decode::configs(&self.call("supervisor.getAllConfigInfo", &[])?)
+    }
+
+    /// Activates a group of the last read configuration.
+    pub fn add_process_group(&self, name: &str) -> Answer<()> {
+        self.call_waiting("supervisor.addProcessGroup", &[name.into()]).map(drop)
+    }
+
+    /// Takes out a group whose processes are all stopped.
+    pub fn remove_process_group(&self, name: &str) -> Answer<()> {
+        self.call("supervisor.removeProcessGroup", &[name.into()]).map(drop)
+    }
+
+    /// Makes a group what the last read configuration says, touching only what must change (D-37); `None` when the
+    /// server cannot do that, as the original cannot.
+    pub fn update_process_group(&self, name: &str) -> Answer<Option<GroupUpdate>> {
+        match self.call_waiting("upkeep.updateProcessGroup", &[name.into()]) {
+            Ok(value) => decode::update(&value).map(Some),
+            Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Verbs about processes. All fail as [`Client::call`] does.
+#[expect(clippy::missing_errors_doc, reason = "told once, above")]
+impl Client {
+    /// One process, named `P` or `G:P`.
+    pub fn process_info(&self, name: &str) -> Answer<ProcessInfo> {
+        decode::process(&self.call("supervisor.getProcessInfo", &[name.into()])?)
+    }
+
+    /// Every process, sorted by group and name.
+    pub fn all_process_info(&self) -> Answer<Vec<ProcessInfo>> {
+        decode::processes(&self.call("supervisor.getAllProcessInfo", &[])?)
+    }
+
+    /// Starts one process and waits until it runs.
+    pub fn start_process(&self, name: &str) -> Answer<()> {
+        self.call_waiting("supervisor.startProcess", &[name.into()]).map(drop)
+    }
+
+    /// Starts what does not run in a group.
+    pub fn start_process_group(&self, name: &str) -> Answer<Vec<Outcome>> {
+        decode::outcomes(&self.call_waiting("supervisor.startProcessGroup", &[name.into()])?)
+    }
+
+    /// Starts everything that does not run.
+    pub fn start_all_processes(&self) -> Answer<Vec<Outcome>> {
+        decode::outcomes(&self.call_waiting("supervisor.startAllProcesses", &[])?)
+    }
+
+    /// Stops one process and waits until it has.
+    pub fn stop_process(&self, name: &str) -> Answer<()> {
+        self.call_waiting("supervisor.stopProcess", &[name.into()]).map(drop)
+    }
+
+    /// Stops what runs in a group.
+    pub fn stop_process_group(&self, name: &str) -> Answer<Vec<Outcome>> {
+        decode::outcomes(&self.call_waiting("supervisor.stopProcessGroup", &[name.into()])?)
+    }
+
+    /// Stops everything that runs.
+    pub fn stop_all_processes(&self) -> Answer<Vec<Outcome>> {
+        decode::outcomes(&self.call_waiting("supervisor.stopAllProcesses", &[])?)
+    }
+
+    /// Sends a signal, a name or a number, to one process.
+    pub fn signal_process(&self, name: &str, signal: &str) -> Answer<()> {
+        self.call("supervisor.signalProcess", &[name.into(), signal.into()]).map(drop)
+    }
+
+    /// Sends a signal to every process of a group that can take one.
+    pub fn signal_process_group(&self, name: &str, signal: &str) -> Answer<Vec<Outcome>> {
+        let params = [Value::from(name), signal.into()];
+        decode::outcomes(&self.call("supervisor.signalProcessGroup", &params)?)
+    }
+
+    /// Sends a signal to every process that can take one.
+    pub fn signal_all_processes(&self, signal: &str) -> Answer<Vec<Outcome>> {
+        decode::outcomes(&self.call("supervisor.signalAllProcesses", &[signal.into()])?)
+    }
+
+    /// Writes to the standard input of a process.
+    pub fn send_process_stdin(&self, name: &str, chars: &str) -> Answer<()> {
+        self.call("supervisor.sendProcessStdin", &[name.into(), chars.into()]).map(drop)
+    }
+}
+
+/// Verbs about logs. All fail as [`Client::call`] does.
+#[expect(clippy::missing_errors_doc, reason = "told once, above")]
+impl Client {
+    /// Reads a log of a process; offsets as in RPC-141 … RPC-143.
+    pub fn read_process_log(&self, name: &str, channel: Channel, offset: i64, length: i64) -> Answer<String> {
+        let method = match channel {
+            Channel::Stdout => "supervisor.readProcessStdoutLog",
+            Channel::Stderr => "supervisor.readProcessStderrLog",
+        };
+        decode::text(self.call(method, &[name.into(), offset.into(), length.into()])?)
+    }
+
+    /// Empties the logs of one process.
+    pub fn clear_process_logs(&self, name: &str) -> Answer<()> {
+        self.call("supervisor.clearProcessLogs", &[name.into()]).map(drop)
+    }
+
+    /// Empties the logs of every process.
+    pub fn clear_all_process_logs(&self) -> Answer<Vec<Outcome>> {
+        decode::outcomes(&self.call("supervisor.clearAllProcessLogs", &[])?)
+    }
+}

@@ -1,0 +1,151 @@
+//! A connection that can be given up: because of silence, or because the caller has something else to do.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::ClientError;
+
+/// A descriptor whose readability ends a call.
+pub(crate) type Breaker = Arc<dyn AsFd + Send + Sync>;
+
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Tcp(stream) => stream.as_fd(),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.read(buffer),
+            Self::Tcp(stream) => stream.read(buffer),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.write_all(bytes),
+            Self::Tcp(stream) => stream.write_all(bytes),
+        }
+    }
+
+    fn limit_writes(&self, limit: Duration) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.set_write_timeout(Some(limit)),
+            Self::Tcp(stream) => stream.set_write_timeout(Some(limit)),
+        }
+    }
+}
+
+/// A connection being read piece by piece.
+pub(crate) struct Wire {
+    socket: Socket,
+    breaker: Option<Breaker>,
+    /// How long nothing may come; `None` for ever.
+    silence: Option<Duration>,
+    buffer: Vec<u8>,
+    /// How much of `buffer` has been handed out.
+    taken: usize,
+}
+
+const PIECE: usize = 64 * 1024;
+
+impl Wire {
+    pub(crate) fn new(socket: Socket, breaker: Option<Breaker>, silence: Option<Duration>) -> Self {
+        Self { socket, breaker, silence, buffer: Vec::new(), taken: 0 }
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8], limit: Duration) -> Result<(), ClientError> {
+        self.socket.limit_writes(limit)?;
+        self.socket.write_all(bytes)?;
+        Ok(())
+    }
+
+    /// A line without its end, or `None` if the peer closed before a whole one.
+    pub(crate) fn line(&mut self, most: usize) -> Result<Option<String>, ClientError> {
+        loop {
+            if let Some(at) = self.pending().iter().position(|&byte| byte == b'\n') {
+                let line = self.take(at + 1);
+                return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
+            }
+            if self.pending().len() > most {
+                return Err(ClientError::Malformed("a header line without end".to_owned()));
+            }
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// At most `most` bytes, at least one; empty if the peer closed.
+    pub(crate) fn piece(&mut self, most: usize) -> Result<Vec<u8>, ClientError> {
+        if self.pending().is_empty() && !self.fill()? {
+            return Ok(Vec::new());
+        }
+        let count = self.pending().len().min(most);
+        Ok(self.take(count))
+    }
+
+    fn pending(&self) -> &[u8] {
+        self.buffer.get(self.taken..).unwrap_or_default()
+    }
+
+    fn take(&mut self, count: usize) -> Vec<u8> {
+        let bytes = self.pending().iter().copied().take(count).collect();
+        self.taken += count;
+        if self.taken >= self.buffer.len() {
+            self.buffer.clear();
+            self.taken = 0;
+        }
+        bytes
+    }
+
+    /// Reads once; false at the end.
+    fn fill(&mut self) -> Result<bool, ClientError> {
+        self.wait()?;
+        let mut bytes = [0; PIECE];
+        loop {
+            match self.socket.read(&mut bytes) {
+                Ok(count) => {
+                    self.buffer.extend_from_slice(bytes.get(..count).unwrap_or_default());
+                    return Ok(count > 0);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn wait(&self) -> Result<(), ClientError> {
+        let mut fds = vec![PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)];
+        if let Some(breaker) = &self.breaker {
+            fds.push(PollFd::from_borrowed_fd(breaker.as_fd(), PollFlags::IN));
+        }
+        let timeout = self.silence.and_then(|limit| Timespec::try_from(limit).ok());
+        loop {
+            match poll(&mut fds, timeout.as_ref()) {
+                Ok(0) => return Err(ClientError::TimedOut),
+                Ok(_) => break,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(io::Error::from(errno).into()),
+            }
+        }
+        match fds.get(1) {
+            Some(breaker) if !breaker.revents().is_empty() => Err(ClientError::Interrupted),
+            _ => Ok(()),
+        }
+    }
+}
