@@ -1,1 +1,48 @@
+//! Reads configurations: from files and command lines to typed specs, with every problem found at once.
+//!
+//! # Theory of operation
+//!
+//! [`invocation`] turns the arguments of `supervisord` into a [`CommandLine`]. [`Sources::read`] finds the
+//! configuration file and reads it and what it includes: from then on the loader is pure over these bytes, the
+//! [`Environment`] they came with and a [`World`] of users and directories. [`load`] merges them into a document of
+//! sections, every value with its file and line, expands and converts every value by its option's row, checks what
+//! must agree, and yields a [`Config`]: what Supervisor 4.3.0 would make of the same files. It goes on after an error,
+//! so a [`LoadError`] lists all of them; the first is the one Supervisor would have stopped at.
+//!
+//! `check` is the same walk with warnings. The client's own section is read by [`ctl_invocation`].
+//!
+//! This crate starts no thread, opens no socket and writes nothing; it reads configuration files, `/etc/passwd` and
+//! `/etc/group`. Nothing behind it looks an option up by name.
+
 #![forbid(unsafe_code)]
+
+mod check;
+mod command_line;
+mod ctl;
+mod diagnostic;
+mod environment;
+mod load;
+mod python;
+mod sample;
+mod search;
+mod server;
+mod settings;
+pub mod shlex;
+mod sources;
+mod usage;
+mod world;
+
+pub use check::{Report, check};
+pub use command_line::{CommandLine, Invocation, invocation};
+pub use ctl::{CtlInvocation, CtlOptions, ctl_invocation};
+pub use diagnostic::{Diagnostic, LoadError, Severity};
+pub use environment::Environment;
+pub use load::load;
+pub use python::repr::py_repr;
+pub use sample::sample;
+pub use search::find_config;
+pub use server::{Address, Auth, Server, server_url};
+pub use settings::{Config, Level, LogFile, Note, Orphans, RpcInterface, Settings};
+pub use sources::{SnapshotError, Sources};
+pub use usage::UsageError;
+pub use world::{Host, Lenient, User, World};
