@@ -10,6 +10,7 @@ mod fault;
 mod handle;
 mod info;
 mod verb;
+pub mod verbs;
 pub mod xmlrpc;
 
 pub use fault::{Fault, FaultCode};

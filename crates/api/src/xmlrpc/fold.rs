@@ -204,10 +204,8 @@ fn parse<T: std::str::FromStr>(text: &str, tag: &str) -> Result<T, String> {
 }
 
 fn array_value(values: Vec<Value>) -> Result<Value, String> {
-    match first(values, "array")? {
-        array @ Value::Array(_) => Ok(array),
-        _ => Err("<array> without <data>".to_owned()),
-    }
+    let data = first(values, "array")?;
+    if data.as_array().is_some() { Ok(data) } else { Err("<array> without <data>".to_owned()) }
 }
 
 fn base64_value(text: &str, side: Side) -> Result<Value, String> {

@@ -1,7 +1,7 @@
 //! XML-RPC as it travels: values, and the documents made of them.
 //!
 //! The writer produces the bytes Supervisor produces (RPC-022); the reader takes what Supervisor takes (RPC-024 …
-//! RPC-026), within [`ReadLimits`]. This module knows no verb and no socket: those are in `verbs`.
+//! RPC-026), within [`ReadLimits`]. This module knows no verb and no socket: those are in [`crate::verbs`].
 //! The XML library shows nowhere outside `read`.
 
 mod fold;

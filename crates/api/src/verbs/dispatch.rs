@@ -1,0 +1,83 @@
+//! A method name and its arguments, to the daemon and back.
+
+use super::table::SYSTEM;
+use super::{OWN, OWN_NAMESPACE, Verb, find, find_in};
+use crate::xmlrpc::Value;
+use crate::{Fault, FaultCode, Handle};
+
+/// Carries out one XML-RPC call and waits until it is done.
+///
+/// `namespaces` are those with the standard factory (CFG-251); `system` always exists. A name is looked up in the
+/// tables and nowhere else (RPC-012).
+///
+/// # Errors
+/// The fault to answer with.
+pub async fn dispatch(
+    handle: &Handle,
+    namespaces: &[String],
+    method: &str,
+    params: Vec<Value>,
+) -> Result<Value, Fault> {
+    if method == "system.multicall" {
+        multicall(handle, namespaces, &params).await
+    } else {
+        single(handle, namespaces, method, &params).await
+    }
+}
+
+async fn single(
+    handle: &Handle,
+    namespaces: &[String],
+    method: &str,
+    params: &[Value],
+) -> Result<Value, Fault> {
+    let unknown = || Fault::new(FaultCode::UnknownMethod);
+    let (namespace, name) = method.split_once('.').ok_or_else(unknown)?;
+    if namespace == "system" {
+        let verb = find_in(SYSTEM, name).ok_or_else(unknown)?;
+        verb.check_count(params)?;
+        return (verb.build)(namespaces, params);
+    }
+    let verb = published(namespaces, namespace, name).ok_or_else(unknown)?;
+    handle.call(verb.request(params)?).await.map(Value::from)
+}
+
+fn published(namespaces: &[String], namespace: &str, name: &str) -> Option<&'static Verb> {
+    let own = if namespace == OWN_NAMESPACE && !namespaces.is_empty() { find_in(OWN, name) } else { None };
+    own.or_else(|| if namespaces.iter().any(|known| known == namespace) { find(name) } else { None })
+}
+
+/// RPC-063: in order, each finished before the next starts. All are looked at before the first is carried out.
+async fn multicall(handle: &Handle, namespaces: &[String], params: &[Value]) -> Result<Value, Fault> {
+    let incorrect = || Fault::new(FaultCode::IncorrectParameters);
+    let [Value::Array(calls)] = params else { return Err(incorrect()) };
+    if !calls.iter().all(|call| matches!(call, Value::Struct(_))) {
+        return Err(incorrect());
+    }
+    let mut results = Vec::with_capacity(calls.len());
+    for call in calls {
+        let result = one_of_many(handle, namespaces, call).await;
+        results.push(result.unwrap_or_else(|fault| fault_struct(&fault)));
+    }
+    Ok(Value::Array(results))
+}
+
+async fn one_of_many(handle: &Handle, namespaces: &[String], call: &Value) -> Result<Value, Fault> {
+    let incorrect = |text: &str| Fault::about(FaultCode::IncorrectParameters, text);
+    let method = match call.get("methodName") {
+        None | Some(Value::Nil) => return Err(incorrect("No methodName")),
+        Some(name) => name.as_str().ok_or_else(|| Fault::new(FaultCode::IncorrectParameters))?,
+    };
+    if method == "system.multicall" {
+        return Err(incorrect("Recursive system.multicall forbidden"));
+    }
+    match call.get("params") {
+        None => single(handle, namespaces, method, &[]).await,
+        Some(Value::Array(params)) => single(handle, namespaces, method, params).await,
+        Some(_) => Err(Fault::new(FaultCode::IncorrectParameters)),
+    }
+}
+
+fn fault_struct(fault: &Fault) -> Value {
+    Value::record([("faultCode", fault.code.code().into()), ("faultString", fault.to_string().into())])
+}

@@ -1,0 +1,128 @@
+//! Replies to XML-RPC values: names and order of members are those Supervisor sends.
+
+use crate::xmlrpc::Value;
+use crate::{
+    ActionResult, ConfigInfo, FaultCode, GroupUpdate, LogFile, LogTail, OutputInfo, ProcessInfo, Reply,
+    Reread,
+};
+
+/// Times beyond what `int` holds are capped (RPC-085).
+const LATEST: i64 = i32::MAX as i64;
+
+impl From<Reply> for Value {
+    fn from(reply: Reply) -> Self {
+        match reply {
+            Reply::Bool(truth) => truth.into(),
+            Reply::Int(number) => number.into(),
+            Reply::Text(text) => text.into(),
+            Reply::Bytes(bytes) => text(&bytes),
+            Reply::State(state) => {
+                Self::record([("statecode", state.code().into()), ("statename", state.name().into())])
+            }
+            Reply::Process(info) => process(*info),
+            Reply::Processes(infos) => infos.into_iter().map(process).collect::<Vec<_>>().into(),
+            Reply::Configs(infos) => infos.into_iter().map(config).collect::<Vec<_>>().into(),
+            Reply::Results(results) => results.into_iter().map(result).collect::<Vec<_>>().into(),
+            Reply::Reread(Reread { added, changed, removed }) => {
+                let lists = [added, changed, removed].map(Self::strings);
+                vec![Self::Array(lists.into())].into()
+            }
+            Reply::Update(update) => group_update(update),
+            Reply::Tail(LogTail { data, offset, overflow }) => {
+                vec![text(&data), offset.into(), overflow.into()].into()
+            }
+            Reply::Path(path) => path.to_string_lossy().into_owned().into(),
+        }
+    }
+}
+
+/// Bytes of a log: what is not UTF-8 becomes U+FFFD (D-03); the writer sees to what XML cannot carry.
+fn text(bytes: &[u8]) -> Value {
+    String::from_utf8_lossy(bytes).into_owned().into()
+}
+
+fn process(info: ProcessInfo) -> Value {
+    Value::record([
+        ("name", info.name.into()),
+        ("group", info.group.into()),
+        ("start", info.start.min(LATEST).into()),
+        ("stop", info.stop.min(LATEST).into()),
+        ("now", info.now.min(LATEST).into()),
+        ("state", info.state.code().into()),
+        ("statename", info.state.name().into()),
+        ("spawnerr", info.spawnerr.into()),
+        ("exitstatus", info.exitstatus.into()),
+        ("logfile", info.stdout_logfile.clone().into()),
+        ("stdout_logfile", info.stdout_logfile.into()),
+        ("stderr_logfile", info.stderr_logfile.into()),
+        ("pid", info.pid.into()),
+        ("description", info.description.into()),
+    ])
+}
+
+fn or_none(value: Option<impl Into<Value>>) -> Value {
+    value.map_or_else(|| "none".into(), Into::into)
+}
+
+fn config(info: ConfigInfo) -> Value {
+    let mut members = vec![
+        ("autostart".to_owned(), info.autostart.into()),
+        ("autorestart".to_owned(), info.autorestart.map_or_else(|| "unexpected".into(), Value::from)),
+    ];
+    let mut add = |name: &str, value: Value| members.push((name.to_owned(), value));
+    add("directory", or_none(info.directory));
+    add("uid", or_none(info.uid));
+    add("command", info.command.into());
+    add("exitcodes", info.exitcodes.iter().map(|&code| i32::from(code).into()).collect::<Vec<_>>().into());
+    add("group", info.group.into());
+    add("group_prio", info.group_prio.into());
+    add("inuse", info.inuse.into());
+    add("killasgroup", info.killasgroup.into());
+    add("name", info.name.into());
+    add("process_prio", info.process_prio.into());
+    add("redirect_stderr", info.redirect_stderr.into());
+    add("startretries", info.startretries.into());
+    add("startsecs", info.startsecs.into());
+    output("stdout", info.stdout, &mut add);
+    add("stopsignal", info.stopsignal.into());
+    add("stopwaitsecs", info.stopwaitsecs.into());
+    output("stderr", info.stderr, &mut add);
+    add("serverurl", or_none(info.serverurl));
+    Value::Struct(members)
+}
+
+fn output(channel: &str, info: OutputInfo, add: &mut impl FnMut(&str, Value)) {
+    let logfile = match info.logfile {
+        LogFile::Auto => "auto".to_owned(),
+        LogFile::None => "none".to_owned(),
+        LogFile::Path(path) => path,
+    };
+    add(&format!("{channel}_capture_maxbytes"), info.capture_maxbytes.into());
+    add(&format!("{channel}_events_enabled"), info.events_enabled.into());
+    add(&format!("{channel}_logfile"), logfile.into());
+    add(&format!("{channel}_logfile_backups"), info.logfile_backups.into());
+    add(&format!("{channel}_logfile_maxbytes"), info.logfile_maxbytes.into());
+    add(&format!("{channel}_syslog"), info.syslog.into());
+}
+
+fn result(result: ActionResult) -> Value {
+    let (status, description) = match &result.fault {
+        None => (FaultCode::Success.code(), "OK".to_owned()),
+        Some(fault) => (fault.code.code(), fault.to_string()),
+    };
+    Value::record([
+        ("name", result.name.into()),
+        ("group", result.group.into()),
+        ("status", status.into()),
+        ("description", description.into()),
+    ])
+}
+
+fn group_update(update: GroupUpdate) -> Value {
+    Value::record([
+        ("stopped", Value::strings(update.stopped)),
+        ("restarted", Value::strings(update.restarted)),
+        ("started", Value::strings(update.started)),
+        ("live", Value::strings(update.live)),
+    ])
+}

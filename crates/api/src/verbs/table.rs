@@ -1,0 +1,235 @@
+//! The catalogue: every XML-RPC method.
+
+use super::system::{self, Answer};
+use super::{Build, Param, Type, Verb};
+use crate::{Channel, Request};
+
+const fn param(name: &'static str, kind: Type, help: &'static str) -> Param {
+    Param { name, kind, help, optional: false }
+}
+
+const NAME: Param = param("name", Type::String, "a process: its name, or group:name");
+const NAME_OR_ALL: Param =
+    param("name", Type::String, "a process: its name, group:name, or group:* for all of a group");
+const GROUP: Param = param("name", Type::String, "the name of a group");
+const OFFSET: Param =
+    param("offset", Type::Int, "where to begin, in bytes; negative counts back from the end");
+const LENGTH: Param = param("length", Type::Int, "how many bytes; 0 means up to the end");
+const SEEN: Param = param("offset", Type::Int, "the offset that the last call gave back, or 0");
+const MOST: Param = param("length", Type::Int, "how many bytes at most");
+const SIGNAL: Param = param("signal", Type::String, "a signal by name (HUP, SIGHUP) or number");
+const WAIT: Param = Param {
+    name: "wait",
+    kind: Type::Boolean,
+    help: "answer when it is done (the default), not when it is begun",
+    optional: true,
+};
+
+const OK: &str = "true; anything else is a fault";
+const RESULTS: &str = "one struct per process: name, group, status, description";
+const BYTES: &str = "the bytes; what is not UTF-8 is replaced by U+FFFD";
+const TAIL: &str = "the bytes, the size of the log now, and whether bytes since offset are left out";
+
+const fn verb(name: &'static str, params: &'static [Param], returns: Type, build: Build) -> Verb {
+    Verb { name, aliases: &[], params, returns, result: "", summary: "", build }
+}
+
+impl<B: Copy> Verb<B> {
+    const fn alias(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    const fn says(mut self, summary: &'static str, result: &'static str) -> Self {
+        self.summary = summary;
+        self.result = result;
+        self
+    }
+}
+
+/// What every namespace with the standard factory publishes, usually `supervisor` (RPC-070 … RPC-162).
+pub static STANDARD: &[Verb] = &[
+    verb("getAPIVersion", &[], Type::String, |_| Ok(Request::GetApiVersion))
+        .alias(&["getVersion"])
+        .says("Tells which version of this interface is spoken.", "a version such as 3.0"),
+    verb("getSupervisorVersion", &[], Type::String, |_| Ok(Request::GetSupervisorVersion))
+        .says("Tells which release of Supervisor this daemon behaves like.", "a version such as 4.3.0"),
+    verb("getIdentification", &[], Type::String, |_| Ok(Request::GetIdentification))
+        .says("Tells the daemon's identifier, as configured.", "the identifier"),
+    verb("getState", &[], Type::Struct, |_| Ok(Request::GetState))
+        .says("Tells the state of the daemon.", "statecode (int) and statename (string)"),
+    verb("getPID", &[], Type::Int, |_| Ok(Request::GetPid))
+        .says("Tells the pid that signals for the daemon go to.", "the pid"),
+    verb("shutdown", &[], Type::Boolean, |_| Ok(Request::Shutdown))
+        .says("Stops all processes, then the daemon. Answers at once.", OK),
+    verb("restart", &[], Type::Boolean, |_| Ok(Request::Restart))
+        .says("Stops all processes and starts over with the configuration read anew. Answers at once.", OK),
+    verb("readLog", &[OFFSET, LENGTH], Type::String, |args| {
+        Ok(Request::ReadLog { offset: args.int()?, length: args.int()? })
+    })
+    .alias(&["readMainLog"])
+    .says("Reads a part of the daemon's own log.", BYTES),
+    verb("clearLog", &[], Type::Boolean, |_| Ok(Request::ClearLog)).says("Empties the daemon's own log.", OK),
+    verb("reloadConfig", &[], Type::Array, |_| Ok(Request::ReloadConfig)).says(
+        "Reads the configuration again; what runs stays as it is.",
+        "[[added, changed, removed]], names of groups",
+    ),
+    verb("addProcessGroup", &[GROUP], Type::Boolean, |args| {
+        Ok(Request::AddProcessGroup { name: args.group()? })
+    })
+    .says("Activates a group of the last read configuration.", OK),
+    verb("removeProcessGroup", &[GROUP], Type::Boolean, |args| {
+        Ok(Request::RemoveProcessGroup { name: args.group()? })
+    })
+    .says("Forgets a group whose processes are all stopped.", OK),
+    verb("getAllConfigInfo", &[], Type::Array, |_| Ok(Request::GetAllConfigInfo))
+        .says("Tells the options of every process in the last read configuration.", "one struct per process"),
+    verb("getProcessInfo", &[NAME], Type::Struct, |args| {
+        Ok(Request::GetProcessInfo { name: args.string()? })
+    })
+    .says("Tells the state of one process.", "what is known of the process"),
+    verb("getAllProcessInfo", &[], Type::Array, |_| Ok(Request::GetAllProcessInfo))
+        .says("Tells the state of all processes.", "one struct per process"),
+    verb("startProcess", &[NAME_OR_ALL, WAIT], Type::Boolean, |args| {
+        Ok(Request::StartProcess { name: args.string()?, wait: args.flag(true) })
+    })
+    .says("Starts a process.", OK),
+    verb("startProcessGroup", &[GROUP, WAIT], Type::Array, |args| {
+        Ok(Request::StartProcessGroup { name: args.group()?, wait: args.flag(true) })
+    })
+    .says("Starts the processes of a group that do not run.", RESULTS),
+    verb("startAllProcesses", &[WAIT], Type::Array, |args| {
+        Ok(Request::StartAllProcesses { wait: args.flag(true) })
+    })
+    .says("Starts all processes that do not run.", RESULTS),
+    verb("stopProcess", &[NAME_OR_ALL, WAIT], Type::Boolean, |args| {
+        Ok(Request::StopProcess { name: args.string()?, wait: args.flag(true) })
+    })
+    .says("Stops a process.", OK),
+    verb("stopProcessGroup", &[GROUP, WAIT], Type::Array, |args| {
+        Ok(Request::StopProcessGroup { name: args.group()?, wait: args.flag(true) })
+    })
+    .says("Stops the running processes of a group.", RESULTS),
+    verb("stopAllProcesses", &[WAIT], Type::Array, |args| {
+        Ok(Request::StopAllProcesses { wait: args.flag(true) })
+    })
+    .says("Stops all running processes.", RESULTS),
+    verb("signalProcess", &[NAME_OR_ALL, SIGNAL], Type::Boolean, |args| {
+        Ok(Request::SignalProcess { name: args.string()?, signal: args.signal()? })
+    })
+    .says("Sends a signal to a process.", OK),
+    verb("signalProcessGroup", &[GROUP, SIGNAL], Type::Array, |args| {
+        Ok(Request::SignalProcessGroup { name: args.group()?, signal: args.signal()? })
+    })
+    .says("Sends a signal to the processes of a group.", RESULTS),
+    verb("signalAllProcesses", &[SIGNAL], Type::Array, |args| {
+        Ok(Request::SignalAllProcesses { signal: args.signal()? })
+    })
+    .says("Sends a signal to all processes.", RESULTS),
+    verb("readProcessStdoutLog", &[NAME, OFFSET, LENGTH], Type::String, |args| {
+        let name = args.string()?;
+        Ok(Request::ReadProcessLog {
+            name,
+            channel: Channel::Stdout,
+            offset: args.int()?,
+            length: args.int()?,
+        })
+    })
+    .alias(&["readProcessLog"])
+    .says("Reads a part of a process's stdout log.", BYTES),
+    verb("readProcessStderrLog", &[NAME, OFFSET, LENGTH], Type::String, |args| {
+        let name = args.string()?;
+        Ok(Request::ReadProcessLog {
+            name,
+            channel: Channel::Stderr,
+            offset: args.int()?,
+            length: args.int()?,
+        })
+    })
+    .says("Reads a part of a process's stderr log.", BYTES),
+    verb("tailProcessStdoutLog", &[NAME, SEEN, MOST], Type::Array, |args| {
+        let name = args.string()?;
+        Ok(Request::TailProcessLog {
+            name,
+            channel: Channel::Stdout,
+            offset: args.int()?,
+            length: args.int()?,
+        })
+    })
+    .alias(&["tailProcessLog"])
+    .says("Reads the end of a process's stdout log, to follow it call by call.", TAIL),
+    verb("tailProcessStderrLog", &[NAME, SEEN, MOST], Type::Array, |args| {
+        let name = args.string()?;
+        Ok(Request::TailProcessLog {
+            name,
+            channel: Channel::Stderr,
+            offset: args.int()?,
+            length: args.int()?,
+        })
+    })
+    .says("Reads the end of a process's stderr log, to follow it call by call.", TAIL),
+    verb("clearProcessLogs", &[NAME], Type::Boolean, |args| {
+        Ok(Request::ClearProcessLogs { name: args.string()? })
+    })
+    .alias(&["clearProcessLog"])
+    .says("Empties the logs of a process.", OK),
+    verb("clearAllProcessLogs", &[], Type::Array, |_| Ok(Request::ClearAllProcessLogs))
+        .says("Empties the logs of all processes.", RESULTS),
+    verb(
+        "sendProcessStdin",
+        &[NAME, param("chars", Type::String, "what to write, as UTF-8")],
+        Type::Boolean,
+        |args| {
+            let name = args.string();
+            // What is no text is told before a name that is none, as Supervisor does.
+            let chars = args.chars()?;
+            Ok(Request::SendProcessStdin { name: name?, chars })
+        },
+    )
+    .says("Writes to the standard input of a process.", OK),
+    verb(
+        "sendRemoteCommEvent",
+        &[
+            param("type", Type::String, "the type key in the event's header"),
+            param("data", Type::String, "the body of the event"),
+        ],
+        Type::Boolean,
+        |args| Ok(Request::SendRemoteCommEvent { kind: args.text_of_any()?, data: args.text_of_any()? }),
+    )
+    .says("Sends an event to the listeners subscribed to remote communication.", OK),
+];
+
+/// Our own, published under [`super::OWN_NAMESPACE`] wherever the standard ones are.
+pub static OWN: &[Verb] = &[verb("updateProcessGroup", &[GROUP], Type::Struct, |args| {
+    Ok(Request::UpdateProcessGroup { name: args.group()? })
+})
+.says(
+    "Makes an active group what the last read configuration says, touching only what must change.",
+    "names of processes: stopped, restarted, started, live",
+)];
+
+const fn about(name: &'static str, params: &'static [Param], returns: Type, build: Answer) -> Verb<Answer> {
+    Verb { name, aliases: &[], params, returns, result: "", summary: "", build }
+}
+
+const METHOD: Param = param("name", Type::String, "a method, with its namespace");
+
+/// The methods about methods (RPC-060 … RPC-062); `multicall` is carried out where calls are.
+pub(super) static SYSTEM: &[Verb<Answer>] = &[
+    about("listMethods", &[], Type::Array, |namespaces, _| Ok(system::list_methods(namespaces)))
+        .says("Lists the methods that can be called.", "their names, sorted"),
+    about("methodHelp", &[METHOD], Type::String, system::method_help)
+        .says("Tells what a method does.", "the text you are reading, of that method"),
+    about("methodSignature", &[METHOD], Type::Array, system::method_signature)
+        .says("Tells the types of a method.", "the type of its result, then of each parameter"),
+    about(
+        "multicall",
+        &[param("calls", Type::Array, "structs of methodName (string) and params (array)")],
+        Type::Array,
+        |_, _| Err(system::unsupported()),
+    )
+    .says(
+        "Carries out calls one after the other.",
+        "per call its bare result, or a struct of faultCode and faultString",
+    ),
+];

@@ -1,0 +1,300 @@
+//! The table of verbs, and calls through it to a stub of the daemon.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use upkeep_api::verbs::{self, dispatch};
+use upkeep_api::xmlrpc::Value;
+use upkeep_api::{
+    ActionResult, Channel, ConfigInfo, DaemonState, Fault, FaultCode, GroupUpdate, LogFile, LogTail, Mailbox,
+    OutputInfo, ProcessInfo, ProcessState, Reply, Request, Reread, mailbox,
+};
+
+/// Calls `method` with a daemon that answers each request by `answer`; also tells what it was asked.
+fn call_with(
+    namespaces: &[&str],
+    method: &str,
+    params: Vec<Value>,
+    answer: fn(&Request) -> Result<Reply, Fault>,
+) -> (Result<Value, Fault>, Vec<Request>) {
+    let (handle, mut calls) = mailbox(1);
+    let namespaces: Vec<String> = namespaces.iter().map(|&name| name.to_owned()).collect();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let mut call = pin!(dispatch(&handle, &namespaces, method, params));
+    loop {
+        if let Poll::Ready(result) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            let asked = std::mem::take(&mut *asked.lock().expect("no one panicked"));
+            return (result, asked);
+        }
+        serve_one(&mut calls, answer, &asked);
+    }
+}
+
+fn serve_one(calls: &mut Mailbox, answer: fn(&Request) -> Result<Reply, Fault>, asked: &Mutex<Vec<Request>>) {
+    let call = calls.try_recv().expect("the call waits for the daemon");
+    call.reply.send(answer(&call.request)).expect("the asker is there");
+    asked.lock().expect("no one panicked").push(call.request);
+}
+
+fn ask(method: &str, params: Vec<Value>) -> Result<Value, Fault> {
+    call_with(&["supervisor"], method, params, |_| Ok(Reply::Bool(true))).0
+}
+
+fn fault(code: FaultCode) -> Result<Value, Fault> {
+    Err(Fault::new(code))
+}
+
+#[test]
+fn forty_one_methods_rpc_060() {
+    let names = ask("system.listMethods", vec![]).expect("it answers");
+    let names: Vec<&str> = names.as_array().expect("an array").iter().filter_map(Value::as_str).collect();
+    assert_eq!(names.len(), 41);
+    assert!(names.is_sorted());
+    for name in ["supervisor.getVersion", "supervisor.clearProcessLog", "system.multicall"] {
+        assert!(names.contains(&name), "{name}");
+    }
+    let (none, _) = call_with(&[], "system.listMethods", vec![], |_| Ok(Reply::Bool(true)));
+    assert_eq!(none.expect("it answers").as_array().map(<[Value]>::len), Some(4));
+}
+
+#[test]
+fn signatures_and_help_rpc_061_062() {
+    let rows: [(&str, &[&str]); 6] = [
+        ("supervisor.startProcess", &["boolean", "string", "boolean"]),
+        ("supervisor.tailProcessLog", &["array", "string", "int", "int"]),
+        ("supervisor.getState", &["struct"]),
+        ("supervisor.sendRemoteCommEvent", &["boolean", "string", "string"]),
+        ("system.multicall", &["array", "array"]),
+        ("system.listMethods", &["array"]),
+    ];
+    for (name, types) in rows {
+        let signature = ask("system.methodSignature", vec![name.into()]);
+        assert_eq!(signature, Ok(Value::strings(types.iter().copied())), "{name}");
+        let help = ask("system.methodHelp", vec![name.into()]).expect("it answers");
+        let help = help.as_str().expect("a text");
+        assert_eq!(help.matches("\n@param ").count(), types.len() - 1, "{help}");
+        assert!(help.contains(&format!("\n@return {} ", types[0])), "{help}");
+    }
+    for name in ["supervisor.nope", "startProcess", "other.getState", "", "upkeep.updateProcessGroup"] {
+        let unsupported = fault(FaultCode::SignatureUnsupported);
+        assert_eq!(ask("system.methodSignature", vec![name.into()]), unsupported, "{name}");
+        assert_eq!(ask("system.methodHelp", vec![name.into()]), unsupported, "{name}");
+    }
+    assert_eq!(ask("system.methodHelp", vec![5.into()]), fault(FaultCode::SignatureUnsupported));
+}
+
+#[test]
+fn every_row_is_described() {
+    for verb in verbs::STANDARD.iter().chain(verbs::OWN) {
+        assert!(!verb.summary.is_empty() && !verb.result.is_empty(), "{}", verb.name);
+        assert!(verb.params.iter().all(|param| !param.help.is_empty()), "{}", verb.name);
+    }
+}
+
+#[test]
+fn unknown_methods_rpc_012() {
+    for name in [
+        "",
+        "x",
+        "supervisor",
+        "supervisor.",
+        ".getState",
+        "supervisor.getState.x",
+        "supervisor._update",
+        "supervisor.supervisord",
+        "nope.getState",
+        " supervisor.getState",
+        "system.x",
+        "system.multicall.x",
+    ] {
+        assert_eq!(ask(name, vec![]), fault(FaultCode::UnknownMethod), "{name}");
+    }
+    let (other, _) = call_with(&["a", "b"], "b.getState", vec![], |_| Ok(Reply::State(DaemonState::Running)));
+    assert!(other.is_ok());
+    let (none, _) = call_with(&[], "upkeep.updateProcessGroup", vec!["x".into()], |_| Ok(Reply::Bool(true)));
+    assert_eq!(none, fault(FaultCode::UnknownMethod));
+}
+
+#[test]
+fn arguments_make_requests_rpc_014_147() {
+    let list = || Value::Array(vec![]);
+    let tail = |offset, length| {
+        Some(Request::TailProcessLog { name: "a".into(), channel: Channel::Stderr, offset, length })
+    };
+    let start = |wait| Some(Request::StartProcess { name: "a".into(), wait });
+    let stdin = |chars: &str| Some(Request::SendProcessStdin { name: "a".into(), chars: chars.into() });
+    let event =
+        |kind: &str, data: &str| Some(Request::SendRemoteCommEvent { kind: kind.into(), data: data.into() });
+    let signal = |signal: &str| Some(Request::SignalProcess { name: "a".into(), signal: signal.into() });
+    let rows: Vec<(&str, Vec<Value>, Option<Request>)> = vec![
+        ("supervisor.getPID", vec![], Some(Request::GetPid)),
+        ("supervisor.getPID", vec![1.into()], None),
+        ("supervisor.startProcess", vec![], None),
+        ("supervisor.startProcess", vec!["a".into()], start(true)),
+        ("supervisor.startProcess", vec!["a".into(), false.into()], start(false)),
+        ("supervisor.startProcess", vec!["a".into(), "".into()], start(false)),
+        ("supervisor.startProcess", vec!["a".into(), "no".into()], start(true)),
+        ("supervisor.startProcess", vec!["a".into(), true.into(), 1.into()], None),
+        ("supervisor.startProcess", vec![5.into()], None),
+        ("supervisor.startProcess", vec![Value::Nil], None),
+        ("supervisor.tailProcessStderrLog", vec!["a".into(), 1.into(), 2.into()], tail(1, 2)),
+        ("supervisor.tailProcessStderrLog", vec!["a".into(), " -1".into(), Value::Double(1.9)], tail(-1, 1)),
+        ("supervisor.tailProcessStderrLog", vec!["a".into(), true.into(), Value::Double(-1.9)], tail(1, -1)),
+        ("supervisor.tailProcessStderrLog", vec!["a".into(), "x".into(), 2.into()], None),
+        ("supervisor.tailProcessStderrLog", vec!["a".into(), Value::Double(f64::NAN), 2.into()], None),
+        ("supervisor.tailProcessStderrLog", vec!["a".into(), list(), 2.into()], None),
+        ("supervisor.signalProcess", vec!["a".into(), "HUP".into()], signal("HUP")),
+        ("supervisor.signalProcess", vec!["a".into(), 1.into()], signal("1")),
+        ("supervisor.sendProcessStdin", vec!["a".into(), "x".into()], stdin("x")),
+        ("supervisor.sendRemoteCommEvent", vec![1.into(), Value::Nil], event("1", "None")),
+        ("supervisor.addProcessGroup", vec![5.into()], Some(Request::AddProcessGroup { name: "5".into() })),
+        (
+            "upkeep.updateProcessGroup",
+            vec!["g".into()],
+            Some(Request::UpdateProcessGroup { name: "g".into() }),
+        ),
+    ];
+    for (method, params, request) in rows {
+        let context = format!("{method} {params:?}");
+        let (result, asked) = call_with(&["supervisor"], method, params, |_| Ok(Reply::Bool(true)));
+        let expected =
+            if request.is_some() { Ok(true.into()) } else { fault(FaultCode::IncorrectParameters) };
+        assert_eq!(result, expected, "{context}");
+        assert_eq!(asked, Vec::from_iter(request), "{context}");
+    }
+    let shown = ask("supervisor.sendProcessStdin", vec!["a".into(), Value::record([("a", true.into())])]);
+    assert_eq!(shown, Err(Fault::about(FaultCode::IncorrectParameters, "{'a': True}")));
+}
+
+#[test]
+fn multicall_rpc_063_to_066() {
+    let call = |name: &str, params: Vec<Value>| {
+        Value::record([("methodName", name.into()), ("params", params.into())])
+    };
+    let calls = Value::Array(vec![
+        Value::record([("methodName", "supervisor.getPID".into())]),
+        call("supervisor.getProcessInfo", vec!["x".into()]),
+        call("x", vec![]),
+        Value::record([]),
+        call("system.multicall", vec![Value::Array(vec![])]),
+        Value::record([("methodName", "supervisor.getPID".into()), ("params", 5.into())]),
+    ]);
+    let (result, asked) =
+        call_with(&["supervisor"], "system.multicall", vec![calls], |request| match request {
+            Request::GetPid => Ok(Reply::Int(7)),
+            _ => Err(Fault::about(FaultCode::BadName, "x")),
+        });
+    let failed =
+        |code: i32, text: &str| Value::record([("faultCode", code.into()), ("faultString", text.into())]);
+    let expected = Value::Array(vec![
+        7.into(),
+        failed(10, "BAD_NAME: x"),
+        failed(1, "UNKNOWN_METHOD"),
+        failed(2, "INCORRECT_PARAMETERS: No methodName"),
+        failed(2, "INCORRECT_PARAMETERS: Recursive system.multicall forbidden"),
+        failed(2, "INCORRECT_PARAMETERS"),
+    ]);
+    assert_eq!(result, Ok(expected));
+    assert_eq!(asked, [Request::GetPid, Request::GetProcessInfo { name: "x".into() }]);
+    for wrong in [5.into(), "abc".into(), Value::record([]), Value::Array(vec![5.into()])] {
+        assert_eq!(ask("system.multicall", vec![wrong]), fault(FaultCode::IncorrectParameters));
+    }
+}
+
+fn process() -> ProcessInfo {
+    ProcessInfo {
+        name: "a".into(),
+        group: "g".into(),
+        start: 1,
+        stop: 0,
+        now: 3,
+        state: ProcessState::Running,
+        spawnerr: String::new(),
+        exitstatus: -1,
+        stdout_logfile: "/o".into(),
+        stderr_logfile: String::new(),
+        pid: 9,
+        description: "pid 9, uptime 0:00:02".into(),
+    }
+}
+
+fn config() -> ConfigInfo {
+    let output = |logfile| OutputInfo {
+        logfile,
+        logfile_maxbytes: 1,
+        logfile_backups: 2,
+        capture_maxbytes: 3,
+        events_enabled: true,
+        syslog: false,
+    };
+    ConfigInfo {
+        name: "a".into(),
+        group: "g".into(),
+        inuse: true,
+        autostart: false,
+        autorestart: None,
+        command: "/bin/cat".into(),
+        directory: None,
+        exitcodes: vec![0, 255],
+        group_prio: 4,
+        process_prio: 5,
+        killasgroup: true,
+        redirect_stderr: false,
+        serverurl: Some("unix:///s".into()),
+        startretries: 6,
+        startsecs: 7,
+        stopsignal: 15,
+        stopwaitsecs: 8,
+        uid: Some(1000),
+        stdout: output(LogFile::Auto),
+        stderr: output(LogFile::Path("/e".into())),
+    }
+}
+
+#[test]
+fn what_clients_decode_is_what_was_encoded() {
+    let info = process();
+    assert_eq!(ProcessInfo::from_value(&Reply::Process(Box::new(info.clone())).into()), Ok(info.clone()));
+    assert_eq!(ProcessInfo::list_from_value(&Reply::Processes(vec![info.clone()]).into()), Ok(vec![info]));
+    let info = config();
+    assert_eq!(ConfigInfo::list_from_value(&Reply::Configs(vec![info.clone()]).into()), Ok(vec![info]));
+    let result = |fault| ActionResult { name: "a".into(), group: "g".into(), fault };
+    let results = vec![result(None), result(Some(Fault::about(FaultCode::SpawnError, "a")))];
+    assert_eq!(ActionResult::list_from_value(&Reply::Results(results.clone()).into()), Ok(results));
+    let names = |name: &str| vec![name.to_owned()];
+    let reread = Reread { added: names("a"), changed: vec![], removed: names("r") };
+    assert_eq!(Reread::from_value(&Reply::Reread(reread.clone()).into()), Ok(reread));
+    let update =
+        GroupUpdate { stopped: names("s"), restarted: names("r"), started: names("t"), live: names("l") };
+    assert_eq!(GroupUpdate::from_value(&Reply::Update(update.clone()).into()), Ok(update));
+    let tail = LogTail { data: b"xyz".to_vec(), offset: 3, overflow: true };
+    assert_eq!(LogTail::from_value(&Reply::Tail(tail.clone()).into()), Ok(tail));
+}
+
+#[test]
+fn the_originals_configs_have_no_autorestart_rpc_137() {
+    let Value::Array(mut list) = Reply::Configs(vec![config()]).into() else { panic!("an array") };
+    let Value::Struct(mut members) = list.remove(0) else { panic!("a struct") };
+    members.retain(|(name, _)| name != "autorestart");
+    assert_eq!(ConfigInfo::from_value(&Value::Struct(members.clone())), Ok(config()));
+    members.retain(|(name, _)| name != "uid");
+    let error = ConfigInfo::from_value(&Value::Struct(members)).expect_err("a member is missing");
+    assert_eq!(error.to_string(), "the answer has no usable uid");
+}
+
+#[test]
+fn logs_are_bytes_until_here_d_03() {
+    assert_eq!(Value::from(Reply::Bytes(b"a\xc3".to_vec())), "a\u{fffd}".into());
+    assert_eq!(Value::from(Reply::Bytes("é".into())), "é".into());
+}
+
+#[test]
+fn faults_survive_the_wire() {
+    for fault in
+        [Fault::new(FaultCode::ShutdownState), Fault::about(FaultCode::NoFile, "can't find command 'x'")]
+    {
+        assert_eq!(Fault::from_wire(fault.code.code(), &fault.to_string()), fault);
+    }
+    assert_eq!(Fault::from_wire(999, "NEW: x"), Fault::about(FaultCode::Failed, "NEW: x"));
+}
