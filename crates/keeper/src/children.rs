@@ -12,6 +12,9 @@ use upkeep_os::{Ended, monotonic_ns};
 
 use crate::wire::{Exit, SpawnPlan, SpawnStep, StdinPlan, ToDaemon, UserPlan};
 
+/// A frame for the daemon, and the descriptors that go with it.
+pub(crate) type Told = (ToDaemon, Vec<Rc<OwnedFd>>);
+
 /// Our ends of a child's pipes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pipes {
@@ -51,12 +54,7 @@ struct ChildEnds {
 
 impl Children {
     /// Makes a child; returns what to tell the daemon, with its ends of the pipes.
-    pub(crate) fn start(
-        &mut self,
-        run: u64,
-        plan: SpawnPlan,
-        attached: Option<OwnedFd>,
-    ) -> (ToDaemon, Vec<Rc<OwnedFd>>) {
+    pub(crate) fn start(&mut self, run: u64, plan: SpawnPlan, attached: Option<OwnedFd>) -> Told {
         self.try_start(run, plan, attached).unwrap_or_else(|(step, error)| {
             let errno = error.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error());
             (ToDaemon::SpawnFailed { run, errno, step }, Vec::new())
@@ -68,7 +66,11 @@ impl Children {
         run: u64,
         plan: SpawnPlan,
         attached: Option<OwnedFd>,
-    ) -> Result<(ToDaemon, Vec<Rc<OwnedFd>>), (SpawnStep, io::Error)> {
+    ) -> Result<Told, (SpawnStep, io::Error)> {
+        // A second one of this number would make the first one nobody's.
+        if self.by_run.contains_key(&run) {
+            return Err((SpawnStep::Fork, rustix::io::Errno::EXIST.into()));
+        }
         let (pipes, ends) = make_pipes(&plan, attached).map_err(|error| (SpawnStep::Pipe, error))?;
         let plan = Plan::new(program_of(plan)).map_err(|error| (SpawnStep::Fork, error))?;
         let stdio = Stdio {
@@ -110,15 +112,16 @@ impl Children {
                     maxrss_kib: ended.maxrss_kib,
                 };
                 child.exit = Some(exit);
+                child.pipes.stdin = None;
                 ToDaemon::Exited { run, pid: ended.pid, exit }
             }
         }
     }
 
-    /// Forgets a child whose exit is handled. One that still lives is only forgotten by its number.
+    /// Forgets a child whose exit is handled. One that still lives is not forgotten.
     pub(crate) fn release(&mut self, run: u64) {
-        if let Some(child) = self.by_run.remove(&run) {
-            self.by_pid.remove(&child.pid);
+        if self.by_run.get(&run).is_some_and(|child| child.exit.is_some()) {
+            self.by_run.remove(&run);
         }
     }
 
@@ -130,7 +133,7 @@ impl Children {
     }
 
     /// The inventory of all children.
-    pub(crate) fn inventory(&self) -> impl Iterator<Item = (ToDaemon, Vec<Rc<OwnedFd>>)> {
+    pub(crate) fn inventory(&self) -> impl Iterator<Item = Told> {
         self.by_run.iter().map(|(&run, child)| {
             let frame = ToDaemon::Child {
                 run,

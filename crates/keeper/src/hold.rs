@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+use crate::children::Told;
 use crate::wire::ToDaemon;
 
 /// Records and descriptors, by name. Nothing here is ever looked into.
@@ -31,7 +32,7 @@ impl Hold {
     }
 
     /// The inventory of everything held.
-    pub(crate) fn inventory(&self) -> impl Iterator<Item = (ToDaemon, Vec<Rc<OwnedFd>>)> {
+    pub(crate) fn inventory(&self) -> impl Iterator<Item = Told> {
         let records = self
             .records
             .iter()

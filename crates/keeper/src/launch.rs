@@ -44,7 +44,7 @@ pub struct BootData {
 /// # Errors
 /// The keeper cannot be started.
 pub fn launch(boot: Boot) -> io::Result<i32> {
-    let executable = File::open("/proc/self/exe")?;
+    let executable = upkeep_os::own_executable()?;
     let env: Vec<OsString> = boot.env.into_iter().map(|(name, value)| join(&name, &value)).collect();
     let content = BootContent { program: boot.program, daemon_args: boot.daemon_args, env };
     if !boot.daemonize {
@@ -70,7 +70,7 @@ fn join(name: &OsStr, value: &OsStr) -> OsString {
     OsString::from_vec([name.as_bytes(), value.as_bytes()].join(&b'='))
 }
 
-fn become_keeper(executable: &File, content: BootContent, launcher: Option<OwnedFd>) -> io::Error {
+fn become_keeper(executable: &OwnedFd, content: BootContent, launcher: Option<OwnedFd>) -> io::Error {
     match pass_on(&content, launcher.as_ref()) {
         Err(error) => error,
         Ok(memory) => {
@@ -84,19 +84,15 @@ fn become_keeper(executable: &File, content: BootContent, launcher: Option<Owned
 /// Writes down what the keeper must know, in a memory file that survives the exec.
 fn pass_on(content: &BootContent, launcher: Option<&OwnedFd>) -> io::Result<OwnedFd> {
     let mut body = BodyWriter::default();
-    body.list(&content.program, |body, text| {
-        body.bytes(text.as_bytes());
-    });
-    body.list(&content.daemon_args, |body, text| {
-        body.bytes(text.as_bytes());
-    });
-    body.list(&content.env, |body, text| {
-        body.bytes(text.as_bytes());
-    });
+    for texts in [&content.program, &content.daemon_args, &content.env] {
+        body.list(texts, |body, text| {
+            body.bytes(text.as_bytes());
+        });
+    }
     body.option(launcher.map(AsRawFd::as_raw_fd).as_ref(), |body, fd| {
         body.i32(*fd);
     });
-    let memory = upkeep_os::memfd_with("upkeep-boot", body.as_slice())?;
+    let memory = upkeep_os::memfd_with("upkeep-boot", &body.into_bytes())?;
     upkeep_os::set_cloexec(&memory, false)?;
     if let Some(launcher) = launcher {
         upkeep_os::set_cloexec(launcher, false)?;
@@ -122,13 +118,8 @@ fn wait_for_keeper(mut told: File, pid: u32) -> io::Result<i32> {
             Err(error) => return Err(error),
         }
     }
-    loop {
-        match upkeep_os::wait_child(pid) {
-            Ok(status) => return Ok(std::process::ExitStatus::from_raw(status).code().unwrap_or(1)),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let status = upkeep_os::wait_child(pid)?;
+    Ok(std::process::ExitStatus::from_raw(status).code().unwrap_or(1))
 }
 
 /// What the launcher left for this process; `None` if it is not a keeper.

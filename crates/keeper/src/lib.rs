@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod children;
+mod daemon;
 mod hold;
 mod launch;
 mod link;

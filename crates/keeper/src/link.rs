@@ -69,14 +69,18 @@ impl Link {
         !self.outgoing.is_empty()
     }
 
-    /// The next frame with its descriptors; `None` if there is none now.
+    /// The next frame with its descriptors; `None` if there is none now. That a signal has arrived is told to the keeper
+    /// with the next [`Self::flush`], so a daemon that is killed before then does not take the signal with it.
     ///
     /// # Errors
     /// The keeper is gone, or speaks another language.
     pub fn recv(&mut self) -> io::Result<Option<(ToDaemon, Vec<OwnedFd>)>> {
         loop {
-            if let Some(frame) = self.incoming.take()? {
-                return Ok(Some(frame));
+            if let Some((frame, fds)) = self.incoming.take()? {
+                if let ToDaemon::SignalReceived { signo } = frame {
+                    self.outgoing.push(&ToKeeper::Seen { signo }, Vec::new())?;
+                }
+                return Ok(Some((frame, fds)));
             }
             if !self.incoming.fill(self.socket.as_fd())? {
                 return Ok(None);

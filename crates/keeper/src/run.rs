@@ -1,54 +1,34 @@
 //! The keeper's life: one loop over signals and the daemon's socket.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::net::UnixStream;
-use std::rc::Rc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use upkeep_os::{Ended, SignalFd, monotonic_ns};
 
 use crate::children::Children;
+use crate::daemon::{Daemon, Restarts, complain};
 use crate::hold::Hold;
-use crate::launch::{BootData, LINK};
-use crate::wire::{Detach, Incoming, Outgoing, ToDaemon, ToKeeper, VERSION};
-
-/// A daemon that lived this long is started again at once.
-const HEALTHY_NS: u64 = 1_000_000_000;
-/// First pause before a daemon that died young is started again; it doubles each time.
-const FIRST_PAUSE_NS: u64 = 10_000_000;
-/// Longest pause.
-const LAST_PAUSE_NS: u64 = 5_000_000_000;
+use crate::launch::BootData;
+use crate::wire::{Detach, ToDaemon, ToKeeper, VERSION};
 
 /// Signals that come as data (signal(7), Linux): HUP INT QUIT USR1 USR2 TERM CHLD.
 const SIGNALS: [i32; 7] = [1, 2, 3, 10, 12, 15, CHLD];
 const CHLD: i32 = 17;
-const KILL: i32 = 9;
-
-/// A daemon that is running.
-#[derive(Debug)]
-struct Daemon {
-    pid: u32,
-    since_ns: u64,
-    /// `None` once it closed its end or spoke nonsense.
-    socket: Option<UnixStream>,
-    incoming: Incoming,
-    outgoing: Outgoing,
-}
 
 #[derive(Debug)]
 struct Keeper {
     boot: BootData,
-    executable: File,
+    executable: OwnedFd,
     signals: SignalFd,
     children: Children,
     hold: Hold,
     daemon: Option<Daemon>,
-    /// Signals that came while no daemon was there.
-    waiting_signals: Vec<i32>,
+    restarts: Restarts,
+    /// Signals that no daemon has said to have seen, each at most once, in the order they came.
+    unseen: Vec<i32>,
     /// Daemons started so far.
     generation: u32,
     /// A daemon has served.
@@ -56,8 +36,6 @@ struct Keeper {
     detached: bool,
     /// The status to end with when the daemon has ended.
     quit: Option<u8>,
-    pause_ns: u64,
-    restart_at: Option<u64>,
 }
 
 /// Keeps until the daemon says that it ends on purpose; returns the status to end with.
@@ -72,11 +50,6 @@ pub fn run(boot: BootData) -> i32 {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the keeper has no log; in the background this goes nowhere")]
-fn complain(text: &str) {
-    eprintln!("{text}");
-}
-
 impl Keeper {
     fn new(boot: BootData) -> io::Result<Self> {
         let called = boot.program.first().map(|name| name.to_string_lossy().into_owned());
@@ -84,107 +57,91 @@ impl Keeper {
         upkeep_os::set_process_name(called.rsplit('/').next().unwrap_or("supervisord"));
         upkeep_os::ignore_pipe_signals()?;
         Ok(Self {
-            executable: File::open("/proc/self/exe")?,
+            executable: upkeep_os::own_executable()?,
             signals: SignalFd::new(&SIGNALS)?,
             boot,
             children: Children::default(),
             hold: Hold::default(),
             daemon: None,
-            waiting_signals: Vec::new(),
+            restarts: Restarts::new(),
+            unseen: Vec::new(),
             generation: 0,
             ready: false,
             detached: false,
             quit: None,
-            pause_ns: FIRST_PAUSE_NS,
-            restart_at: Some(0),
         })
     }
 
     fn run(&mut self) -> i32 {
         loop {
-            if self.restart_at.is_some_and(|at| at <= monotonic_ns()) {
-                self.restart_at = None;
-                if let Err(error) = self.start_daemon() {
-                    complain(&format!("the keeper process cannot start its daemon: {error}"));
-                    if !self.ready {
-                        return 1;
-                    }
-                    self.schedule_restart();
+            if self.restarts.due(monotonic_ns())
+                && let Err(error) = self.start_daemon()
+            {
+                complain(&format!("the keeper process cannot start its daemon: {error}"));
+                if !self.ready {
+                    return 1;
                 }
+                self.restarts.died(monotonic_ns(), 0);
             }
-            self.send();
+            self.exchange();
             self.wait();
             if let Some(status) = self.take_signals() {
                 return status;
             }
+        }
+    }
+
+    /// Carries out what the daemon asks and tells it what there is to tell, until only it or the world can go on.
+    fn exchange(&mut self) {
+        loop {
             self.receive();
-        }
-    }
-
-    /// Starts a daemon and queues the inventory for it.
-    fn start_daemon(&mut self) -> io::Result<()> {
-        let (ours, theirs) = UnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        theirs.set_nonblocking(true)?;
-        let Some(pid) = upkeep_os::fork_child()? else {
-            let error = self.become_daemon(theirs.into());
-            complain(&format!("the daemon cannot be executed: {error}"));
-            std::process::exit(1);
-        };
-        let mut outgoing = Outgoing::default();
-        let mut queue = |frame: ToDaemon, fds: Vec<Rc<OwnedFd>>| {
-            if let Err(error) = outgoing.push(&frame, fds) {
-                complain(&format!("a part of the inventory cannot be handed on: {error}"));
+            let Some(daemon) = &mut self.daemon else { return };
+            let was_behind = daemon.is_behind();
+            daemon.send();
+            // Requests that were left when it was behind wait in our own buffer, where no poll sees them.
+            if !was_behind || daemon.is_behind() {
+                return;
             }
-        };
-        queue(
-            ToDaemon::Welcome {
-                wire_version: VERSION,
-                keeper_pid: std::process::id(),
-                generation: self.generation,
-                detached: self.detached,
-            },
-            Vec::new(),
-        );
-        self.hold.inventory().chain(self.children.inventory()).for_each(|(frame, fds)| queue(frame, fds));
-        queue(ToDaemon::InventoryEnd, Vec::new());
-        for signo in self.waiting_signals.drain(..) {
-            queue(ToDaemon::SignalReceived { signo }, Vec::new());
         }
-        self.generation += 1;
-        let since_ns = monotonic_ns();
-        self.daemon =
-            Some(Daemon { pid, since_ns, socket: Some(ours), incoming: Incoming::default(), outgoing });
-        Ok(())
     }
 
-    /// The forked process's way to the daemon; returns only if that fails.
-    fn become_daemon(&self, socket: OwnedFd) -> io::Error {
-        if let Err(error) = upkeep_os::set_cloexec(&socket, false).and_then(|()| upkeep_os::unblock_signals())
-        {
-            return error;
+    /// Starts a daemon and queues all it must know: the inventory, and signals that none has seen.
+    fn start_daemon(&mut self) -> io::Result<()> {
+        let mut daemon = Daemon::start(&self.boot, self.executable.as_fd())?;
+        let welcome = ToDaemon::Welcome {
+            wire_version: VERSION,
+            keeper_pid: std::process::id(),
+            generation: self.generation,
+            detached: self.detached,
+        };
+        daemon.tell(&welcome, Vec::new());
+        self.hold
+            .inventory()
+            .chain(self.children.inventory())
+            .for_each(|(frame, fds)| daemon.tell(&frame, fds));
+        daemon.tell(&ToDaemon::InventoryEnd, Vec::new());
+        for &signo in &self.unseen {
+            daemon.tell(&ToDaemon::SignalReceived { signo }, Vec::new());
         }
-        let mut env = self.boot.env.clone();
-        env.push(OsString::from_vec(format!("{LINK}={}", socket.as_raw_fd()).into_bytes()));
-        upkeep_os::exec_descriptor(&self.executable, self.boot.daemon_args.clone(), env)
+        self.generation = self.generation.saturating_add(1);
+        self.daemon = Some(daemon);
+        Ok(())
     }
 
     /// Sleeps until a signal, a frame, room in the socket, or the time to start a daemon.
     fn wait(&self) {
-        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
-        if let Some(daemon) = &self.daemon
-            && let Some(socket) = &daemon.socket
-        {
-            let room = if daemon.outgoing.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-            fds.push(PollFd::new(socket, PollFlags::IN | room));
-        }
-        let timeout = self.restart_at.map(|at| {
-            let wait = at.saturating_sub(monotonic_ns());
-            let part = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-            Timespec { tv_sec: part(wait / 1_000_000_000), tv_nsec: part(wait % 1_000_000_000) }
-        });
+        let timeout = self.restarts.wait_ns(monotonic_ns()).map(timespec);
+        let signals = PollFd::new(&self.signals, PollFlags::IN);
         // An interrupted or failed wait only means a turn with nothing to do.
-        let _ = poll(&mut fds, timeout.as_ref());
+        let _ = match self.daemon.as_ref().and_then(|daemon| Some((daemon, daemon.socket()?))) {
+            None => poll(&mut [signals], timeout.as_ref()),
+            Some((daemon, socket)) => {
+                let mut interest = PollFlags::empty();
+                interest.set(PollFlags::OUT, daemon.wants_write());
+                interest.set(PollFlags::IN, !daemon.is_behind());
+                poll(&mut [signals, PollFd::from_borrowed_fd(socket, interest)], timeout.as_ref())
+            }
+        };
     }
 
     /// Takes in every signal; the status if it is time to end.
@@ -197,100 +154,72 @@ impl Keeper {
                 self.pass_signal(signo);
             }
         }
-        if !reap {
-            return None;
+        if reap { self.reap() } else { None }
+    }
+
+    /// Signals are no queue: one that no daemon has seen yet is not told again (PROC-237).
+    fn pass_signal(&mut self, signo: i32) {
+        if !self.unseen.contains(&signo) {
+            self.unseen.push(signo);
+            self.tell(&ToDaemon::SignalReceived { signo });
         }
+    }
+
+    /// Reaps every process that has ended; the status if it is time to end.
+    fn reap(&mut self) -> Option<i32> {
+        let mut daemon = None;
         while let Some(ended) = upkeep_os::reap() {
             if self.daemon.as_ref().is_some_and(|daemon| daemon.pid == ended.pid) {
-                if let Some(status) = self.daemon_ended(&ended) {
-                    return Some(status);
-                }
+                daemon = Some(ended);
             } else {
-                let frame = self.children.ended(&ended);
-                self.tell(&frame, Vec::new());
+                self.child_ended(&ended);
             }
         }
-        None
+        daemon.and_then(|ended| self.daemon_ended(&ended))
     }
 
-    fn pass_signal(&mut self, signo: i32) {
-        if self.daemon.as_ref().is_some_and(|daemon| daemon.socket.is_some()) {
-            self.tell(&ToDaemon::SignalReceived { signo }, Vec::new());
-        } else {
-            self.waiting_signals.push(signo);
+    /// Tells what is also in the inventory, except of a stranger: so strangers' ends are not piled up for a daemon that
+    /// does not listen.
+    fn child_ended(&mut self, ended: &Ended) {
+        let frame = self.children.ended(ended);
+        let behind = self.daemon.as_ref().is_some_and(Daemon::is_behind);
+        if !(behind && matches!(frame, ToDaemon::Reaped { .. })) {
+            self.tell(&frame);
         }
     }
 
-    /// The daemon is gone: ends with it if it meant to, or if it never served; else starts another.
+    /// The daemon is gone: ends with it if it meant to, or if it never served; else another one is wanted.
     fn daemon_ended(&mut self, ended: &Ended) -> Option<i32> {
+        if let Some(daemon) = &mut self.daemon {
+            daemon.ended();
+        }
         self.receive();
         let daemon = self.daemon.take()?;
-        let code = if ended.status & 0x7f == 0 { ended.status >> 8 & 0xff } else { 1 };
         if let Some(quit) = self.quit {
             return Some(i32::from(quit));
         }
         if !self.ready {
+            let code = if ended.status & 0x7f == 0 { ended.status >> 8 & 0xff } else { 1 };
             return Some(code);
         }
-        if monotonic_ns().saturating_sub(daemon.since_ns) >= HEALTHY_NS {
-            self.pause_ns = FIRST_PAUSE_NS;
-            self.restart_at = Some(0);
-        } else {
-            self.schedule_restart();
-        }
+        let now_ns = monotonic_ns();
+        self.restarts.died(now_ns, now_ns.saturating_sub(daemon.since_ns));
         None
     }
 
-    fn schedule_restart(&mut self) {
-        self.restart_at = Some(monotonic_ns().saturating_add(self.pause_ns));
-        self.pause_ns = (self.pause_ns * 2).min(LAST_PAUSE_NS);
-    }
-
     /// Queues a frame for the daemon; without one, what matters is in the inventory.
-    fn tell(&mut self, frame: &ToDaemon, fds: Vec<Rc<OwnedFd>>) {
-        if let Some(daemon) = &mut self.daemon
-            && daemon.socket.is_some()
-            && let Err(error) = daemon.outgoing.push(frame, fds)
-        {
-            complain(&format!("the daemon cannot be told something: {error}"));
-        }
-    }
-
-    fn send(&mut self) {
-        let Some(daemon) = &mut self.daemon else { return };
-        let Some(socket) = &daemon.socket else { return };
-        if daemon.outgoing.flush(socket.as_fd()).is_err() {
-            self.disconnect();
-        }
-    }
-
-    /// Takes in every frame that has come.
-    fn receive(&mut self) {
-        while let Some(daemon) = &mut self.daemon {
-            let Some(socket) = &daemon.socket else { return };
-            match daemon.incoming.take::<ToKeeper>() {
-                Ok(Some((frame, fds))) => self.carry_out(frame, fds),
-                Ok(None) => match daemon.incoming.fill(socket.as_fd()) {
-                    Ok(true) => {}
-                    Ok(false) => return,
-                    Err(_) => return self.disconnect(),
-                },
-                Err(error) => {
-                    complain(&format!("the daemon sent {error}: it is started anew"));
-                    return self.disconnect();
-                }
-            }
-        }
-    }
-
-    /// A daemon that does not speak with its keeper is of no use: it ends, and another one starts.
-    fn disconnect(&mut self) {
+    fn tell(&mut self, frame: &ToDaemon) {
         if let Some(daemon) = &mut self.daemon {
-            daemon.socket = None;
-            if self.quit.is_none() {
-                // It may have ended by itself: then this reaches nobody, as it is not reaped yet.
-                let _ = upkeep_os::kill_child(daemon.pid, KILL, false);
-            }
+            daemon.tell(frame, Vec::new());
+        }
+    }
+
+    /// Carries out every request that has come, unless the daemon does not take its answers.
+    fn receive(&mut self) {
+        while let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.is_behind())
+            && let Some((frame, fds)) = daemon.receive()
+        {
+            self.carry_out(frame, fds);
         }
     }
 
@@ -299,11 +228,13 @@ impl Keeper {
         match frame {
             ToKeeper::Spawn { run, plan } => {
                 let (frame, pipes) = self.children.start(run, plan, fds.next());
-                self.tell(&frame, pipes);
+                if let Some(daemon) = &mut self.daemon {
+                    daemon.tell(&frame, pipes);
+                }
             }
             ToKeeper::Signal { token, run, signo, group } => {
                 let errno = self.children.signal(run, signo, group);
-                self.tell(&ToDaemon::Signalled { token, errno }, Vec::new());
+                self.tell(&ToDaemon::Signalled { token, errno });
             }
             ToKeeper::Put { key, value } => self.hold.put(key, value),
             ToKeeper::Delete { key } => self.hold.delete(key),
@@ -316,7 +247,15 @@ impl Keeper {
             }
             ToKeeper::Unhold { name } => self.hold.unhold(&name),
             ToKeeper::Ready { detach } => self.become_ready(detach),
-            ToKeeper::Quit { code } => self.quit = Some(code),
+            ToKeeper::Quit { code } => self.leave(code),
+            ToKeeper::Seen { signo } => self.unseen.retain(|&unseen| unseen != signo),
+        }
+    }
+
+    fn leave(&mut self, code: u8) {
+        self.quit = Some(code);
+        if let Some(daemon) = &mut self.daemon {
+            daemon.leaves();
         }
     }
 
@@ -337,7 +276,7 @@ impl Keeper {
             && let Err(error) = std::env::set_current_dir(OsString::from_vec(directory.clone()))
         {
             let errno = error.raw_os_error().unwrap_or_default();
-            self.tell(&ToDaemon::DetachFailed { errno }, Vec::new());
+            self.tell(&ToDaemon::DetachFailed { errno });
         }
         if let Some(mask) = detach.umask {
             upkeep_os::set_umask(mask);
@@ -346,4 +285,9 @@ impl Keeper {
             complain(&format!("the keeper process cannot let go of the terminal: {error}"));
         }
     }
+}
+
+fn timespec(ns: u64) -> Timespec {
+    let part = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    Timespec { tv_sec: part(ns / 1_000_000_000), tv_nsec: part(ns % 1_000_000_000) }
 }

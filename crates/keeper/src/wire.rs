@@ -3,14 +3,16 @@
 //! A frame is: length of what follows (u32), version (u16), kind (u16), number of descriptors (u16), body. Integers are
 //! little-endian; byte strings have a u32 length in front. Descriptors travel as SCM_RIGHTS with the frame's first
 //! bytes and belong to frames in order. A kind that is not known is skipped, and bytes behind the known fields of a body
-//! are ignored, so that keeper and daemon of different versions understand each other.
+//! are ignored, so that a keeper understands daemons newer than itself: kinds keep their numbers, fields are only added at
+//! the end of a body.
 
 mod body;
 mod buffer;
+mod to_daemon;
+mod to_keeper;
 
 use std::fmt;
 
-use body::{Reader, Writer};
 pub(crate) use body::{Reader as BodyReader, Writer as BodyWriter};
 pub use buffer::{Incoming, Outgoing};
 
@@ -59,7 +61,7 @@ impl From<WireError> for std::io::Error {
 pub enum ToKeeper {
     /// Start a program; answered by `Spawned` or `SpawnFailed`. One descriptor if `stdin` is attached.
     Spawn {
-        /// The daemon's number for this child.
+        /// The daemon's number for this child, never used before.
         run: u64,
         /// The program.
         plan: SpawnPlan,
@@ -87,7 +89,7 @@ pub enum ToKeeper {
         /// Its name.
         key: u64,
     },
-    /// The exit is handled and the pipes are empty: forget the child.
+    /// The exit is handled and the pipes are empty: forget the child. Ignored while it lives.
     Release {
         /// Which.
         run: u64,
@@ -116,6 +118,11 @@ pub enum ToKeeper {
     Quit {
         /// The status.
         code: u8,
+    },
+    /// A `SignalReceived` has arrived; until then the next daemon would be told again. [`crate::Link`] says it by itself.
+    Seen {
+        /// Which signal.
+        signo: i32,
     },
 }
 
@@ -269,7 +276,7 @@ pub enum ToDaemon {
         /// 0 if it was sent.
         errno: i32,
     },
-    /// The keeper received a signal.
+    /// The keeper received a signal. Not said again before `Seen`: signals are no queue (PROC-237).
     SignalReceived {
         /// Which.
         signo: i32,
@@ -307,257 +314,15 @@ pub enum SpawnStep {
 
 /// A message that travels in a frame.
 pub trait Message: Sized {
-    /// Number of its kind, and its body.
-    fn encode(&self, body: &mut Writer) -> u16;
+    /// Number of its kind.
+    fn kind(&self) -> u16;
+
+    /// Appends its body.
+    fn write(&self, body: &mut BodyWriter);
 
     /// The message of this kind; `None` for a kind that is not known.
     ///
     /// # Errors
     /// The body is not one of this kind.
-    fn decode(kind: u16, body: &mut Reader<'_>) -> Result<Option<Self>, WireError>;
-}
-
-impl Message for ToKeeper {
-    fn encode(&self, body: &mut Writer) -> u16 {
-        match self {
-            Self::Spawn { run, plan } => {
-                body.u64(*run);
-                plan.encode(body);
-                1
-            }
-            Self::Signal { token, run, signo, group } => {
-                body.u64(*token).u64(*run).i32(*signo).bool(*group);
-                2
-            }
-            Self::Put { key, value } => {
-                body.u64(*key).bytes(value);
-                3
-            }
-            Self::Delete { key } => {
-                body.u64(*key);
-                4
-            }
-            Self::Release { run } => {
-                body.u64(*run);
-                5
-            }
-            Self::CloseStdin { run } => {
-                body.u64(*run);
-                6
-            }
-            Self::Hold { name } => {
-                body.bytes(name.as_bytes());
-                7
-            }
-            Self::Unhold { name } => {
-                body.bytes(name.as_bytes());
-                8
-            }
-            Self::Ready { detach } => {
-                body.bool(detach.is_some());
-                if let Some(detach) = detach {
-                    body.option(detach.directory.as_ref(), |body, directory| {
-                        body.bytes(directory);
-                    });
-                    body.option(detach.umask.as_ref(), |body, mask| {
-                        body.u32(*mask);
-                    });
-                }
-                9
-            }
-            Self::Quit { code } => {
-                body.u8(*code);
-                10
-            }
-        }
-    }
-
-    fn decode(kind: u16, body: &mut Reader<'_>) -> Result<Option<Self>, WireError> {
-        Ok(Some(match kind {
-            1 => Self::Spawn { run: body.u64()?, plan: SpawnPlan::decode(body)? },
-            2 => {
-                Self::Signal { token: body.u64()?, run: body.u64()?, signo: body.i32()?, group: body.bool()? }
-            }
-            3 => Self::Put { key: body.u64()?, value: body.bytes()? },
-            4 => Self::Delete { key: body.u64()? },
-            5 => Self::Release { run: body.u64()? },
-            6 => Self::CloseStdin { run: body.u64()? },
-            7 => Self::Hold { name: body.text()? },
-            8 => Self::Unhold { name: body.text()? },
-            9 => Self::Ready {
-                detach: body.option(|body| {
-                    Ok(Detach { directory: body.option(Reader::bytes)?, umask: body.option(Reader::u32)? })
-                })?,
-            },
-            10 => Self::Quit { code: body.u8()? },
-            _ => return Ok(None),
-        }))
-    }
-}
-
-impl SpawnPlan {
-    fn encode(&self, body: &mut Writer) {
-        body.bytes(&self.path);
-        body.list(&self.argv, |body, text| {
-            body.bytes(text);
-        });
-        body.list(&self.env, |body, text| {
-            body.bytes(text);
-        });
-        body.option(self.cwd.as_ref(), |body, cwd| {
-            body.bytes(cwd);
-        });
-        body.option(self.umask.as_ref(), |body, mask| {
-            body.u32(*mask);
-        });
-        match &self.user {
-            UserPlan::Keep => {
-                body.u8(0);
-            }
-            UserPlan::Switch { uid, gid, groups } => {
-                body.u8(1).u32(*uid).u32(*gid);
-                body.list(groups, |body, group| {
-                    body.u32(*group);
-                });
-            }
-            UserPlan::Refuse { uid, reason } => {
-                body.u8(2).u32(*uid).bytes(reason);
-            }
-        }
-        body.u8(match self.stdin {
-            StdinPlan::Pipe => 0,
-            StdinPlan::Null => 1,
-            StdinPlan::Attached => 2,
-        });
-        body.bool(self.stderr_to_stdout);
-    }
-
-    fn decode(body: &mut Reader<'_>) -> Result<Self, WireError> {
-        Ok(Self {
-            path: body.bytes()?,
-            argv: body.list(Reader::bytes)?,
-            env: body.list(Reader::bytes)?,
-            cwd: body.option(Reader::bytes)?,
-            umask: body.option(Reader::u32)?,
-            user: match body.u8()? {
-                0 => UserPlan::Keep,
-                1 => UserPlan::Switch { uid: body.u32()?, gid: body.u32()?, groups: body.list(Reader::u32)? },
-                2 => UserPlan::Refuse { uid: body.u32()?, reason: body.bytes()? },
-                _ => return Err(WireError::Value),
-            },
-            stdin: match body.u8()? {
-                0 => StdinPlan::Pipe,
-                1 => StdinPlan::Null,
-                2 => StdinPlan::Attached,
-                _ => return Err(WireError::Value),
-            },
-            stderr_to_stdout: body.bool()?,
-        })
-    }
-}
-
-impl Exit {
-    fn encode(&self, body: &mut Writer) {
-        body.i32(self.status).u64(self.at_ns).u64(self.utime_us).u64(self.stime_us).u64(self.maxrss_kib);
-    }
-
-    fn decode(body: &mut Reader<'_>) -> Result<Self, WireError> {
-        Ok(Self {
-            status: body.i32()?,
-            at_ns: body.u64()?,
-            utime_us: body.u64()?,
-            stime_us: body.u64()?,
-            maxrss_kib: body.u64()?,
-        })
-    }
-}
-
-impl Message for ToDaemon {
-    fn encode(&self, body: &mut Writer) -> u16 {
-        match self {
-            Self::Welcome { wire_version, keeper_pid, generation, detached } => {
-                body.u16(*wire_version).u32(*keeper_pid).u32(*generation).bool(*detached);
-                101
-            }
-            Self::Record { key, value } => {
-                body.u64(*key).bytes(value);
-                102
-            }
-            Self::Held { name } => {
-                body.bytes(name.as_bytes());
-                103
-            }
-            Self::Child { run, pid, start_ns, exited, has_stdin, has_stdout, has_stderr } => {
-                body.u64(*run).u32(*pid).u64(*start_ns);
-                body.option(exited.as_ref(), |body, exit| exit.encode(body));
-                body.bool(*has_stdin).bool(*has_stdout).bool(*has_stderr);
-                104
-            }
-            Self::InventoryEnd => 105,
-            Self::Spawned { run, pid, at_ns } => {
-                body.u64(*run).u32(*pid).u64(*at_ns);
-                106
-            }
-            Self::SpawnFailed { run, errno, step } => {
-                body.u64(*run).i32(*errno).bool(*step == SpawnStep::Fork);
-                107
-            }
-            Self::Exited { run, pid, exit } => {
-                body.u64(*run).u32(*pid);
-                exit.encode(body);
-                108
-            }
-            Self::Reaped { pid, status } => {
-                body.u32(*pid).i32(*status);
-                109
-            }
-            Self::Signalled { token, errno } => {
-                body.u64(*token).i32(*errno);
-                110
-            }
-            Self::SignalReceived { signo } => {
-                body.i32(*signo);
-                111
-            }
-            Self::DetachFailed { errno } => {
-                body.i32(*errno);
-                112
-            }
-        }
-    }
-
-    fn decode(kind: u16, body: &mut Reader<'_>) -> Result<Option<Self>, WireError> {
-        Ok(Some(match kind {
-            101 => Self::Welcome {
-                wire_version: body.u16()?,
-                keeper_pid: body.u32()?,
-                generation: body.u32()?,
-                detached: body.bool()?,
-            },
-            102 => Self::Record { key: body.u64()?, value: body.bytes()? },
-            103 => Self::Held { name: body.text()? },
-            104 => Self::Child {
-                run: body.u64()?,
-                pid: body.u32()?,
-                start_ns: body.u64()?,
-                exited: body.option(Exit::decode)?,
-                has_stdin: body.bool()?,
-                has_stdout: body.bool()?,
-                has_stderr: body.bool()?,
-            },
-            105 => Self::InventoryEnd,
-            106 => Self::Spawned { run: body.u64()?, pid: body.u32()?, at_ns: body.u64()? },
-            107 => Self::SpawnFailed {
-                run: body.u64()?,
-                errno: body.i32()?,
-                step: if body.bool()? { SpawnStep::Fork } else { SpawnStep::Pipe },
-            },
-            108 => Self::Exited { run: body.u64()?, pid: body.u32()?, exit: Exit::decode(body)? },
-            109 => Self::Reaped { pid: body.u32()?, status: body.i32()? },
-            110 => Self::Signalled { token: body.u64()?, errno: body.i32()? },
-            111 => Self::SignalReceived { signo: body.i32()? },
-            112 => Self::DetachFailed { errno: body.i32()? },
-            _ => return Ok(None),
-        }))
-    }
+    fn decode(kind: u16, body: &mut BodyReader<'_>) -> Result<Option<Self>, WireError>;
 }

@@ -1,5 +1,6 @@
-//! Names of error numbers, as Python's `errno.errorcode` gives them on Linux.
+//! Names of error numbers, as Python's `errno.errorcode` gives them on Linux: Supervisor's messages show those.
 
+/// Where two names share a number, the one that Python prints.
 const NAMES: &[(i32, &str)] = &[
     (libc::EPERM, "EPERM"),
     (libc::ENOENT, "ENOENT"),
@@ -37,25 +38,103 @@ const NAMES: &[(i32, &str)] = &[
     (libc::ERANGE, "ERANGE"),
     (libc::EDEADLK, "EDEADLOCK"),
     (libc::ENAMETOOLONG, "ENAMETOOLONG"),
+    (libc::ENOLCK, "ENOLCK"),
     (libc::ENOSYS, "ENOSYS"),
     (libc::ENOTEMPTY, "ENOTEMPTY"),
     (libc::ELOOP, "ELOOP"),
-    (libc::ELIBBAD, "ELIBBAD"),
+    (libc::ENOMSG, "ENOMSG"),
+    (libc::EIDRM, "EIDRM"),
+    (libc::ECHRNG, "ECHRNG"),
+    (libc::EL2NSYNC, "EL2NSYNC"),
+    (libc::EL3HLT, "EL3HLT"),
+    (libc::EL3RST, "EL3RST"),
+    (libc::ELNRNG, "ELNRNG"),
+    (libc::EUNATCH, "EUNATCH"),
+    (libc::ENOCSI, "ENOCSI"),
+    (libc::EL2HLT, "EL2HLT"),
+    (libc::EBADE, "EBADE"),
+    (libc::EBADR, "EBADR"),
+    (libc::EXFULL, "EXFULL"),
+    (libc::ENOANO, "ENOANO"),
+    (libc::EBADRQC, "EBADRQC"),
+    (libc::EBADSLT, "EBADSLT"),
+    (libc::EBFONT, "EBFONT"),
+    (libc::ENOSTR, "ENOSTR"),
+    (libc::ENODATA, "ENODATA"),
+    (libc::ETIME, "ETIME"),
+    (libc::ENOSR, "ENOSR"),
+    (libc::ENONET, "ENONET"),
+    (libc::ENOPKG, "ENOPKG"),
+    (libc::EREMOTE, "EREMOTE"),
+    (libc::ENOLINK, "ENOLINK"),
+    (libc::EADV, "EADV"),
+    (libc::ESRMNT, "ESRMNT"),
+    (libc::ECOMM, "ECOMM"),
+    (libc::EPROTO, "EPROTO"),
+    (libc::EMULTIHOP, "EMULTIHOP"),
+    (libc::EDOTDOT, "EDOTDOT"),
+    (libc::EBADMSG, "EBADMSG"),
     (libc::EOVERFLOW, "EOVERFLOW"),
+    (libc::ENOTUNIQ, "ENOTUNIQ"),
+    (libc::EBADFD, "EBADFD"),
+    (libc::EREMCHG, "EREMCHG"),
+    (libc::ELIBACC, "ELIBACC"),
+    (libc::ELIBBAD, "ELIBBAD"),
+    (libc::ELIBSCN, "ELIBSCN"),
+    (libc::ELIBMAX, "ELIBMAX"),
+    (libc::ELIBEXEC, "ELIBEXEC"),
+    (libc::EILSEQ, "EILSEQ"),
+    (libc::ERESTART, "ERESTART"),
+    (libc::ESTRPIPE, "ESTRPIPE"),
     (libc::EUSERS, "EUSERS"),
+    (libc::ENOTSOCK, "ENOTSOCK"),
+    (libc::EDESTADDRREQ, "EDESTADDRREQ"),
+    (libc::EMSGSIZE, "EMSGSIZE"),
+    (libc::EPROTOTYPE, "EPROTOTYPE"),
+    (libc::ENOPROTOOPT, "ENOPROTOOPT"),
+    (libc::EPROTONOSUPPORT, "EPROTONOSUPPORT"),
+    (libc::ESOCKTNOSUPPORT, "ESOCKTNOSUPPORT"),
     (libc::EOPNOTSUPP, "ENOTSUP"),
+    (libc::EPFNOSUPPORT, "EPFNOSUPPORT"),
+    (libc::EAFNOSUPPORT, "EAFNOSUPPORT"),
     (libc::EADDRINUSE, "EADDRINUSE"),
     (libc::EADDRNOTAVAIL, "EADDRNOTAVAIL"),
+    (libc::ENETDOWN, "ENETDOWN"),
     (libc::ENETUNREACH, "ENETUNREACH"),
+    (libc::ENETRESET, "ENETRESET"),
+    (libc::ECONNABORTED, "ECONNABORTED"),
     (libc::ECONNRESET, "ECONNRESET"),
+    (libc::ENOBUFS, "ENOBUFS"),
+    (libc::EISCONN, "EISCONN"),
+    (libc::ENOTCONN, "ENOTCONN"),
+    (libc::ESHUTDOWN, "ESHUTDOWN"),
+    (libc::ETOOMANYREFS, "ETOOMANYREFS"),
     (libc::ETIMEDOUT, "ETIMEDOUT"),
     (libc::ECONNREFUSED, "ECONNREFUSED"),
+    (libc::EHOSTDOWN, "EHOSTDOWN"),
     (libc::EHOSTUNREACH, "EHOSTUNREACH"),
+    (libc::EALREADY, "EALREADY"),
+    (libc::EINPROGRESS, "EINPROGRESS"),
     (libc::ESTALE, "ESTALE"),
+    (libc::EUCLEAN, "EUCLEAN"),
+    (libc::ENOTNAM, "ENOTNAM"),
+    (libc::ENAVAIL, "ENAVAIL"),
+    (libc::EISNAM, "EISNAM"),
+    (libc::EREMOTEIO, "EREMOTEIO"),
     (libc::EDQUOT, "EDQUOT"),
+    (libc::ENOMEDIUM, "ENOMEDIUM"),
+    (libc::EMEDIUMTYPE, "EMEDIUMTYPE"),
+    (libc::ECANCELED, "ECANCELED"),
+    (libc::ENOKEY, "ENOKEY"),
+    (libc::EKEYEXPIRED, "EKEYEXPIRED"),
+    (libc::EKEYREVOKED, "EKEYREVOKED"),
+    (libc::EKEYREJECTED, "EKEYREJECTED"),
+    (libc::EOWNERDEAD, "EOWNERDEAD"),
+    (libc::ENOTRECOVERABLE, "ENOTRECOVERABLE"),
+    (libc::ERFKILL, "ERFKILL"),
 ];
 
-/// The name of an error number (`ENOENT`), or the number itself where it has none here.
+/// The name of an error number (`ENOENT`), or the number itself where it has none.
 #[must_use]
 pub fn errno_name(code: i32) -> String {
     known_name(code).map_or_else(|| code.to_string(), str::to_owned)
@@ -72,8 +151,16 @@ mod tests {
 
     #[test]
     fn names_what_has_a_name() {
-        assert_eq!(errno_name(libc::ENOENT), "ENOENT");
-        assert_eq!(errno_name(libc::EISDIR), "EISDIR");
-        assert_eq!(errno_name(99_999), "99999");
+        let rows = [
+            (libc::ENOENT, "ENOENT"),
+            (libc::EISDIR, "EISDIR"),
+            (libc::EWOULDBLOCK, "EAGAIN"),
+            (libc::EDEADLK, "EDEADLOCK"),
+            (libc::EOPNOTSUPP, "ENOTSUP"),
+            (99_999, "99999"),
+        ];
+        for (code, name) in rows {
+            assert_eq!(errno_name(code), name);
+        }
     }
 }

@@ -30,3 +30,12 @@ pub fn raise_limit(limit: Limit, wanted: u64) -> io::Result<bool> {
     setrlimit(resource, Rlimit { current: Some(wanted), maximum })?;
     Ok(true)
 }
+
+/// Raises the soft limit on open descriptors as far as the hard one allows.
+///
+/// # Errors
+/// Those of setrlimit(2).
+pub fn raise_open_files_to_hard() -> io::Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
+}

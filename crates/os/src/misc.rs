@@ -2,13 +2,14 @@
 
 use std::ffi::{CString, OsString};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileExt;
 use std::ptr;
 
-use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::time::{ClockId, clock_gettime};
 
 /// CLOCK_MONOTONIC in nanoseconds.
@@ -29,7 +30,7 @@ pub fn set_process_name(name: &str) {
 
 /// Sets the file mode creation mask.
 pub fn set_umask(mask: u32) {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+    rustix::process::umask(Mode::from_raw_mode(mask));
 }
 
 /// Points descriptors 0 to 2 at `/dev/null`.
@@ -49,21 +50,27 @@ pub fn stdio_to_null() -> io::Result<()> {
 /// # Errors
 /// No descriptor or no memory could be had.
 pub fn memfd_with(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
-    let fd = memfd_create(name, MemfdFlags::CLOEXEC)?;
+    // Systems that want it said that a memory file holds no program refuse those of which it is not said; Linux before
+    // 6.3 does not know the flag.
+    let sealed = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL);
+    let fd = sealed.or_else(|error| match error {
+        Errno::INVAL => memfd_create(name, MemfdFlags::CLOEXEC),
+        other => Err(other),
+    })?;
     let mut file = File::from(fd);
     file.write_all(content)?;
     Ok(file.into())
 }
 
-/// The whole content of a memory file, wherever its position is.
+/// The whole content of a memory file. Its position, which all duplicates share, is neither used nor moved.
 ///
 /// # Errors
-/// Those of read(2).
+/// Those of fstat(2) and pread(2).
 pub fn read_memfd(fd: &OwnedFd) -> io::Result<Vec<u8>> {
-    let mut file = File::from(fd.try_clone()?);
-    file.seek(SeekFrom::Start(0))?;
-    let mut content = Vec::new();
-    file.read_to_end(&mut content)?;
+    let file = File::from(fd.try_clone()?);
+    let length = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let mut content = vec![0; length];
+    file.read_exact_at(&mut content, 0)?;
     Ok(content)
 }
 
@@ -76,23 +83,35 @@ pub fn set_cloexec(fd: impl AsFd, close: bool) -> io::Result<()> {
     Ok(fcntl_setfd(fd, flags)?)
 }
 
-/// Takes ownership of a descriptor whose number came from whoever executed this program. Call it once for a number.
+/// Takes ownership of a descriptor whose number came from whoever executed this program, and makes it close-on-exec.
 ///
 /// # Errors
-/// It is not open, or one of 0 to 2.
+/// It is not open, one of 0 to 2, or not inherited: what this process opened itself, or took before, is close-on-exec.
 pub fn own_inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
     if number <= 2 {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: F_GETFD only asks whether the number is open.
-    if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
+    // SAFETY: F_GETFD only asks about the number.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    if flags < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the number is open, was put there for us by the program that executed us, and is taken once, before
-    // anything else of this process has opened descriptors.
+    if flags & libc::FD_CLOEXEC != 0 {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    // SAFETY: the number is open, and not close-on-exec, so it came through exec and has no owner yet: the standard
+    // library and rustix open everything close-on-exec, and the next line sees to it that it is not taken twice.
     let fd = unsafe { OwnedFd::from_raw_fd(number) };
     set_cloexec(&fd, true)?;
     Ok(fd)
+}
+
+/// This process's own executable, whatever has become of the file since; it need not be readable.
+///
+/// # Errors
+/// There is no `/proc`.
+pub fn own_executable() -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// Becomes the program behind an open descriptor; returns only if that fails.
@@ -119,9 +138,12 @@ pub fn exec_descriptor(executable: impl AsFd, argv: Vec<OsString>, env: Vec<OsSt
 /// Splits this single-threaded process in two; `None` in the child, its pid in the parent.
 ///
 /// # Errors
-/// Those of fork(2).
+/// Those of fork(2). EBUSY if there is another thread: what it has locked would stay locked in the child for ever.
 pub fn fork_child() -> io::Result<Option<u32>> {
-    // SAFETY: the callers (launcher and keeper) are single-threaded, so the child may go on as any process may.
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::from_raw_os_error(libc::EBUSY));
+    }
+    // SAFETY: this is the only thread, and nobody else can start one, so the child may go on as any process may.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(None),

@@ -15,9 +15,18 @@ pub struct SignalFd(File);
 impl SignalFd {
     /// Blocks these signals in this process and makes them readable. Children must get an empty mask again.
     ///
+    /// Their dispositions become the default: whoever started this process may have them ignored (nohup(1)), and a
+    /// parent that ignores CHLD never learns how its children ended (wait(2)).
+    ///
     /// # Errors
     /// No descriptor could be had, or a number is no signal.
     pub fn new(signals: &[i32]) -> io::Result<Self> {
+        for &signal in signals {
+            // SAFETY: installs no handler, only the constant disposition "default".
+            if unsafe { libc::signal(signal, libc::SIG_DFL) } == libc::SIG_ERR {
+                return Err(io::Error::last_os_error());
+            }
+        }
         let mut set = MaybeUninit::<libc::sigset_t>::uninit();
         // SAFETY: the set is initialised by sigemptyset before anything else reads it; all pointers are to it.
         let fd = unsafe {
@@ -112,9 +121,12 @@ pub fn unblock_signals() -> io::Result<()> {
 pub fn kill_child(pid: u32, signal: i32, group: bool) -> io::Result<()> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
     let target = if group { -pid.as_raw_nonzero().get() } else { pid.as_raw_nonzero().get() };
-    // SAFETY: plain integers; the target is a positive pid or the negative of one, never 0 or -1 (which would reach
-    // every process): pid 1 is nobody's child.
-    if target == -1 || unsafe { libc::kill(target, signal) } != 0 {
+    // Pid 1 is nobody's child, and -1 would be every process there is.
+    if pid.is_init() {
+        return Err(io::Error::from_raw_os_error(libc::ESRCH));
+    }
+    // SAFETY: plain integers. kill(2) itself is asked and not rustix, whose `Signal` holds no number without a name.
+    if unsafe { libc::kill(target, signal) } != 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(())

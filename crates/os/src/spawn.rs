@@ -128,18 +128,23 @@ impl Plan {
     }
 }
 
-/// Starts the program; returns its pid. The caller is single-threaded.
+/// Starts the program, the leader of a new process group; returns its pid. The descriptors are above 2.
 ///
 /// # Errors
 /// Those of fork(2). What fails after it is the child's to say.
 pub fn spawn(plan: &Plan, stdio: Stdio<'_>) -> io::Result<u32> {
-    // SAFETY: the caller is single-threaded (the keeper), so the child's copy of the address space holds no lock that
-    // another thread had taken. The child runs only `become_program`, which makes async-signal-safe calls alone.
+    // SAFETY: the child runs only `become_program`, which makes async-signal-safe calls alone, so it waits for no lock
+    // that another thread of ours may have held.
     let pid = unsafe { libc::fork() };
     match pid {
         -1 => Err(io::Error::last_os_error()),
         0 => become_program(plan, stdio),
-        pid => Ok(pid.unsigned_abs()),
+        pid => {
+            // The child does this too: whoever is first, a signal to its group finds one as soon as we return.
+            // SAFETY: plain integers; it fails, to no harm, if the child has executed its program already.
+            unsafe { libc::setpgid(pid, pid) };
+            Ok(pid.unsigned_abs())
+        }
     }
 }
 
@@ -215,7 +220,8 @@ unsafe fn take_identity(plan: &Plan) -> bool {
                     return failed(b"Could not set group id of effective user");
                 }
                 if libc::setuid(*uid) != 0 {
-                    return failed(b"Can't drop privilege as nonroot user");
+                    say_errno(plan.user_prefix.as_bytes());
+                    return false;
                 }
             }
             true

@@ -1,5 +1,6 @@
 //! Reaping: the one place where children are waited for.
 
+use std::io;
 use std::mem::MaybeUninit;
 
 /// A child that has ended.
@@ -25,7 +26,7 @@ pub fn reap() -> Option<Ended> {
         let mut usage = MaybeUninit::<libc::rusage>::zeroed();
         // SAFETY: both pointers are to writable memory of the right type that lives through the call.
         let pid = unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG, usage.as_mut_ptr()) };
-        if pid == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) {
+        if pid == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) {
             continue;
         }
         if pid <= 0 {
@@ -46,13 +47,16 @@ pub fn reap() -> Option<Ended> {
 /// Waits for one child to end; returns its raw wait status.
 ///
 /// # Errors
-/// It is not a child of this process, or the wait was interrupted.
-pub fn wait_child(pid: u32) -> std::io::Result<i32> {
+/// It is not a child of this process.
+pub fn wait_child(pid: u32) -> io::Result<i32> {
     let mut status = 0;
-    let pid = libc::pid_t::try_from(pid).map_err(|_| std::io::ErrorKind::InvalidInput)?;
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: the status points to a writable integer that lives through the call.
-    if unsafe { libc::waitpid(pid, &raw mut status, 0) } < 0 {
-        return Err(std::io::Error::last_os_error());
+    while unsafe { libc::waitpid(pid, &raw mut status, 0) } < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
     }
     Ok(status)
 }

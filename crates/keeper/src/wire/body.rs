@@ -29,22 +29,29 @@ impl Writer {
         self
     }
 
-    pub(crate) fn list<T>(&mut self, items: &[T], put: impl Fn(&mut Self, &T)) {
+    pub(crate) fn list<T>(&mut self, items: &[T], put: impl Fn(&mut Self, &T)) -> &mut Self {
         self.u32(u32::try_from(items.len()).unwrap_or(u32::MAX));
         for item in items {
             put(self, item);
         }
+        self
     }
 
-    pub(crate) fn option<T>(&mut self, item: Option<&T>, put: impl Fn(&mut Self, &T)) {
+    pub(crate) fn option<T>(&mut self, item: Option<&T>, put: impl Fn(&mut Self, &T)) -> &mut Self {
         self.bool(item.is_some());
         if let Some(item) = item {
             put(self, item);
         }
+        self
     }
 
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        &self.0
+    /// Goes on behind these bytes.
+    pub(super) fn behind(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 }
 

@@ -1,0 +1,227 @@
+//! The daemon as the keeper sees it: a process and a socket; and how soon another one is started when it dies.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+
+use upkeep_os::monotonic_ns;
+
+use crate::launch::{BootData, LINK};
+use crate::wire::{Incoming, Outgoing, ToDaemon, ToKeeper};
+
+/// Bytes waiting for a daemon above which nothing more is read from it, so that what it is told in answer to its requests
+/// stays bounded. The inventory may be larger.
+const BACKLOG: usize = 1 << 20;
+const KILL: i32 = 9;
+
+/// A daemon that was started.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    pub(crate) pid: u32,
+    pub(crate) since_ns: u64,
+    /// It has been reaped: its pid may be somebody else's by now.
+    reaped: bool,
+    /// `None` once it closed its end or spoke nonsense.
+    socket: Option<UnixStream>,
+    /// It cannot be told anything any more; what it said before can still be received.
+    deaf: bool,
+    /// It has said that it ends on purpose.
+    leaving: bool,
+    incoming: Incoming,
+    outgoing: Outgoing,
+}
+
+impl Daemon {
+    /// Starts one. It finds its end of the socket by the environment.
+    ///
+    /// # Errors
+    /// No socket or no process could be had.
+    pub(crate) fn start(boot: &BootData, executable: BorrowedFd<'_>) -> io::Result<Self> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let Some(pid) = upkeep_os::fork_child()? else {
+            let error = become_daemon(boot, executable, theirs.into());
+            complain(&format!("the daemon cannot be executed: {error}"));
+            std::process::exit(1);
+        };
+        Ok(Self {
+            pid,
+            since_ns: monotonic_ns(),
+            reaped: false,
+            socket: Some(ours),
+            deaf: false,
+            leaving: false,
+            incoming: Incoming::default(),
+            outgoing: Outgoing::default(),
+        })
+    }
+
+    /// The socket, if it is of any use.
+    pub(crate) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Something waits for room in the socket.
+    pub(crate) fn wants_write(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// It has not taken what it was told, so nothing more is done for it before it has.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.outgoing.len() > BACKLOG && self.socket.is_some() && !self.reaped
+    }
+
+    /// Queues a frame. One that nobody can take is dropped: what matters is in the next daemon's inventory.
+    pub(crate) fn tell(&mut self, frame: &ToDaemon, fds: Vec<Rc<OwnedFd>>) {
+        if self.deaf || self.socket.is_none() {
+            return;
+        }
+        if let Err(error) = self.outgoing.push(frame, fds) {
+            complain(&format!("the daemon cannot be told something: {error}"));
+        }
+    }
+
+    /// Sends as much as the socket takes.
+    pub(crate) fn send(&mut self) {
+        let Some(socket) = &self.socket else { return };
+        if self.outgoing.flush(socket.as_fd()).is_err() {
+            self.deaf = true;
+            self.outgoing = Outgoing::default();
+            self.end();
+        }
+    }
+
+    /// The next frame that has come, with its descriptors.
+    pub(crate) fn receive(&mut self) -> Option<(ToKeeper, Vec<OwnedFd>)> {
+        loop {
+            let socket = self.socket.as_ref()?;
+            match self.incoming.take() {
+                Ok(Some(frame)) => return Some(frame),
+                Ok(None) => match self.incoming.fill(socket.as_fd()) {
+                    Ok(true) => {}
+                    Ok(false) => return None,
+                    Err(_) => self.hang_up(),
+                },
+                Err(error) => {
+                    complain(&format!("the daemon sent {error}: another one is started"));
+                    self.hang_up();
+                }
+            }
+        }
+    }
+
+    /// It has ended: what it sent before can still be received.
+    pub(crate) fn ended(&mut self) {
+        self.reaped = true;
+    }
+
+    /// It ends on purpose, and may take its time.
+    pub(crate) fn leaves(&mut self) {
+        self.leaving = true;
+    }
+
+    fn hang_up(&mut self) {
+        self.socket = None;
+        self.end();
+    }
+
+    /// A daemon that does not speak with its keeper is of no use: it ends, and another one starts.
+    fn end(&self) {
+        if !self.reaped && !self.leaving {
+            // It may have ended by itself: then this reaches nobody, as its pid is free only once it is reaped.
+            let _ = upkeep_os::kill_child(self.pid, KILL, false);
+        }
+    }
+}
+
+/// The forked process's way to the daemon; returns only if that fails.
+fn become_daemon(boot: &BootData, executable: BorrowedFd<'_>, socket: OwnedFd) -> io::Error {
+    // Ignored from the first moment on, so that a Ctrl-C ends no daemon that has not yet come to ignoring it itself.
+    let ready = upkeep_os::ignore_control_signals()
+        .and_then(|()| upkeep_os::unblock_signals())
+        .and_then(|()| upkeep_os::set_cloexec(&socket, false));
+    if let Err(error) = ready {
+        return error;
+    }
+    // It holds every pipe that the keeper holds, and logs besides; the limit that children inherit is the keeper's
+    // (PROC-077). Without it things go on as long as they can.
+    let _ = upkeep_os::raise_open_files_to_hard();
+    let mut env = boot.env.clone();
+    env.push(OsString::from_vec(format!("{LINK}={}", socket.as_raw_fd()).into_bytes()));
+    upkeep_os::exec_descriptor(executable, boot.daemon_args.clone(), env)
+}
+
+/// A line for whoever started the keeper, which has no log; in the background it goes nowhere. Not `eprintln`: that
+/// panics when the reader of a pipe has gone away.
+pub(crate) fn complain(text: &str) {
+    use io::Write;
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// A daemon that lived this long is followed by another one at once.
+const HEALTHY_NS: u64 = 1_000_000_000;
+/// First pause after a daemon that died young; it doubles each time.
+const FIRST_PAUSE_NS: u64 = 10_000_000;
+/// Longest pause.
+const LAST_PAUSE_NS: u64 = 5_000_000_000;
+
+/// When the next daemon is started: the one decision that the keeper takes.
+#[derive(Debug)]
+pub(crate) struct Restarts {
+    pause_ns: u64,
+    at_ns: Option<u64>,
+}
+
+impl Restarts {
+    /// One is wanted at once.
+    pub(crate) fn new() -> Self {
+        Self { pause_ns: FIRST_PAUSE_NS, at_ns: Some(0) }
+    }
+
+    /// A daemon has ended, or could not be started, after `lived_ns`.
+    pub(crate) fn died(&mut self, now_ns: u64, lived_ns: u64) {
+        if lived_ns >= HEALTHY_NS {
+            self.pause_ns = FIRST_PAUSE_NS;
+            self.at_ns = Some(now_ns);
+        } else {
+            self.at_ns = Some(now_ns.saturating_add(self.pause_ns));
+            self.pause_ns = (self.pause_ns * 2).min(LAST_PAUSE_NS);
+        }
+    }
+
+    /// Whether it is time; only once for each.
+    pub(crate) fn due(&mut self, now_ns: u64) -> bool {
+        self.at_ns.take_if(|at| *at <= now_ns).is_some()
+    }
+
+    /// Nanoseconds until it is time; `None` if none is wanted.
+    pub(crate) fn wait_ns(&self, now_ns: u64) -> Option<u64> {
+        self.at_ns.map(|at| at.saturating_sub(now_ns))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_five_seconds_and_a_healthy_life_forgets_them() {
+        let mut restarts = Restarts::new();
+        assert!(restarts.due(0));
+        assert!(!restarts.due(u64::MAX), "one death, one start");
+        let mut pauses = Vec::new();
+        for _ in 0..11 {
+            restarts.died(7, HEALTHY_NS - 1);
+            pauses.extend(restarts.wait_ns(7).map(|wait| wait / 1_000_000));
+        }
+        assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5000, 5000]);
+        assert!(!restarts.due(7 + LAST_PAUSE_NS - 1));
+        assert!(restarts.due(7 + LAST_PAUSE_NS));
+        restarts.died(7, HEALTHY_NS);
+        assert!(restarts.due(7));
+        restarts.died(7, 0);
+        assert_eq!(restarts.wait_ns(7), Some(FIRST_PAUSE_NS));
+    }
+}
