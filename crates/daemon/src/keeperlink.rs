@@ -48,6 +48,10 @@ impl KeeperLink {
     /// The keeper is gone, or speaks another language.
     pub(crate) fn recv(&mut self) -> io::Result<Option<(ToDaemon, Vec<OwnedFd>)>> {
         let link = &mut self.link;
+        // Frames may have come together with the end of the inventory; the runtime knows nothing of those.
+        if let Some(frame) = link.recv_buffered()? {
+            return Ok(Some(frame));
+        }
         let received = self.watched.try_io(Interest::READABLE, || match link.recv() {
             Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
             other => other,

@@ -192,6 +192,7 @@ impl Shell {
 
     /// Serves until the end.
     pub(crate) async fn run(&mut self) -> End {
+        self.read_link();
         loop {
             self.carry_out().await;
             self.flush_link();

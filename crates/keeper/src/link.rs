@@ -69,23 +69,32 @@ impl Link {
         !self.outgoing.is_empty()
     }
 
-    /// The next frame with its descriptors; `None` if there is none now. That a signal has arrived is told to the keeper
-    /// with the next [`Self::flush`], so a daemon that is killed before then does not take the signal with it.
+    /// The next frame with its descriptors; `None` if there is none now.
     ///
     /// # Errors
     /// The keeper is gone, or speaks another language.
     pub fn recv(&mut self) -> io::Result<Option<(ToDaemon, Vec<OwnedFd>)>> {
         loop {
-            if let Some((frame, fds)) = self.incoming.take()? {
-                if let ToDaemon::SignalReceived { signo } = frame {
-                    self.outgoing.push(&ToKeeper::Seen { signo }, Vec::new())?;
-                }
-                return Ok(Some((frame, fds)));
+            if let Some(frame) = self.recv_buffered()? {
+                return Ok(Some(frame));
             }
             if !self.incoming.fill(self.socket.as_fd())? {
                 return Ok(None);
             }
         }
+    }
+
+    /// The next frame that was read already, without a look at the socket. That a signal has arrived is told to the
+    /// keeper with the next [`Self::flush`], so a daemon that is killed before then does not take the signal with it.
+    ///
+    /// # Errors
+    /// The keeper speaks another language.
+    pub fn recv_buffered(&mut self) -> io::Result<Option<(ToDaemon, Vec<OwnedFd>)>> {
+        let Some((frame, fds)) = self.incoming.take()? else { return Ok(None) };
+        if let ToDaemon::SignalReceived { signo } = frame {
+            self.outgoing.push(&ToKeeper::Seen { signo }, Vec::new())?;
+        }
+        Ok(Some((frame, fds)))
     }
 
     /// The next frame with its descriptors; waits for it.
