@@ -1,1 +1,30 @@
+//! The listeners and what is served on them: XML-RPC under `/RPC2`, log tails, and (a place for) web pages.
+//!
+//! Knows nothing of the daemon but [`upkeep_api`]: a request comes in as bytes, goes to the daemon's mailbox, and
+//! its answer goes out. Each connection is a task of its own on the one thread, with limits on everything a peer can
+//! make it hold or wait for, so that no client can keep others from being served; no file is read on that thread.
+//!
+//! - `server` accepts; `connection` runs one connection under its deadlines, which `progress` keeps; `stream` is the
+//!   socket beneath.
+//! - `route` checks the password and chooses who answers: `rpc`, `tail`, or nobody.
+//! - `answer` and `body` make what is sent, `access` the line in the log about it.
+
 #![forbid(unsafe_code)]
+
+mod access;
+mod answer;
+mod auth;
+mod body;
+mod connection;
+mod follow;
+mod limits;
+mod progress;
+mod route;
+mod rpc;
+mod server;
+mod stream;
+mod tail;
+
+pub use auth::Auth;
+pub use limits::Limits;
+pub use server::{Listener, Server, serve};

@@ -1,0 +1,108 @@
+//! Answers: headers and error pages as Supervisor sends them (RPC-016, RPC-028, RPC-032).
+
+use std::time::SystemTime;
+
+use hyper::ext::ReasonPhrase;
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, SERVER, WWW_AUTHENTICATE,
+};
+use hyper::{Response, StatusCode};
+use jiff::Timestamp;
+
+use crate::body::Body;
+
+/// What Supervisor's server calls itself; clients may look at it (D-65).
+const SERVER_NAME: HeaderValue = HeaderValue::from_static("Medusa/1.12");
+
+/// An answer with the headers that all have.
+pub(crate) fn begin(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    if let Some(reason) = old_reason(status) {
+        response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
+    }
+    response.headers_mut().insert(SERVER, SERVER_NAME);
+    set(&mut response, DATE, &http_date(SystemTime::now()));
+    response
+}
+
+/// Sets a header; a value that cannot be one is left out.
+pub(crate) fn set(response: &mut Response<Body>, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// 200 with an XML-RPC document.
+pub(crate) fn xml(document: Vec<u8>) -> Response<Body> {
+    let length = document.len();
+    let mut response = begin(StatusCode::OK, Body::whole(document));
+    set(&mut response, CONTENT_TYPE, "text/xml");
+    set(&mut response, CONTENT_LENGTH, &length.to_string());
+    response
+}
+
+/// The page of an error.
+pub(crate) fn error(status: StatusCode) -> Response<Body> {
+    error_with(status, |_| {})
+}
+
+/// 401: asks for a password, and ends the connection, for what follows may be a body that nobody reads.
+pub(crate) fn unauthorized() -> Response<Body> {
+    error_with(StatusCode::UNAUTHORIZED, |response| {
+        set(response, CONNECTION, "close");
+        set(response, WWW_AUTHENTICATE, "Basic realm=\"default\"");
+    })
+}
+
+fn error_with(status: StatusCode, headers: impl FnOnce(&mut Response<Body>)) -> Response<Body> {
+    let page = error_page(status);
+    let length = page.len();
+    let mut response = begin(status, Body::whole(page));
+    headers(&mut response);
+    set(&mut response, CONTENT_LENGTH, &length.to_string());
+    set(&mut response, CONTENT_TYPE, "text/html");
+    response
+}
+
+fn error_page(status: StatusCode) -> String {
+    let code = status.as_u16();
+    let reason = reason(status);
+    format!(
+        "<head>\r\n<title>Error response</title>\r\n</head>\r\n<body>\r\n<h1>Error response</h1>\r\n\
+         <p>Error code {code}.\r\n<p>Message: {reason}.\r\n</body>\r\n"
+    )
+}
+
+/// The bytes of an error answer, for where no request has been read.
+pub(crate) fn raw_error(status: StatusCode) -> Vec<u8> {
+    let page = error_page(status);
+    format!(
+        "HTTP/1.1 {} {}\r\nServer: Medusa/1.12\r\nDate: {}\r\nConnection: close\r\nContent-Length: {}\r\n\
+         Content-Type: text/html\r\n\r\n{page}",
+        status.as_u16(),
+        reason(status),
+        http_date(SystemTime::now()),
+        page.len(),
+    )
+    .into_bytes()
+}
+
+/// The words behind the code, where Supervisor's are not today's.
+fn old_reason(status: StatusCode) -> Option<&'static str> {
+    match status {
+        StatusCode::REQUEST_TIMEOUT => Some("Request Time-out"),
+        StatusCode::PAYLOAD_TOO_LARGE => Some("Request Entity Too Large"),
+        _ => None,
+    }
+}
+
+pub(crate) fn reason(status: StatusCode) -> &'static str {
+    old_reason(status).or(status.canonical_reason()).unwrap_or("Unknown")
+}
+
+/// A time as headers carry it.
+pub(crate) fn http_date(time: SystemTime) -> String {
+    let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}

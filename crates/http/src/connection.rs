@@ -1,0 +1,116 @@
+//! One connection: runs its requests, keeps its deadlines.
+
+use std::convert::Infallible;
+use std::future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use upkeep_api::Handle;
+
+use crate::answer;
+use crate::auth::Auth;
+use crate::limits::Limits;
+use crate::progress::{Due, Progress};
+use crate::route;
+use crate::stream::{Stream, Watched};
+
+/// How long a client is listened to that has been refused in the middle of sending: if the socket closed at once, the
+/// answer would be lost with it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What all connections of a server share.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) handle: Handle,
+    pub(crate) auth: Option<Auth>,
+    pub(crate) namespaces: Vec<String>,
+    pub(crate) limits: Limits,
+    pub(crate) shutdown: watch::Receiver<bool>,
+    pub(crate) crowded: watch::Receiver<bool>,
+}
+
+/// What the requests of a connection share.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) service: Arc<Service>,
+    pub(crate) progress: Arc<Progress>,
+    /// `HOST:PORT` as the log shows it.
+    pub(crate) peer: Arc<str>,
+}
+
+/// Serves until the client, a deadline or the server ends it.
+pub(crate) async fn run(stream: Stream, peer: Arc<str>, service: Arc<Service>) {
+    let stream = Arc::new(stream);
+    let progress = Arc::new(Progress::new());
+    let end = requests(&stream, &progress, peer, service).await;
+    if end == Some(Due::Refuse) {
+        // What does not fit into an empty socket buffer at once has no reader.
+        let _ = stream.try_write(&answer::raw_error(StatusCode::REQUEST_TIMEOUT));
+    }
+    if end == Some(Due::Refuse) || progress.is_unread() {
+        stream.finish();
+        // Whether the client ends first or the time, nothing more can be done for it.
+        let _ = tokio::time::timeout(LINGER, stream.drain()).await;
+    }
+}
+
+/// Runs the requests; `None` is an end that needs nothing more.
+async fn requests(
+    stream: &Arc<Stream>,
+    progress: &Arc<Progress>,
+    peer: Arc<str>,
+    service: Arc<Service>,
+) -> Option<Due> {
+    let io = TokioIo::new(Watched { stream: Arc::clone(stream), progress: Arc::clone(progress) });
+    let shared = Arc::new(Connection { service: Arc::clone(&service), progress: Arc::clone(progress), peer });
+    let answers = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(route::respond(shared, request).await) }
+    });
+    let mut http = pin!(protocol(&service.limits).serve_connection(io, answers));
+    let (mut shutdown, mut crowded) = (service.shutdown.clone(), service.crowded.clone());
+    let mut ending = false;
+    loop {
+        let deadline = progress.deadline(&service.limits, *crowded.borrow());
+        tokio::select! {
+            _ = http.as_mut() => return None,
+            due = reached(deadline) => return Some(due),
+            () = stream.closed_by_peer(), if progress.is_streaming() => return None,
+            () = progress.changed() => {}
+            Ok(()) = crowded.changed() => {}
+            _ = shutdown.wait_for(|&stop| stop), if !ending => {
+                ending = true;
+                http.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// HTTP/1 as Supervisor speaks it. A client may close its sending end and still gets its answer; what it asked for
+/// is carried out even if it goes (RPC-121).
+fn protocol(limits: &Limits) -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol
+        .title_case_headers(true)
+        .half_close(true)
+        .header_read_timeout(None)
+        .max_header_size(limits.header_bytes);
+    protocol
+}
+
+async fn reached(deadline: Option<(Instant, Due)>) -> Due {
+    match deadline {
+        Some((at, due)) => {
+            tokio::time::sleep_until(at).await;
+            due
+        }
+        None => future::pending().await,
+    }
+}

@@ -1,0 +1,145 @@
+//! Reading a file that others write, rotate, clear and truncate. Blocks on the disk: not for the main thread.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+/// Bytes of the end of a file that are shown first (RPC-241).
+const HEAD: u64 = 1024;
+
+/// Most bytes of one piece.
+const PIECE: usize = 64 << 10;
+
+/// Takes the place of what is gone when a file is cut short (RPC-243).
+const TRUNCATED: &[u8] = b"==> File truncated <==\n";
+
+/// A position in a file, and the name under which its successor will appear.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    path: PathBuf,
+    file: File,
+    position: u64,
+}
+
+impl Follower {
+    /// Opens a regular file near its end; also tells when it was last written.
+    ///
+    /// # Errors
+    /// There is no such file, it may not be read, or it is a pipe or a device, which has no end to show.
+    pub(crate) fn open(path: PathBuf) -> io::Result<(Self, SystemTime)> {
+        if !fs::metadata(&path)?.is_file() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let file = File::open(&path)?;
+        let metadata = file.metadata()?;
+        let follower = Self { path, file, position: metadata.len().saturating_sub(HEAD) };
+        Ok((follower, metadata.modified()?))
+    }
+
+    /// What was added since the last piece; empty if nothing was, for now.
+    ///
+    /// The rest of a file that was renamed or deleted comes before its successor, which is read from its start
+    /// (RPC-242, RPC-248).
+    pub(crate) fn read(&mut self) -> Vec<u8> {
+        let piece = self.read_file();
+        if !piece.is_empty() || !self.follow_name() {
+            return piece;
+        }
+        self.read_file()
+    }
+
+    fn read_file(&mut self) -> Vec<u8> {
+        let Ok(length) = self.file.metadata().map(|metadata| metadata.len()) else { return Vec::new() };
+        if length < self.position {
+            self.position = 0;
+            return TRUNCATED.to_vec();
+        }
+        let mut piece = vec![0; usize::try_from(length - self.position).unwrap_or(PIECE).min(PIECE)];
+        // A failed read is looked at again next time; the name may then lead to a better file.
+        let read = self.file.read_at(&mut piece, self.position).unwrap_or(0);
+        piece.truncate(read);
+        self.position += read as u64;
+        piece
+    }
+
+    /// Goes over to the file that has the name now, if it is another one. Tells whether it did.
+    fn follow_name(&mut self) -> bool {
+        let other = |named: &Metadata| {
+            named.is_file()
+                && self.file.metadata().is_ok_and(|own| (own.dev(), own.ino()) != (named.dev(), named.ino()))
+        };
+        if !fs::metadata(&self.path).is_ok_and(|named| other(&named)) {
+            return false;
+        }
+        let Ok(file) = File::open(&self.path) else { return false };
+        self.file = file;
+        self.position = 0;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
+    fn append(path: &std::path::Path, text: &str) {
+        let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn read(follower: &mut Follower) -> String {
+        String::from_utf8(follower.read()).unwrap()
+    }
+
+    #[test]
+    fn follows_through_everything_rpc_241_to_248() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        append(&path, &("x".repeat(1000) + &"y".repeat(1024)));
+        let (mut follower, _) = Follower::open(path.clone()).unwrap();
+        assert_eq!(read(&mut follower), "y".repeat(1024));
+        assert_eq!(read(&mut follower), "");
+        append(&path, "more\n");
+        assert_eq!(read(&mut follower), "more\n");
+
+        append(&path, "before\n");
+        fs::rename(&path, folder.path().join("log.1")).unwrap();
+        append(&path, "after\n");
+        assert_eq!(read(&mut follower), "before\n");
+        assert_eq!(read(&mut follower), "after\n");
+
+        fs::remove_file(&path).unwrap();
+        assert_eq!(read(&mut follower), "");
+        append(&path, "new\n");
+        assert_eq!(read(&mut follower), "new\n");
+
+        File::create(&path).unwrap();
+        assert_eq!(read(&mut follower), "==> File truncated <==\n");
+        assert_eq!(read(&mut follower), "");
+        append(&path, "again\n");
+        assert_eq!(read(&mut follower), "again\n");
+    }
+
+    #[test]
+    fn long_files_come_in_pieces() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        append(&path, "");
+        let (mut follower, _) = Follower::open(path.clone()).unwrap();
+        append(&path, &"x".repeat(PIECE + 1));
+        assert_eq!(follower.read().len(), PIECE);
+        assert_eq!(follower.read().len(), 1);
+        assert_eq!(follower.read().len(), 0);
+    }
+
+    #[test]
+    fn only_regular_files_rpc_244() {
+        for path in ["/dev/null", "/", "/nonexistent/log"] {
+            assert!(Follower::open(path.into()).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `/RPC2`: an XML-RPC call in, its answer out (RPC-002 … RPC-022).
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_LENGTH;
+use hyper::{Method, Request, Response, StatusCode};
+use upkeep_api::Fault;
+use upkeep_api::verbs::{self, dispatch};
+use upkeep_api::xmlrpc::{self, ReadLimits, RequestError, Value};
+
+use crate::answer;
+use crate::body::Body;
+use crate::connection::Connection;
+
+/// Bytes of a refused document that are shown in the log.
+const SHOWN: usize = 1024;
+
+pub(crate) async fn answer(connection: &Connection, request: Request<Incoming>) -> Response<Body> {
+    match call(connection, request).await {
+        Ok(document) => answer::xml(document),
+        Err(status) => answer::error(status),
+    }
+}
+
+async fn call(connection: &Connection, request: Request<Incoming>) -> Result<Vec<u8>, StatusCode> {
+    let body = body(connection, request).await?;
+    let limits = ReadLimits { bytes: connection.service.limits.body_bytes, ..ReadLimits::REQUEST };
+    let (method, params) = xmlrpc::decode_call(&body, limits).map_err(|error| {
+        log::error!("XML-RPC request data {} is invalid: {}", shown(&body), short(&error));
+        StatusCode::BAD_REQUEST
+    })?;
+    drop(body);
+    log::trace!("XML-RPC method called: {}()", one_line(&method));
+    let result = dispatch(&connection.service.handle, &connection.service.namespaces, &method, params).await;
+    log_result(&method, &result);
+    Ok(match result {
+        Ok(value) => xmlrpc::encode_response(&value),
+        Err(fault) => xmlrpc::encode_fault(fault.code.code(), &fault.to_string()),
+    })
+}
+
+/// The request's body: its length told beforehand, within the limits, and complete in time.
+async fn body(connection: &Connection, request: Request<Incoming>) -> Result<bytes::Bytes, StatusCode> {
+    let limits = &connection.service.limits;
+    if request.method() != Method::POST {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let length = request.headers().get(CONTENT_LENGTH).ok_or(StatusCode::LENGTH_REQUIRED)?;
+    let length: u64 =
+        length.to_str().ok().and_then(|text| text.parse().ok()).ok_or(StatusCode::BAD_REQUEST)?;
+    if length == 0 {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    if length > limits.body_bytes as u64 {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    match tokio::time::timeout(limits.body_timeout, request.into_body().collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+/// The words of RPC-008 and RPC-009: what exactly was wrong is the client's business.
+fn short(error: &RequestError) -> &'static str {
+    match error {
+        RequestError::Unmarshallable(_) => "unmarshallable",
+        RequestError::NoMethodName => "no method name",
+    }
+}
+
+fn shown(body: &[u8]) -> String {
+    let (start, more) = if body.len() > SHOWN { (&body[..SHOWN], "...") } else { (body, "") };
+    verbs::quoted(&String::from_utf8_lossy(start)) + more
+}
+
+/// A client's text in the log: it must not look like another line.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+fn log_result(method: &str, result: &Result<Value, Fault>) {
+    if !log::log_enabled!(log::Level::Trace) {
+        return;
+    }
+    let method = one_line(method);
+    match result {
+        Ok(_) => log::trace!("XML-RPC method {method}() returned successfully"),
+        Err(fault) => {
+            let text = one_line(&fault.to_string());
+            log::trace!("XML-RPC method {method}() returned fault: [{}] {text}", fault.code.code());
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Accepting connections, never more than can be served.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use upkeep_api::Handle;
+
+use crate::auth::Auth;
+use crate::connection::{self, Service};
+use crate::limits::Limits;
+use crate::stream::Stream;
+
+/// Pause after a failed accept; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A failing accept is told again after this long.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A socket that listens.
+#[derive(Debug)]
+pub enum Listener {
+    /// A socket file.
+    Unix(UnixListener),
+    /// An IPv4 or IPv6 endpoint.
+    Tcp(TcpListener),
+}
+
+/// One `[unix_http_server]` or `[inet_http_server]`.
+#[derive(Debug)]
+pub struct Server {
+    /// The section it comes from, such as `inet_http_server`.
+    pub section: String,
+    /// Where it listens.
+    pub listener: Listener,
+    /// Who may use it; `None` is everybody who can connect.
+    pub auth: Option<Auth>,
+    /// The namespaces that publish the standard methods (CFG-251), usually `supervisor`.
+    pub namespaces: Vec<String>,
+}
+
+/// Serves until `shutdown` becomes true or its sender is gone, then lets the answers under way go out.
+///
+/// Dropping the future closes every connection at once.
+pub async fn serve(server: Server, handle: Handle, limits: Limits, shutdown: watch::Receiver<bool>) {
+    let Server { section, listener, auth, namespaces } = server;
+    log_start(&listener);
+    let (crowd, crowded) = watch::channel(false);
+    let service = Arc::new(Service { handle, auth, namespaces, limits, shutdown: shutdown.clone(), crowded });
+    let accepting = Accepting { section, listener, crowd, failures: Failures::default() };
+    let mut connections = JoinSet::new();
+    accepting.run(&service, &mut connections, shutdown).await;
+    while connections.join_next().await.is_some() {}
+}
+
+struct Accepting {
+    section: String,
+    listener: Listener,
+    crowd: watch::Sender<bool>,
+    failures: Failures,
+}
+
+impl Accepting {
+    /// Accepts until shutdown. The listener closes at the end, so later clients are refused and not left waiting.
+    async fn run(
+        mut self,
+        service: &Arc<Service>,
+        connections: &mut JoinSet<()>,
+        mut shutdown: watch::Receiver<bool>,
+    ) {
+        let most = service.limits.connections.max(1);
+        loop {
+            self.crowd.send_if_modified(|crowded| {
+                let now = connections.len() > most / 4 * 3;
+                std::mem::replace(crowded, now) != now
+            });
+            tokio::select! {
+                // The guard that comes out must not live on while another branch waits: it cannot leave its thread.
+                () = async { drop(shutdown.wait_for(|&stop| stop).await) } => return,
+                Some(_) = connections.join_next() => {}
+                accepted = self.listener.accept(), if connections.len() < most => match accepted {
+                    Ok((stream, peer)) => {
+                        self.failures.pause = Duration::ZERO;
+                        connections.spawn(connection::run(stream, peer, Arc::clone(service)));
+                    }
+                    Err(error) => self.failed(&error).await,
+                },
+            }
+        }
+    }
+
+    /// Waits a little when there is nothing to accept a connection with: the socket stays readable meanwhile, and
+    /// trying at once would burn the processor that could free something.
+    async fn failed(&mut self, error: &io::Error) {
+        if let Some(pause) = self.failures.pause_after(error) {
+            if self.failures.may_complain(Instant::now()) {
+                log::error!("Server '{}' cannot accept connections: {error}", self.section);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// How accepting has failed lately.
+#[derive(Debug, Default)]
+struct Failures {
+    pause: Duration,
+    complained: Option<Instant>,
+}
+
+impl Failures {
+    /// How long to wait after this failure; `None` for a client that went away before it was accepted.
+    fn pause_after(&mut self, error: &io::Error) -> Option<Duration> {
+        let gone = [Errno::CONNABORTED, Errno::CONNRESET, Errno::INTR, Errno::PROTO];
+        if Errno::from_io_error(error).is_some_and(|errno| gone.contains(&errno)) {
+            return None;
+        }
+        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        Some(self.pause)
+    }
+
+    /// Whether to tell it in the log; not more than once a minute.
+    fn may_complain(&mut self, now: Instant) -> bool {
+        let due = self.complained.is_none_or(|at| now >= at + COMPLAINT_INTERVAL);
+        if due {
+            self.complained = Some(now);
+        }
+        due
+    }
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<(Stream, Arc<str>)> {
+        match self {
+            // Clients of a socket file have no address; Supervisor logs this one.
+            Self::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0), "localhost:0".into())),
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                // Without it small answers wait for the acknowledgement of earlier ones.
+                stream.set_nodelay(true)?;
+                let peer = format!("{}:{}", peer.ip().to_canonical(), peer.port());
+                Ok((Stream::Tcp(stream), peer.into()))
+            }
+        }
+    }
+
+    /// Address, host name and port, as the line about the start shows them (PROC-323).
+    fn place(&self) -> Option<[String; 3]> {
+        match self {
+            Self::Unix(listener) => {
+                let path = listener.local_addr().ok()?.as_pathname()?.display().to_string();
+                Some([path.clone(), "<unix domain socket>".to_owned(), path])
+            }
+            Self::Tcp(listener) => {
+                let address = listener.local_addr().ok()?;
+                Some([address.ip().to_string(), address.ip().to_string(), address.port().to_string()])
+            }
+        }
+    }
+}
+
+fn log_start(listener: &Listener) {
+    if let Some([address, host, port]) = listener.place() {
+        let time = jiff::Zoned::now().strftime("%a %b %e %H:%M:%S %Y");
+        log::trace!("{address}:Medusa (V1.12) started at {time}\n\tHostname: {host}\n\tPort:{port}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failing_accepts_slow_down_and_are_told_once() {
+        let mut failures = Failures::default();
+        let full = || io::Error::from(Errno::MFILE);
+        assert_eq!(failures.pause_after(&io::Error::from(Errno::CONNABORTED)), None);
+        let pauses: Vec<u128> =
+            (0..8).filter_map(|_| failures.pause_after(&full())).map(|pause| pause.as_millis()).collect();
+        assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1000, 1000]);
+        let now = Instant::now();
+        assert!(failures.may_complain(now));
+        assert!(!failures.may_complain(now + COMPLAINT_INTERVAL / 2));
+        assert!(failures.may_complain(now + COMPLAINT_INTERVAL));
+    }
+}

@@ -1,0 +1,152 @@
+//! A client's socket, shared by the connection that reads and writes it and the watchdog that looks whether the
+//! client is still there.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustix::net::Shutdown;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::progress::Progress;
+
+/// How often a client is looked at that has sent something behind a request without end.
+const TALKATIVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A connected socket.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Stream {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Unix(stream) => stream.poll_write_ready(cx),
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.try_read(buffer),
+            Self::Tcp(stream) => stream.try_read(buffer),
+        }
+    }
+
+    /// Sends what the socket takes at once.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Tcp(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// Waits until the client has closed its end, without reading.
+    pub(crate) async fn closed_by_peer(&self) {
+        loop {
+            let ready = match self {
+                Self::Unix(stream) => stream.ready(Interest::READABLE).await,
+                Self::Tcp(stream) => stream.ready(Interest::READABLE).await,
+            };
+            match ready {
+                Ok(ready) if !ready.is_read_closed() => tokio::time::sleep(TALKATIVE_INTERVAL).await,
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn finish(&self) {
+        // It fails only when the client has gone, and then there is nobody to tell.
+        let _ = rustix::net::shutdown(self.as_fd(), Shutdown::Write);
+    }
+
+    /// Reads and throws away what comes, until the end.
+    pub(crate) async fn drain(&self) {
+        let mut buffer = [0; 4096];
+        loop {
+            let ready = std::future::poll_fn(|cx| self.poll_read_ready(cx)).await;
+            match ready.and_then(|()| self.try_read(&mut buffer)) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Tcp(stream) => stream.as_fd(),
+        }
+    }
+}
+
+/// The socket as the HTTP library sees it; tells `progress` what moves.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) stream: Arc<Stream>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.stream.poll_read_ready(cx))?;
+            match self.stream.try_read(buf.initialize_unfilled()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(0) => return Poll::Ready(Ok(())),
+                Ok(length) => {
+                    buf.advance(length);
+                    self.progress.received();
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let Poll::Ready(ready) = self.stream.poll_write_ready(cx) else {
+                self.progress.stalled();
+                return Poll::Pending;
+            };
+            ready?;
+            match self.stream.try_write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => {
+                    self.progress.sent();
+                    return Poll::Ready(result);
+                }
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.finish();
+        Poll::Ready(Ok(()))
+    }
+}

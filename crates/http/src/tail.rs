@@ -1,0 +1,130 @@
+//! `/logtail/…` and `/mainlogtail`: the end of a log, then what is added to it, for as long as the client stays
+//! (RPC-240 … RPC-248).
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderName, LAST_MODIFIED};
+use hyper::{Method, Response, StatusCode};
+use tokio::sync::{mpsc, watch};
+use upkeep_api::{Channel, FaultCode, Reply, Request};
+
+use crate::answer;
+use crate::body::Body;
+use crate::connection::Connection;
+use crate::follow::Follower;
+
+/// Keeps proxies from holding the stream back.
+const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Pieces read ahead of the client.
+const AHEAD: usize = 1;
+
+/// `/logtail/NAME[/CHANNEL]`; `path` is unquoted.
+pub(crate) async fn process_log(connection: &Connection, method: &Method, path: &str) -> Response<Body> {
+    let Some((name, channel)) = split(path) else { return refuse(method, StatusCode::NOT_FOUND) };
+    let channel = match channel {
+        "stdout" => Channel::Stdout,
+        "stderr" => Channel::Stderr,
+        _ => return refuse(method, StatusCode::NOT_FOUND),
+    };
+    let mut response = log(connection, method, Some((name.to_owned(), channel))).await;
+    if response.body().is_stream() {
+        answer::set(&mut response, NO_BUFFERING, "no");
+    }
+    response
+}
+
+/// `/mainlogtail`
+pub(crate) async fn main_log(connection: &Connection, method: &Method) -> Response<Body> {
+    log(connection, method, None).await
+}
+
+/// Name and channel of `/logtail/NAME[/CHANNEL]`; what follows `logtail` before the slash does not matter.
+fn split(path: &str) -> Option<(&str, &str)> {
+    let (_, rest) = path.trim_start_matches('/').split_once('/')?;
+    Some(rest.split_once('/').unwrap_or((rest, "stdout")))
+}
+
+/// Another method than GET is a bad request before anything else is looked at (RPC-245).
+fn refuse(method: &Method, status: StatusCode) -> Response<Body> {
+    answer::error(if method == Method::GET { status } else { StatusCode::BAD_REQUEST })
+}
+
+async fn log(connection: &Connection, method: &Method, process: Option<(String, Channel)>) -> Response<Body> {
+    if method != Method::GET {
+        return answer::error(StatusCode::BAD_REQUEST);
+    }
+    let path = match connection.service.handle.call(Request::LogPath { process }).await {
+        Ok(Reply::Path(path)) => path,
+        Ok(_) => return answer::error(StatusCode::INTERNAL_SERVER_ERROR),
+        Err(fault) if fault.code == FaultCode::ShutdownState => {
+            return answer::error(StatusCode::SERVICE_UNAVAILABLE);
+        }
+        Err(_) => return answer::error(StatusCode::NOT_FOUND),
+    };
+    let Some((follower, modified)) = open(path).await else { return answer::error(StatusCode::NOT_FOUND) };
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let interval = connection.service.limits.tail_interval;
+    tokio::spawn(feed(follower, sender, interval, connection.service.shutdown.clone()));
+    let mut response = answer::begin(StatusCode::OK, Body::pieces(receiver));
+    answer::set(&mut response, LAST_MODIFIED, &answer::http_date(modified));
+    answer::set(&mut response, CONTENT_TYPE, "text/plain;charset=utf-8");
+    response
+}
+
+async fn open(path: PathBuf) -> Option<(Follower, SystemTime)> {
+    let opening = tokio::task::spawn_blocking(move || Follower::open(path));
+    opening.await.ok()?.ok()
+}
+
+/// Sends what there is, looks again, and ends with the client or the server. The next piece is read only when the
+/// client has taken one, so a slow client holds up nothing but itself.
+async fn feed(
+    mut follower: Follower,
+    sender: mpsc::Sender<Bytes>,
+    interval: Duration,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    loop {
+        let reading = tokio::task::spawn_blocking(move || {
+            let piece = follower.read();
+            (follower, piece)
+        });
+        let Ok((back, piece)) = reading.await else { return };
+        follower = back;
+        if piece.is_empty() {
+            tokio::select! {
+                () = tokio::time::sleep(interval) => {}
+                () = sender.closed() => return,
+                _ = shutdown.wait_for(|&stop| stop) => return,
+            }
+        } else {
+            tokio::select! {
+                sent = sender.send(piece.into()) => if sent.is_err() { return },
+                _ = shutdown.wait_for(|&stop| stop) => return,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_rpc_240() {
+        let rows = [
+            ("/logtail/a", Some(("a", "stdout"))),
+            ("/logtail/g:a/stderr", Some(("g:a", "stderr"))),
+            ("/logtail/a/", Some(("a", ""))),
+            ("/logtail/", Some(("", "stdout"))),
+            ("/logtailx/a", Some(("a", "stdout"))),
+            ("/logtail", None),
+        ];
+        for (path, parts) in rows {
+            assert_eq!(split(path), parts, "{path}");
+        }
+    }
+}

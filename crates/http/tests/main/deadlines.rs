@@ -1,0 +1,128 @@
+//! Slow clients, many clients, and the end of a server.
+
+use std::time::Duration;
+
+use upkeep_http::Limits;
+
+use crate::client::{Connection, DEADLINE, call};
+use crate::stub::{Setup, Up};
+
+/// Long enough that a busy machine does not reach it by itself, short enough to wait for.
+const SHORT: Duration = Duration::from_millis(200);
+
+fn with(limits: Limits) -> Up {
+    Up::start(Setup { limits, tcp: true, ..Setup::default() })
+}
+
+#[test]
+fn slow_headers_are_refused() {
+    let up = with(Limits { header_timeout: SHORT, ..Limits::default() });
+    let mut connection = up.address.connect();
+    connection.send(b"POST /RPC2 HTTP/1.1\r\nContent-");
+    let answer = connection.answer();
+    assert_eq!(answer.head.lines().next(), Some("HTTP/1.1 408 Request Time-out"));
+    assert!(answer.body.contains("Error code 408."), "{}", answer.body);
+    assert!(connection.is_closed());
+}
+
+#[test]
+fn slow_headers_are_refused_on_a_used_connection() {
+    let up = with(Limits { header_timeout: SHORT, ..Limits::default() });
+    let mut connection = up.address.connect();
+    connection.send(&call("supervisor.getPID", &[]));
+    assert_eq!(connection.answer().status(), "200");
+    // Not a wait for anything: this is the client that takes its time.
+    std::thread::sleep(2 * SHORT);
+    connection.send(&call("supervisor.getPID", &[]));
+    assert_eq!(connection.answer().status(), "200", "waiting between requests is no crime");
+    connection.send(b"P");
+    assert_eq!(connection.answer().status(), "408");
+}
+
+#[test]
+fn slow_bodies_are_refused() {
+    let up = with(Limits { body_timeout: SHORT, ..Limits::default() });
+    let mut connection = up.address.connect();
+    connection.send(b"POST /RPC2 HTTP/1.1\r\nContent-Length: 10\r\n\r\n<a");
+    assert_eq!(connection.answer().status(), "408");
+    connection.socket.finish();
+    assert!(connection.is_closed());
+}
+
+#[test]
+fn idle_connections_are_closed_rpc_030() {
+    let up = with(Limits { idle_timeout: SHORT, ..Limits::default() });
+    let mut fresh = up.address.connect();
+    let mut used = up.address.connect();
+    used.send(&call("supervisor.getPID", &[]));
+    assert_eq!(used.answer().status(), "200");
+    assert!(used.is_closed());
+    assert!(fresh.is_closed());
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_dropped() {
+    let up = Up::start(Setup {
+        limits: Limits { write_timeout: SHORT, connections: 1, ..Limits::default() },
+        daemon: std::sync::Arc::new(|request| match request {
+            upkeep_api::Request::ReadLog { .. } => Some(Ok(upkeep_api::Reply::Bytes(vec![b'x'; 32 << 20]))),
+            other => Some(crate::stub::plain(other)),
+        }),
+        ..Setup::default()
+    });
+    let mut stuck = up.address.connect();
+    stuck.send(&call("supervisor.readLog", &["0", "0"]));
+    // There is room for one: the next is served only when the first was dropped.
+    assert_eq!(up.address.ask(&call("supervisor.getPID", &[])).status(), "200");
+    assert!(stuck.rest().len() < 32 << 20);
+}
+
+#[test]
+fn a_crowd_of_idlers_makes_room() {
+    let limits = Limits { connections: 8, crowded_idle_timeout: SHORT, ..Limits::default() };
+    let up = with(limits);
+    let mut idle: Vec<Connection> = (0..8).map(|_| up.address.connect()).collect();
+    assert_eq!(up.address.ask(&call("supervisor.getPID", &[])).status(), "200");
+    // What is closed may be all of them or only some; nobody is closed in the middle of a request.
+    let closed = idle.iter_mut().take(1).filter_map(|one| one.is_closed().then_some(())).count();
+    assert_eq!(closed, 1);
+}
+
+#[test]
+fn at_the_end_idle_clients_are_closed_and_answers_go_out() {
+    let mut up = Up::start(Setup {
+        daemon: std::sync::Arc::new(|request| match request {
+            upkeep_api::Request::StopProcess { .. } => None,
+            other => Some(crate::stub::plain(other)),
+        }),
+        ..Setup::default()
+    });
+    let mut idle = up.address.connect();
+    idle.send(&call("supervisor.getPID", &[]));
+    assert_eq!(idle.answer().status(), "200");
+    let mut asking = up.address.connect();
+    asking.send(&call("supervisor.stopProcess", &["x"]));
+    up.held.recv_timeout(DEADLINE).expect("it is asked");
+    up.stop();
+    assert!(idle.is_closed());
+    let answer = asking.answer();
+    assert!(answer.body.contains("SHUTDOWN_STATE"), "{}", answer.body);
+    assert!(asking.is_closed());
+    up.join();
+    assert!(up.address.try_connect().is_err());
+}
+
+#[test]
+fn a_thousand_connections_leave_it_well() {
+    let up = Up::plain();
+    for _ in 0..1000 {
+        drop(up.address.connect());
+    }
+    let mut kept: Vec<Connection> = (0..100).map(|_| up.address.connect()).collect();
+    for connection in &mut kept {
+        connection.send(&call("supervisor.getPID", &[]));
+    }
+    for connection in &mut kept {
+        assert_eq!(connection.answer().status(), "200");
+    }
+}

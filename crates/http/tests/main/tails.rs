@@ -1,0 +1,147 @@
+//! Streaming tails.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use upkeep_api::{Channel, Fault, FaultCode, Reply, Request};
+use upkeep_http::Limits;
+
+use crate::client::{Connection, DEADLINE, call};
+use crate::stub::{Setup, Up};
+
+/// A server whose process `g:a` has a stdout log, in a folder of the test's own.
+fn with_log(path: &Path, limits: Limits) -> Up {
+    let path = path.to_owned();
+    Up::start(Setup {
+        daemon: Arc::new(move |request| {
+            Some(match request {
+                Request::LogPath { process } => match process {
+                    Some((name, Channel::Stdout)) if name == "g:a" => Ok(Reply::Path(path.clone())),
+                    Some((name, _)) => Err(Fault::about(FaultCode::BadName, name.clone())),
+                    None => Err(Fault::new(FaultCode::NoFile)),
+                },
+                other => crate::stub::plain(other),
+            })
+        }),
+        limits,
+        ..Setup::default()
+    })
+}
+
+fn append(path: &Path, text: &str) {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).expect("a log");
+    file.write_all(text.as_bytes()).expect("it takes it");
+}
+
+fn get(up: &Up, path: &str, version: &str) -> Connection {
+    let mut connection = up.address.connect();
+    connection.send(format!("GET {path} HTTP/{version}\r\n\r\n").as_bytes());
+    connection
+}
+
+fn chunk(text: &str) -> String {
+    format!("{:X}\r\n{text}\r\n", text.len())
+}
+
+#[test]
+fn a_log_is_followed_rpc_240_to_243() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    append(&log, &("x".repeat(1000) + &"y".repeat(1024)));
+    let up = with_log(&log, Limits::default());
+    let mut tail = get(&up, "/logtail/g%3Aa", "1.1");
+    let head = tail.until("\r\n\r\n");
+    for header in
+        ["X-Accel-Buffering: no", "Transfer-Encoding: chunked", "Content-Type: text/plain;charset=utf-8"]
+    {
+        assert!(head.contains(&format!("\r\n{header}\r\n")), "{head}");
+    }
+    assert_eq!(tail.until("y\r\n"), chunk(&"y".repeat(1024)));
+    append(&log, "one\n");
+    assert_eq!(tail.until("\n\r\n"), chunk("one\n"));
+    fs::rename(&log, folder.path().join("log.1")).expect("it is there");
+    append(&log, "two\n");
+    assert_eq!(tail.until("\n\r\n"), chunk("two\n"));
+    fs::write(&log, "").expect("it is there");
+    assert_eq!(tail.until("\n\r\n"), chunk("==> File truncated <==\n"));
+    append(&log, "three\n");
+    assert_eq!(tail.until("\n\r\n"), chunk("three\n"));
+}
+
+#[test]
+fn what_cannot_be_followed_rpc_244() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let up = with_log(&folder.path().join("missing"), Limits::default());
+    for path in [
+        "/logtail/g:a",
+        "/logtail/nope",
+        "/logtail/g:a/stderr",
+        "/logtail/g:a/x",
+        "/logtail/g:*",
+        "/mainlogtail",
+    ] {
+        assert_eq!(get(&up, path, "1.1").answer().status(), "404", "{path}");
+    }
+}
+
+/// An old client has no chunks: it gets the bytes as they come, and the end of the connection as their end.
+#[test]
+fn old_clients_are_not_made_to_wait_rpc_247() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    append(&log, "first\n");
+    let up = with_log(&log, Limits::default());
+    let mut tail = get(&up, "/logtail/g:a", "1.0");
+    let head = tail.until("\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.0 200 OK\r\n") && !head.contains("chunked"), "{head}");
+    assert_eq!(tail.until("\n"), "first\n");
+    append(&log, "second\n");
+    assert_eq!(tail.until("\n"), "second\n");
+    up.stop();
+    assert!(tail.is_closed());
+}
+
+#[test]
+fn it_ends_with_the_server() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    append(&log, "x");
+    let mut up = with_log(&log, Limits::default());
+    let mut tail = get(&up, "/logtail/g:a", "1.1");
+    tail.until("x\r\n");
+    up.stop();
+    assert_eq!(tail.rest(), "0\r\n\r\n");
+    up.join();
+}
+
+/// A client that goes away while the log is quiet is noticed: its place is free again.
+#[test]
+fn it_ends_with_the_client() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    append(&log, "x");
+    let up = with_log(&log, Limits { connections: 1, ..Limits::default() });
+    let mut tail = get(&up, "/logtail/g:a", "1.1");
+    tail.until("x\r\n");
+    drop(tail);
+    let begun = Instant::now();
+    assert_eq!(up.address.ask(&call("supervisor.getPID", &[])).status(), "200");
+    assert!(begun.elapsed() < DEADLINE / 2);
+}
+
+/// Much more than fits into any buffer arrives whole and in order.
+#[test]
+fn a_fast_log_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    append(&log, "");
+    let up = with_log(&log, Limits::default());
+    let mut tail = get(&up, "/logtail/g:a", "1.0");
+    tail.until("\r\n\r\n");
+    let lines: Vec<String> = (0..100_000).map(|number| format!("line {number}\n")).collect();
+    append(&log, &(lines.concat() + "end\n"));
+    assert_eq!(tail.until("end\n"), lines.concat() + "end\n");
+}
