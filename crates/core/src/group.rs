@@ -205,7 +205,10 @@ impl Supervisor {
             return id;
         };
         let Some(process) = self.processes.get_mut(&id) else { return id };
-        let kind = if change.everything { Kind::Restart } else { process.spec.change_to(&spec) };
+        // One that an earlier update is still stopping follows the latest wish once it has stopped.
+        let overtaken = process.after_stop != AfterStop::Stay;
+        let kind =
+            if change.everything || overtaken { Kind::Restart } else { process.spec.change_to(&spec) };
         match (kind, process.state.name()) {
             (Kind::None, _) => process.spec = spec,
             (Kind::Live, _) => {
