@@ -4,6 +4,9 @@
 //! its answer goes out. Each connection is a task of its own on the one thread, with limits on everything a peer can
 //! make it hold or wait for, so that no client can keep others from being served; no file is read on that thread.
 //!
+//! What it has to say goes through the `log` facade: a line's level is the facade's (trace is Supervisor's TRAC), but
+//! for the target `critical`, which is CRIT.
+//!
 //! - `server` accepts; `connection` runs one connection under its deadlines, which `progress` keeps; `stream` is the
 //!   socket beneath.
 //! - `route` checks the password and chooses who answers: `rpc`, `tail`, or nobody.

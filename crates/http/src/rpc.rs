@@ -1,5 +1,7 @@
 //! `/RPC2`: an XML-RPC call in, its answer out (RPC-002 … RPC-022).
 
+use std::sync::Arc;
+
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_LENGTH;
@@ -30,13 +32,33 @@ async fn call(connection: &Connection, request: Request<Incoming>) -> Result<Vec
         StatusCode::BAD_REQUEST
     })?;
     drop(body);
+    match carry_out(connection, method, params).await? {
+        Ok(value) => Ok(xmlrpc::encode_response(&value)),
+        Err(fault) => Ok(xmlrpc::encode_fault(fault.code.code(), &fault.to_string())),
+    }
+}
+
+/// Carries out the call in a task of its own: it goes on when its client goes (RPC-121), and a fault of ours in it
+/// is one client's error (RPC-015).
+async fn carry_out(
+    connection: &Connection,
+    method: String,
+    params: Vec<Value>,
+) -> Result<Result<Value, Fault>, StatusCode> {
     log::trace!("XML-RPC method called: {}()", one_line(&method));
-    let result = dispatch(&connection.service.handle, &connection.service.namespaces, &method, params).await;
+    let service = Arc::clone(&connection.service);
+    let name = method.clone();
+    let call = async move { dispatch(&service.handle, &service.namespaces, &name, params).await };
+    let result = tokio::spawn(call).await.map_err(|error| {
+        let method = verbs::quoted(&method);
+        log::error!(
+            target: "critical",
+            "Handling XML-RPC request with data {method} raised an unexpected exception: {error}"
+        );
+        StatusCode::INTERNAL_SERVER_ERROR
+    })?;
     log_result(&method, &result);
-    Ok(match result {
-        Ok(value) => xmlrpc::encode_response(&value),
-        Err(fault) => xmlrpc::encode_fault(fault.code.code(), &fault.to_string()),
-    })
+    Ok(result)
 }
 
 /// The request's body: its length told beforehand, within the limits, and complete in time.

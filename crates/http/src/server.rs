@@ -1,13 +1,15 @@
 //! Accepting connections, never more than can be served.
 
+use std::future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use upkeep_api::Handle;
 
@@ -76,34 +78,53 @@ impl Accepting {
     ) {
         let most = service.limits.connections.max(1);
         loop {
-            self.crowd.send_if_modified(|crowded| {
-                let now = connections.len() > most / 4 * 3;
-                std::mem::replace(crowded, now) != now
-            });
+            self.tell_crowd(connections.len() > most / 4 * 3);
+            let ready = connections.len() < most && self.failures.wait_until.is_none();
             tokio::select! {
-                // The guard that comes out must not live on while another branch waits: it cannot leave its thread.
-                () = async { drop(shutdown.wait_for(|&stop| stop).await) } => return,
-                Some(_) = connections.join_next() => {}
-                accepted = self.listener.accept(), if connections.len() < most => match accepted {
+                _ = shutdown.wait_for(|&stop| stop) => return,
+                Some(ended) = connections.join_next() => tell_panic(&ended),
+                accepted = self.listener.accept(), if ready => match accepted {
                     Ok((stream, peer)) => {
                         self.failures.pause = Duration::ZERO;
                         connections.spawn(connection::run(stream, peer, Arc::clone(service)));
                     }
-                    Err(error) => self.failed(&error).await,
+                    Err(error) => self.failed(&error),
                 },
+                () = reached(self.failures.wait_until) => self.failures.wait_until = None,
             }
         }
     }
 
+    fn tell_crowd(&self, now: bool) {
+        self.crowd.send_if_modified(|crowded| std::mem::replace(crowded, now) != now);
+    }
+
     /// Waits a little when there is nothing to accept a connection with: the socket stays readable meanwhile, and
     /// trying at once would burn the processor that could free something.
-    async fn failed(&mut self, error: &io::Error) {
+    fn failed(&mut self, error: &io::Error) {
+        let now = Instant::now();
         if let Some(pause) = self.failures.pause_after(error) {
-            if self.failures.may_complain(Instant::now()) {
+            self.failures.wait_until = Some(now + pause);
+            if self.failures.may_complain(now) {
                 log::error!("Server '{}' cannot accept connections: {error}", self.section);
             }
-            tokio::time::sleep(pause).await;
         }
+    }
+}
+
+async fn reached(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => future::pending().await,
+    }
+}
+
+/// A fault of ours ends one connection and nothing else.
+fn tell_panic(ended: &Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        log::error!(target: "critical", "A connection ended unexpectedly: {error}");
     }
 }
 
@@ -111,6 +132,8 @@ impl Accepting {
 #[derive(Debug, Default)]
 struct Failures {
     pause: Duration,
+    /// When to accept again; `None` is now.
+    wait_until: Option<Instant>,
     complained: Option<Instant>,
 }
 
@@ -143,9 +166,10 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 // Without it small answers wait for the acknowledgement of earlier ones.
-                stream.set_nodelay(true)?;
-                let peer = format!("{}:{}", peer.ip().to_canonical(), peer.port());
-                Ok((Stream::Tcp(stream), peer.into()))
+                // Where it cannot be had, they do, and are right all the same.
+                let _ = stream.set_nodelay(true);
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                Ok((Stream::Tcp(stream), peer.to_string().into()))
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What the log says. The logger is one for the whole process: each test looks for lines only it can cause.
 
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,14 @@ struct Journal(Mutex<Vec<(Level, String)>>);
 
 static JOURNAL: Journal = Journal(Mutex::new(Vec::new()));
 
+static ECHO: AtomicBool = AtomicBool::new(false);
+
+/// Shows errors on stderr, for a process that has nobody to look at its journal.
+pub(crate) fn echo_errors() {
+    ECHO.store(true, Ordering::Relaxed);
+    install();
+}
+
 impl Log for Journal {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
@@ -19,6 +29,9 @@ impl Log for Journal {
 
     fn log(&self, record: &Record<'_>) {
         let line = (record.level(), record.args().to_string());
+        if ECHO.load(Ordering::Relaxed) && line.0 == Level::Error {
+            writeln!(std::io::stderr(), "{}", line.1).expect("somebody reads it");
+        }
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 

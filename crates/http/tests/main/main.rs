@@ -3,6 +3,7 @@
 
 mod client;
 mod deadlines;
+mod descriptors;
 mod journal;
 mod parity;
 mod python;

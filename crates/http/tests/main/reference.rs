@@ -36,6 +36,7 @@ impl Reference {
             .args(["-n", "-c", "conf"])
             .current_dir(folder.path())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", supervisord.display()));
         let unix = Address::unix(&folder.path().join("sock"));

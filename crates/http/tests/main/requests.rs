@@ -167,6 +167,31 @@ fn control_characters_stay_readable_d_03() {
     assert!(answer.body.contains("<string>\u{fffd}[1mred\u{fffd}\u{fffd}</string>"), "{}", answer.body);
 }
 
+/// Whoever asked for several things and went away gets them all done.
+#[test]
+fn calls_go_on_without_their_client_rpc_121() {
+    let (gone, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let up = Up::start(Setup {
+        daemon: std::sync::Arc::new(move |request| match request {
+            upkeep_api::Request::GetPid => {
+                wait.lock().expect("it is whole").recv().expect("the test goes on");
+                Some(Ok(upkeep_api::Reply::Int(7)))
+            }
+            _ => None,
+        }),
+        ..Setup::default()
+    });
+    let calls = ["supervisor.getPID", "supervisor.getState"]
+        .map(|name| upkeep_api::xmlrpc::Value::record([("methodName", name.into())]));
+    let body = upkeep_api::xmlrpc::encode_call("system.multicall", &[calls.to_vec().into()]);
+    let mut connection = up.address.connect();
+    connection.send(&post(&body, ""));
+    drop(connection);
+    gone.send(()).expect("it waits");
+    assert_eq!(up.held.recv_timeout(crate::client::DEADLINE), Ok(upkeep_api::Request::GetState));
+}
+
 /// The daemon has gone, the server not yet.
 #[test]
 fn without_a_daemon_rpc_013() {
@@ -180,4 +205,47 @@ fn without_a_daemon_rpc_013() {
     assert!(answer.body.contains("SHUTDOWN_STATE"), "{}", answer.body);
     assert!(up.address.ask(&call("system.listMethods", &[])).body.contains("supervisor.getState"));
     assert_eq!(status_of(&up, "GET /mainlogtail HTTP/1.1\r\n\r\n"), "503");
+}
+
+/// Whatever comes, the connection ends in time and the next client is served.
+#[test]
+fn no_bytes_hurt() {
+    use proptest::test_runner::{Config, TestRunner};
+    let up = Up::plain();
+    let mut runner = TestRunner::new(Config::with_cases(200));
+    let sent = runner.run(&proptest::collection::vec(piece(), 0..12), |parts| {
+        let mut connection = up.address.connect();
+        connection.send(&parts.concat());
+        connection.socket.finish();
+        connection.rest();
+        let answer = up.address.ask(&call("supervisor.getPID", &[]));
+        proptest::prop_assert_eq!(answer.status(), "200");
+        Ok(())
+    });
+    assert_eq!(sent, Ok(()));
+}
+
+fn piece() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
+    use proptest::prelude::*;
+    let known = prop_oneof![
+        Just("GET / HTTP/1.1"),
+        Just("POST /RPC2 HTTP/1.1"),
+        Just("POST /RPC2 HTTP/1.0"),
+        Just("GET /logtail/"),
+        Just("\r\n"),
+        Just("\r\n\r\n"),
+        Just("\n"),
+        Just("Content-Length: 5\r\n"),
+        Just("Content-Length: 99999999999999999999\r\n"),
+        Just("Transfer-Encoding: chunked\r\n"),
+        Just("Connection: upgrade, close\r\nUpgrade: h2c\r\n"),
+        Just("Expect: 100-continue\r\n"),
+        Just("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        Just("CONNECT x:1 HTTP/1.1\r\n\r\n"),
+        Just("<a/>x"),
+    ];
+    prop_oneof![
+        4 => known.prop_map(|text| text.as_bytes().to_vec()),
+        1 => proptest::collection::vec(any::<u8>(), 0..20),
+    ]
 }
