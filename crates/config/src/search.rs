@@ -3,12 +3,63 @@
 use std::path::PathBuf;
 
 use crate::environment::Environment;
+use crate::python::path::{dirname, join};
 
-/// The first existing file of the search path of `program`; else every place that was looked at.
+/// The first existing file of the search path of `program`; relative places are named relatively.
 ///
 /// # Errors
-/// The places, in order.
+/// Every place that was looked at, in order.
 pub fn find_config(program: &str, env: &Environment) -> Result<PathBuf, Vec<PathBuf>> {
-    let _ = (program, env);
-    Err(Vec::new())
+    let places = places(program, env);
+    match places.iter().find(|place| env.cwd.join(place).exists()) {
+        Some(place) => Ok(place.clone()),
+        None => Err(places),
+    }
+}
+
+/// The path of a program that was called by `program`: found through PATH if that is a bare name, as the system found
+/// it. Supervisor's own messages and search path have it so.
+#[must_use]
+pub fn program_path(program: &str, env: &Environment) -> String {
+    if program.contains('/') {
+        return program.to_owned();
+    }
+    let directories =
+        env.var("PATH").unwrap_or_default().split(':').filter(|directory| !directory.is_empty());
+    directories
+        .map(|directory| join(directory, program))
+        .find(|path| env.cwd.join(path).is_file())
+        .unwrap_or_else(|| program.to_owned())
+}
+
+fn places(program: &str, env: &Environment) -> Vec<PathBuf> {
+    let path = program_path(program, env);
+    let root = dirname(dirname(&path));
+    vec![
+        PathBuf::from(join(root, "etc/supervisord.conf")),
+        PathBuf::from(join(root, "supervisord.conf")),
+        PathBuf::from("supervisord.conf"),
+        PathBuf::from("etc/supervisord.conf"),
+        PathBuf::from("/etc/supervisord.conf"),
+        PathBuf::from("/etc/supervisor/supervisord.conf"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_beside_the_program_then_here_then_in_etc_cfg_001() {
+        let home = tempfile::tempdir().unwrap();
+        let env = Environment { cwd: home.path().to_owned(), ..Environment::default() };
+        let program = home.path().join("bin/supervisord").to_string_lossy().into_owned();
+        let places = find_config(&program, &env).unwrap_err();
+        assert_eq!(places[0], home.path().join("etc/supervisord.conf"));
+        assert_eq!(places[1], home.path().join("supervisord.conf"));
+        assert_eq!(places[5], PathBuf::from("/etc/supervisor/supervisord.conf"));
+        std::fs::write(home.path().join("supervisord.conf"), "").unwrap();
+        assert_eq!(find_config(&program, &env), Ok(home.path().join("supervisord.conf")));
+        assert_eq!(find_config("supervisord", &env), Ok(PathBuf::from("supervisord.conf")));
+    }
 }

@@ -1,56 +1,219 @@
-//! Everything that was read to make a configuration.
+//! Everything that is read to make a configuration: the only place that touches configuration files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::command_line::CommandLine;
 use crate::diagnostic::{Diagnostic, LoadError};
 use crate::environment::Environment;
+use crate::expand::expand;
+use crate::ini::{self, Document, Place};
+use crate::names;
+use crate::python::path::{abspath, dirname, join};
+use crate::search::find_config;
+use crate::settings::{Level, Note};
+use crate::wildcard::glob;
+use crate::world::{Host, World};
 
 /// The files of a configuration and the surroundings they were read in. Making sense of them is [`crate::load`]'s.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sources {
-    env: Environment,
+    /// As given with `-c` or found: what messages call it (CFG-015).
+    pub(crate) name: String,
+    /// Where it is read from, whatever the working directory becomes (D-04).
+    pub(crate) path: PathBuf,
+    /// Whether it was searched for.
+    pub(crate) searched: bool,
+    pub(crate) main: Vec<u8>,
+    pub(crate) includes: Vec<Include>,
+    pub(crate) env: Environment,
 }
 
-/// Why a snapshot cannot be read back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SnapshotError {
-    /// It was written by a newer version.
-    #[error("the snapshot has version {0}, which is newer than this program")]
-    Version(u32),
-    /// It ends early or has a length that cannot be.
-    #[error("the snapshot is damaged")]
-    Damaged,
+/// One pattern of `[include] files` and what it matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Include {
+    /// Absolute.
+    pub(crate) pattern: String,
+    pub(crate) files: Vec<Included>,
+}
+
+/// A file that matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Included {
+    pub(crate) path: String,
+    /// `None` if it could not be read (CFG-072).
+    pub(crate) text: Option<Vec<u8>>,
+}
+
+/// A document made of sources, and all that could not be understood while merging them.
+pub(crate) struct Merged {
+    pub(crate) document: Document,
+    pub(crate) problems: Vec<Diagnostic>,
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Sources {
     /// Finds and reads the configuration file and all it includes.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// [`LoadError`]: there is no file, or it cannot be read or parsed (CFG-002, CFG-005 … CFG-007, section 2).
     pub fn read(cli: &CommandLine, env: Environment) -> Result<Self, LoadError> {
-        let _ = cli;
-        Ok(Self { env })
+        let (name, searched) = match &cli.configuration {
+            Some(name) => (name.clone(), false),
+            None => (search(&cli.program, &env)?, true),
+        };
+        let sources = Self::gather(name, searched, env)?;
+        sources.checked()
     }
 
-    /// Reads the same main file and what it includes now.
+    /// Reads the same main file again, and what it includes now.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// As [`Sources::read`].
     pub fn reread(&self) -> Result<Self, LoadError> {
-        Err(LoadError::one(Diagnostic::error("not yet")))
+        Self::gather_at(self.name.clone(), self.path.clone(), self.searched, self.env.clone())?.checked()
     }
 
-    /// A snapshot for [`Sources::from_bytes`].
+    /// What to say on stderr before anything else: that a privileged daemon searched for its file (CFG-004).
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        Vec::new()
+    pub fn start_warning(&self) -> Option<String> {
+        (self.searched && Host.uid() == 0).then(|| {
+            "UserWarning: Supervisord is running as root and it is searching for its configuration file in default \
+             locations (including its current working directory); you probably want to specify a \"-c\" argument \
+             specifying an absolute path to a configuration file for improved security."
+                .to_owned()
+        })
     }
 
-    /// Reads a snapshot back.
+    /// The main file's absolute path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads files, whether or not they can be understood.
     ///
     /// # Errors
-    /// [`SnapshotError`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let _ = bytes;
-        Err(SnapshotError::Damaged)
+    /// The main file cannot be read.
+    pub(crate) fn gather(name: String, searched: bool, env: Environment) -> Result<Self, LoadError> {
+        let path = PathBuf::from(abspath(&name, &env));
+        Self::gather_at(name, path, searched, env)
     }
+
+    fn gather_at(name: String, path: PathBuf, searched: bool, env: Environment) -> Result<Self, LoadError> {
+        let failed =
+            |what: &str| LoadError::one(Diagnostic::error(format!("could not {what} config file {name}")));
+        if !path.exists() {
+            return Err(failed("find"));
+        }
+        let main = fs::read(&path).map_err(|_| failed("read"))?;
+        let mut sources = Self { name, path, searched, main, includes: Vec::new(), env };
+        let merged = sources.merge();
+        if let Ok(patterns) = sources.patterns(&merged.document) {
+            sources.includes = patterns.into_iter().map(read_pattern).collect();
+        }
+        Ok(sources)
+    }
+
+    /// Fails on the first thing that Supervisor would stop at while reading.
+    fn checked(self) -> Result<Self, LoadError> {
+        match self.merge().problems.into_iter().next() {
+            Some(problem) => Err(LoadError::one(problem)),
+            None => Ok(self),
+        }
+    }
+
+    /// What `%(here)s` stands for in the main file (CFG-010).
+    pub(crate) fn here(&self) -> String {
+        dirname(&self.path.to_string_lossy()).to_owned()
+    }
+
+    /// The absolute patterns of `[include]` (CFG-064, CFG-065); none without the section.
+    fn patterns(&self, document: &Document) -> Result<Vec<String>, Diagnostic> {
+        let Some(section) = document.section("include") else { return Ok(Vec::new()) };
+        let located = |message: String, place: Place| {
+            let mut problem = Diagnostic::error(message).in_file(document.file(place));
+            problem.line = Some(place.line);
+            problem.section = Some("include".to_owned());
+            problem
+        };
+        let Some(entry) = document.entry(section, "files") else {
+            let message = ".ini file has [include] section, but no files setting";
+            return Err(located(message.to_owned(), section.place));
+        };
+        let here = self.here();
+        let layers = [
+            &names::environment(&self.env),
+            &names::texts(&[("here", &here), ("host_node_name", &self.env.hostname)]),
+        ];
+        let files = expand(&entry.value, &layers, "include.files").map_err(|wrong| {
+            let mut problem = located(wrong.message, entry.place);
+            problem.key = Some("files".to_owned());
+            problem.hint = wrong.hint;
+            problem
+        })?;
+        Ok(files
+            .split(crate::python::text::is_space)
+            .filter(|p| !p.is_empty())
+            .map(|p| join(&here, p))
+            .collect())
+    }
+
+    /// Merges the files into one document.
+    pub(crate) fn merge(&self) -> Merged {
+        let mut merged = Merged { document: Document::new(), problems: Vec::new(), notes: Vec::new() };
+        if let Err(problem) = ini::read(&mut merged.document, &self.name, &self.main) {
+            merged.problems.push(*problem);
+        }
+        if merged.document.section("include").is_some() {
+            merged.document.expand_here(&self.here());
+            match self.patterns(&merged.document) {
+                Ok(_) => self.includes.iter().for_each(|include| merged.include(include)),
+                Err(problem) => merged.problems.push(problem),
+            }
+        }
+        merged
+    }
+}
+
+impl Merged {
+    fn include(&mut self, include: &Include) {
+        if include.files.is_empty() {
+            let text = format!("No file matches via include \"{}\"", include.pattern);
+            self.notes.push(Note { level: Level::Warn, text });
+        }
+        for file in &include.files {
+            let text = format!("Included extra file \"{}\" during parsing", file.path);
+            self.notes.push(Note { level: Level::Info, text });
+            let Some(text) = &file.text else { continue };
+            if let Err(problem) = ini::read(&mut self.document, &file.path, text) {
+                self.problems.push(*problem);
+            }
+            self.document.expand_here(dirname(&file.path));
+        }
+    }
+}
+
+fn search(program: &str, env: &Environment) -> Result<String, LoadError> {
+    find_config(program, env).map(|path| path.to_string_lossy().into_owned()).map_err(|places| {
+        let places: Vec<String> = places.iter().map(|place| place.to_string_lossy().into_owned()).collect();
+        LoadError::one(Diagnostic::error(format!(
+            "No config file found at default paths ({}); use the -c option to specify a config file at a different \
+             path",
+            places.join(", ")
+        )))
+    })
+}
+
+fn read_pattern(pattern: String) -> Include {
+    let mut paths = glob(&pattern);
+    paths.sort_unstable();
+    let files = paths
+        .into_iter()
+        .map(|path| {
+            let text = fs::read(&path).ok();
+            Included { path, text }
+        })
+        .collect();
+    Include { pattern, files }
 }

@@ -1,0 +1,137 @@
+//! The INI dialect: from bytes to sections, every value with the file and line it was written at. Owns the rules of
+//! section 2 of the ledger; knows no option and expands nothing but `%(here)s` (CFG-074).
+
+mod decode;
+mod read;
+
+use std::collections::HashMap;
+
+pub(crate) use read::read;
+
+/// The section whose keys are defaults for all others (CFG-032).
+pub(crate) const DEFAULT: &str = "DEFAULT";
+
+/// Where something was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Index of the file in [`Document::files`].
+    pub(crate) file: usize,
+    /// From 1.
+    pub(crate) line: usize,
+}
+
+/// A key's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) value: String,
+    pub(crate) place: Place,
+    /// What an inline comment cut off a line of the value, if anything: for hints.
+    pub(crate) cut: bool,
+}
+
+/// A section: keys in the order they first appeared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Section {
+    pub(crate) name: String,
+    /// Where it first appeared (CFG-015).
+    pub(crate) place: Place,
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Section {
+    /// The section's own entry.
+    pub(crate) fn own(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    fn set(&mut self, new: Entry) {
+        match self.entries.iter_mut().find(|entry| entry.key == new.key) {
+            Some(entry) => *entry = new,
+            None => self.entries.push(new),
+        }
+    }
+}
+
+/// All files of a configuration, merged (CFG-031).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Document {
+    /// Names of the files, the main one first.
+    pub(crate) files: Vec<String>,
+    /// In the order they first appeared; without `[DEFAULT]`.
+    pub(crate) sections: Vec<Section>,
+    /// `[DEFAULT]`.
+    pub(crate) defaults: Section,
+    index: HashMap<String, usize>,
+}
+
+impl Document {
+    /// Nothing yet.
+    pub(crate) fn new() -> Self {
+        let place = Place { file: 0, line: 0 };
+        Self {
+            files: Vec::new(),
+            sections: Vec::new(),
+            defaults: Section { name: DEFAULT.to_owned(), place, entries: Vec::new() },
+            index: HashMap::new(),
+        }
+    }
+
+    /// The section of this name.
+    pub(crate) fn section(&self, name: &str) -> Option<&Section> {
+        self.index.get(name).map(|&at| &self.sections[at])
+    }
+
+    /// A section's value, or its default from `[DEFAULT]`.
+    pub(crate) fn entry<'a>(&'a self, section: &'a Section, key: &str) -> Option<&'a Entry> {
+        section.own(key).or_else(|| self.defaults.own(key))
+    }
+
+    /// The name of a place's file.
+    pub(crate) fn file(&self, place: Place) -> &str {
+        self.files.get(place.file).map_or("", String::as_str)
+    }
+
+    /// Puts the directory of a file in for `%(here)s` wherever it still stands, as reading includes does (CFG-074).
+    /// A default that holds it becomes the section's own key.
+    pub(crate) fn expand_here(&mut self, here: &str) {
+        const HERE: &str = "%(here)s";
+        for section in &mut self.sections {
+            for default in self.defaults.entries.iter().filter(|default| default.value.contains(HERE)) {
+                if section.own(&default.key).is_none() {
+                    section.entries.push(default.clone());
+                }
+            }
+            for entry in section.entries.iter_mut().filter(|entry| entry.value.contains(HERE)) {
+                entry.value = entry.value.replace(HERE, here);
+            }
+        }
+    }
+
+    fn open(&mut self, name: &str, place: Place) -> Target {
+        if let Some(&at) = self.index.get(name) {
+            return Target::Section(at);
+        }
+        if name == DEFAULT {
+            return Target::Defaults;
+        }
+        let at = self.sections.len();
+        self.index.insert(name.to_owned(), at);
+        self.sections.push(Section { name: name.to_owned(), place, entries: Vec::new() });
+        Target::Section(at)
+    }
+
+    fn target(&mut self, target: Target) -> &mut Section {
+        match target {
+            Target::Defaults => &mut self.defaults,
+            Target::Section(at) => &mut self.sections[at],
+        }
+    }
+}
+
+/// The section that lines go to.
+#[derive(Clone, Copy, Debug)]
+enum Target {
+    Defaults,
+    Section(usize),
+}

@@ -1,0 +1,139 @@
+//! `[supervisord]`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::scope::Scope;
+use super::{At, Loader};
+use crate::command_line::CommandLine;
+use crate::diagnostic::Diagnostic;
+use crate::expand::expand_again;
+use crate::ini::{Place, Section};
+use crate::names;
+use crate::options::SectionKind;
+use crate::python::path::normalize;
+use crate::python::percent::Value;
+use crate::settings::{Level, LogFile, Orphans, Settings};
+use crate::value::{self, Machine, pairs};
+use crate::world::User;
+
+/// Stands in for a missing section, so that the rest can be checked.
+static MISSING: Section =
+    Section { name: String::new(), place: Place { file: 0, line: 0 }, entries: Vec::new() };
+
+impl<'a> Loader<'a> {
+    fn daemon_scope(&mut self) -> Scope<'_, 'a> {
+        let section = self.document.section("supervisord").unwrap_or(&MISSING);
+        let names = self.here_names();
+        self.scope(section, SectionKind::Supervisord, names)
+    }
+
+    /// Every key in Supervisor's order, then the command line over it (CFG-402). Which user `user` names is looked at
+    /// when all else is right: its text comes second.
+    pub(super) fn settings(&mut self, cli: &CommandLine) -> (Settings, Option<String>) {
+        let machine = self.machine;
+        let mut scope = self.daemon_scope();
+        let minfds = scope.read("minfds", value::integer).unwrap_or_default();
+        let minprocs = scope.read("minprocs", value::integer).unwrap_or_default();
+        let directory = scope.read("directory", |text| machine.directory(text));
+        let user = scope.text("user").ok().flatten();
+        let umask = scope.read("umask", value::octal).unwrap_or_default();
+        let logfile = scope.read("logfile", |text| machine.path(text)).unwrap_or_default();
+        let logfile_maxbytes = scope.read("logfile_maxbytes", value::bytes).unwrap_or_default();
+        let logfile_backups = scope.read("logfile_backups", value::integer).unwrap_or_default();
+        let loglevel = scope.read("loglevel", value::level).unwrap_or(Level::Info);
+        let pidfile = scope.read("pidfile", |text| machine.path(text)).unwrap_or_default();
+        let identifier = scope.string("identifier").unwrap_or_default();
+        let nodaemon = scope.read("nodaemon", value::boolean).unwrap_or_default();
+        let silent = scope.read("silent", value::boolean).unwrap_or_default();
+        let childlogdir = scope.read("childlogdir", |text| machine.directory(text));
+        let nocleanup = scope.read("nocleanup", value::boolean).unwrap_or_default();
+        let strip_ansi = scope.read("strip_ansi", value::boolean).unwrap_or_default();
+        let environment = scope.daemon_environment();
+        let strict_update = scope.read("strict_update", value::boolean).unwrap_or_default();
+        let orphans = scope.read("orphans", value::orphans).unwrap_or(Orphans::Stop);
+        self.extend_environment(&environment);
+        let absolute = |path: &str| PathBuf::from(normalize(path, machine.env, machine.world));
+        let logfile = cli.logfile.clone().unwrap_or(logfile);
+        let settings = Settings {
+            logfile: if logfile == "syslog" { LogFile::Syslog } else { LogFile::Path(absolute(&logfile)) },
+            logfile_maxbytes: cli.logfile_maxbytes.unwrap_or(logfile_maxbytes),
+            logfile_backups: cli.logfile_backups.unwrap_or(logfile_backups),
+            loglevel: cli.loglevel.unwrap_or(loglevel),
+            pidfile: absolute(cli.pidfile.as_ref().unwrap_or(&pidfile)),
+            identifier: cli.identifier.clone().unwrap_or(identifier),
+            nodaemon: cli.nodaemon || nodaemon,
+            silent: cli.silent || silent,
+            minfds: cli.minfds.unwrap_or(minfds),
+            minprocs: cli.minprocs.unwrap_or(minprocs),
+            umask: cli.umask.unwrap_or(umask),
+            directory: cli.directory.clone().or(directory).map(PathBuf::from),
+            user: None,
+            childlogdir: cli
+                .childlogdir
+                .clone()
+                .or(childlogdir)
+                .map_or_else(|| temporary(machine), PathBuf::from),
+            nocleanup: cli.nocleanup || nocleanup,
+            strip_ansi: cli.strip_ansi || strip_ansi,
+            environment,
+            strict_update,
+            orphans,
+        };
+        (settings, user)
+    }
+
+    fn extend_environment(&mut self, variables: &BTreeMap<String, String>) {
+        let new = variables.iter().map(|(name, value)| (names::variable(name), Value::Text(value.clone())));
+        self.environment.extend(new);
+    }
+
+    /// `user`, from the command line or the file (CFG-049, CFG-083).
+    pub(super) fn daemon_user(&mut self, cli: &CommandLine, written: Option<&str>) -> Option<User> {
+        let machine = self.machine;
+        match (&cli.user, written) {
+            (Some(name), _) => match machine.user(name) {
+                Ok(user) => Some(user),
+                Err(wrong) => {
+                    self.problems.push(Diagnostic::error(wrong.message));
+                    None
+                }
+            },
+            (None, Some(text)) => self.daemon_scope().convert("user", text, |text| machine.user(text)),
+            (None, None) => None,
+        }
+    }
+
+    /// Tells what an `environment` value may not mean what it was meant to (D-36).
+    pub(super) fn doubt_environment(&mut self, doubt: Option<String>, at: &At) {
+        if let Some(doubt) = doubt {
+            let message = format!("[{}] environment: {doubt}", at.section);
+            self.doubt(Level::Warn, message.into(), at);
+        }
+    }
+}
+
+impl Scope<'_, '_> {
+    /// Expanded twice (CFG-062).
+    fn daemon_environment(&mut self) -> BTreeMap<String, String> {
+        let Some(text) = self.string("environment") else { return BTreeMap::new() };
+        let host = names::texts(&[("host_node_name", &self.loader.machine.env.hostname)]);
+        let text = expand_again(text, &[&self.loader.environment, &self.names, &host], "environment");
+        let Some(found) = self.convert("environment", &text, pairs) else { return BTreeMap::new() };
+        let at = self.at("environment");
+        self.loader.doubt_environment(found.doubt, &at);
+        found.pairs
+    }
+}
+
+/// Where Python would put temporary files (CFG-093).
+fn temporary(machine: Machine<'_>) -> PathBuf {
+    let variables = ["TMPDIR", "TEMP", "TMP"].into_iter().filter_map(|name| machine.env.var(name));
+    let usual = ["/tmp", "/var/tmp", "/usr/tmp"];
+    variables
+        .filter(|directory| !directory.is_empty())
+        .chain(usual)
+        .map(|directory| machine.env.cwd.join(directory))
+        .find(|directory| machine.world.is_dir(directory))
+        .unwrap_or_else(|| machine.env.cwd.clone())
+}

@@ -1,0 +1,205 @@
+//! From sources to a typed configuration: walks the sections in Supervisor's order (CFG-013), and goes on after an
+//! error, so that all of them are known at the end and the first is the one Supervisor would have stopped at.
+
+mod daemon;
+mod fcgi;
+mod group;
+mod listener;
+mod plugin;
+mod process;
+mod program;
+pub(crate) mod scope;
+mod server;
+mod unknown;
+
+use upkeep_core::spec::GroupSpec;
+
+use crate::command_line::CommandLine;
+use crate::diagnostic::{Diagnostic, LoadError, Severity};
+use crate::environment::Environment;
+use crate::expand::Names;
+use crate::ini::{Document, Place, Section};
+use crate::names;
+use crate::options::SectionKind;
+use crate::settings::{Config, Level, Note};
+use crate::sources::Sources;
+use crate::value::{Machine, Wrong};
+use crate::world::World;
+use scope::Scope;
+
+/// Makes sense of what was read.
+///
+/// # Errors
+/// [`LoadError`] with every error; the first is Supervisor's.
+pub fn load(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Result<Config, LoadError> {
+    let walked = walk(sources, cli, world);
+    let errors: Vec<Diagnostic> =
+        walked.problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect();
+    match errors.first() {
+        Some(first) => Err(LoadError { message: first.message.clone(), diagnostics: errors }),
+        None => Ok(walked.config),
+    }
+}
+
+/// A configuration and everything that is wrong with it; without errors it is complete.
+pub(crate) struct Walked {
+    pub(crate) config: Config,
+    pub(crate) problems: Vec<Diagnostic>,
+}
+
+/// Reads everything there is to read.
+pub(crate) fn walk(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Walked {
+    let merged = sources.merge();
+    let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), world);
+    loader.problems = merged.problems;
+    for note in merged.notes {
+        loader.said(note);
+    }
+    loader.require_section("supervisord");
+    let (mut settings, user) = loader.settings(cli);
+    let rpc_interfaces = loader.rpc_interfaces();
+    let groups = loader.groups(&settings.environment);
+    let servers = loader.servers();
+    if !servers.is_empty() {
+        loader.check_rpc_interfaces(&rpc_interfaces);
+    }
+    settings.user = loader.daemon_user(cli, user.as_deref());
+    loader.unknown();
+    let notes = std::mem::take(&mut loader.notes);
+    Walked { config: Config { settings, servers, groups, rpc_interfaces, notes }, problems: loader.problems }
+}
+
+/// Where a problem is.
+#[derive(Clone, Debug)]
+pub(crate) struct At {
+    pub(crate) section: String,
+    pub(crate) key: Option<String>,
+    pub(crate) place: Place,
+}
+
+impl At {
+    pub(crate) fn section(section: &Section) -> Self {
+        Self { section: section.name.clone(), key: None, place: section.place }
+    }
+}
+
+/// What a walk over a document knows and has found so far.
+pub(crate) struct Loader<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) machine: Machine<'a>,
+    /// `%(here)s` of the main file.
+    pub(crate) here: String,
+    /// `ENV_X`: of the environment, and of `[supervisord] environment` once that is read (CFG-061).
+    pub(crate) environment: Names,
+    pub(crate) problems: Vec<Diagnostic>,
+    pub(crate) notes: Vec<Note>,
+}
+
+impl<'a> Loader<'a> {
+    pub(crate) fn new(
+        document: &'a Document,
+        env: &'a Environment,
+        here: String,
+        world: &'a dyn World,
+    ) -> Self {
+        Self {
+            document,
+            machine: Machine { env, world },
+            here,
+            environment: names::environment(env),
+            problems: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// CFG-011, CFG-130.
+    pub(crate) fn require_section(&mut self, name: &str) {
+        if self.document.section(name).is_none() {
+            let mut problem = Diagnostic::error(format!(".ini file does not include {name} section"));
+            problem.file = self.document.files.first().cloned();
+            problem.hint = Some(format!("add a line [{name}]"));
+            self.problems.push(problem);
+        }
+    }
+
+    /// Reading of one section; `names` are those beyond `ENV_X`.
+    pub(crate) fn scope(&mut self, section: &'a Section, rows: SectionKind, names: Names) -> Scope<'_, 'a> {
+        Scope { loader: self, section, rows, names, in_context: false }
+    }
+
+    /// The name `here` and what it stands for.
+    pub(crate) fn here_names(&self) -> Names {
+        names::texts(&[("here", &self.here)])
+    }
+
+    /// Sections whose names begin so, in order (CFG-031).
+    fn sections(&self, prefix: &str) -> Vec<&'a Section> {
+        let document: &'a Document = self.document;
+        document.sections.iter().filter(|section| section.name.starts_with(prefix)).collect()
+    }
+
+    fn diagnostic(&self, severity: Severity, wrong: Wrong, at: &At) -> Diagnostic {
+        Diagnostic {
+            severity,
+            message: wrong.message,
+            file: Some(self.document.file(at.place).to_owned()),
+            line: Some(at.place.line),
+            section: Some(at.section.clone()),
+            key: at.key.clone(),
+            hint: wrong.hint,
+        }
+    }
+
+    /// An error. Of several about one value the first counts: some are read twice, others once per process.
+    pub(crate) fn error(&mut self, wrong: Wrong, at: &At) {
+        self.add(Severity::Error, wrong, at);
+    }
+
+    fn add(&mut self, severity: Severity, wrong: Wrong, at: &At) -> bool {
+        let new = self.diagnostic(severity, wrong, at);
+        let known = self.problems.iter().any(|old| {
+            let same_place = (&old.file, old.line, &old.key) == (&new.file, new.line, &new.key);
+            let same_matter = new.key.is_some() || old.message == new.message;
+            old.severity == severity && same_place && same_matter
+        });
+        if !known {
+            self.problems.push(new);
+        }
+        !known
+    }
+
+    /// A line of Supervisor's own for the log; a warning in reports if it is one.
+    fn said(&mut self, note: Note) {
+        if note.level <= Level::Warn {
+            let mut problem = Diagnostic::error(note.text.clone());
+            problem.severity = Severity::Warning;
+            self.problems.push(problem);
+        }
+        self.notes.push(note);
+    }
+
+    /// A warning in Supervisor's words: logged without its place.
+    pub(crate) fn warn(&mut self, text: String, at: &At) {
+        if self.add(Severity::Warning, text.clone().into(), at) {
+            self.notes.push(Note { level: Level::Warn, text });
+        }
+    }
+
+    /// A doubt of our own: logged with its place.
+    pub(crate) fn doubt(&mut self, level: Level, wrong: Wrong, at: &At) {
+        if !self.add(Severity::Warning, wrong.clone(), at) {
+            return;
+        }
+        let mut text = format!("{} ({}:{})", wrong.message, self.document.file(at.place), at.place.line);
+        if let Some(hint) = wrong.hint {
+            text.push_str("; ");
+            text.push_str(&hint);
+        }
+        self.notes.push(Note { level, text });
+    }
+}
+
+/// By priority, then name; equals keep their order (CFG-196).
+fn sort_groups(groups: &mut [GroupSpec]) {
+    groups.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
+}

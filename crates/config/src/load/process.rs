@@ -1,0 +1,176 @@
+//! The keys that are read anew for every process of a section (CFG-059).
+
+use std::collections::BTreeMap;
+
+use upkeep_core::spec::{LogTarget, OutputSpec, ProcessSpec};
+
+use super::scope::Scope;
+use crate::expand::expand_again;
+use crate::names;
+use crate::python::percent::Value;
+use crate::value::{self, Wrong, pairs};
+
+/// How many processes a section has.
+pub(super) struct Copies {
+    /// The first `process_num`.
+    pub(super) first: i64,
+    /// Zero or less: none.
+    pub(super) count: i64,
+    /// `process_name`, unexpanded.
+    pub(super) name: String,
+}
+
+/// The names of one output channel's keys.
+struct Channel {
+    logfile: &'static str,
+    backups: &'static str,
+    maxbytes: &'static str,
+    syslog: &'static str,
+}
+
+const STDOUT: Channel = Channel {
+    logfile: "stdout_logfile",
+    backups: "stdout_logfile_backups",
+    maxbytes: "stdout_logfile_maxbytes",
+    syslog: "stdout_syslog",
+};
+
+const STDERR: Channel = Channel {
+    logfile: "stderr_logfile",
+    backups: "stderr_logfile_backups",
+    maxbytes: "stderr_logfile_maxbytes",
+    syslog: "stderr_syslog",
+};
+
+impl Scope<'_, '_> {
+    /// Every process; stops after the first that is wrong, since the others are wrong alike.
+    pub(super) fn each(&mut self, base: &ProcessSpec, copies: &Copies) -> Vec<ProcessSpec> {
+        let mut processes = Vec::new();
+        let errors = self.loader.problems.len();
+        for number in 0..copies.count.max(0) {
+            let process = self.process(base, copies, copies.first.saturating_add(number));
+            if self.loader.problems.len() > errors && number > 0 {
+                break;
+            }
+            processes.extend(process);
+        }
+        processes
+    }
+
+    fn process(&mut self, base: &ProcessSpec, copies: &Copies, number: i64) -> Option<ProcessSpec> {
+        let mut spec = base.clone();
+        self.begin(copies, number);
+        spec.environment = self.process_environment();
+        spec.directory = self.string("directory");
+        self.output(&mut spec.stdout, &STDOUT);
+        self.output(&mut spec.stderr, &STDERR);
+        if spec.redirect_stderr {
+            self.drop_stderr(&mut spec.stderr);
+        }
+        spec.command = self.command()?;
+        match self.expand(&copies.name, "process_name") {
+            Ok(name) => spec.name = name,
+            Err(wrong) => {
+                self.fail("process_name", wrong);
+            }
+        }
+        Some(spec)
+    }
+
+    /// The names of one process. What an earlier process's `environment` added stays, unless the daemon has it too.
+    fn begin(&mut self, copies: &Copies, number: i64) {
+        let environment = &self.loader.environment;
+        self.names.retain(|name, _| !environment.contains_key(name));
+        self.names.insert("process_num".to_owned(), Value::Int(number));
+        self.names.insert("numprocs".to_owned(), Value::Int(copies.count));
+    }
+
+    /// The program's own variables, which the keys after it can use (CFG-059).
+    fn process_environment(&mut self) -> BTreeMap<String, String> {
+        let raw = self.raw("environment").unwrap_or_default();
+        let text = match self.expand(&raw, "environment") {
+            Ok(text) => text,
+            Err(wrong) => {
+                self.fail("environment", wrong);
+                return BTreeMap::new();
+            }
+        };
+        let Some(found) = self.convert("environment", &text, pairs) else { return BTreeMap::new() };
+        for (name, value) in &found.pairs {
+            self.names.insert(names::variable(name), Value::Text(value.clone()));
+        }
+        let at = self.at("environment");
+        self.loader.doubt_environment(found.doubt, &at);
+        found.pairs
+    }
+
+    fn output(&mut self, output: &mut OutputSpec, channel: &Channel) {
+        let target = self.log_target(channel);
+        output.backups = self.read(channel.backups, value::integer).unwrap_or(output.backups);
+        output.maxbytes = self.read(channel.maxbytes, value::bytes).unwrap_or(output.maxbytes);
+        output.syslog = self.read(channel.syslog, value::boolean).unwrap_or_default();
+        match target {
+            Some(target) => output.target = target,
+            None => self.deprecated_syslog(output, channel),
+        }
+        if output.target == LogTarget::Auto && output.maxbytes == 0 {
+            let text = format!(
+                "For [{}], AUTO logging used for {} without rollover, set maxbytes > 0 to avoid filling up filesystem \
+                 unintentionally",
+                self.section.name, channel.logfile
+            );
+            let at = self.at(channel.maxbytes);
+            self.loader.warn(text, &at);
+        }
+    }
+
+    /// `None` for the deprecated `syslog`. Expanded twice (CFG-062).
+    fn log_target(&mut self, channel: &Channel) -> Option<LogTarget> {
+        let text = match self.text(channel.logfile) {
+            Ok(Some(text)) => text,
+            Ok(None) | Err(_) => return Some(LogTarget::Auto),
+        };
+        let text = expand_again(text, &[&self.loader.environment, &self.names], channel.logfile);
+        let machine = self.loader.machine;
+        self.convert(channel.logfile, &text, |text| machine.log_target(text)).unwrap_or(Some(LogTarget::Auto))
+    }
+
+    /// CFG-164.
+    fn deprecated_syslog(&mut self, output: &mut OutputSpec, channel: &Channel) {
+        output.target = LogTarget::None;
+        output.syslog = true;
+        let text = format!(
+            "For [{}], {}=syslog but this is deprecated and will be removed.  Use {}=true to enable syslog instead.",
+            self.section.name, channel.logfile, channel.syslog
+        );
+        let at = self.at(channel.logfile);
+        self.loader.warn(text, &at);
+    }
+
+    /// CFG-157, CFG-166.
+    fn drop_stderr(&mut self, output: &mut OutputSpec) {
+        if matches!(output.target, LogTarget::File(_)) {
+            let text = format!(
+                "For [{}], redirect_stderr=true but stderr_logfile has also been set to a filename, the filename has \
+                 been ignored",
+                self.section.name
+            );
+            let at = self.at("stderr_logfile");
+            self.loader.warn(text, &at);
+        }
+        output.target = LogTarget::None;
+    }
+
+    /// CFG-140.
+    fn command(&mut self) -> Option<String> {
+        match self.text("command") {
+            Ok(Some(command)) => Some(command),
+            Err(_) => None,
+            Ok(None) => {
+                let message = format!("program section {} does not specify a command", self.section.name);
+                self.fail("command", Wrong::new(message, "add command=PROGRAM ARGUMENTS"));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Reading of one section's keys: the raw value or its row's default, expanded, then converted.
+
+use super::{At, Loader};
+use crate::expand::{Names, expand};
+use crate::ini::{Entry, Section};
+use crate::options::SectionKind;
+use crate::python::repr::py_repr;
+use crate::value::{Read, Wrong};
+
+/// A value was wrong, and that has been reported.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reported;
+
+/// One section being read.
+pub(crate) struct Scope<'l, 'a> {
+    pub(crate) loader: &'l mut Loader<'a>,
+    pub(crate) section: &'a Section,
+    /// Whose rows give the defaults.
+    pub(crate) rows: SectionKind,
+    /// What can be expanded beyond `ENV_X`.
+    pub(crate) names: Names,
+    /// Whether errors end with the section and its file (CFG-014).
+    pub(crate) in_context: bool,
+}
+
+impl<'a> Scope<'_, 'a> {
+    /// A key's entry, the section's own or a default of `[DEFAULT]`.
+    pub(crate) fn entry(&self, key: &str) -> Option<&'a Entry> {
+        self.loader.document.entry(self.section, key)
+    }
+
+    /// What is written, unexpanded; the row's default if nothing is.
+    pub(crate) fn raw(&self, key: &str) -> Option<String> {
+        let written = self.entry(key).map(|entry| entry.value.clone());
+        written.or_else(|| self.rows.row(key)?.default.map(str::to_owned))
+    }
+
+    /// Where a key stands, or the section if it does not.
+    pub(crate) fn at(&self, key: &str) -> At {
+        At {
+            section: self.section.name.clone(),
+            key: Some(key.to_owned()),
+            place: self.entry(key).map_or(self.section.place, |entry| entry.place),
+        }
+    }
+
+    /// Reports an error about a key.
+    pub(crate) fn fail(&mut self, key: &str, wrong: impl Into<Wrong>) -> Reported {
+        let mut wrong = wrong.into();
+        if self.in_context {
+            let file = py_repr(self.loader.document.file(self.section.place));
+            wrong.message =
+                format!("{} in section {} (file: {file})", wrong.message, py_repr(&self.section.name));
+        }
+        let at = self.at(key);
+        self.loader.error(wrong, &at);
+        Reported
+    }
+
+    /// Expands a text with all names there are.
+    pub(crate) fn expand(&self, text: &str, label: &str) -> Read<String> {
+        expand(text, &[&self.loader.environment, &self.names], label)
+    }
+
+    /// A key's text, expanded; `None` if it is not written.
+    ///
+    /// # Errors
+    /// It cannot be expanded.
+    pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>, Reported> {
+        let Some(entry) = self.entry(key) else { return Ok(None) };
+        let label = format!("{}.{key}", self.section.name);
+        match self.expand(&entry.value, &label) {
+            Ok(text) => Ok(Some(text)),
+            Err(wrong) => Err(self.fail(key, wrong)),
+        }
+    }
+
+    /// A key's value, or that of its row's default; `None` if there is neither, or if it is wrong.
+    pub(crate) fn read<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Read<T>) -> Option<T> {
+        match self.text(key) {
+            Err(Reported) => None,
+            Ok(None) => self.rows.row(key)?.default.and_then(|default| parse(default).ok()),
+            Ok(Some(text)) => self.convert(key, &text, parse),
+        }
+    }
+
+    /// Converts a key's text; `None` if it is wrong.
+    pub(crate) fn convert<T>(
+        &mut self,
+        key: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Read<T>,
+    ) -> Option<T> {
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(wrong) => {
+                self.fail(key, wrong);
+                None
+            }
+        }
+    }
+
+    /// A key that takes any text, or its default.
+    pub(crate) fn string(&mut self, key: &str) -> Option<String> {
+        self.read(key, |text| Ok(text.to_owned()))
+    }
+}

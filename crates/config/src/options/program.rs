@@ -1,0 +1,88 @@
+//! `[program:x]`; event listeners and FastCGI programs have these too.
+
+use super::{Effect, Kind, OptionRow};
+
+pub(super) const PROGRAM: &[OptionRow] = &[
+    OptionRow::without_default("command", Kind::Command, "/bin/cat", "the program and its arguments")
+        .effect(Effect::Restart),
+    OptionRow::new("process_name", Kind::Text, "%(program_name)s", "name of each process; see numprocs")
+        .effect(Effect::Restart),
+    OptionRow::new("numprocs", Kind::Integer, "1", "copies; above 1, process_name must hold %(process_num)s")
+        .effect(Effect::Live),
+    OptionRow::new("numprocs_start", Kind::Integer, "0", "process_num of the first copy")
+        .effect(Effect::Live),
+    OptionRow::new("priority", Kind::Integer, "999", "lower starts first and stops last")
+        .effect(Effect::Live),
+    OptionRow::new("autostart", Kind::Boolean, "true", "start together with the daemon").effect(Effect::Live),
+    OptionRow::new(
+        "autorestart",
+        Kind::Autorestart,
+        "unexpected",
+        "start again after an exit: true, false, unexpected",
+    )
+    .effect(Effect::Live),
+    OptionRow::new("startsecs", Kind::Seconds, "1", "seconds it must stay up to count as started")
+        .effect(Effect::NextStart),
+    OptionRow::new("startretries", Kind::Integer, "3", "failed starts in a row before it is given up")
+        .effect(Effect::Live),
+    OptionRow::new("exitcodes", Kind::ExitCodes, "0", "exit codes that are expected").effect(Effect::Live),
+    OptionRow::new("stopsignal", Kind::Signal, "TERM", "the signal that asks it to stop")
+        .effect(Effect::Live),
+    OptionRow::new("stopwaitsecs", Kind::Seconds, "10", "seconds between the stop signal and SIGKILL")
+        .effect(Effect::Live),
+    OptionRow::new("stopasgroup", Kind::Boolean, "false", "send the stop signal to its whole process group")
+        .effect(Effect::Live),
+    OptionRow::without_default(
+        "killasgroup",
+        Kind::Boolean,
+        "false",
+        "send SIGKILL to its whole process group",
+    )
+    .effect(Effect::Live),
+    OptionRow::without_default("user", Kind::User, "nobody", "user to run it as").effect(Effect::Restart),
+    OptionRow::new("redirect_stderr", Kind::Boolean, "false", "send stderr where stdout goes")
+        .effect(Effect::Restart),
+    OptionRow::new("stdout_logfile", Kind::LogTarget, "AUTO", "file for stdout; NONE for no log")
+        .sample("/tmp/app.log")
+        .effect(Effect::Live),
+    OptionRow::new("stdout_logfile_maxbytes", Kind::Bytes, "50MB", "rotate at this size; 0 never")
+        .effect(Effect::Live),
+    OptionRow::new("stdout_logfile_backups", Kind::Integer, "10", "rotated files that are kept")
+        .effect(Effect::Live),
+    OptionRow::new(
+        "stdout_capture_maxbytes",
+        Kind::Bytes,
+        "0",
+        "bytes kept between communication tags; 0 is off",
+    )
+    .effect(Effect::Live),
+    OptionRow::new("stdout_events_enabled", Kind::Boolean, "false", "send an event for what is written")
+        .effect(Effect::Live),
+    OptionRow::new("stdout_syslog", Kind::Boolean, "false", "also send every line to the system's log")
+        .effect(Effect::Live),
+    OptionRow::new("stderr_logfile", Kind::LogTarget, "AUTO", "file for stderr; NONE for no log")
+        .sample("/tmp/app.err")
+        .effect(Effect::Live),
+    OptionRow::new("stderr_logfile_maxbytes", Kind::Bytes, "50MB", "rotate at this size; 0 never")
+        .effect(Effect::Live),
+    OptionRow::new("stderr_logfile_backups", Kind::Integer, "10", "rotated files that are kept")
+        .effect(Effect::Live),
+    OptionRow::new(
+        "stderr_capture_maxbytes",
+        Kind::Bytes,
+        "0",
+        "bytes kept between communication tags; 0 is off",
+    )
+    .effect(Effect::Live),
+    OptionRow::new("stderr_events_enabled", Kind::Boolean, "false", "send an event for what is written")
+        .effect(Effect::Live),
+    OptionRow::new("stderr_syslog", Kind::Boolean, "false", "also send every line to the system's log")
+        .effect(Effect::Live),
+    OptionRow::without_default("directory", Kind::Text, "/tmp", "working directory").effect(Effect::Restart),
+    OptionRow::without_default("umask", Kind::Octal, "022", "file mode mask").effect(Effect::Restart),
+    OptionRow::new("environment", Kind::Pairs, "", "variables, over those of [supervisord]")
+        .sample("A=\"1\",B=\"2\"")
+        .effect(Effect::Restart),
+    OptionRow::without_default("serverurl", Kind::Url, "AUTO", "SUPERVISOR_SERVER_URL of the process")
+        .effect(Effect::Restart),
+];

@@ -1,0 +1,206 @@
+//! Sources as bytes, so that a new daemon goes on with the configuration in effect and not with an edited file.
+//!
+//! The form is ours: a magic number and a version, then every field in order, lengths as 32-bit little-endian numbers.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use crate::environment::Environment;
+use crate::sources::{Include, Included, Sources};
+
+const MAGIC: &[u8; 8] = b"UPKPCONF";
+const VERSION: u32 = 1;
+
+/// Why a snapshot cannot be read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// It was written by a newer version.
+    #[error("the snapshot has version {0}, which this program does not know")]
+    Version(u32),
+    /// It is none, ends early or has a length that cannot be.
+    #[error("the snapshot is damaged")]
+    Damaged,
+}
+
+impl Sources {
+    /// A snapshot for [`Sources::from_bytes`].
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Writer(MAGIC.to_vec());
+        out.number(VERSION);
+        out.bytes(self.name.as_bytes());
+        out.bytes(self.path.as_os_str().as_bytes());
+        out.flag(self.searched);
+        out.bytes(&self.main);
+        out.list(&self.includes, |out, include| {
+            out.bytes(include.pattern.as_bytes());
+            out.list(&include.files, Writer::included);
+        });
+        let vars: Vec<(&String, &String)> = self.env.vars.iter().collect();
+        out.list(&vars, |out, (name, value)| {
+            out.bytes(name.as_bytes());
+            out.bytes(value.as_bytes());
+        });
+        out.bytes(self.env.cwd.as_os_str().as_bytes());
+        out.bytes(self.env.hostname.as_bytes());
+        out.0
+    }
+
+    /// Reads a snapshot back.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let mut from = Reader(bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Damaged)?);
+        match from.number()? {
+            VERSION => {}
+            other => return Err(SnapshotError::Version(other)),
+        }
+        Ok(Self {
+            name: from.text()?,
+            path: from.path()?,
+            searched: from.flag()?,
+            main: from.bytes()?.to_vec(),
+            includes: from
+                .list(|from| Ok(Include { pattern: from.text()?, files: from.list(Reader::included)? }))?,
+            env: Environment {
+                vars: from
+                    .list(|from| Ok((from.text()?, from.text()?)))?
+                    .into_iter()
+                    .collect::<BTreeMap<_, _>>(),
+                cwd: from.path()?,
+                hostname: from.text()?,
+            },
+        })
+    }
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn number(&mut self, number: u32) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    /// Configuration files are far from 4 GiB; one that is not is cut, and refused when it is read back.
+    fn length(&mut self, length: usize) {
+        self.number(u32::try_from(length).unwrap_or(u32::MAX));
+    }
+
+    fn flag(&mut self, flag: bool) {
+        self.number(u32::from(flag));
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
+        self.length(items.len());
+        for item in items {
+            write(self, item);
+        }
+    }
+
+    fn included(&mut self, file: &Included) {
+        self.bytes(file.path.as_bytes());
+        self.flag(file.text.is_some());
+        self.bytes(file.text.as_deref().unwrap_or_default());
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn number(&mut self) -> Result<u32, SnapshotError> {
+        let (number, rest) = self.0.split_first_chunk::<4>().ok_or(SnapshotError::Damaged)?;
+        self.0 = rest;
+        Ok(u32::from_le_bytes(*number))
+    }
+
+    fn length(&mut self) -> Result<usize, SnapshotError> {
+        usize::try_from(self.number()?).map_err(|_| SnapshotError::Damaged)
+    }
+
+    fn flag(&mut self) -> Result<bool, SnapshotError> {
+        match self.number()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(SnapshotError::Damaged),
+        }
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], SnapshotError> {
+        let length = self.length()?;
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or(SnapshotError::Damaged)?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn text(&mut self) -> Result<String, SnapshotError> {
+        String::from_utf8(self.bytes()?.to_vec()).map_err(|_| SnapshotError::Damaged)
+    }
+
+    fn path(&mut self) -> Result<PathBuf, SnapshotError> {
+        self.bytes().map(|bytes| PathBuf::from(OsString::from_vec(bytes.to_vec())))
+    }
+
+    /// Items are read one by one, so a made-up length costs no memory.
+    fn list<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<T, SnapshotError>,
+    ) -> Result<Vec<T>, SnapshotError> {
+        let length = self.length()?;
+        let mut items = Vec::new();
+        for _ in 0..length {
+            items.push(read(self)?);
+        }
+        Ok(items)
+    }
+
+    fn included(&mut self) -> Result<Included, SnapshotError> {
+        let path = self.text()?;
+        let readable = self.flag()?;
+        let text = self.bytes()?.to_vec();
+        Ok(Included { path, text: readable.then_some(text) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources() -> Sources {
+        let files = vec![
+            Included { path: "/etc/a.conf".to_owned(), text: Some(b"[program:\xff]".to_vec()) },
+            Included { path: "/etc/b.conf".to_owned(), text: None },
+        ];
+        Sources {
+            name: "rel.conf".to_owned(),
+            path: PathBuf::from("/etc/rel.conf"),
+            searched: true,
+            main: b"[supervisord]\n".to_vec(),
+            includes: vec![Include { pattern: "/etc/*.conf".to_owned(), files }],
+            env: Environment {
+                vars: BTreeMap::from([("A".to_owned(), "中".to_owned())]),
+                cwd: PathBuf::from("/"),
+                hostname: "host".to_owned(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_snapshot_reads_back_and_damage_is_noticed() {
+        let bytes = sources().to_bytes();
+        assert_eq!(Sources::from_bytes(&bytes), Ok(sources()));
+        for length in 0..bytes.len() {
+            assert!(Sources::from_bytes(&bytes[..length]).is_err(), "{length}");
+        }
+        let mut newer = bytes;
+        newer[8] = 99;
+        assert_eq!(Sources::from_bytes(&newer), Err(SnapshotError::Version(99)));
+    }
+}
