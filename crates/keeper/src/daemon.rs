@@ -15,6 +15,8 @@ use crate::wire::{Incoming, Outgoing, ToDaemon, ToKeeper};
 /// Bytes waiting for a daemon above which nothing more is read from it, so that what it is told in answer to its requests
 /// stays bounded. The inventory may be larger.
 const BACKLOG: usize = 1 << 20;
+/// Time for a daemon that has closed its socket to end by itself.
+const GRACE_NS: u64 = 2_000_000_000;
 const KILL: i32 = 9;
 
 /// A daemon that was started.
@@ -30,6 +32,8 @@ pub(crate) struct Daemon {
     deaf: bool,
     /// It has said that it ends on purpose.
     leaving: bool,
+    /// It does not speak with its keeper any more: when it is made to end, unless it does so by itself.
+    overdue_at: Option<u64>,
     incoming: Incoming,
     outgoing: Outgoing,
 }
@@ -53,6 +57,7 @@ impl Daemon {
             socket: Some(ours),
             deaf: false,
             leaving: false,
+            overdue_at: None,
             incoming: Incoming::default(),
             outgoing: Outgoing::default(),
         })
@@ -89,7 +94,7 @@ impl Daemon {
         if self.outgoing.flush(socket.as_fd()).is_err() {
             self.deaf = true;
             self.outgoing = Outgoing::default();
-            self.end();
+            self.expect_end(GRACE_NS);
         }
     }
 
@@ -102,11 +107,11 @@ impl Daemon {
                 Ok(None) => match self.incoming.fill(socket.as_fd()) {
                     Ok(true) => {}
                     Ok(false) => return None,
-                    Err(_) => self.hang_up(),
+                    Err(_) => self.hang_up(GRACE_NS),
                 },
                 Err(error) => {
                     complain(&format!("the daemon sent {error}: another one is started"));
-                    self.hang_up();
+                    self.hang_up(0);
                 }
             }
         }
@@ -122,15 +127,28 @@ impl Daemon {
         self.leaving = true;
     }
 
-    fn hang_up(&mut self) {
+    fn hang_up(&mut self, grace_ns: u64) {
         self.socket = None;
-        self.end();
+        self.expect_end(grace_ns);
     }
 
-    /// A daemon that does not speak with its keeper is of no use: it ends, and another one starts.
-    fn end(&self) {
-        if !self.reaped && !self.leaving {
-            // It may have ended by itself: then this reaches nobody, as its pid is free only once it is reaped.
+    /// A daemon that does not speak with its keeper is of no use. One that ends closes its socket first, and may have a
+    /// last word to say elsewhere.
+    fn expect_end(&mut self, grace_ns: u64) {
+        let at = monotonic_ns().saturating_add(grace_ns);
+        self.overdue_at = Some(self.overdue_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Nanoseconds for which it is left alone; `None` for one that is welcome.
+    pub(crate) fn patience_ns(&self, now_ns: u64) -> Option<u64> {
+        self.overdue_at.filter(|_| !self.leaving).map(|at| at.saturating_sub(now_ns))
+    }
+
+    /// Ends it if it should have ended by itself.
+    pub(crate) fn end_if_overdue(&mut self, now_ns: u64) {
+        if self.patience_ns(now_ns) == Some(0) && !self.reaped {
+            self.overdue_at = None;
+            // If it has just ended, this reaches nobody: its pid is free only once it is reaped.
             let _ = upkeep_os::kill_child(self.pid, KILL, false);
         }
     }

@@ -22,6 +22,7 @@ mod hold;
 mod launch;
 mod link;
 mod run;
+mod unseen;
 pub mod wire;
 
 pub use launch::{Boot, BootData, boot_from_env, launch};

@@ -12,6 +12,7 @@ use crate::children::Children;
 use crate::daemon::{Daemon, Restarts, complain};
 use crate::hold::Hold;
 use crate::launch::BootData;
+use crate::unseen::Unseen;
 use crate::wire::{Detach, ToDaemon, ToKeeper, VERSION};
 
 /// Signals that come as data (signal(7), Linux): HUP INT QUIT USR1 USR2 TERM CHLD.
@@ -27,8 +28,7 @@ struct Keeper {
     hold: Hold,
     daemon: Option<Daemon>,
     restarts: Restarts,
-    /// Signals that no daemon has said to have seen, each at most once, in the order they came.
-    unseen: Vec<i32>,
+    unseen: Unseen,
     /// Daemons started so far.
     generation: u32,
     /// A daemon has served.
@@ -64,7 +64,7 @@ impl Keeper {
             hold: Hold::default(),
             daemon: None,
             restarts: Restarts::new(),
-            unseen: Vec::new(),
+            unseen: Unseen::default(),
             generation: 0,
             ready: false,
             detached: false,
@@ -84,6 +84,9 @@ impl Keeper {
                 self.restarts.died(monotonic_ns(), 0);
             }
             self.exchange();
+            if let Some(daemon) = &mut self.daemon {
+                daemon.end_if_overdue(monotonic_ns());
+            }
             self.wait();
             if let Some(status) = self.take_signals() {
                 return status;
@@ -120,7 +123,7 @@ impl Keeper {
             .chain(self.children.inventory())
             .for_each(|(frame, fds)| daemon.tell(&frame, fds));
         daemon.tell(&ToDaemon::InventoryEnd, Vec::new());
-        for &signo in &self.unseen {
+        for signo in self.unseen.for_new_daemon() {
             daemon.tell(&ToDaemon::SignalReceived { signo }, Vec::new());
         }
         self.generation = self.generation.saturating_add(1);
@@ -130,7 +133,12 @@ impl Keeper {
 
     /// Sleeps until a signal, a frame, room in the socket, or the time to start a daemon.
     fn wait(&self) {
-        let timeout = self.restarts.wait_ns(monotonic_ns()).map(timespec);
+        let now_ns = monotonic_ns();
+        let waits = [
+            self.restarts.wait_ns(now_ns),
+            self.daemon.as_ref().and_then(|daemon| daemon.patience_ns(now_ns)),
+        ];
+        let timeout = waits.into_iter().flatten().min().map(timespec);
         let signals = PollFd::new(&self.signals, PollFlags::IN);
         // An interrupted or failed wait only means a turn with nothing to do.
         let _ = match self.daemon.as_ref().and_then(|daemon| Some((daemon, daemon.socket()?))) {
@@ -157,10 +165,14 @@ impl Keeper {
         if reap { self.reap() } else { None }
     }
 
-    /// Signals are no queue: one that no daemon has seen yet is not told again (PROC-237).
     fn pass_signal(&mut self, signo: i32) {
-        if !self.unseen.contains(&signo) {
-            self.unseen.push(signo);
+        if self.unseen.came(signo) {
+            self.tell(&ToDaemon::SignalReceived { signo });
+        }
+    }
+
+    fn signal_seen(&mut self, signo: i32) {
+        if self.unseen.seen(signo) {
             self.tell(&ToDaemon::SignalReceived { signo });
         }
     }
@@ -248,7 +260,7 @@ impl Keeper {
             ToKeeper::Unhold { name } => self.hold.unhold(&name),
             ToKeeper::Ready { detach } => self.become_ready(detach),
             ToKeeper::Quit { code } => self.leave(code),
-            ToKeeper::Seen { signo } => self.unseen.retain(|&unseen| unseen != signo),
+            ToKeeper::Seen { signo } => self.signal_seen(signo),
         }
     }
 

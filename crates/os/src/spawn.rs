@@ -18,6 +18,13 @@ const FAREWELL: &[u8] = b"supervisor: child process was not spawned\n";
 /// Descriptors closed one by one where close_range(2) is missing (Linux before 5.9).
 const CLOSE_LIMIT: RawFd = 4096;
 
+/// Largest signal number (signal(7)).
+const LAST_SIGNAL: libc::c_int = 64;
+/// Size of the kernel's signal mask.
+const MASK_BYTES: usize = 8;
+/// Size of the kernel's `sigaction` at most: handler, flags, restorer, mask.
+const SIGACTION_WORDS: usize = 4;
+
 /// Whom the child becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
@@ -233,11 +240,20 @@ unsafe fn take_identity(plan: &Plan) -> bool {
 ///
 /// SAFETY: for the child between fork and exec.
 unsafe fn reset_signals() {
-    // SAFETY: signal(2) with constants (an error for SIGKILL and SIGSTOP changes nothing); the set is made by
-    // sigemptyset before it is read.
+    let default = [0u64; SIGACTION_WORDS];
+    // SAFETY: the kernel reads one of its `sigaction` from `default`, which is large enough and all zero: SIG_DFL, no
+    // flags, an empty mask. It refuses SIGKILL and SIGSTOP, which are as they must be. The C library's own function is
+    // not asked, since it keeps two signals to itself, which whoever started us may have ignored. signal(2) gets
+    // constants; the set is made by sigemptyset before it is read.
     unsafe {
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
+        for signal in 1..=LAST_SIGNAL {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                ptr::null_mut::<u64>(),
+                MASK_BYTES,
+            );
         }
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);

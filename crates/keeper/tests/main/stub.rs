@@ -1,0 +1,64 @@
+//! Roles for the tests: a launcher, the keeper it becomes, and a daemon that hands its end of the link to the test.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use upkeep_keeper::wire::ToKeeper;
+use upkeep_keeper::{Boot, Link};
+
+/// What a daemon ends with when its test is gone.
+const ABANDONED: u8 = 99;
+
+fn main() -> ExitCode {
+    if let Some(boot) = upkeep_keeper::boot_from_env() {
+        return exit(upkeep_keeper::run(boot));
+    }
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let role = args.get(1).and_then(|role| role.to_str());
+    match (role, args.get(2)) {
+        (Some("foreground"), Some(control)) => start(&args, control, false),
+        (Some("background"), Some(control)) => start(&args, control, true),
+        (Some("daemon"), Some(control)) => ExitCode::from(daemon(control).unwrap_or(ABANDONED)),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn exit(status: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX))
+}
+
+fn start(args: &[OsString], control: &OsString, daemonize: bool) -> ExitCode {
+    let boot = Boot {
+        program: args.to_vec(),
+        daemon_args: vec!["stub".into(), "daemon".into(), control.clone()],
+        env: std::env::vars_os().collect(),
+        daemonize,
+    };
+    upkeep_keeper::launch(boot).map_or(ExitCode::FAILURE, exit)
+}
+
+/// Hands the link to the test, then ends as the test says. Without a test the keeper is told to end.
+fn daemon(control: &OsString) -> io::Result<u8> {
+    upkeep_os::set_process_name("stub-daemon");
+    let mut link = Link::from_env()?;
+    let code = hand_over(&link, control);
+    if code.is_err() {
+        link.send(&ToKeeper::Quit { code: ABANDONED }, &[])?;
+        link.flush()?;
+    }
+    code
+}
+
+fn hand_over(link: &Link, control: &OsString) -> io::Result<u8> {
+    let mut control = UnixStream::connect(control)?;
+    let socket = link.duplicate_socket()?;
+    upkeep_os::send_with_fds(control.as_fd(), &std::process::id().to_le_bytes(), &[socket.as_fd()])?;
+    let mut code = [0];
+    control.read_exact(&mut code)?;
+    Ok(code[0])
+}
