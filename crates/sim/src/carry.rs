@@ -1,0 +1,128 @@
+//! Carrying out what the supervisor orders.
+
+use upkeep_core::{Answer, CallId, Effect, Event, Input, ProcId, RunId, StateName, Supervisor};
+
+use crate::ask::join;
+use crate::crash::Ending;
+use crate::sim::Sim;
+use crate::tell::text_of;
+
+/// Orders of one turn that are taken for an endless loop.
+const FLOOD: usize = 20_000;
+
+impl Sim {
+    /// Carries out all orders there are, unless the daemon is to die among them.
+    pub(crate) fn carry_out(&mut self) {
+        for count in 0.. {
+            if self.dies_now(count) {
+                return;
+            }
+            let Some(effect) = self.core.poll_effect() else { return };
+            assert!(count < FLOOD, "the supervisor orders without end\n{}", self.recent());
+            if let Some(step) = self.trace.back_mut() {
+                step.push_str(&format!("\n             {effect:?}"));
+            }
+            self.carry_out_one(effect);
+        }
+    }
+
+    fn carry_out_one(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn { id, run } => {
+                let process = self.name(id);
+                self.launches.push((self.now, process.clone(), run));
+                self.machine.launch(self.now, run, &process);
+            }
+            Effect::Signal { id, run, signal, group } => {
+                self.machine.signal(self.now, id, run, signal, group);
+            }
+            Effect::Publish(event) => self.published(&event),
+            Effect::Reconfigure { id } => self.reconfigured.push(self.name(id)),
+            Effect::Log(notice) => self.log.push((self.now, notice)),
+            Effect::Answer { call, answer } => self.answered(call, answer),
+            Effect::Terminate { restart } => self.terminated(restart),
+        }
+    }
+
+    fn published(&mut self, event: &Event) {
+        match event {
+            Event::ProcessAdded(id) => {
+                if let Some(process) = self.core.process(*id) {
+                    self.names.insert(*id, join(process.group(), process.name()));
+                }
+                self.save(*id);
+            }
+            Event::ProcessState { id, .. } | Event::ChildSpawned(id) => self.save(*id),
+            Event::ProcessRemoved(id) => {
+                if let Some(name) = self.names.remove(id) {
+                    self.records.remove(&name);
+                }
+            }
+            Event::SupervisorStopping => self.ending = Ending::of(self.core.phase()),
+            Event::GroupAdded(_) | Event::GroupRemoved(_) | Event::SupervisorRunning => {}
+        }
+        let text = text_of(event, |id| self.name(id));
+        self.events.extend(text.map(|text| (self.now, text)));
+    }
+
+    /// Writes a process down for the next daemon, as it stands now.
+    fn save(&mut self, id: ProcId) {
+        let saved = self.core.saved(id);
+        if let (Some(name), Some(saved)) = (self.names.get(&id), saved) {
+            self.records.insert(name.clone(), saved);
+        }
+    }
+
+    fn answered(&mut self, call: CallId, answer: Answer) {
+        if let Some(group) = self.removing.remove(&call)
+            && answer == Answer::One(Ok(()))
+        {
+            self.active.retain(|active| active.name != group);
+        }
+        let now = self.now;
+        let open = self.calls.get_mut(&call).filter(|call| call.answers.is_empty() && !call.lost);
+        match open {
+            Some(call) => call.answers.push((now, answer)),
+            None => panic!("{call:?} is not open, yet answered {answer:?}\n{}", self.recent()),
+        }
+    }
+
+    fn terminated(&mut self, restart: bool) {
+        self.terminations.push(restart);
+        self.note_survivors();
+        if !restart {
+            self.ended = true;
+            return;
+        }
+        let last = self.core.last_run();
+        self.core = Supervisor::new();
+        self.core.skip_runs(last);
+        self.names.clear();
+        self.records.clear();
+        self.ending = Ending::No;
+        self.machine.children.values_mut().for_each(|child| child.abandoned = true);
+        let active = std::mem::take(&mut self.active);
+        let groups = self.next.take().unwrap_or(active);
+        self.set_up(groups);
+        self.tell(Input::Begin { recovered: false });
+    }
+
+    fn note_survivors(&mut self) {
+        let unknown = |name: &str| self.is(name, StateName::Unknown);
+        let left = self.all_living().into_iter().map(|(_, name, _)| name).filter(|name| !unknown(name));
+        let left: Vec<String> = left.map(str::to_owned).collect();
+        self.left_alive.extend(left);
+    }
+
+    /// The keeper may forget a child: the daemon has taken in its end.
+    pub(crate) fn release_if_heard(&mut self, run: RunId) {
+        let heard = self.core.process_of(run).is_none();
+        if heard {
+            self.machine.release(run);
+        }
+    }
+
+    pub(crate) fn name(&self, id: ProcId) -> String {
+        self.names.get(&id).cloned().unwrap_or_else(|| format!("{id:?}"))
+    }
+}

@@ -1,0 +1,285 @@
+//! The shell's loop in virtual time: what happens next, and telling the supervisor.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use upkeep_core::spec::GroupSpec;
+use upkeep_core::{CallId, Input, Mono, Notice, Now, ProcId, RunEnd, RunId, Saved, Supervisor};
+
+use crate::ask::Ask;
+use crate::crash::{Armed, Ending};
+use crate::machine::Machine;
+use crate::outcome::Call;
+use crate::plan::Plan;
+
+/// The clock's first reading. Not 0: a clock that begins there hides the difference between "never" and "then".
+const START: Mono = Mono(1_000_000_000_000);
+/// Wall seconds at [`START`].
+const EPOCH: i64 = 1_700_000_000;
+/// Steps kept for a failure's message.
+const TRACE: usize = 40;
+/// Steps at one instant that are taken for an endless loop.
+const SPIN: u32 = 5_000;
+/// Virtual time that [`Sim::run_until`] gives its condition.
+const PATIENCE: Duration = Duration::from_secs(100_000);
+
+/// A supervisor with its world around it.
+#[derive(Debug)]
+pub struct Sim {
+    pub(crate) core: Supervisor,
+    pub(crate) now: Mono,
+    pub(crate) machine: Machine,
+    /// What the keeper holds of each process for the next daemon.
+    pub(crate) records: BTreeMap<String, Saved>,
+    pub(crate) ending: Ending,
+    /// The options of the active groups, as the shell would load them again.
+    pub(crate) active: Vec<GroupSpec>,
+    /// What a restart comes up with, if not with the active groups.
+    pub(crate) next: Option<Vec<GroupSpec>>,
+    pub(crate) names: BTreeMap<ProcId, String>,
+    pub(crate) calls: BTreeMap<CallId, Call>,
+    pub(crate) removing: BTreeMap<CallId, String>,
+    pub(crate) log: Vec<(Mono, Notice)>,
+    pub(crate) events: Vec<(Mono, String)>,
+    pub(crate) launches: Vec<(Mono, String, RunId)>,
+    pub(crate) reconfigured: Vec<String>,
+    pub(crate) terminations: Vec<bool>,
+    /// Processes with a living child at an end, other than those in UNKNOWN.
+    pub(crate) left_alive: Vec<String>,
+    pub(crate) ended: bool,
+    pub(crate) armed: Option<Armed>,
+    /// A new daemon has not caught up with deadlines that passed while there was none.
+    pub(crate) catching_up: bool,
+    pub(crate) trace: VecDeque<String>,
+    next_call: u64,
+    spins: u32,
+}
+
+impl Sim {
+    /// A supervisor with these groups set up. Nothing starts before [`Sim::begin`].
+    #[must_use]
+    pub fn new(groups: Vec<GroupSpec>) -> Self {
+        let mut sim = Self {
+            core: Supervisor::new(),
+            now: START,
+            machine: Machine::default(),
+            records: BTreeMap::new(),
+            ending: Ending::No,
+            active: Vec::new(),
+            next: None,
+            names: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            removing: BTreeMap::new(),
+            log: Vec::new(),
+            events: Vec::new(),
+            launches: Vec::new(),
+            reconfigured: Vec::new(),
+            terminations: Vec::new(),
+            left_alive: Vec::new(),
+            ended: false,
+            armed: None,
+            catching_up: false,
+            trace: VecDeque::new(),
+            next_call: 0,
+            spins: 0,
+        };
+        sim.set_up(groups);
+        sim
+    }
+
+    /// What the next children of a process (`web`, `group:web`) do, one plan each; the last is for all later ones.
+    pub fn plan(&mut self, process: &str, plans: impl Into<Vec<Plan>>) -> &mut Self {
+        self.machine.plan(process, plans.into());
+        self
+    }
+
+    /// Signals are confirmed so long after they were ordered. Default: in the same instant.
+    pub fn answer_signals_after(&mut self, delay: Duration) -> &mut Self {
+        self.machine.answer_takes = delay;
+        self
+    }
+
+    /// The daemon is up: starts what starts by itself, and lets happen what happens at once.
+    pub fn begin(&mut self) -> &mut Self {
+        self.tell(Input::Begin { recovered: false });
+        self.settle();
+        self
+    }
+
+    /// Asks, and lets happen what happens at once.
+    pub fn request(&mut self, ask: Ask) -> CallId {
+        let call = self.request_only(ask);
+        self.settle();
+        call
+    }
+
+    /// Asks; what comes of it happens with the next step.
+    pub fn request_only(&mut self, ask: Ask) -> CallId {
+        self.next_call += 1;
+        let call = CallId(self.next_call);
+        self.calls.insert(call, Call::default());
+        self.removing.extend(ask.removes().map(|name| (call, name.to_owned())));
+        self.activate(&ask);
+        let request = ask.request(&self.core);
+        self.tell(Input::Request { call, request });
+        call
+    }
+
+    /// Asks the daemon to end.
+    pub fn shutdown(&mut self) -> &mut Self {
+        self.tell(Input::Shutdown);
+        self.settle();
+        self
+    }
+
+    /// Asks the daemon to end and come up again with the active groups.
+    pub fn restart(&mut self) -> &mut Self {
+        self.tell(Input::Restart);
+        self.settle();
+        self
+    }
+
+    /// Asks the daemon to end and come up again with these groups.
+    pub fn restart_with(&mut self, groups: Vec<GroupSpec>) -> &mut Self {
+        self.next = Some(groups);
+        self.restart()
+    }
+
+    /// Ends the living child of a process by itself. False if there is none.
+    pub fn end_child(&mut self, process: &str, end: RunEnd) -> bool {
+        let Some(&run) = self.machine.living(process).first() else { return false };
+        let ended = self.machine.kill(self.now, run, end);
+        self.settle();
+        ended
+    }
+
+    /// Lets time pass, and everything happen that is due in it.
+    pub fn advance(&mut self, wait: Duration) -> &mut Self {
+        let until = self.now.after(wait);
+        while self.step(until) {}
+        self
+    }
+
+    /// Lets happen what is due now.
+    pub fn settle(&mut self) -> &mut Self {
+        self.advance(Duration::ZERO)
+    }
+
+    /// Lets things happen until the condition holds.
+    ///
+    /// # Panics
+    /// It never does.
+    pub fn run_until(&mut self, condition: impl Fn(&Self) -> bool) -> &mut Self {
+        let until = self.now.after(PATIENCE);
+        while !condition(self) {
+            assert!(self.step(until), "the condition never held\n{}", self.recent());
+        }
+        self
+    }
+
+    /// Lets the next thing happen that is due until then; false, with the clock at `until`, if there is none.
+    ///
+    /// # Panics
+    /// The supervisor goes round in circles.
+    pub fn step(&mut self, until: Mono) -> bool {
+        let deadline = self.deadline();
+        let (at, tick) = match (self.machine.next(), deadline) {
+            (Some(fact), Some(deadline)) => (fact.min(deadline), deadline < fact),
+            (Some(fact), None) => (fact, false),
+            (None, Some(deadline)) => (deadline, true),
+            (None, None) => (Mono(u64::MAX), false),
+        };
+        if at > until {
+            self.move_clock(until);
+            return false;
+        }
+        self.move_clock(at);
+        self.spins += 1;
+        assert!(self.spins < SPIN, "the supervisor goes round in circles\n{}", self.recent());
+        if tick {
+            self.catching_up = false;
+            self.tell(Input::Tick);
+        } else if let Some(fact) = self.machine.happen() {
+            self.hear(fact);
+        }
+        true
+    }
+
+    /// The present as the shell would tell it.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let seconds = self.now.since(START).as_secs();
+        Now { mono: self.now, wall: EPOCH.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX)) }
+    }
+
+    /// Tells the supervisor something and carries out its orders.
+    pub(crate) fn tell(&mut self, input: Input) {
+        let what = format!("{:10.3} {input:?}", self.now.since(START).as_secs_f64());
+        self.trace.push_back(what);
+        while self.trace.len() > TRACE {
+            self.trace.pop_front();
+        }
+        self.core.handle(self.now(), input);
+        self.carry_out();
+        self.check_deadline();
+    }
+
+    /// The supervisor with these groups, as [`Sim::new`] and each restart make it.
+    pub(crate) fn set_up(&mut self, groups: Vec<GroupSpec>) {
+        for group in groups {
+            if self.core.group(&group.name).is_none() {
+                self.active.push(group.clone());
+            }
+            self.tell(Input::Setup(group));
+        }
+    }
+
+    /// When the daemon wants to be woken; one that is down wants nothing.
+    fn deadline(&self) -> Option<Mono> {
+        if self.ended { None } else { self.core.next_deadline().map(|at| at.max(self.now)) }
+    }
+
+    /// A fact from the keeper; nobody hears it once the daemon has ended.
+    fn hear(&mut self, fact: Input) {
+        if self.ended {
+            return;
+        }
+        let ended = if let Input::Exited { run, .. } = fact { Some(run) } else { None };
+        self.tell(fact);
+        if let Some(run) = ended {
+            self.release_if_heard(run);
+        }
+    }
+
+    fn move_clock(&mut self, to: Mono) {
+        if to > self.now {
+            self.now = to;
+            self.spins = 0;
+        }
+    }
+
+    fn check_deadline(&self) {
+        let past = self.core.next_deadline().is_some_and(|at| at < self.now);
+        assert!(self.catching_up || !past, "something is scheduled in the past\n{}", self.recent());
+    }
+
+    /// What the shell notes about its groups before it asks the supervisor to add or update one.
+    fn activate(&mut self, ask: &Ask) {
+        let Some(spec) = ask.new_spec() else { return };
+        if !self.core.phase().is_running() {
+            return;
+        }
+        match self.active.iter_mut().find(|group| group.name == spec.name) {
+            Some(group) => {
+                if ask.updates() {
+                    *group = spec.clone();
+                }
+            }
+            None => {
+                if !ask.updates() {
+                    self.active.push(spec.clone());
+                }
+            }
+        }
+    }
+}
