@@ -1,2 +1,43 @@
-//! The project's chores.
-fn main() {}
+//! The project's chores: `cargo xtask NAME`. Continuous integration calls the same names and nothing else.
+
+#![forbid(unsafe_code)]
+
+mod install;
+mod steps;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask CHORE
+
+  test    all that a change must pass, after installing what that needs (below); closes with the runner's summary
+  setup   Debian packages, the original Supervisor under target/reference, cargo-deny, cargo-nextest
+  lint    format, clippy, licences and sources of dependencies
+  docs    the reference of every crate, with warnings as errors
+";
+
+fn main() -> ExitCode {
+    let chore = std::env::args().nth(1).unwrap_or_default();
+    let done = match chore.as_str() {
+        "test" | "ci" => install::everything().and_then(|()| steps::lint()).and_then(|()| {
+            steps::docs()?;
+            steps::tests()
+        }),
+        "setup" => install::everything(),
+        "lint" => install::cargo_deny().and_then(|()| steps::lint()),
+        "docs" => steps::docs(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            say(&message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "what a chore says to the person who runs it")]
+pub(crate) fn say(text: &str) {
+    eprintln!("xtask: {text}");
+}

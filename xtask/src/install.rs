@@ -1,0 +1,106 @@
+//! What the tests stand on, installed only where it is missing.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::say;
+use crate::steps::{cargo, root};
+
+/// Where the original Supervisor lives.
+pub(crate) const REFERENCE: &str = "target/reference";
+/// The original Supervisor.
+const SUPERVISOR: &str = "supervisor==4.3.0";
+
+/// A Debian package and a command that shows that it is there.
+const PACKAGES: [(&str, &[&str]); 4] = [
+    ("php-cli", &["php", "--version"]),
+    ("php-redis", &["php", "-r", "exit(extension_loaded('redis') ? 0 : 1);"]),
+    ("redis-server", &["redis-server", "--version"]),
+    ("python3-venv", &["python3", "-c", "import ensurepip, venv"]),
+];
+
+/// Everything.
+///
+/// # Errors
+/// What could not be installed, and how to do it by hand.
+pub(crate) fn everything() -> Result<(), String> {
+    packages()?;
+    reference()?;
+    cargo_deny()?;
+    cargo_tool("nextest", "cargo-nextest")
+}
+
+fn packages() -> Result<(), String> {
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(_, probe)| !works(probe)).map(|&(package, _)| package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let wanted = missing.join(" ");
+    let root = works(&["sh", "-c", "test $(id -u) = 0"]);
+    if !root || !works(&["apt-get", "--version"]) {
+        return Err(format!("please install first, as root: apt-get install {wanted}"));
+    }
+    say(&format!("installing {wanted}"));
+    run(Command::new("apt-get").args(["update", "-q"]))?;
+    let mut install = Command::new("apt-get");
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    run(install.args(["install", "-q", "-y", "--no-install-recommends"]).args(missing))
+}
+
+fn reference() -> Result<(), String> {
+    let home = root().join(REFERENCE);
+    let python = home.join("bin/python");
+    let version = "import importlib.metadata as m, sys; sys.exit(m.version('supervisor') != '4.3.0')";
+    if python.exists() && works(&[&python.to_string_lossy(), "-c", version]) {
+        return Ok(());
+    }
+    say(&format!("installing {SUPERVISOR} under {REFERENCE}"));
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home))?;
+    run(Command::new(Path::new(&python)).args(["-m", "pip", "install", "--quiet", SUPERVISOR]))
+}
+
+/// `cargo deny`.
+///
+/// # Errors
+/// It cannot be installed.
+pub(crate) fn cargo_deny() -> Result<(), String> {
+    cargo_tool("deny", "cargo-deny")
+}
+
+/// A cargo command that a package of crates.io provides.
+fn cargo_tool(command: &str, package: &str) -> Result<(), String> {
+    let there = quiet(cargo().args([command, "--version"])).status().is_ok_and(|status| status.success());
+    if there {
+        return Ok(());
+    }
+    say(&format!("installing {package}"));
+    run(cargo().args(["install", "--quiet", "--locked", package]))
+}
+
+fn works(command: &[&str]) -> bool {
+    let Some((program, args)) = command.split_first() else { return false };
+    quiet(Command::new(program).args(args)).status().is_ok_and(|status| status.success())
+}
+
+fn quiet(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// It cannot be started, or fails.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    let shown = format!("{} {}", command.get_program().display(), shown_args(command));
+    match command.stdin(Stdio::null()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("failed ({status}): {shown}")),
+        Err(error) => Err(format!("cannot run {shown}: {error}")),
+    }
+}
+
+fn shown_args(command: &Command) -> String {
+    let args = command.get_args().map(|arg| arg.to_string_lossy().into_owned());
+    args.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,53 @@
+//! What a change must pass.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::install::{REFERENCE, run};
+use crate::say;
+
+/// Format, lints as errors, licences and sources of dependencies.
+///
+/// # Errors
+/// The first check that fails.
+pub(crate) fn lint() -> Result<(), String> {
+    say("format");
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    say("clippy");
+    run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+    say("dependencies");
+    run(cargo().args(["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]))
+}
+
+/// The reference of every crate.
+///
+/// # Errors
+/// A broken link or a missing sentence.
+pub(crate) fn docs() -> Result<(), String> {
+    say("reference");
+    run(cargo().args(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Every test.
+///
+/// # Errors
+/// A test fails.
+pub(crate) fn tests() -> Result<(), String> {
+    say("tests");
+    let python = root().join(REFERENCE).join("bin/python");
+    let given = std::env::var_os("UPKEEP_REFERENCE_PYTHON").map(PathBuf::from);
+    let python = given.filter(|given| given.exists()).unwrap_or(python);
+    run(cargo().args(["nextest", "run", "--workspace"]).env("UPKEEP_REFERENCE_PYTHON", python))
+}
+
+/// The cargo that runs this chore.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
+/// The checkout.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
