@@ -1,0 +1,15 @@
+//! Black-box tests of the whole program: everything here starts real daemons and real children.
+//!
+//! * `parity`: the same scene with the original Supervisor and with Upkeep, side by side
+//! * `workloads`: the Laravel example with real PHP and Redis
+//! * `faults`: what is left when something is killed
+//! * `broken`: configurations that must be refused
+//! * `rig`: what the others stand on
+
+#![forbid(unsafe_code)]
+
+mod broken;
+mod faults;
+mod parity;
+mod rig;
+mod workloads;

@@ -1,0 +1,96 @@
+//! What a child finds when it starts: environment, descriptors, directory, umask, signals, process group.
+
+use crate::rig::home::Home;
+use crate::rig::stage::{Stage, compare};
+
+/// A program that prints `what` and goes on running.
+fn printer(name: &str, what: &str, more: &str) -> String {
+    format!(
+        "[program:{name}]\ncommand=/bin/sh -c '{what}; echo END; exec sleep 600'\n\
+         stdout_logfile=%(here)s/{name}.out\nstderr_logfile=%(here)s/{name}.err\n{more}\n"
+    )
+}
+
+fn note_output(stage: &mut Stage, name: &str) {
+    let file = format!("{name}.out");
+    stage.daemon.wait_file(&file, "END\n");
+    let output = stage.daemon.home.read(&file);
+    stage.note(name, &output);
+    let errors = stage.daemon.home.read(&format!("{name}.err"));
+    stage.note(&format!("{name}, stderr"), &errors);
+}
+
+/// PROC-070…074, CFG-096, CFG-167: the environment and which part of it wins.
+#[test]
+fn proc_070_environment() {
+    let config = format!(
+        "{}{}{}[group:team]\nprograms=member\n",
+        printer("plain", "env", ""),
+        printer("own", "env", "environment=A=\"1\",HERE=\"%(here)s\",SUPERVISOR_ENABLED=\"no\",PATH=\"/bin:/usr/bin\""),
+        printer("member", "env", "serverurl=http://example.invalid:7"),
+    );
+    compare(&config, |stage| {
+        for name in ["plain", "own", "member"] {
+            let file = format!("{name}.out");
+            stage.daemon.wait_file(&file, "END\n");
+            let output = stage.daemon.home.read(&file);
+            // CPython adds LC_CTYPE to its own environment in the C locale (PROC-070): not ours to imitate.
+            let mut lines: Vec<&str> = output.lines().filter(|line| !line.starts_with("LC_CTYPE=")).collect();
+            lines.sort_unstable();
+            stage.note(name, &lines.join("\n"));
+        }
+    });
+}
+
+/// PROC-065…067, PROC-075, PROC-076: descriptors, process group, umask, ignored and blocked signals.
+#[test]
+fn proc_065_descriptors_group_umask_signals() {
+    let config = format!(
+        "{}{}{}{}{}",
+        printer("fds", "exec 9</proc/self/fd; ls /proc/self/fd | grep -vc x; exec 9<&-", ""),
+        printer("kinds", "for n in 0 1 2; do readlink /proc/self/fd/$n | cut -d: -f1; done", ""),
+        printer("own_group", "read -r a b c d e f < /proc/self/stat; [ $a = $e ] && echo leader", ""),
+        printer("umask", "umask", "umask=026"),
+        printer("signals", "grep -E \"Sig(Blk|Ign|Cgt)\" /proc/self/status", ""),
+    );
+    compare(&config, |stage| {
+        for name in ["fds", "kinds", "own_group", "umask", "signals"] {
+            note_output(stage, name);
+        }
+    });
+}
+
+/// PROC-061…063, PROC-078, PROC-079, CFG-156: directory, and what a child says that cannot be executed.
+#[test]
+fn proc_061_directory_and_exec() {
+    let config = format!(
+        "{}{}\
+         [program:noexec]\ncommand=%(here)s/garbage\nstartretries=0\nstderr_logfile=%(here)s/noexec.err\n\
+         [program:nodir]\ncommand=/bin/cat\ndirectory=/no/such/dir\nstartretries=0\n\
+         stderr_logfile=%(here)s/nodir.err\n\
+         [program:nouser]\ncommand=/bin/cat\nredirect_stderr=true\nstartretries=0\ndirectory=/no/such/dir\n\
+         stdout_logfile=%(here)s/nouser.out\n",
+        printer("dir", "pwd", "directory=/usr"),
+        printer("argv", "tr \"\\\\000\" \" \" < /proc/self/cmdline", ""),
+    );
+    compare_with_garbage(&config, |stage| {
+        note_output(stage, "dir");
+        stage.daemon.wait("FATAL", &["noexec", "nodir", "nouser"]);
+        for file in ["noexec.err", "nodir.err", "nouser.out"] {
+            let text = stage.daemon.home.read(file);
+            stage.note(file, &text);
+        }
+        stage.note_log(&["noexec", "nodir", "nouser", "dir", "argv"]);
+    });
+}
+
+/// A file that is executable and no program has to be there before the daemon starts.
+fn compare_with_garbage(config: &str, scene: impl Fn(&mut Stage) + Sync) {
+    let prepare = |home: &Home| {
+        use std::os::unix::fs::PermissionsExt;
+        home.write("garbage", "\u{1}no program\n");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(home.join("garbage"), mode).expect("a mode");
+    };
+    crate::rig::stage::compare_prepared(config, &prepare, scene);
+}

@@ -1,0 +1,169 @@
+//! The files of the children's logs: names, modes, contents, rotation, clearing.
+
+use std::os::unix::fs::MetadataExt;
+
+use crate::rig::http::Arg::{Int, Text};
+use crate::rig::stage::{Stage, compare};
+
+/// Every file of the daemon's directory whose name contains `part`: name, mode, contents.
+fn note_files(stage: &mut Stage, part: &str) {
+    let mut files: Vec<String> = std::fs::read_dir(stage.daemon.home.path())
+        .expect("a directory")
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let metadata = entry.metadata().ok()?;
+            let text = stage.daemon.home.read(&name);
+            name.contains(part).then(|| format!("{name} {:o} {text:?}", metadata.mode() & 0o7777))
+        })
+        .collect();
+    files.sort_unstable();
+    stage.note(part, &files.join("\n"));
+}
+
+/// Sends `text` to a `cat` and waits until it has gone through to `file`.
+fn feed(stage: &Stage, name: &str, file: &str, text: &str) {
+    stage.daemon.call("supervisor.sendProcessStdin", &[Text(name), Text(text)]);
+    stage.daemon.wait_file(file, text.trim_end());
+}
+
+/// PROC-131, PROC-134, PROC-143, CFG-158: AUTO names, named files, NONE, redirect_stderr; their modes.
+#[test]
+fn proc_131_names_and_modes() {
+    let config = "\
+[program:auto]
+command=/bin/sh -c 'echo out; echo err >&2; exec cat'
+[program:idle]
+command=/bin/cat
+autostart=false
+[program:named]
+command=/bin/sh -c 'echo out; echo err >&2; exec cat'
+stdout_logfile=%(here)s/child-named.out
+stderr_logfile=%(here)s/child-named.err
+[program:both]
+command=/bin/sh -c 'echo out; echo err >&2; echo out; exec cat'
+redirect_stderr=true
+stdout_logfile=%(here)s/child-both.out
+[program:none]
+command=/bin/sh -c 'echo out; exec cat'
+stdout_logfile=NONE
+stderr_logfile=off
+";
+    compare(config, |stage| {
+        stage.daemon.wait("RUNNING", &["auto", "named", "both", "none"]);
+        stage.daemon.wait_file("child-both.out", "out\nerr\nout\n");
+        stage.daemon.wait_file("child-named.err", "err");
+        note_files(stage, "---");
+        note_files(stage, "child-");
+    });
+}
+
+/// PROC-135, PROC-136: rotation after the write that reaches the limit, with and without backups.
+#[test]
+fn proc_135_rotation() {
+    let config = "\
+[program:kept]
+command=/bin/cat
+stdout_logfile=%(here)s/child-kept
+stdout_logfile_maxbytes=50
+stdout_logfile_backups=2
+[program:cut]
+command=/bin/cat
+stdout_logfile=%(here)s/child-cut
+stdout_logfile_maxbytes=50
+stdout_logfile_backups=0
+[program:unlimited]
+command=/bin/cat
+stdout_logfile=%(here)s/child-unlimited
+stdout_logfile_maxbytes=0
+";
+    compare(config, |stage| {
+        stage.daemon.wait("RUNNING", &["kept", "cut", "unlimited"]);
+        for round in 0..4 {
+            for name in ["kept", "cut", "unlimited"] {
+                let file = format!("child-{name}");
+                feed(stage, name, &file, &format!("{round}: short\n"));
+                let long = format!("{round}: {}\n", "long ".repeat(12));
+                stage.daemon.call("supervisor.sendProcessStdin", &[Text(name), Text(&long)]);
+                let landed = match name {
+                    "kept" => "child-kept.1".to_owned(),
+                    _ => file.clone(),
+                };
+                match name {
+                    "cut" => crate::rig::wait::until_true("a cut file", || stage.daemon.home.read(&file).is_empty()),
+                    _ => stage.daemon.wait_file(&landed, long.trim_end()),
+                }
+            }
+        }
+        note_files(stage, "child-");
+    });
+}
+
+/// PROC-141, RPC-157, RPC-140…156: clear and read; every example of the ledger for tail.
+#[test]
+fn rpc_140_read_and_tail() {
+    let config = "[program:cat]\ncommand=/bin/cat\nstdout_logfile=%(here)s/child-cat\n";
+    compare(config, |stage| {
+        stage.daemon.wait("RUNNING", &["cat"]);
+        feed(stage, "cat", "child-cat", "0123456789abcdef");
+        let reads = [(0, 0), (3, 0), (3, 4), (14, 9), (99, 4), (-4, 0), (-99, 0), (0, 16)];
+        for (offset, length) in reads {
+            stage.call("supervisor.readProcessStdoutLog", &[Text("cat"), Int(offset), Int(length)]);
+        }
+        let tails = [(0, 0), (0, 4), (0, 16), (12, 4), (12, 10), (16, 4), (99, 1), (-4, 30), (0, -1)];
+        for (offset, length) in tails {
+            stage.call("supervisor.tailProcessStdoutLog", &[Text("cat"), Int(offset), Int(length)]);
+        }
+        stage.call("supervisor.clearProcessLogs", &[Text("cat")]);
+        stage.call("supervisor.readProcessStdoutLog", &[Text("cat"), Int(0), Int(0)]);
+        feed(stage, "cat", "child-cat", "after");
+        note_files(stage, "child-");
+    });
+}
+
+/// RPC-023, RPC-022: characters that XML has to escape, and text beyond ASCII, come back as they are.
+#[test]
+fn rpc_022_text_of_logs() {
+    let config = "[program:cat]\ncommand=/bin/cat\nstdout_logfile=%(here)s/child-cat\n";
+    compare(config, |stage| {
+        stage.daemon.wait("RUNNING", &["cat"]);
+        feed(stage, "cat", "child-cat", "<a href=\"x\">&amp; 'quoted' ]]> 订单 ü €\n");
+        stage.call("supervisor.readProcessStdoutLog", &[Text("cat"), Int(0), Int(0)]);
+        stage.ctl(&["tail", "cat"]);
+    });
+}
+
+/// PROC-150, CFG-095: strip_ansi.
+#[test]
+fn proc_150_strip_ansi() {
+    let config = "\
+[program:colours]
+command=/usr/bin/printf 'plain \\033[31mred\\033[0m \\033[1;42mbold\\033[m end\\n'
+stdout_logfile=%(here)s/child-colours
+startsecs=0
+autorestart=false
+[supervisord]
+strip_ansi=true
+";
+    compare(config, |stage| {
+        stage.daemon.wait("EXITED", &["colours"]);
+        stage.daemon.wait_file("child-colours", "end");
+        note_files(stage, "child-");
+    });
+}
+
+/// PROC-132, CFG-094: AUTO logs of an earlier daemon are removed at the start, other files are not.
+#[test]
+fn proc_132_clean_up() {
+    let config = "[program:cat]\ncommand=/bin/cat\n";
+    let prepare = |home: &crate::rig::home::Home| {
+        for name in ["old-stdout---supervisor-abcdefgh.log", "old-stderr---supervisor-12345678.log.3", "keep---other-a.log"]
+        {
+            home.write(name, "old");
+        }
+    };
+    crate::rig::stage::compare_prepared(config, &prepare, |stage| {
+        stage.daemon.wait("RUNNING", &["cat"]);
+        note_files(stage, "---");
+    });
+}

@@ -1,0 +1,114 @@
+//! What the API tells of processes and their configuration.
+
+use crate::rig::http::Arg;
+use crate::rig::stage::compare;
+
+/// One process in each state, and a bit of every kind of option.
+const MIXED: &str = "\
+[program:cat]
+command=/bin/cat
+priority=5
+stdout_logfile=%(here)s/cat.log
+stdout_logfile_maxbytes=1KB
+stdout_logfile_backups=3
+stderr_logfile=NONE
+environment=A=\"1\",B=\"%(here)s\"
+stopsignal=INT
+stopwaitsecs=3
+umask=027
+[program:pair]
+command=/bin/sh -c 'exec sleep 600'
+process_name=%(program_name)s_%(process_num)02d
+numprocs=2
+numprocs_start=3
+redirect_stderr=true
+directory=/
+stopasgroup=true
+exitcodes=0,2
+[program:idle]
+command=/bin/true
+autostart=false
+startretries=7
+startsecs=9
+[program:ended]
+command=/bin/sh -c 'exit 3'
+startsecs=0
+autorestart=false
+[program:missing]
+command=/no/such/program
+startretries=0
+[program:broken]
+command=/bin/sh -c 'exit 1'
+startretries=0
+[program:in_a]
+command=/bin/cat
+stdout_capture_maxbytes=2KB
+stdout_events_enabled=true
+serverurl=http://example.invalid:1
+[program:in_b]
+command=/bin/cat
+[group:team]
+programs=in_b,in_a
+priority=3
+[eventlistener:ears]
+command=/bin/cat
+events=TICK_3600
+buffer_size=4
+";
+
+const SETTLED: [(&str, &[&str]); 4] = [
+    ("RUNNING", &["cat", "pair:pair_03", "pair:pair_04", "team:in_a", "team:in_b", "ears"]),
+    ("STOPPED", &["idle"]),
+    ("EXITED", &["ended"]),
+    ("FATAL", &["missing", "broken"]),
+];
+
+/// RPC-082…094, RPC-083: order, every key, descriptions; PROC-038.
+#[test]
+fn rpc_083_all_process_info() {
+    compare(MIXED, |stage| {
+        SETTLED.iter().for_each(|(state, names)| stage.daemon.wait(state, names));
+        stage.call("supervisor.getAllProcessInfo", &[]);
+        for name in ["cat", "pair:pair_04", "team:in_a", "idle"] {
+            stage.call("supervisor.getProcessInfo", &[Arg::Text(name)]);
+        }
+        stage.call("supervisor.stopProcess", &[Arg::Text("cat")]);
+        stage.call("supervisor.getProcessInfo", &[Arg::Text("cat")]);
+    });
+}
+
+/// RPC-134…137: the configuration of every process, sorted by name.
+#[test]
+fn rpc_134_all_config_info() {
+    compare(MIXED, |stage| {
+        let info = stage.daemon.call("supervisor.getAllConfigInfo", &[]);
+        stage.note("getAllConfigInfo", &without_later_keys(&info));
+    });
+}
+
+/// Supervisor 4.4 adds `autorestart` to each struct, and so do we (D-68).
+fn without_later_keys(xml: &str) -> String {
+    let parts: Vec<&str> = xml.split("<member>\n").collect();
+    let kept: Vec<&str> = parts.into_iter().filter(|part| !part.starts_with("<name>autorestart</name>")).collect();
+    kept.join("<member>\n")
+}
+
+/// RPC-060, RPC-070…074: the list of methods, versions, identification, state.
+#[test]
+fn rpc_060_about_the_daemon() {
+    compare("", |stage| {
+        let methods = [
+            "system.listMethods",
+            "supervisor.getAPIVersion",
+            "supervisor.getVersion",
+            "supervisor.getSupervisorVersion",
+            "supervisor.getIdentification",
+            "supervisor.getState",
+            "supervisor.getAllProcessInfo",
+        ];
+        methods.iter().for_each(|method| stage.call(method, &[]));
+        let pid = stage.daemon.call("supervisor.getPID", &[]);
+        let right = pid.contains(&format!("<int>{}</int>", stage.daemon.pid()));
+        stage.note("getPID is the pid in the pid file", &right.to_string());
+    });
+}

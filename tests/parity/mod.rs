@@ -1,0 +1,15 @@
+//! The same configuration and the same scene with Supervisor 4.3.0 and with Upkeep.
+//!
+//! What is compared is everything a script or a client can see, after pids, times, paths and random names are
+//! taken out (`rig::plain`). The ids in the comments are those of the compatibility ledger.
+
+mod children;
+mod commands;
+mod faults;
+mod files;
+mod info;
+mod journal;
+mod order;
+mod signals;
+mod startup;
+mod updates;

@@ -1,0 +1,93 @@
+//! Signals to the pid in the pid file.
+
+use rustix::process::Signal;
+
+use crate::rig::daemon::Daemon;
+use crate::rig::maker::Maker;
+use crate::rig::stage::compare;
+use crate::rig::wait::until_true;
+
+const CONFIG: &str = "\
+[program:cat]
+command=/bin/cat
+stdout_logfile=%(here)s/cat.log
+";
+
+/// PROC-230, PROC-243: TERM, INT and QUIT shut down.
+#[test]
+fn proc_230_term_int_quit() {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
+        compare(CONFIG, |stage| {
+            stage.daemon.wait("RUNNING", &["cat"]);
+            stage.daemon.signal(signal);
+            stage.note_end();
+            stage.note_log(&["cat"]);
+        });
+    }
+}
+
+/// PROC-231, PROC-244: HUP is a reload in the same process, and what was stopped by hand starts again.
+#[test]
+fn proc_231_hup() {
+    compare(CONFIG, |stage| {
+        stage.daemon.wait("RUNNING", &["cat"]);
+        stage.ctl(&["stop", "cat"]);
+        let before = stage.daemon.pid();
+        stage.daemon.signal(Signal::HUP);
+        until_true("the second start", || stage.daemon.log().matches("started with pid").count() == 2);
+        stage.daemon.wait("RUNNING", &["cat"]);
+        let written = stage.daemon.home.read("supervisord.pid");
+        stage.note("same pid", &(written == format!("{before}\n")).to_string());
+        stage.note_log(&["cat"]);
+    });
+}
+
+/// PROC-233, PROC-140, PROC-170: USR2 opens every log anew, so that logrotate may move them away.
+#[test]
+fn proc_233_usr2() {
+    compare(CONFIG, |stage| {
+        stage.daemon.wait("RUNNING", &["cat"]);
+        for name in ["cat.log", "supervisord.log"] {
+            let home = &stage.daemon.home;
+            std::fs::rename(home.join(name), home.join(&format!("{name}.moved"))).expect("a rename");
+        }
+        stage.daemon.signal(Signal::USR2);
+        until_true("both files to be there again", || {
+            ["cat.log", "supervisord.log"].iter().all(|name| stage.daemon.home.join(name).exists())
+        });
+        stage.ctl(&["stop", "cat"]);
+        let moved = stage.daemon.home.read("supervisord.log.moved");
+        stage.note("old log", &moved.lines().skip_while(|line| !line.contains("SIGUSR2")).collect::<Vec<_>>().join("\n"));
+        stage.note_log(&["cat"]);
+    });
+}
+
+/// PROC-232: HUP during a shutdown.
+#[test]
+fn proc_232_hup_during_shutdown() {
+    let config = "\
+[program:deaf]
+command=/bin/sh -c 'trap \"\" TERM; while :; do sleep 0.1; done'
+stopwaitsecs=3
+killasgroup=true
+";
+    compare(config, |stage| {
+        stage.daemon.wait("RUNNING", &["deaf"]);
+        stage.daemon.signal(Signal::TERM);
+        stage.daemon.wait_log("received SIGTERM");
+        stage.daemon.signal(Signal::HUP);
+        stage.daemon.wait_log("ignored SIGHUP indicating restart request (shutdown in progress)");
+        stage.note_end();
+    });
+}
+
+/// D-15: USR1 kills the original (PROC-236); ours says so in the log and goes on.
+#[test]
+fn d_015_usr1_is_ignored() {
+    let daemon = Daemon::start(Maker::Upkeep, CONFIG);
+    daemon.wait("RUNNING", &["cat"]);
+    let pid = daemon.pid_of("cat");
+    daemon.signal(Signal::USR1);
+    daemon.wait_log("SIGUSR1");
+    assert_eq!(daemon.pid_of("cat"), pid);
+}

@@ -1,0 +1,208 @@
+//! How a daemon starts, and how it says that it cannot.
+
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
+
+use rustix::process::Signal;
+
+use crate::rig::daemon::{Daemon, HEAD};
+use crate::rig::home::Home;
+use crate::rig::maker::Maker;
+use crate::rig::plain::plain;
+use crate::rig::procfs;
+use crate::rig::run::{Said, run};
+use crate::rig::stage::{compare, differences};
+use crate::rig::wait::{until, until_true};
+
+/// Runs a program of `maker` in a directory that `prepare` filled.
+fn tool(maker: Maker, prepare: impl Fn(&Home), name: &str, args: &[&str]) -> Said {
+    let home = Home::new();
+    maker.install(&home.join("bin"));
+    prepare(&home);
+    let mut said = run(&home.join(&format!("bin/{name}")), args, home.path());
+    said.stdout = plain(&said.stdout, home.path());
+    said.stderr = plain(&said.stderr, home.path());
+    said
+}
+
+fn both(prepare: impl Fn(&Home), name: &str, args: &[&str]) -> (Said, Said) {
+    (tool(Maker::Reference, &prepare, name, args), tool(Maker::Upkeep, &prepare, name, args))
+}
+
+/// Ours may add the place and a hint after the original's text.
+fn without_places(stderr: &str) -> String {
+    let extra = |line: &&str| line.trim_start().starts_with("-->") || line.starts_with("hint:");
+    stderr.lines().filter(|line| !extra(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// CFG-401…406, CFG-005, CFG-006, CFG-085 ff.: wrong uses, their text on stderr and exit status 2.
+#[test]
+fn cfg_401_wrong_uses() {
+    let uses: &[&[&str]] = &[
+        &["-x"],
+        &["--no"],
+        &["--nonsense"],
+        &["-c"],
+        &["--configuration"],
+        &["-l", "a", "-l", "b"],
+        &["-c", "a", "-c", "b"],
+        &["foo", "bar"],
+        &["-e", "loud"],
+        &["-y", "10XB"],
+        &["-a", "many"],
+        &["-m", "9"],
+        &["-d", "/no/such/dir"],
+        &["-l", "/no/such/dir/log"],
+        &["-u", "nobody-of-that-name"],
+        &["-e", "bad", "-v"],
+        &["-c", "/no/such/file"],
+        &["-c", "/etc"],
+        &["--nodaemon=yes"],
+    ];
+    for args in uses {
+        let (reference, ours) = both(|_| {}, "supervisord", args);
+        assert_eq!(reference.status, ours.status, "{args:?}: {ours:?}");
+        assert_eq!(reference.stdout, ours.stdout, "{args:?}");
+        assert_eq!(without_places(&reference.stderr), without_places(&ours.stderr), "{args:?}");
+    }
+}
+
+/// CTL-001…004, CTL-020: the client's command line.
+#[test]
+fn ctl_001_wrong_uses() {
+    let uses: &[&[&str]] = &[
+        &["--version"],
+        &["-x"],
+        &["-s"],
+        &["-c", "/no/such/file", "status"],
+        &["-s", "unix:///no/such/socket", "status"],
+        &["-s", "unix:///no/such/socket", "pid"],
+        &["-s", "unix:///no/such/socket", "start", "x"],
+        &["-s", "http://127.0.0.1:9", "status"],
+        &["-s", "http://127.0.0.1:9", "stop", "x"],
+        &["-s", "http://127.0.0.1:9", "shutdown"],
+        &["-s", "unix:///no/such/socket", "shutdown"],
+        &["-s", "unix:///no/such/socket", "help", "status"],
+    ];
+    for args in uses {
+        let (reference, ours) = both(|_| {}, "supervisorctl", args);
+        assert_eq!(reference.status, ours.status, "{args:?}: {ours:?}");
+        assert_eq!(reference.stdout, ours.stdout, "{args:?}");
+        assert_eq!(without_places(&reference.stderr), without_places(&ours.stderr), "{args:?}");
+    }
+}
+
+/// CFG-407…409: what prints and ends. The help's own words are ours; its form is the original's.
+#[test]
+fn cfg_407_help_and_version() {
+    for args in [&["-v"][..], &["--version"], &["--ver"], &["-v", "-e", "bad"]] {
+        let (reference, ours) = both(|_| {}, "supervisord", args);
+        assert_eq!(reference, ours, "{args:?}");
+    }
+    for (name, args) in [("supervisord", "-h"), ("supervisord", "-?"), ("supervisorctl", "--help")] {
+        let (reference, ours) = both(|_| {}, name, &[args]);
+        assert_eq!((reference.status, &reference.stderr), (ours.status, &ours.stderr), "{name}");
+        let first = |said: &Said| said.stdout.lines().next().map(str::to_owned);
+        assert_eq!(first(&reference), first(&ours), "{name}");
+        assert_eq!(options(&reference.stdout), options(&ours.stdout), "{name}");
+    }
+}
+
+/// The options that a help names, as `-x/--long`.
+fn options(help: &str) -> Vec<&str> {
+    let lines = help.lines().filter(|line| line.starts_with('-') && line.contains(" -- "));
+    let mut options: Vec<&str> = lines.filter_map(|line| line.split(" -- ").next()).collect();
+    options.sort_unstable();
+    options
+}
+
+/// CFG-411: the sample loads, in the original too, and nothing but the usual notes is said about it.
+#[test]
+fn cfg_411_sample_configuration() {
+    let sample = tool(Maker::Upkeep, |_| {}, "echo_supervisord_conf", &[]);
+    assert_eq!((sample.status, sample.stderr.as_str()), (Some(0), ""));
+    for maker in [Maker::Reference, Maker::Upkeep] {
+        let home = Home::new();
+        let inside = sample.stdout.replace("/tmp/", &format!("{}/", home.path().display()));
+        home.write("sample.conf", &inside);
+        let mut daemon = Daemon::start_with(home, maker, "sample.conf", "supervisor.sock", &[], &[]);
+        daemon.signal(Signal::TERM);
+        assert_eq!(daemon.wait_for_end(), Some(0), "{maker:?}");
+    }
+}
+
+/// CFG-002…004: no configuration anywhere.
+#[test]
+fn cfg_002_no_configuration() {
+    let (reference, ours) = both(|_| {}, "supervisord", &[]);
+    assert_eq!(reference.status, ours.status);
+    let last = |text: &str| text.lines().skip_while(|line| !line.starts_with("Error:")).collect::<Vec<_>>().join("\n");
+    assert_eq!(last(&reference.stderr), last(&ours.stderr));
+}
+
+/// CFG-001, CFG-005, PROC-205, PROC-203: found by itself, daemonized; the parent ends with 0 and the pid file is right.
+#[test]
+fn proc_203_daemonize() {
+    let run_one = |maker: Maker| {
+        let home = Home::new();
+        maker.install(&home.join("bin"));
+        home.write("supervisord.conf", &format!("{HEAD}[program:cat]\ncommand=/bin/cat\n"));
+        let said = run(&home.join("bin/supervisord"), &["-c", "supervisord.conf"], home.path());
+        let written = until("a pid file", || Some(home.read("supervisord.pid")).filter(|text| text.ends_with('\n')));
+        let pid: i32 = written.trim().parse().expect("a pid");
+        until_true("the ready line", || home.read("supervisord.log").contains("supervisord started with pid"));
+        let cwd = std::fs::read_link(format!("/proc/{pid}/cwd")).expect("a directory");
+        let descriptors: Vec<_> =
+            (0..3).map(|n| std::fs::read_link(format!("/proc/{pid}/fd/{n}")).expect("a descriptor")).collect();
+        let mode = std::fs::metadata(home.join("sock")).expect("a socket").mode() & 0o7777;
+        procfs::signal(pid, Signal::TERM);
+        until_true("its end", || !procfs::alive(pid));
+        let left = ["sock", "supervisord.pid"].map(|name| home.join(name).exists());
+        let log = home.read("supervisord.log");
+        let daemon_lines = log.lines().filter(|line| !line.contains("cat")).collect::<Vec<_>>().join("\n");
+        let text = format!("{said:?}\n{cwd:?}\n{descriptors:?}\n{mode:o}\n{left:?}\n{daemon_lines}");
+        plain(&text, home.path())
+    };
+    let (reference, ours) = (run_one(Maker::Reference), run_one(Maker::Upkeep));
+    assert!(reference == ours, "{}", differences(&reference, &ours));
+}
+
+/// CFG-121, PROC-202: a second daemon with the same files gives up with status 2 and the first one goes on.
+#[test]
+fn proc_202_second_daemon() {
+    compare("[program:cat]\ncommand=/bin/cat\n", |stage| {
+        stage.daemon.wait("RUNNING", &["cat"]);
+        let home = &stage.daemon.home;
+        let said = run(&home.join("bin/supervisord"), &["-n", "-c", "supervisord.conf"], home.path());
+        let pid = home.read("supervisord.pid") == format!("{}\n", stage.daemon.pid());
+        stage.note("second", &format!("{:?}\n{}\npid file untouched: {pid}", said.status, said.stderr));
+        stage.ctl(&["status"]);
+    });
+}
+
+/// CFG-123: the socket of a daemon that was killed is replaced.
+#[test]
+fn cfg_123_stale_socket() {
+    let start = |maker: Maker| {
+        let home = Home::new();
+        drop(UnixListener::bind(home.join("sock")).expect("a socket"));
+        let daemon = Daemon::start_in(home, maker, "", &[]);
+        let said = daemon.home.read("foreground");
+        let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("Unlinking")).collect();
+        plain(&lines.join("\n"), daemon.home.path())
+    };
+    assert_eq!(start(Maker::Reference), start(Maker::Upkeep));
+}
+
+/// CFG-110…112: mode of the socket; CFG-082: the directory is for daemons only.
+#[test]
+fn cfg_111_socket_mode() {
+    let config = "[unix_http_server]\nchmod=0640\n[supervisord]\ndirectory=/usr\numask=007\n";
+    compare(config, |stage| {
+        let socket = std::fs::metadata(stage.daemon.socket()).expect("a socket");
+        let cwd = std::fs::read_link(format!("/proc/{}/cwd", stage.daemon.pid())).expect("a directory");
+        let log = std::fs::metadata(stage.daemon.home.join("supervisord.log")).expect("a log");
+        let text = format!("{:o} {} {:o}", socket.mode() & 0o7777, cwd.display(), log.mode() & 0o7777);
+        stage.note("modes", &text);
+    });
+}

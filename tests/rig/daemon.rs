@@ -1,0 +1,209 @@
+//! A running `supervisord` of either maker, ended with all its children when the test ends.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::home::Home;
+use super::http::{self, Arg};
+use super::maker::Maker;
+use super::procfs;
+use super::run::{Said, ended, run};
+use super::wait::{until, until_true};
+
+/// How a daemon gets its time to stop everything before it is killed.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// What every configuration here begins with: everything inside the daemon's own directory.
+pub(crate) const HEAD: &str = "\
+[supervisord]
+logfile=%(here)s/supervisord.log
+pidfile=%(here)s/supervisord.pid
+childlogdir=%(here)s
+[unix_http_server]
+file=%(here)s/sock
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix://%(here)s/sock
+";
+
+pub(crate) struct Daemon {
+    pub(crate) maker: Maker,
+    pub(crate) home: Home,
+    child: Child,
+    config: String,
+    socket: String,
+}
+
+impl Daemon {
+    /// Starts a daemon in the foreground with [`HEAD`] and `body`, and waits until it answers.
+    pub(crate) fn start(maker: Maker, body: &str) -> Daemon {
+        Daemon::start_in(Home::new(), maker, body, &[])
+    }
+
+    /// Starts a daemon in a directory that is prepared already.
+    pub(crate) fn start_in(home: Home, maker: Maker, body: &str, args: &[&str]) -> Daemon {
+        home.write("supervisord.conf", &format!("{HEAD}{body}"));
+        Daemon::start_with(home, maker, "supervisord.conf", "sock", args, &[])
+    }
+
+    /// Starts a daemon with a configuration that lies in `home`; `socket` is where it will answer.
+    pub(crate) fn start_with(
+        home: Home,
+        maker: Maker,
+        config: &str,
+        socket: &str,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Daemon {
+        maker.install(&home.join("bin"));
+        let output = std::fs::File::create(home.join("foreground")).expect("a file");
+        let child = Command::new(home.join("bin/supervisord"))
+            .args(["-n", "-c"])
+            .arg(home.join(config))
+            .args(args)
+            .envs(environment.iter().copied())
+            .current_dir(home.path())
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a descriptor"))
+            .stderr(output)
+            .spawn()
+            .expect("the daemon");
+        let mut daemon = Daemon { maker, home, child, config: config.to_owned(), socket: socket.to_owned() };
+        daemon.wait_until_it_answers();
+        daemon
+    }
+
+    fn wait_until_it_answers(&mut self) {
+        until(&format!("{:?} to answer", self.maker), || {
+            if let Some(status) = self.child.try_wait().expect("wait") {
+                panic!("{:?} ended with {status}: {}", self.maker, self.home.read("foreground"));
+            }
+            self.try_call("supervisor.getState", &[])
+        });
+    }
+
+    /// The pid that users see: that of the pid file.
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("a pid")
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.home.join(&self.socket)
+    }
+
+    /// Calls a method and returns the answer's XML.
+    pub(crate) fn call(&self, method: &str, args: &[Arg<'_>]) -> String {
+        http::call(&self.socket(), method, args).unwrap_or_else(|error| {
+            panic!("{:?}: {method}: {error}\n{}", self.maker, self.home.read("foreground"))
+        })
+    }
+
+    pub(crate) fn try_call(&self, method: &str, args: &[Arg<'_>]) -> Option<String> {
+        http::call(&self.socket(), method, args).ok()
+    }
+
+    /// Runs `supervisorctl` of the same maker.
+    pub(crate) fn ctl(&self, words: &[&str]) -> Said {
+        self.ctl_of(self.maker, words)
+    }
+
+    /// Runs `supervisorctl` of any maker.
+    pub(crate) fn ctl_of(&self, maker: Maker, words: &[&str]) -> Said {
+        let bin = self.home.join(&format!("bin.{maker:?}"));
+        maker.install(&bin);
+        let config = self.home.join(&self.config).display().to_string();
+        let args: Vec<&str> = ["-c", &config].into_iter().chain(words.iter().copied()).collect();
+        run(&bin.join("supervisorctl"), &args, self.home.path())
+    }
+
+    /// The state's name, or none if the daemon knows no such process.
+    pub(crate) fn state(&self, name: &str) -> Option<String> {
+        member(&self.try_call("supervisor.getProcessInfo", &[Arg::Text(name)])?, "statename")
+    }
+
+    /// The pid of a process, 0 if it does not run.
+    pub(crate) fn pid_of(&self, name: &str) -> i32 {
+        let info = self.call("supervisor.getProcessInfo", &[Arg::Text(name)]);
+        member(&info, "pid").and_then(|pid| pid.parse().ok()).unwrap_or_else(|| panic!("no pid of {name}: {info}"))
+    }
+
+    /// Waits until each of `names` is in `state`.
+    pub(crate) fn wait(&self, state: &str, names: &[&str]) {
+        for name in names {
+            let mut last = None;
+            let reached = super::wait::within(super::wait::PATIENCE, || {
+                last = self.state(name);
+                (last.as_deref() == Some(state)).then_some(())
+            });
+            assert!(reached.is_some(), "{:?}: {name} is {last:?}, not {state}\n{}", self.maker, self.log());
+        }
+    }
+
+    /// The daemon's own log.
+    pub(crate) fn log(&self) -> String {
+        self.home.read("supervisord.log")
+    }
+
+    /// Waits until the daemon's log holds `text`.
+    pub(crate) fn wait_log(&self, text: &str) {
+        self.wait_file("supervisord.log", text);
+    }
+
+    /// Waits until a file of its directory holds `text`.
+    pub(crate) fn wait_file(&self, name: &str, text: &str) {
+        let found = super::wait::within(super::wait::PATIENCE, || self.home.read(name).contains(text).then_some(()));
+        assert!(found.is_some(), "{:?}: {name} has no {text:?}:\n{}", self.maker, self.home.read(name));
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        procfs::signal(self.pid(), signal);
+    }
+
+    /// Waits for the daemon's end and returns its exit status.
+    pub(crate) fn wait_for_end(&mut self) -> Option<i32> {
+        until(&format!("{:?} to end", self.maker), || self.child.try_wait().expect("wait")).code()
+    }
+
+    /// Kills the process that decides, and returns when another one answers.
+    pub(crate) fn kill_brain(&self) {
+        let brain = until("the deciding process", || procfs::brain(self.pid()));
+        procfs::signal(brain, Signal::KILL);
+        until_true("another deciding process", || procfs::brain(self.pid()).is_some_and(|pid| pid != brain));
+        until("the new daemon to answer", || self.try_call("supervisor.getState", &[]));
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let pid = self.pid();
+        let family = procfs::descendants(pid);
+        if self.child.try_wait().ok().flatten().is_none() {
+            procfs::signal(pid, Signal::TERM);
+            if ended(&mut self.child, GRACE).is_none() {
+                procfs::signal(pid, Signal::KILL);
+                self.child.wait().ok();
+            }
+        }
+        for process in family.iter().filter(|process| still_the_same(process)) {
+            procfs::signal(process.pid, Signal::KILL);
+        }
+    }
+}
+
+/// Whether the pid still names the process that was seen, and not another one that got its number.
+fn still_the_same(seen: &procfs::Process) -> bool {
+    procfs::process(seen.pid).is_some_and(|now| now.comm == seen.comm && !now.zombie)
+}
+
+/// The text of a struct's member in an answer.
+pub(crate) fn member(xml: &str, name: &str) -> Option<String> {
+    let (_, rest) = xml.split_once(&format!("<name>{name}</name>"))?;
+    let (value, _) = rest.split_once("</value>")?;
+    let value = value.trim().strip_prefix("<value>")?;
+    let (_, inner) = value.split_once('>')?;
+    Some(inner.split('<').next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,61 @@
+//! What /proc tells of processes, and ending them by pid.
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A line of /proc/PID/stat, as far as it is needed.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    pub(crate) comm: String,
+    pub(crate) parent: i32,
+    pub(crate) zombie: bool,
+}
+
+/// All processes of this moment.
+pub(crate) fn processes() -> Vec<Process> {
+    let entries = std::fs::read_dir("/proc").expect("/proc");
+    entries.flatten().filter_map(|entry| process(entry.file_name().to_str()?.parse().ok()?)).collect()
+}
+
+/// The process `pid`, if there is one.
+pub(crate) fn process(pid: i32) -> Option<Process> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (head, tail) = stat.rsplit_once(") ")?;
+    let mut fields = tail.split(' ');
+    let zombie = fields.next()? == "Z";
+    let parent = fields.next()?.parse().ok()?;
+    Some(Process { pid, comm: head.split_once('(')?.1.to_owned(), parent, zombie })
+}
+
+/// Whether `pid` runs; a zombie does not.
+pub(crate) fn alive(pid: i32) -> bool {
+    process(pid).is_some_and(|process| !process.zombie)
+}
+
+/// All that descend from `pid`, itself left out, parents first.
+pub(crate) fn descendants(pid: i32) -> Vec<Process> {
+    let all = processes();
+    let mut found: Vec<Process> = Vec::new();
+    let mut parents = vec![pid];
+    while let Some(parent) = parents.pop() {
+        let children = all.iter().filter(|process| process.parent == parent);
+        for child in children {
+            parents.push(child.pid);
+            found.push(child.clone());
+        }
+    }
+    found
+}
+
+/// The process that decides: the child of the pid in the pid file.
+pub(crate) fn brain(keeper: i32) -> Option<i32> {
+    let child = |process: &Process| process.parent == keeper && process.comm == "upkeep-daemon" && !process.zombie;
+    processes().into_iter().find(child).map(|process| process.pid)
+}
+
+/// Sends a signal; a process that is gone already is none of our business.
+pub(crate) fn signal(pid: i32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        kill_process(pid, signal).ok();
+    }
+}
