@@ -337,6 +337,9 @@ impl Process {
     pub(crate) fn enter(&mut self, state: State) -> StateName {
         let from = self.state.name();
         self.state = state;
+        if self.state.name() != StateName::Stopping {
+            self.report_at = None;
+        }
         from
     }
 
