@@ -54,8 +54,10 @@ pub enum Notice {
     AlreadyRunning { name: String },
     /// It was gone when the signal came.
     GoneBeforeSignal { name: String, pid: u32, error: String },
-    /// A signal could not be sent.
+    /// A signal meant to end it could not be sent.
     KillProblem { name: String, pid: u32, error: String },
+    /// A signal somebody asked for could not be sent.
+    SendProblem { name: String, pid: u32, error: String },
     /// A group cannot be added because its name is taken (CFG-187, D-64).
     NameTaken { group: String },
 }
@@ -77,7 +79,7 @@ impl Notice {
             | Self::Send { .. }
             | Self::StopInBackoff { .. }
             | Self::GoneBeforeSignal { .. } => Level::Debug,
-            Self::KillProblem { .. } => Level::Critical,
+            Self::KillProblem { .. } | Self::SendProblem { .. } => Level::Critical,
             Self::NameTaken { .. } => Level::Error,
             Self::Spawned { .. }
             | Self::SpawnError { .. }
@@ -123,6 +125,9 @@ impl fmt::Display for Notice {
             }
             Self::KillProblem { name, pid, error } => {
                 write!(f, "unknown problem killing {name} ({pid}):{error}")
+            }
+            Self::SendProblem { name, pid, error } => {
+                write!(f, "unknown problem sending sig {name} ({pid}):{error}")
             }
             Self::NameTaken { group } => write!(
                 f,

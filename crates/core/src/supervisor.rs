@@ -234,7 +234,7 @@ impl Supervisor {
     fn signalled(&mut self, signal: SignalId, outcome: Result<(), SignalFailure>) {
         let Some((id, run, why)) = self.signals.remove(&signal) else { return };
         if let Err(failure) = &outcome {
-            self.signal_failed(id, run, failure);
+            self.signal_failed(id, run, why, failure);
         }
         self.settle_signal(signal, id, why, &outcome);
     }

@@ -122,8 +122,8 @@ impl Supervisor {
                 self.settle_call(call, id, |process, goal| {
                     (goal == Goal::Signal(signal)).then(|| {
                         result.clone().map_err(|error| {
-                            let (name, pid) = (process.name(), process.pid());
-                            Refusal::Failed(format!("unknown problem sending sig {name} ({pid}):{error}"))
+                            let (name, pid) = (process.name().to_owned(), process.pid());
+                            Refusal::Failed(Notice::SendProblem { name, pid, error }.to_string())
                         })
                     })
                 });
@@ -213,7 +213,7 @@ fn verdict(process: &Process, goal: Goal) -> Option<Result<(), Refusal>> {
         Goal::Running => start_verdict(process, false),
         Goal::Spawned => start_verdict(process, true),
         Goal::Stopped | Goal::StopSent => stop_verdict(process),
-        Goal::Signal(_) => process.state.name().is_stopped().then_some(Ok(())),
+        Goal::Signal(_) => signal_verdict(process),
     }
 }
 
@@ -232,6 +232,12 @@ fn start_verdict(process: &Process, child_is_enough: bool) -> Option<Result<(), 
             None => Refusal::AbnormalTermination(full_name(process)),
         })),
     }
+}
+
+/// Nobody is left to be signalled. A signal that failed and made it UNKNOWN is judged by its own answer.
+fn signal_verdict(process: &Process) -> Option<Result<(), Refusal>> {
+    let name = process.state.name();
+    (name.is_stopped() && name != StateName::Unknown).then_some(Ok(()))
 }
 
 fn stop_verdict(process: &Process) -> Option<Result<(), Refusal>> {

@@ -28,6 +28,7 @@ impl Supervisor {
                 self.after_stop(now, id);
             }
             State::Starting { run, child } => {
+                process.failures = 0;
                 self.change(id, State::Stopping { run, child, kill_at }, child.map_or(0, |child| child.pid));
                 if let Some(child) = child {
                     self.send_stop_signal(id, run, child);
@@ -71,7 +72,7 @@ impl Supervisor {
     }
 
     /// A signal could not be sent: gone already is fine, anything else leaves the process UNKNOWN (PROC-028, PROC-030).
-    pub(crate) fn signal_failed(&mut self, id: ProcId, run: RunId, failure: &SignalFailure) {
+    pub(crate) fn signal_failed(&mut self, id: ProcId, run: RunId, why: Why, failure: &SignalFailure) {
         let Some(process) = self.processes.get(&id) else { return };
         if process.state.run() != Some(run) {
             return;
@@ -83,7 +84,10 @@ impl Supervisor {
             self.log(Notice::GoneBeforeSignal { name, pid, error });
             return;
         }
-        let problem = Notice::KillProblem { name, pid, error };
+        let problem = match why {
+            Why::Ending => Notice::KillProblem { name, pid, error },
+            Why::Asked(_) => Notice::SendProblem { name, pid, error },
+        };
         if let Some(process) = self.processes.get_mut(&id) {
             process.signal_problem = Some(problem.to_string());
         }
