@@ -1,0 +1,10 @@
+//! The rules of the supervisor, as tables over a simulated world.
+
+#[cfg(test)]
+mod control;
+#[cfg(test)]
+mod scene;
+#[cfg(test)]
+mod signals;
+#[cfg(test)]
+mod states;
