@@ -79,9 +79,15 @@ async fn requests(
     let mut ending = false;
     loop {
         let deadline = progress.deadline(&service.limits, *crowded.borrow());
+        if let Some((at, due)) = deadline
+            && at <= Instant::now()
+        {
+            return Some(due);
+        }
         tokio::select! {
             _ = http.as_mut() => return None,
-            due = reached(deadline) => return Some(due),
+            // Looked at again above: it may have moved.
+            () = reached(deadline) => {}
             () = stream.closed_by_peer(), if progress.is_streaming() => return None,
             () = progress.changed() => {}
             Ok(()) = crowded.changed() => {}
@@ -105,12 +111,9 @@ fn protocol(limits: &Limits) -> http1::Builder {
     protocol
 }
 
-async fn reached(deadline: Option<(Instant, Due)>) -> Due {
+async fn reached(deadline: Option<(Instant, Due)>) {
     match deadline {
-        Some((at, due)) => {
-            tokio::time::sleep_until(at).await;
-            due
-        }
+        Some((at, _)) => tokio::time::sleep_until(at).await,
         None => future::pending().await,
     }
 }

@@ -108,9 +108,14 @@ impl Progress {
         }
     }
 
-    /// The socket took something.
+    /// The socket took something. What is left of an answer goes out after its request has ended: a connection is
+    /// not idle meanwhile.
     pub(crate) fn sent(&self) {
-        self.state().stalled = None;
+        let mut state = self.state();
+        state.stalled = None;
+        if state.phase == Phase::Idle {
+            state.since = Instant::now();
+        }
     }
 
     /// Waits until [`Self::deadline`] may have become earlier.
@@ -123,6 +128,7 @@ impl Progress {
         let state = self.state();
         let idle = if crowded { limits.crowded_idle_timeout } else { limits.idle_timeout };
         let (own, write) = match state.phase {
+            Phase::Idle if state.stalled.is_some() => (None, limits.write_timeout),
             Phase::Idle => (Some((state.since + idle, Due::Close)), limits.write_timeout),
             Phase::Head => (Some((state.since + limits.header_timeout, Due::Refuse)), limits.write_timeout),
             Phase::Busy => (None, limits.write_timeout),
@@ -130,5 +136,45 @@ impl Progress {
         };
         let stalled = state.stalled.map(|since| (since + write, Due::Close));
         own.into_iter().chain(stalled).min_by_key(|(at, _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn due_after(progress: &Progress, crowded: bool) -> Option<(u64, Due)> {
+        let since = progress.state().since;
+        let (at, due) = progress.deadline(&Limits::default(), crowded)?;
+        Some(((at - since).as_secs(), due))
+    }
+
+    #[test]
+    fn each_phase_has_its_deadline() {
+        let progress = Progress::new();
+        assert_eq!(due_after(&progress, false), Some((1800, Due::Close)));
+        assert_eq!(due_after(&progress, true), Some((5, Due::Close)));
+        progress.received();
+        assert_eq!(due_after(&progress, true), Some((30, Due::Refuse)));
+        progress.busy();
+        progress.received();
+        assert_eq!(due_after(&progress, true), None);
+        progress.stalled();
+        assert_eq!(due_after(&progress, true), Some((60, Due::Close)));
+        progress.streaming();
+        progress.sent();
+        assert_eq!(due_after(&progress, true), None);
+        progress.stalled();
+        progress.idle();
+        assert_eq!(progress.deadline(&Limits::default(), true).map(|(_, due)| due), Some(Due::Close));
+    }
+
+    #[test]
+    fn sending_the_rest_is_not_idling() {
+        let progress = Progress::new();
+        let ended = progress.state().since;
+        while Instant::now() == ended {}
+        progress.sent();
+        assert!(progress.state().since > ended);
     }
 }

@@ -284,6 +284,15 @@ fn the_originals_configs_have_no_autorestart_rpc_137() {
 }
 
 #[test]
+fn times_beyond_an_int_are_capped_rpc_085() {
+    let late = ProcessInfo { start: i64::MAX, stop: 1 << 31, now: (1 << 31) - 1, ..process() };
+    let value = Value::from(Reply::Process(Box::new(late)));
+    for member in ["start", "stop", "now"] {
+        assert_eq!(value.get(member), Some(&i32::MAX.into()), "{member}");
+    }
+}
+
+#[test]
 fn logs_are_bytes_until_here_d_03() {
     assert_eq!(Value::from(Reply::Bytes(b"a\xc3".to_vec())), "a\u{fffd}".into());
     assert_eq!(Value::from(Reply::Bytes("é".into())), "é".into());

@@ -119,6 +119,19 @@ impl Connection {
         self.buffer.is_empty() && !self.more() && begun.elapsed() < DEADLINE
     }
 
+    /// Takes this many bytes and forgets them.
+    pub(crate) fn take(&mut self, length: usize) {
+        let here = length.min(self.buffer.len());
+        self.buffer.drain(..here);
+        self.socket.read_exact(&mut vec![0; length - here]).expect("there are more");
+    }
+
+    /// Takes the head of an answer, and tells how long its body is.
+    pub(crate) fn head_with_length(&mut self) -> usize {
+        let head = self.until("\r\n\r\n");
+        header(&head, "content-length").map_or(0, |length| length.parse().expect("a number"))
+    }
+
     fn more(&mut self) -> bool {
         let mut piece = [0; 65536];
         match self.socket.read(&mut piece) {
