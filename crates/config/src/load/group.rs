@@ -133,7 +133,7 @@ impl<'a> Loader<'a> {
     /// CFG-188.
     fn doubt_fcgi_member(&mut self, group: &Section, member: &Section) {
         let message = format!("[{}] is a member of [{}]: it gets no socket there", member.name, group.name);
-        self.doubt(Level::Warn, message.into(), &At::section(member));
+        self.remark(message.into(), &At::section(member));
     }
 
     /// CFG-187, D-64: of two groups with one name only the first is ever added.

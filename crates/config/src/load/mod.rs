@@ -1,6 +1,7 @@
 //! From sources to a typed configuration: walks the sections in Supervisor's order (CFG-013), and goes on after an
 //! error, so that all of them are known at the end and the first is the one Supervisor would have stopped at.
 
+mod check;
 mod daemon;
 mod fcgi;
 mod group;
@@ -42,31 +43,29 @@ pub fn load(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Result<C
 }
 
 /// A configuration and everything that is wrong with it; without errors it is complete.
-pub(crate) struct Walked {
-    pub(crate) config: Config,
-    pub(crate) problems: Vec<Diagnostic>,
+struct Walked {
+    config: Config,
+    problems: Vec<Diagnostic>,
+}
+
+/// Every problem of a configuration, also of the client's section, and doubts as errors where they show a mistake.
+pub(crate) fn check_walk(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Vec<Diagnostic> {
+    let merged = sources.merge();
+    let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), world);
+    loader.strict = true;
+    let config = loader.walk(cli, merged.problems, merged.notes);
+    loader.check_commands(&config.groups);
+    loader.check_servers(&config.servers);
+    let _ = loader.client();
+    loader.problems
 }
 
 /// Reads everything there is to read.
-pub(crate) fn walk(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Walked {
+fn walk(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Walked {
     let merged = sources.merge();
     let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), world);
-    loader.problems = merged.problems;
-    for note in merged.notes {
-        loader.said(note);
-    }
-    loader.require_section("supervisord");
-    let (mut settings, user) = loader.settings(cli);
-    let rpc_interfaces = loader.rpc_interfaces();
-    let groups = loader.groups(&settings.environment);
-    let servers = loader.servers();
-    if !servers.is_empty() {
-        loader.check_rpc_interfaces(&rpc_interfaces);
-    }
-    settings.user = loader.daemon_user(cli, user.as_deref());
-    loader.unknown();
-    let notes = std::mem::take(&mut loader.notes);
-    Walked { config: Config { settings, servers, groups, rpc_interfaces, notes }, problems: loader.problems }
+    let config = loader.walk(cli, merged.problems, merged.notes);
+    Walked { config, problems: loader.problems }
 }
 
 /// Where a problem is.
@@ -93,9 +92,31 @@ pub(crate) struct Loader<'a> {
     pub(crate) environment: Names,
     pub(crate) problems: Vec<Diagnostic>,
     pub(crate) notes: Vec<Note>,
+    /// How many errors were found in sections.
+    errors: usize,
+    /// Whether doubts that show a mistake are errors (D-36, D-67).
+    strict: bool,
 }
 
 impl<'a> Loader<'a> {
+    /// In Supervisor's order (CFG-013); what nothing else depends on comes last.
+    fn walk(&mut self, cli: &CommandLine, problems: Vec<Diagnostic>, notes: Vec<Note>) -> Config {
+        self.problems = problems;
+        notes.into_iter().for_each(|note| self.said(note));
+        self.require_section("supervisord");
+        let (mut settings, user) = self.settings(cli);
+        let rpc_interfaces = self.rpc_interfaces();
+        let groups = self.groups(&settings.environment);
+        let servers = self.servers();
+        if !servers.is_empty() {
+            self.check_rpc_interfaces(&rpc_interfaces);
+        }
+        settings.user = self.daemon_user(cli, user.as_deref());
+        self.unknown();
+        let notes = std::mem::take(&mut self.notes);
+        Config { settings, servers, groups, rpc_interfaces, notes }
+    }
+
     pub(crate) fn new(
         document: &'a Document,
         env: &'a Environment,
@@ -109,6 +130,8 @@ impl<'a> Loader<'a> {
             environment: names::environment(env),
             problems: Vec::new(),
             notes: Vec::new(),
+            errors: 0,
+            strict: false,
         }
     }
 
@@ -163,6 +186,7 @@ impl<'a> Loader<'a> {
             old.severity == severity && same_place && same_matter
         });
         if !known {
+            self.errors += usize::from(severity == Severity::Error);
             self.problems.push(new);
         }
         !known
@@ -185,9 +209,19 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// A doubt of our own: logged with its place.
+    /// A doubt of our own that shows a mistake: logged with its place; an error when checking.
     pub(crate) fn doubt(&mut self, level: Level, wrong: Wrong, at: &At) {
-        if !self.add(Severity::Warning, wrong.clone(), at) {
+        let severity = if self.strict { Severity::Error } else { Severity::Warning };
+        self.doubted(level, severity, wrong, at);
+    }
+
+    /// Something odd that may be meant: logged with its place; never an error.
+    pub(crate) fn remark(&mut self, wrong: Wrong, at: &At) {
+        self.doubted(Level::Warn, Severity::Warning, wrong, at);
+    }
+
+    fn doubted(&mut self, level: Level, severity: Severity, wrong: Wrong, at: &At) {
+        if !self.add(severity, wrong.clone(), at) {
             return;
         }
         let mut text = format!("{} ({}:{})", wrong.message, self.document.file(at.place), at.place.line);

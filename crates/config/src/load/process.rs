@@ -46,13 +46,12 @@ impl Scope<'_, '_> {
     /// Every process; stops after the first that is wrong, since the others are wrong alike.
     pub(super) fn each(&mut self, base: &ProcessSpec, copies: &Copies) -> Vec<ProcessSpec> {
         let mut processes = Vec::new();
-        let errors = self.loader.problems.len();
+        let errors = self.loader.errors;
         for number in 0..copies.count.max(0) {
-            let process = self.process(base, copies, copies.first.saturating_add(number));
-            if self.loader.problems.len() > errors && number > 0 {
+            processes.extend(self.process(base, copies, copies.first.saturating_add(number)));
+            if self.loader.errors > errors {
                 break;
             }
-            processes.extend(process);
         }
         processes
     }

@@ -29,7 +29,7 @@ impl<'a> Loader<'a> {
             message: format!("section [{}] is not known and ignored", section.name),
             hint: section_hint(&section.name),
         };
-        self.doubt(Level::Warn, wrong, &At::section(section));
+        self.remark(wrong, &At::section(section));
     }
 
     fn unknown_keys(&mut self, section: &Section, kind: SectionKind) {

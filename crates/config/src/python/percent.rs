@@ -102,15 +102,19 @@ impl<'v> Formatter<'_, 'v> {
     }
 
     fn conversion(&mut self) -> Result<(), FormatError> {
-        if self.text.get(self.at) == Some(&'(') {
-            self.at += 1;
-            self.name()?;
+        match self.text.get(self.at) {
+            Some('%') => {
+                self.at += 1;
+                self.out.push('%');
+                return Ok(());
+            }
+            Some('(') => {
+                self.at += 1;
+                self.name()?;
+            }
+            Some(_) | None => {}
         }
         let (spec, conversion) = self.spec()?;
-        if conversion == '%' {
-            self.out.push('%');
-            return Ok(());
-        }
         let argument = self.next_argument()?;
         self.convert(&spec, conversion, argument)
     }
@@ -370,7 +374,7 @@ mod tests {
             ("%(n)02d|%(n)5d|%(n)-5d|%(n)+d|% d", "07|    7|7    |+7|"),
             ("%(n)#x %(n)#o %(n)05.3d", "0x7 0o7 00007"),
             ("%(n)s %(n)r %(here)r %(here).2s %(here)6s", "7 7 '/etc' /e   /etc"),
-            ("%(n)f %(n)ld %(n)5%", "7.000000 7 %"),
+            ("%(n)f %(n)ld %%", "7.000000 7 %"),
         ] {
             let expected = if text.contains("% d") {
                 Err("not enough arguments for format string".to_owned())
@@ -392,6 +396,7 @@ mod tests {
             ("0123456789abc %q", "unsupported format character 'q' (0x71) at index 15"),
             ("%d", "%d format: a real number is required, not dict"),
             ("%x", "%x format: an integer is required, not dict"),
+            ("%(n)5%", "unsupported format character '%' (0x25) at index 5"),
             ("%(here)d", "%d format: a real number is required, not str"),
             ("%(here)f", "must be real number, not str"),
             ("%(here)c", "%c requires int or char"),

@@ -1,0 +1,11 @@
+//! Configurations side by side with Supervisor 4.3.0, and what must hold for any bytes.
+
+mod check;
+mod corpus;
+mod differences;
+mod dump;
+mod fuzz;
+mod random;
+mod reference;
+mod reload;
+mod sample;
