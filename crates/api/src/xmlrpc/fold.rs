@@ -3,17 +3,9 @@
 use std::mem;
 
 use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::general_purpose::STANDARD;
 
 use super::Value;
-
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
 
 /// Which way a document travels: requests are read as Supervisor reads them, answers as its client does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,7 +202,7 @@ fn array_value(values: Vec<Value>) -> Result<Value, String> {
 
 fn base64_value(text: &str, side: Side) -> Result<Value, String> {
     let compact: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let bytes = LENIENT.decode(compact).map_err(|_| "not valid <base64>")?;
+    let bytes = STANDARD.decode(compact).map_err(|_| "not valid <base64>")?;
     match side {
         Side::Response => Ok(Value::Base64(bytes)),
         Side::Request => {

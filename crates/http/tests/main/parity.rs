@@ -215,6 +215,50 @@ fn every_method_has_the_originals_signature_rpc_060_to_062() {
     }
 }
 
+/// What a value is read as shows in the fault about a process of that name.
+#[test]
+fn values_are_read_the_same_rpc_024_to_026() {
+    let both = Both::start();
+    let values = [
+        "<value/>",
+        "<value>nope</value>",
+        "<value> nope\n</value>",
+        "<value>a\r\nb</value>",
+        "<value><string/></value>",
+        "<value><string> n&#111;pe &lt;&amp;&gt; </string></value>",
+        "<value> <string>nope</string> </value>",
+        "<value><string>a</string><string>b</string></value>",
+        "<value><![CDATA[<nope>]]></value>",
+        "<value>no<!-- -->pe</value>",
+        "<value><i8>5</i8></value>",
+        "<value><foo>nope</foo></value>",
+        "<value><base64>bm9wZQ==</base64></value>",
+        "<value><base64>\nbm9w\nZQ==\n</base64></value>",
+        "<value><base64>bm9wZQ</base64></value>",
+        "<value><base64>/w==</base64></value>",
+        "<value><int>x</int></value>",
+        "<value><int/></value>",
+        "<value><double>x</double></value>",
+        "<value><array/></value>",
+        "<value><struct><member><name>a</name></member></struct></value>",
+        "<value>&nope;</value>",
+        "<value>&</value>",
+        "<value a>nope</value>",
+        "<value a=\"1\">nope</value>",
+        "<value>nope",
+        "",
+    ];
+    for value in values {
+        let body = format!(
+            "<?xml version='1.0' encoding='latin-1'?><!-- x --><methodCall>\n<methodName>supervisor.getProcessInfo\
+             </methodName><params><param>{value}</param></params></methodCall>\n"
+        );
+        let request = post(body.as_bytes(), "");
+        let (theirs, ours) = (both.original.unix.ask(&request), both.unix.address.ask(&request));
+        assert_eq!(normal(ours), normal(theirs), "{value}");
+    }
+}
+
 fn multicall() -> String {
     let call = |inner: &str| format!("<value><struct>{inner}</struct></value>");
     let name = |name: &str| format!("<member><name>methodName</name><value>{name}</value></member>");
