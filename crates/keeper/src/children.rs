@@ -187,3 +187,35 @@ fn program_of(plan: SpawnPlan) -> Program {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pid_that_was_reaped_is_not_signalled_whoever_has_it_now() {
+        const ESRCH: i32 = 3;
+        let plan = SpawnPlan {
+            path: b"/bin/sh".to_vec(),
+            argv: [b"sh".as_slice(), b"-c", b"read line"].map(<[u8]>::to_vec).to_vec(),
+            env: Vec::new(),
+            cwd: None,
+            umask: None,
+            user: UserPlan::Keep,
+            stdin: StdinPlan::Pipe,
+            stderr_to_stdout: true,
+        };
+        let mut children = Children::default();
+        let (ToDaemon::Spawned { pid, .. }, pipes) = children.start(1, plan, None) else {
+            panic!("not spawned")
+        };
+        assert_eq!(children.signal(1, 0, false), 0);
+        // The process lives on: to the table it is somebody who got the pid of the child that ended.
+        children.ended(&Ended { pid, status: 0, utime_us: 0, stime_us: 0, maxrss_kib: 0 });
+        assert_eq!((children.signal(1, 0, false), children.signal(1, 0, true)), (ESRCH, ESRCH));
+        assert!(upkeep_os::kill_child(pid, 0, true).is_ok());
+        drop(pipes);
+        children.release(1);
+        assert_eq!(upkeep_os::wait_child(pid).unwrap(), 1 << 8, "the shell read the end of its input");
+    }
+}

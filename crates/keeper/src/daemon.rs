@@ -242,4 +242,35 @@ mod tests {
         restarts.died(7, 0);
         assert_eq!(restarts.wait_ns(7), Some(FIRST_PAUSE_NS));
     }
+
+    fn daemon() -> Daemon {
+        let (socket, _) = UnixStream::pair().unwrap();
+        Daemon {
+            pid: 0,
+            since_ns: 0,
+            reaped: false,
+            socket: Some(socket),
+            deaf: false,
+            leaving: false,
+            overdue_at: None,
+            incoming: Incoming::default(),
+            outgoing: Outgoing::default(),
+        }
+    }
+
+    #[test]
+    fn one_that_hangs_up_has_a_moment_to_end_unless_it_said_that_it_would() {
+        let mut daemon = daemon();
+        assert_eq!(daemon.patience_ns(u64::MAX), None, "it is welcome");
+        let before = monotonic_ns();
+        assert!(daemon.receive().is_none(), "the other end is closed");
+        let patience = daemon.patience_ns(before).unwrap();
+        assert!((GRACE_NS..2 * GRACE_NS).contains(&patience), "{patience}");
+        daemon.expect_end(GRACE_NS * 2);
+        assert!(daemon.patience_ns(before).unwrap() <= patience, "no reason is a reprieve");
+        daemon.expect_end(0);
+        assert_eq!(daemon.patience_ns(monotonic_ns()), Some(0));
+        daemon.leaves();
+        assert_eq!(daemon.patience_ns(u64::MAX), None);
+    }
 }

@@ -150,3 +150,51 @@ pub fn fork_child() -> io::Result<Option<u32>> {
         pid => Ok(Some(pid.unsigned_abs())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memory_file_is_read_wherever_a_duplicate_stands() {
+        let memory = memfd_with("test", b"whole content").unwrap();
+        let mut duplicate = File::from(memory.try_clone().unwrap());
+        let mut start = [0; 5];
+        io::Seek::rewind(&mut duplicate).unwrap();
+        io::Read::read_exact(&mut duplicate, &mut start).unwrap();
+        assert_eq!(read_memfd(&memory).unwrap(), b"whole content");
+        assert_eq!(io::Seek::stream_position(&mut duplicate).unwrap(), 5, "and is not moved");
+        assert_eq!(read_memfd(&memfd_with("empty", b"").unwrap()).unwrap(), b"");
+    }
+
+    #[test]
+    fn only_what_was_inherited_can_be_taken_and_only_once() {
+        let own = memfd_with("own", b"").unwrap();
+        assert_eq!(own_inherited_fd(own.as_raw_fd()).unwrap_err().raw_os_error(), Some(libc::EBADF));
+        for number in [-1, 0, 2, 1_000_000] {
+            assert!(own_inherited_fd(number).is_err(), "{number}");
+        }
+        // As exec leaves it.
+        let inherited = memfd_with("inherited", b"").unwrap();
+        set_cloexec(&inherited, false).unwrap();
+        let number = std::os::fd::IntoRawFd::into_raw_fd(inherited);
+        let taken = own_inherited_fd(number).unwrap();
+        assert_eq!(own_inherited_fd(number).unwrap_err().raw_os_error(), Some(libc::EBADF));
+        drop(taken);
+    }
+
+    #[test]
+    fn a_process_with_threads_is_not_split() {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || stopped.recv());
+        assert_eq!(fork_child().unwrap_err().raw_os_error(), Some(libc::EBUSY));
+        drop(stop);
+        assert!(other.join().unwrap().is_err());
+    }
+
+    #[test]
+    fn the_own_executable_is_that_of_this_process() {
+        let path = format!("/proc/self/fd/{}", own_executable().unwrap().as_raw_fd());
+        assert_eq!(std::fs::read_link(path).unwrap(), std::env::current_exe().unwrap());
+    }
+}

@@ -146,8 +146,12 @@ fn held_descriptors_are_handed_on_under_their_names() {
     daemon.say(&ToKeeper::Unhold { name: "c".to_owned() });
     daemon.say(&ToKeeper::Unhold { name: "never held".to_owned() });
     daemon.crash();
-    let held: Vec<(String, String)> = rig
-        .daemon()
+    let mut daemon = rig.daemon();
+    for entry in fs::read_dir(format!("/proc/{}/fd", daemon.pid)).unwrap() {
+        let target = fs::read_link(entry.unwrap().path()).unwrap_or_default();
+        assert!(!target.starts_with("/memfd:test"), "it comes by the socket alone");
+    }
+    let held: Vec<(String, String)> = daemon
         .inventory()
         .into_iter()
         .filter_map(|(frame, mut fds)| match frame {

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use upkeep_keeper::wire::{ToDaemon, ToKeeper};
 
-use crate::rig::{Daemon, Rig, kill, sh};
+use crate::rig::{Daemon, Rig, kill, sh, status_field};
 
 fn received(daemon: &mut Daemon) -> i32 {
     match daemon.hear().0 {
@@ -63,6 +63,8 @@ fn whatever_the_keepers_starter_ignored_arrives_and_children_are_still_reaped() 
 fn a_daemon_is_not_ended_by_signals_meant_for_its_keeper() {
     let rig = Rig::foreground();
     let mut daemon = rig.ready_daemon();
+    let blocked = status_field(daemon.pid, "SigBlk").unwrap();
+    assert_eq!(u64::from_str_radix(&blocked, 16).unwrap(), 0, "it is born with an empty mask");
     // As a terminal's Ctrl-C does, which sends it to the whole group.
     for signal in [Signal::INT, Signal::QUIT, Signal::TERM, Signal::HUP, Signal::USR1, Signal::USR2] {
         kill(daemon.pid, signal);

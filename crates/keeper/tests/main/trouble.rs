@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use upkeep_keeper::wire::{ToDaemon, ToKeeper};
 
-use crate::rig::{Rig, is_gone, sh, status_field, until};
+use rustix::process::Signal;
+
+use crate::rig::{Rig, is_gone, kill, sh, status_field, until};
 
 /// A frame's bytes.
 fn frame(kind: u16, fds: u16, body: &[u8]) -> Vec<u8> {
@@ -88,6 +90,22 @@ fn a_daemon_that_hangs_up_is_replaced() {
 }
 
 #[test]
+fn a_daemon_that_hangs_up_may_end_by_itself() {
+    let mut rig = Rig::foreground();
+    let daemon = rig.daemon();
+    daemon.raw.shutdown(Shutdown::Both).unwrap();
+    // When the second of these is taken in, the keeper has done all that it does at once about the first and the hang-up.
+    for _ in 0..2 {
+        kill(rig.pid(), Signal::HUP);
+        until("the signal to be taken in", || {
+            status_field(rig.pid(), "ShdPnd").filter(|pending| pending.trim_start_matches('0').is_empty())
+        });
+    }
+    daemon.exit(2);
+    assert_eq!(rig.end().code(), Some(2));
+}
+
+#[test]
 fn a_daemon_that_does_not_listen_stops_nothing_and_misses_nothing() {
     const QUESTIONS: u64 = 200_000;
     let rig = Rig::foreground();
@@ -106,7 +124,7 @@ fn a_daemon_that_does_not_listen_stops_nothing_and_misses_nothing() {
     });
     drop(pipes);
     daemon.link.send(&ToKeeper::CloseStdin { run: 1 }, &[]).unwrap();
-    rustix::process::kill_process(crate::rig::pid_of(pid), rustix::process::Signal::KILL).unwrap();
+    kill(pid, Signal::KILL);
     until("the keeper to reap all the same", || is_gone(pid).then_some(()));
     let (mut answers, mut exits) = (0, 0);
     while answers < QUESTIONS || exits == 0 {
@@ -133,7 +151,7 @@ fn resident_kib(pid: u32) -> u64 {
 
 #[test]
 fn a_keeper_whose_stderr_is_gone_goes_on() {
-    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     let rig = Rig::start("foreground", |command| command.stderr(writer));
     drop(reader);
     let daemon = rig.ready_daemon();
