@@ -18,6 +18,7 @@ use crate::inventory::{HeldChild, Inventory};
 use crate::keeperlink::KeeperLink;
 use crate::keeping::run_end;
 use crate::logfiles::LogTable;
+use crate::prepare::Sinks;
 use crate::records::{DaemonRecord, Ending, ProcessRecord};
 use crate::servers::{self, OpenError, Socket};
 use crate::shell::{Active, Parts, Shell};
@@ -377,7 +378,7 @@ impl Shell {
         let run = child.run;
         let process = self.core.process_of(run);
         if let Some(order) = process.and_then(|id| self.order_for(id)) {
-            let (stdout, stderr) = order.open_sinks();
+            let Sinks { stdout, stderr } = order.open_sinks();
             let entry = self.runs.entry(run).or_default();
             entry.sinks = Some((stdout.unwrap_or_default(), stderr.and_then(Result::ok)));
         }

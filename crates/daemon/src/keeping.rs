@@ -7,7 +7,7 @@ use upkeep_core::{Input, Mono, RunEnd, RunId, SignalFailure, SignalId};
 use upkeep_keeper::wire::{SpawnStep, ToDaemon, ToKeeper};
 use upkeep_logs::{Level, StreamId};
 
-use crate::shell::{Run, Shell};
+use crate::shell::Shell;
 use crate::stdin::Stdin;
 
 /// The stream of a run's standard output.
@@ -85,7 +85,7 @@ impl Shell {
         stdout: Option<OwnedFd>,
         stderr: Option<OwnedFd>,
     ) {
-        let entry = self.runs.entry(run).or_insert_with(Run::default);
+        let entry = self.runs.entry(run).or_default();
         entry.stdin = stdin.and_then(|fd| Stdin::new(fd).ok());
         let (out, err) = entry.sinks.take().unwrap_or_default();
         if let Some(pipe) = stdout {
@@ -111,7 +111,7 @@ impl Shell {
         if self.engine.wants(Level::Debug) {
             self.log(Level::Debug, "received SIGCHLD indicating a child quit");
         }
-        let entry = self.runs.entry(run).or_insert_with(Run::default);
+        let entry = self.runs.entry(run).or_default();
         entry.stdin = None;
         let mut open = 0;
         if entry.has_stdout {

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::oneshot;
 use upkeep_api::{ActionResult, Channel, Fault, FaultCode, LogTail, Reply, Request};
-use upkeep_core::ProcId;
-use upkeep_logs::{Level, LogEvent, ReadError, Sink, StreamId};
+use upkeep_core::{ProcId, RunId};
+use upkeep_logs::{Level, LogEvent, ReadError, StreamId};
 
 use crate::calls::respond;
 use crate::keeping::{run_of, stderr_of, stdout_of};
 use crate::names::resolve_process;
+use crate::prepare::Sinks;
 use crate::shell::{Message, Responder, Shell};
 
 /// What is left to do to clear one process's logs.
@@ -246,20 +247,14 @@ impl Shell {
         let Some(order) = self.order_for(id) else { return };
         let messages = self.messages.clone();
         tokio::task::spawn_blocking(move || {
-            let (stdout, stderr) = order.open_sinks();
+            let sinks = Box::new(order.open_sinks());
             // Fails only when the daemon has ended.
-            let _ = messages.send(Message::Sinks { run, stdout, stderr });
+            let _ = messages.send(Message::Sinks { run, sinks });
         });
     }
 
-    pub(crate) fn new_sinks(
-        &mut self,
-        run: upkeep_core::RunId,
-        stdout: std::io::Result<Sink>,
-        stderr: Option<std::io::Result<Sink>>,
-    ) {
-        let both = [(stdout_of(run), Some(stdout)), (stderr_of(run), stderr)];
-        for (stream, sink) in both {
+    pub(crate) fn new_sinks(&mut self, run: RunId, sinks: Sinks) {
+        for (stream, sink) in [(stdout_of(run), Some(sinks.stdout)), (stderr_of(run), sinks.stderr)] {
             match sink {
                 None => {}
                 Some(Ok(sink)) => self.engine.reconfigure(stream, sink),

@@ -48,6 +48,14 @@ pub(crate) struct Prepared {
     pub(crate) stderr: Option<Sink>,
 }
 
+/// Where a process's output goes, as far as it could be opened.
+#[derive(Debug)]
+pub(crate) struct Sinks {
+    pub(crate) stdout: io::Result<Sink>,
+    /// `None` with `redirect_stderr`.
+    pub(crate) stderr: Option<io::Result<Sink>>,
+}
+
 impl ChildContext {
     /// The PATH a program is searched in: its own, else the daemon's (PROC-078).
     pub(crate) fn search_path(&self, spec: &ProcessSpec) -> Option<String> {
@@ -96,13 +104,13 @@ impl Order {
         program::find(&self.spec.command, self.context.search_path(&self.spec).as_deref()).map(|_| ())
     }
 
-    /// Opens where the output goes; the second is `None` with `redirect_stderr`.
-    pub(crate) fn open_sinks(&self) -> (io::Result<Sink>, Option<io::Result<Sink>>) {
+    /// Opens where the output goes. Blocks on the file system.
+    pub(crate) fn open_sinks(&self) -> Sinks {
         let context = self.context.sink_context(&self.spec);
         let stdout = open_sink(&self.spec.stdout, self.paths.stdout.as_deref(), &context);
         let stderr = (!self.spec.redirect_stderr)
             .then(|| open_sink(&self.spec.stderr, self.paths.stderr.as_deref(), &context));
-        (stdout, stderr)
+        Sinks { stdout, stderr }
     }
 
     /// Prepares the start.
@@ -114,7 +122,7 @@ impl Order {
         let program = program::find(&spec.command, self.context.search_path(spec).as_deref())
             .map_err(|error| error.to_string())?;
         let log_error = |error: io::Error| dispatcher_error(&spec.name, &error);
-        let (stdout, stderr) = self.open_sinks();
+        let Sinks { stdout, stderr } = self.open_sinks();
         let stdout = stdout.map_err(log_error)?;
         let stderr = stderr.transpose().map_err(log_error)?;
         let plan = SpawnPlan {

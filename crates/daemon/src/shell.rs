@@ -19,7 +19,7 @@ use crate::generations::{Generations, Loaded};
 use crate::keeperlink::KeeperLink;
 use crate::listening::Listening;
 use crate::logfiles::LogTable;
-use crate::prepare::{ChildContext, Prepared};
+use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::stdin::Stdin;
 
 /// Messages taken in one turn before orders are carried out: many exits or answers share one round of system calls.
@@ -56,7 +56,7 @@ pub(crate) enum Message {
         reply: Responder,
     },
     /// New sinks for a process whose log options changed.
-    Sinks { run: RunId, stdout: io::Result<Sink>, stderr: Option<io::Result<Sink>> },
+    Sinks { run: RunId, sinks: Box<Sinks> },
 }
 
 /// One life of a process, as far as descriptors are concerned.
@@ -248,7 +248,7 @@ impl Shell {
             Message::Named { spec, generation, update, result, reply } => {
                 self.group_named(*spec, generation, update, result, reply);
             }
-            Message::Sinks { run, stdout, stderr } => self.new_sinks(run, stdout, stderr),
+            Message::Sinks { run, sinks } => self.new_sinks(run, *sinks),
         }
     }
 
