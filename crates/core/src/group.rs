@@ -168,7 +168,7 @@ impl Supervisor {
         let everything = strict || change_kind(&self.groups[at].kind, &spec.kind) == Kind::Restart;
         self.groups[at].priority = spec.priority;
         self.groups[at].kind = spec.kind;
-        let mut change = Change { everything, ..Change::default() };
+        let mut change = Change { everything, strict, ..Change::default() };
         let old = std::mem::take(&mut self.groups[at].members);
         let mut kept = Vec::new();
         for process in last_of_each_name(spec.processes) {
@@ -183,6 +183,7 @@ impl Supervisor {
         for id in gone {
             self.retire_member(now, id, &mut change);
         }
+        change.fresh.sort_by_key(|id| self.processes.get(id).map_or(0, |process| process.spec.priority));
         for &id in &change.fresh {
             self.autostart(now, id);
         }
@@ -207,8 +208,7 @@ impl Supervisor {
         let Some(process) = self.processes.get_mut(&id) else { return id };
         // One that an earlier update is still stopping follows the latest wish once it has stopped.
         let overtaken = process.after_stop != AfterStop::Stay;
-        let kind =
-            if change.everything || overtaken { Kind::Restart } else { process.spec.change_to(&spec) };
+        let kind = if change.everything || overtaken { Kind::Restart } else { process.spec.change_to(&spec) };
         match (kind, process.state.name()) {
             (Kind::None, _) => process.spec = spec,
             (Kind::Live, _) => {
@@ -222,8 +222,10 @@ impl Supervisor {
                 Kind::Restart,
                 StateName::Starting | StateName::Running | StateName::Backoff | StateName::Stopping,
             ) => {
-                change.update.restarted.push(spec.name.clone());
-                self.stop_then(now, id, AfterStop::Replace(spec), change);
+                let start = process.starts_again(&spec, change.strict);
+                let list = if start { &mut change.update.restarted } else { &mut change.update.stopped };
+                list.push(spec.name.clone());
+                self.stop_then(now, id, AfterStop::Replace { spec, start }, change);
             }
             (
                 Kind::Restart,
@@ -234,15 +236,16 @@ impl Supervisor {
     }
 
     /// A process that does not run gets new options; it starts again if it starts by itself, as it would if its
-    /// group had been removed and added.
+    /// group had been removed and added. One that is UNKNOWN does so when its child ends.
     fn renew_stopped(&mut self, now: Now, id: ProcId, spec: Arc<ProcessSpec>, change: &mut Change) {
         let Some(process) = self.processes.get_mut(&id) else { return };
-        let start = spec.autostart && process.pid() == 0;
+        let (start, lives) = (spec.autostart, process.pid() != 0);
         process.failures = 0;
-        let name = spec.name.clone();
-        process.spec = spec;
+        process.spec = spec.clone();
+        process.after_stop = if lives { AfterStop::Replace { spec, start } } else { AfterStop::Stay };
+        let name = process.name().to_owned();
         self.order(Effect::Reconfigure { id });
-        if start && self.phase.is_running() {
+        if start && !lives && self.phase.is_running() {
             change.update.restarted.push(name);
             self.launch(now, id);
         } else {
@@ -272,11 +275,25 @@ impl Supervisor {
     }
 }
 
+impl Process {
+    /// Whether an update that has to stop this process starts it again: if it is meant to run, or starts by itself.
+    fn starts_again(&self, new: &ProcessSpec, strict: bool) -> bool {
+        let meant_to_run = match (&self.after_stop, self.state.name()) {
+            (AfterStop::Replace { start, .. }, _) => *start,
+            (AfterStop::Stay, state) => state.is_running(),
+            (AfterStop::Remove, _) => false,
+        };
+        new.autostart || (meant_to_run && !strict)
+    }
+}
+
 /// What an update has found so far.
 #[derive(Debug, Default)]
 struct Change {
     /// Restart every process, changed or not.
     everything: bool,
+    /// Restarted is what Supervisor would restart: what starts by itself.
+    strict: bool,
     update: Update,
     stopping: Vec<ProcId>,
     fresh: Vec<ProcId>,

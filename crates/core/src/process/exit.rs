@@ -25,7 +25,10 @@ impl Supervisor {
                 }
             }
             State::Running { child, .. } => self.exited_by_itself(now, id, child.pid, end, true),
-            State::Unknown { child, .. } => self.exited_by_itself(now, id, child.pid, end, false),
+            State::Unknown { child, .. } => {
+                self.exited_by_itself(now, id, child.pid, end, false);
+                self.after_stop(now, id);
+            }
             State::Stopped | State::Backoff { .. } | State::Exited { .. } | State::Fatal => {}
         }
     }

@@ -209,8 +209,13 @@ pub(crate) enum AfterStop {
     Stay,
     /// It is no longer configured: it goes.
     Remove,
-    /// It starts again with these options.
-    Replace(Arc<ProcessSpec>),
+    /// It gets these options.
+    Replace {
+        /// The options.
+        spec: Arc<ProcessSpec>,
+        /// Start it with them.
+        start: bool,
+    },
 }
 
 /// One supervised slot.

@@ -101,11 +101,11 @@ impl Supervisor {
         match std::mem::replace(&mut process.after_stop, AfterStop::Stay) {
             AfterStop::Stay => {}
             AfterStop::Remove => self.drop_member(id),
-            AfterStop::Replace(spec) => {
+            AfterStop::Replace { spec, start } => {
                 process.spec = spec;
                 process.failures = 0;
                 self.order(Effect::Reconfigure { id });
-                if self.phase.is_running() {
+                if start && self.phase.is_running() {
                     self.launch(now, id);
                 }
             }

@@ -3,8 +3,12 @@
 #[cfg(test)]
 mod control;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod scene;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod states;
+#[cfg(test)]
+mod update;

@@ -1,0 +1,150 @@
+//! What a new configuration changes, and what that costs (CFG-422, D-37).
+
+use upkeep_core::event::EventKind;
+use upkeep_core::reload::{Difference, Kind, difference};
+use upkeep_core::signal;
+use upkeep_core::spec::{
+    Autorestart, GroupKind, GroupSpec, ListenerSpec, LogTarget, OutputSpec, ProcessSpec, SocketAddress,
+    SocketSpec,
+};
+
+use crate::scene::{alone, group, web};
+
+/// Names every field, so that a new one does not compile before it has its row below.
+fn every_field(spec: &ProcessSpec) {
+    let ProcessSpec {
+        name: _,
+        section: _,
+        command: _,
+        priority: _,
+        autostart: _,
+        autorestart: _,
+        startsecs: _,
+        startretries: _,
+        exitcodes: _,
+        stopsignal: _,
+        stopwaitsecs: _,
+        stopasgroup: _,
+        killasgroup: _,
+        uid: _,
+        umask: _,
+        directory: _,
+        redirect_stderr: _,
+        stdout:
+            OutputSpec { target: _, maxbytes: _, backups: _, capture_maxbytes: _, events_enabled: _, syslog: _ },
+        stderr: _,
+        environment: _,
+        serverurl: _,
+    } = spec;
+}
+
+#[test]
+fn what_each_option_costs_d_37_cfg_422() {
+    type Change = fn(&mut ProcessSpec);
+    let rows: &[(&str, Kind, Change)] = &[
+        ("nothing", Kind::None, |_| {}),
+        ("section", Kind::None, |spec| spec.section = "program:other".to_owned()),
+        ("name", Kind::Restart, |spec| spec.name = "other".to_owned()),
+        ("command", Kind::Restart, |spec| spec.command = "other".to_owned()),
+        ("directory", Kind::Restart, |spec| spec.directory = Some("/".to_owned())),
+        ("user", Kind::Restart, |spec| spec.uid = Some(1)),
+        ("umask", Kind::Restart, |spec| spec.umask = Some(0o77)),
+        ("serverurl", Kind::Restart, |spec| spec.serverurl = Some("unix:///s".to_owned())),
+        ("redirect_stderr", Kind::Restart, |spec| spec.redirect_stderr = true),
+        ("environment", Kind::Restart, |spec| drop(spec.environment.insert("A".to_owned(), "1".to_owned()))),
+        ("priority", Kind::Live, |spec| spec.priority = 1),
+        ("autostart", Kind::Live, |spec| spec.autostart = false),
+        ("autorestart", Kind::Live, |spec| spec.autorestart = Autorestart::Always),
+        ("startsecs", Kind::Live, |spec| spec.startsecs = 9),
+        ("startretries", Kind::Live, |spec| spec.startretries = 9),
+        ("exitcodes", Kind::Live, |spec| spec.exitcodes = vec![0, 1]),
+        ("stopsignal", Kind::Live, |spec| spec.stopsignal = signal::INT),
+        ("stopwaitsecs", Kind::Live, |spec| spec.stopwaitsecs = 9),
+        ("stopasgroup", Kind::Live, |spec| spec.stopasgroup = true),
+        ("killasgroup", Kind::Live, |spec| spec.killasgroup = true),
+        ("stdout_logfile", Kind::Live, |spec| spec.stdout.target = LogTarget::File("/other".to_owned())),
+        ("stdout_logfile NONE", Kind::Live, |spec| spec.stdout.target = LogTarget::None),
+        ("stdout_logfile AUTO", Kind::None, |spec| spec.stdout.target = LogTarget::Auto),
+        ("stdout_logfile_maxbytes", Kind::Live, |spec| spec.stdout.maxbytes = 1),
+        ("stdout_logfile_backups", Kind::Live, |spec| spec.stdout.backups = 1),
+        ("stdout_capture_maxbytes", Kind::Live, |spec| spec.stdout.capture_maxbytes = 1),
+        ("stdout_events_enabled", Kind::Live, |spec| spec.stdout.events_enabled = true),
+        ("stdout_syslog", Kind::Live, |spec| spec.stdout.syslog = true),
+        ("stderr_logfile from AUTO", Kind::None, |spec| {
+            spec.stderr.target = LogTarget::File("/other".to_owned())
+        }),
+        ("stderr_logfile_maxbytes", Kind::Live, |spec| spec.stderr.maxbytes = 1),
+        ("stderr_logfile_backups", Kind::Live, |spec| spec.stderr.backups = 1),
+        ("stderr_capture_maxbytes", Kind::Live, |spec| spec.stderr.capture_maxbytes = 1),
+        ("stderr_events_enabled", Kind::Live, |spec| spec.stderr.events_enabled = true),
+        ("stderr_syslog", Kind::Live, |spec| spec.stderr.syslog = true),
+        ("the dearest counts", Kind::Restart, |spec| (spec.priority, spec.umask) = (1, Some(0))),
+    ];
+    let old = web(|spec| spec.stdout.target = LogTarget::File("/log".to_owned()));
+    every_field(&old);
+    for (option, kind, change) in rows {
+        let mut new = old.clone();
+        change(&mut new);
+        assert_eq!(old.change_to(&new), *kind, "{option}");
+        assert_eq!(new.change_to(&old), *kind, "{option}, back");
+        let changed =
+            !difference(&[alone(old.clone())], &[GroupSpec::plain("web", vec![new])]).changed.is_empty();
+        assert_eq!(changed, *kind != Kind::None, "{option}: reread tells what update does");
+    }
+}
+
+fn pool(change: fn(&mut ListenerSpec)) -> GroupSpec {
+    let mut listener = ListenerSpec {
+        buffer_size: 10,
+        events: vec![EventKind::Tick5],
+        result_handler: "supervisor.dispatchers:default_handler".to_owned(),
+    };
+    change(&mut listener);
+    GroupSpec { kind: GroupKind::Listener(listener), ..group("g", &["a"]) }
+}
+
+fn fcgi(url: &str, backlog: Option<i64>, mode: u32) -> GroupSpec {
+    let address = SocketAddress::Unix { path: "/s".to_owned(), owner: None, mode };
+    let kind = GroupKind::Fcgi(SocketSpec { url: url.to_owned(), address, backlog });
+    GroupSpec { kind, ..group("g", &["a"]) }
+}
+
+#[test]
+fn what_makes_a_group_another_cfg_422() {
+    let plain = || group("g", &["a"]);
+    for (what, old, new, changed) in [
+        ("nothing", plain(), plain(), false),
+        ("priority", plain(), GroupSpec { priority: 1, ..plain() }, true),
+        ("one more process", plain(), group("g", &["a", "b"]), true),
+        ("one process less", group("g", &["a", "b"]), plain(), true),
+        ("order of processes", group("g", &["a", "b"]), group("g", &["b", "a"]), true),
+        ("kind", plain(), pool(|_| {}), true),
+        ("kind, back", fcgi("unix:///s", None, 0o700), plain(), true),
+        ("pool: nothing", pool(|_| {}), pool(|_| {}), false),
+        ("buffer_size", pool(|_| {}), pool(|listener| listener.buffer_size = 11), true),
+        ("events", pool(|_| {}), pool(|listener| listener.events.push(EventKind::Tick60)), true),
+        ("result_handler", pool(|_| {}), pool(|listener| listener.result_handler.push('x')), true),
+        ("socket", fcgi("unix:///s", None, 0o700), fcgi("unix:///t", None, 0o700), true),
+        (
+            "backlog and mode do not count",
+            fcgi("unix:///s", None, 0o700),
+            fcgi("unix:///s", Some(5), 0o777),
+            false,
+        ),
+    ] {
+        let names = if changed { vec!["g".to_owned()] } else { Vec::new() };
+        let expected = Difference { changed: names, ..Difference::default() };
+        assert_eq!(difference(&[old], &[new]), expected, "{what}");
+    }
+}
+
+#[test]
+fn the_order_of_what_differs_rpc_131() {
+    let active = [group("c", &["x"]), group("b", &["x"]), group("a", &["x"]), group("same", &["x"])];
+    let new = [group("same", &["x"]), group("e", &["x"]), group("d", &["x"]), group("b", &["y"])];
+    let found = difference(&active, &new);
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    assert_eq!(found.added, names(&["e", "d"]), "as configured");
+    assert_eq!(found.changed, names(&["b"]));
+    assert_eq!(found.removed, names(&["c", "a"]), "as active");
+}
