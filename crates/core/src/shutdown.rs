@@ -118,6 +118,7 @@ impl Supervisor {
         if unstopped.is_empty() {
             let restart = *restart;
             self.phase = Phase::Down;
+            self.dismiss_waits();
             self.order(Effect::Terminate { restart });
         } else if *report_at <= now.mono {
             *report_at = now.mono.after(REPORT_EVERY);

@@ -141,6 +141,14 @@ impl Supervisor {
         }
     }
 
+    /// Nothing more will happen: whoever still waits is told so.
+    pub(crate) fn dismiss_waits(&mut self) {
+        self.waits.by_process.clear();
+        for call in std::mem::take(&mut self.waits.calls).into_keys() {
+            self.answer(call, Err(Refusal::ShuttingDown));
+        }
+    }
+
     /// Settles the goals that a call has in one process by `judge`, then answers if none is left.
     fn settle_call(
         &mut self,

@@ -3,9 +3,13 @@
 #[cfg(test)]
 mod control;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod shutdown;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]

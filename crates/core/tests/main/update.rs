@@ -188,7 +188,7 @@ fn what_leaves_while_down_leaves_at_once_d_37() {
         other.processes[0].autostart = false;
         assert_eq!(
             update(&mut sim, other).as_deref(),
-            Some(["n:other", word].join(" ").trim()).map(order).as_deref()
+            Some(order(["n:other", word].join(" ").trim()).as_str())
         );
         assert!(sim.process("web").is_none(), "{state:?}");
     }
