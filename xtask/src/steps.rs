@@ -25,7 +25,9 @@ pub(crate) fn lint() -> Result<(), String> {
 /// A broken link or a missing sentence.
 pub(crate) fn docs() -> Result<(), String> {
     say("reference");
-    run(cargo().args(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
+    run(cargo()
+        .args(["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"])
+        .env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// Every test.
