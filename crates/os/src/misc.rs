@@ -194,7 +194,8 @@ mod tests {
 
     #[test]
     fn the_own_executable_is_that_of_this_process() {
-        let path = format!("/proc/self/fd/{}", own_executable().unwrap().as_raw_fd());
+        let executable = own_executable().unwrap();
+        let path = format!("/proc/self/fd/{}", executable.as_raw_fd());
         assert_eq!(std::fs::read_link(path).unwrap(), std::env::current_exe().unwrap());
     }
 }

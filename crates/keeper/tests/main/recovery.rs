@@ -149,7 +149,7 @@ fn held_descriptors_are_handed_on_under_their_names() {
     let mut daemon = rig.daemon();
     for entry in fs::read_dir(format!("/proc/{}/fd", daemon.pid)).unwrap() {
         let target = fs::read_link(entry.unwrap().path()).unwrap_or_default();
-        assert!(!target.starts_with("/memfd:test"), "it comes by the socket alone");
+        assert!(!target.to_string_lossy().contains("memfd:test"), "it comes by the socket alone");
     }
     let held: Vec<(String, String)> = daemon
         .inventory()
