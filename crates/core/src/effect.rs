@@ -104,6 +104,8 @@ pub enum Event {
     },
     /// The child of a STARTING or STOPPING process exists; its state is the same.
     ChildSpawned(ProcId),
+    /// Something the next daemon has to know of a process changed; its state is the same.
+    WishChanged(ProcId),
     /// A group became active.
     GroupAdded(String),
     /// A group is no longer active; its processes' keys are void.

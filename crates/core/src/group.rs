@@ -244,6 +244,7 @@ impl Supervisor {
         process.spec = spec.clone();
         process.after_stop = if lives { AfterStop::Replace { spec, start } } else { AfterStop::Stay };
         let name = process.name().to_owned();
+        self.publish(Event::WishChanged(id));
         self.order(Effect::Reconfigure { id });
         if start && !lives && self.phase.is_running() {
             change.update.restarted.push(name);
@@ -268,6 +269,7 @@ impl Supervisor {
     fn stop_then(&mut self, now: Now, id: ProcId, then: AfterStop, change: &mut Change) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         process.after_stop = then;
+        self.publish(Event::WishChanged(id));
         self.stop(now, id);
         if self.processes.get(&id).is_some_and(|process| process.state.name() == StateName::Stopping) {
             change.stopping.push(id);

@@ -1,7 +1,7 @@
 //! What outlives a daemon: enough of each process that the next daemon goes on where this one stopped.
 
 use crate::effect::Effect;
-use crate::process::{ProcId, RunEnd, State};
+use crate::process::{AfterStop, ProcId, Process, RunEnd, RunId, State};
 use crate::supervisor::Supervisor;
 use crate::time::Now;
 
@@ -20,6 +20,8 @@ pub struct Saved {
     pub spawnerr: Option<String>,
     /// Exit code of the last run.
     pub exitstatus: Option<i32>,
+    /// It is being stopped only to start again: an update asked for that.
+    pub starts_again: bool,
 }
 
 impl Supervisor {
@@ -34,6 +36,7 @@ impl Supervisor {
             stopped: process.stopped,
             spawnerr: process.spawnerr.clone(),
             exitstatus: process.exitstatus,
+            starts_again: matches!(process.after_stop, AfterStop::Replace { start: true, .. }),
         })
     }
 
@@ -43,12 +46,8 @@ impl Supervisor {
     pub(crate) fn restore(&mut self, group: &str, process: &str, saved: &Saved, child_exists: bool) {
         let Some(id) = self.member(group, process) else { return };
         let Some(process) = self.processes.get_mut(&id) else { return };
-        process.failures = saved.failures;
-        process.started = saved.started;
-        process.stopped = saved.stopped;
-        process.spawnerr = saved.spawnerr.clone();
-        process.exitstatus = saved.exitstatus;
-        process.state = saved.state;
+        process.restore(saved);
+        self.catching_up = true;
         if let Some(run) = saved.state.run() {
             self.runs.insert(run, id);
             self.skip_runs(run);
@@ -63,11 +62,43 @@ impl Supervisor {
     pub(crate) fn settle_lost_runs(&mut self, now: Now) {
         for run in std::mem::take(&mut self.lost) {
             let Some((id, process)) = self.running_process(run) else { continue };
-            if matches!(process.state, State::Starting { child: None, .. }) {
-                self.order(Effect::Spawn { id, run });
-            } else {
-                self.exited(now, run, RunEnd::Unknown(0), now.mono);
+            match process.state {
+                State::Starting { child: None, .. } => self.start_lost_run(now, id, run),
+                State::Stopping { child: None, .. } => self.spawn_failed(now, run, String::new()),
+                State::Starting { child: Some(_), .. }
+                | State::Stopping { child: Some(_), .. }
+                | State::Running { .. }
+                | State::Unknown { .. }
+                | State::Stopped
+                | State::Backoff { .. }
+                | State::Exited { .. }
+                | State::Fatal => self.exited(now, run, RunEnd::Unknown(0), now.mono),
             }
+        }
+    }
+
+    /// Orders a start again that the last daemon ordered in vain; once everything ends, it is called off.
+    fn start_lost_run(&mut self, now: Now, id: ProcId, run: RunId) {
+        if self.phase.is_running() {
+            self.order(Effect::Spawn { id, run });
+        } else {
+            self.stop(now, id);
+            self.spawn_failed(now, run, String::new());
+        }
+    }
+}
+
+impl Process {
+    /// Takes over what an earlier daemon wrote down. Options are those of the configuration, which may be newer.
+    fn restore(&mut self, saved: &Saved) {
+        self.failures = saved.failures;
+        self.started = saved.started;
+        self.stopped = saved.stopped;
+        self.spawnerr = saved.spawnerr.clone();
+        self.exitstatus = saved.exitstatus;
+        self.state = saved.state;
+        if saved.starts_again {
+            self.after_stop = AfterStop::Replace { spec: self.spec.clone(), start: true };
         }
     }
 }

@@ -61,6 +61,7 @@ impl Supervisor {
                 let queue = self.groups_by_priority().iter().map(|group| group.name.clone()).collect();
                 self.phase = Phase::Stopping { restart, queue, report_at: now.mono };
                 self.publish(Event::SupervisorStopping);
+                self.settle_lost_runs(now);
             }
         }
     }

@@ -24,6 +24,9 @@ pub struct Supervisor {
     pub(crate) phase: Phase,
     /// Runs of an earlier daemon whose child does not exist.
     pub(crate) lost: Vec<RunId>,
+    /// What happened while there was no daemon is still being told: deadlines wait for the first [`Input::Tick`].
+    /// Else a child that ended too quickly would count as started, because nobody has said yet that it ended.
+    pub(crate) catching_up: bool,
     effects: VecDeque<Effect>,
     deadlines: BTreeSet<(Mono, ProcId)>,
     scheduled: BTreeMap<ProcId, Mono>,
@@ -42,7 +45,7 @@ impl Supervisor {
     /// Takes a fact or a request. Follow with [`Self::poll_effect`] until it is empty.
     pub fn handle(&mut self, now: Now, input: Input) {
         match input {
-            Input::Tick => {}
+            Input::Tick => self.catching_up = false,
             Input::Setup(spec) => self.setup_group(spec),
             Input::Restore { group, process, saved, child_exists } => {
                 self.restore(&group, &process, &saved, child_exists);
@@ -201,7 +204,7 @@ impl Supervisor {
 
     fn run_deadlines(&mut self, now: Now) {
         while let Some(&(at, id)) = self.deadlines.first() {
-            if at > now.mono {
+            if at > now.mono || self.catching_up {
                 break;
             }
             self.deadlines.remove(&(at, id));

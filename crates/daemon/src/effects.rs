@@ -111,9 +111,10 @@ impl Shell {
 
     fn published(&mut self, event: &Event) {
         match event {
-            Event::ProcessState { id, .. } | Event::ChildSpawned(id) | Event::ProcessAdded(id) => {
-                self.save_process(*id);
-            }
+            Event::ProcessState { id, .. }
+            | Event::ChildSpawned(id)
+            | Event::WishChanged(id)
+            | Event::ProcessAdded(id) => self.save_process(*id),
             Event::ProcessRemoved(id) => self.send(&ToKeeper::Delete { key: key_of(*id) }),
             Event::SupervisorStopping => self.save_daemon(),
             Event::GroupAdded(_) | Event::GroupRemoved(_) | Event::SupervisorRunning => {}

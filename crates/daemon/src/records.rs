@@ -55,6 +55,8 @@ pub(crate) struct ProcessRecord {
     spawnerr: Option<String>,
     #[serde(default)]
     exitstatus: Option<i32>,
+    #[serde(default)]
+    starts_again: bool,
     /// Paths of AUTO logs.
     #[serde(default)]
     pub(crate) stdout: Option<String>,
@@ -91,6 +93,7 @@ impl ProcessRecord {
             stopped: saved.stopped,
             spawnerr: saved.spawnerr,
             exitstatus: saved.exitstatus,
+            starts_again: saved.starts_again,
             stdout: None,
             stderr: None,
         }
@@ -104,6 +107,7 @@ impl ProcessRecord {
             stopped: self.stopped,
             spawnerr: self.spawnerr.clone(),
             exitstatus: self.exitstatus,
+            starts_again: self.starts_again,
         }
     }
 }
@@ -181,6 +185,7 @@ mod tests {
                 stopped: 4,
                 spawnerr: Some("why".to_owned()),
                 exitstatus: Some(-1),
+                starts_again: true,
             };
             let text = serde_json::to_vec(&ProcessRecord::new("g", "p", saved.clone())).unwrap();
             let back: ProcessRecord = serde_json::from_slice(&text).unwrap();

@@ -52,7 +52,9 @@ impl Sim {
                 }
                 self.save(*id);
             }
-            Event::ProcessState { id, .. } | Event::ChildSpawned(id) => self.save(*id),
+            Event::ProcessState { id, .. } | Event::ChildSpawned(id) | Event::WishChanged(id) => {
+                self.save(*id)
+            }
             Event::ProcessRemoved(id) => {
                 if let Some(name) = self.names.remove(id) {
                     self.records.remove(&name);

@@ -153,6 +153,14 @@ impl Sim {
         ended
     }
 
+    /// A process's living child is gone and the keeper knows nothing of it any more, as after a reboot.
+    pub fn lose_child(&mut self, process: &str) -> &mut Self {
+        for run in self.machine.living(process) {
+            self.machine.release(run);
+        }
+        self
+    }
+
     /// Lets time pass, and everything happen that is due in it.
     pub fn advance(&mut self, wait: Duration) -> &mut Self {
         let until = self.now.after(wait);

@@ -33,6 +33,9 @@ pub(crate) fn text_of(event: &Event, name: impl Fn(upkeep_core::ProcId) -> Strin
         Event::GroupRemoved(group) => Some(format!("GROUP_REMOVED {group}")),
         Event::SupervisorRunning => Some("SUPERVISOR_RUNNING".to_owned()),
         Event::SupervisorStopping => Some("SUPERVISOR_STOPPING".to_owned()),
-        Event::ChildSpawned(_) | Event::ProcessAdded(_) | Event::ProcessRemoved(_) => None,
+        Event::ChildSpawned(_)
+        | Event::WishChanged(_)
+        | Event::ProcessAdded(_)
+        | Event::ProcessRemoved(_) => None,
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod control;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod reload;
