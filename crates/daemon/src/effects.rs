@@ -1,7 +1,8 @@
 //! Carries out what the core orders.
 
 use upkeep_api::{ActionResult, Fault, FaultCode, GroupUpdate, Reply};
-use upkeep_core::{Answer, Effect, Event, Level as CoreLevel, Outcome, ProcId, Refusal, RunId};
+use upkeep_core::spec::GroupKind;
+use upkeep_core::{Answer, Effect, Event, Group, Level as CoreLevel, Outcome, ProcId, Refusal, RunId};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -117,8 +118,19 @@ impl Shell {
             | Event::ProcessAdded(id) => self.save_process(*id),
             Event::ProcessRemoved(id) => self.send(&ToKeeper::Delete { key: key_of(*id) }),
             Event::SupervisorStopping => self.save_daemon(),
-            Event::GroupAdded(_) | Event::GroupRemoved(_) | Event::SupervisorRunning => {}
+            Event::GroupAdded(name) => self.warn_of_gaps(name),
+            Event::GroupRemoved(_) | Event::SupervisorRunning => {}
         }
+    }
+
+    /// Says of a group what it does not get yet, so that nobody waits for it.
+    fn warn_of_gaps(&self, name: &str) {
+        let gap = match self.core.group(name).map(Group::kind) {
+            Some(GroupKind::Listener(_)) => "eventlistener processes are started, but get no events yet",
+            Some(GroupKind::Fcgi(_)) => "fcgi-program processes are started, but without their socket yet",
+            Some(GroupKind::Plain) | None => return,
+        };
+        self.log(Level::Warn, format!("group '{name}': {gap}"));
     }
 
     /// Writes a process down for the next daemon.

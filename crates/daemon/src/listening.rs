@@ -89,16 +89,6 @@ impl Shell {
     /// What is said of each server in the log (CFG-256, PROC-209).
     pub(crate) fn introduce_servers(&self) {
         let config = &self.generations.base().config;
-        for interface in config.rpc_interfaces.iter().filter(|i| !is_standard(&i.factory)) {
-            self.log(
-                Level::Critical,
-                format!(
-                    "[rpcinterface:{}] cannot be served: its factory {} is Python code, which this daemon does not run",
-                    interface.namespace,
-                    upkeep_config::py_repr(&interface.factory)
-                ),
-            );
-        }
         for server in &config.servers {
             for interface in &config.rpc_interfaces {
                 if is_standard(&interface.factory) {
