@@ -2,7 +2,7 @@
 //!
 //! # Theory of operation
 //!
-//! [`launch`] turns the launcher into the keeper by exec, so the pid stays, or forks one into the background. [`run()`] is
+//! [`launch()`] turns the launcher into the keeper by exec, so the pid stays, or forks one into the background. [`run()`] is
 //! its whole life: one loop over a signalfd and the daemon's socket. It starts programs the daemon asks for, reaps
 //! everything, keeps a duplicate of every pipe end and whatever else the daemon wants held, and passes signals on. When
 //! the daemon dies it starts a new one and hands it all that in an inventory.
