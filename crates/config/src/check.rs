@@ -47,8 +47,10 @@ impl Report {
             1 => Some(format!("1 {one}")),
             more => Some(format!("{more} {one}s")),
         };
-        let parts: Vec<String> =
-            [counted(Severity::Error, "error"), counted(Severity::Warning, "warning")].into_iter().flatten().collect();
+        let parts: Vec<String> = [counted(Severity::Error, "error"), counted(Severity::Warning, "warning")]
+            .into_iter()
+            .flatten()
+            .collect();
         if parts.is_empty() { "no problems".to_owned() } else { parts.join(", ") }
     }
 

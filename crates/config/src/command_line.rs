@@ -57,6 +57,7 @@ pub struct CommandLine {
 
 /// What a command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one, made once")]
 pub enum Invocation {
     /// Run with these options.
     Run(CommandLine),

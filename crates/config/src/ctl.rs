@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use crate::diagnostic::LoadError;
 use crate::environment::Environment;
-use crate::expand::Names;
 use crate::getopt::{Given, Known, getopt};
 use crate::ini::{self, Document, Section};
 use crate::load::Loader;
@@ -207,7 +206,7 @@ impl Loader<'_> {
         let Some(section) = document.section(&section.name) else { return CtlSection::default() };
         let mut scope = self.scope(section, SectionKind::Supervisorctl, here);
         let serverurl = scope.string("serverurl").unwrap_or_default();
-        let here = std::mem::replace(&mut scope.names, Names::new());
+        let here = std::mem::take(&mut scope.names);
         let prompt = scope.string("prompt").unwrap_or_default();
         let username = scope.string("username");
         let password = scope.string("password");

@@ -1,6 +1,6 @@
 //! A file as it is written, before defaults, expansion and meaning: for tools that show or convert configurations.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::LoadError;
 use crate::ini::{self, Document};
 
 /// A section as it is written.
@@ -29,9 +29,9 @@ pub struct RawKey {
 ///
 /// # Errors
 /// The file is not in the INI dialect (section 2 of the ledger).
-pub fn raw_sections(name: &str, text: &[u8]) -> Result<Vec<RawSection>, Diagnostic> {
+pub fn raw_sections(name: &str, text: &[u8]) -> Result<Vec<RawSection>, LoadError> {
     let mut document = Document::new();
-    ini::read(&mut document, name, text).map_err(|problem| *problem)?;
+    ini::read(&mut document, name, text).map_err(|problem| LoadError::one(*problem))?;
     let defaults = Some(&document.defaults).filter(|defaults| !defaults.entries.is_empty());
     Ok(defaults.into_iter().chain(&document.sections).map(raw_section).collect())
 }

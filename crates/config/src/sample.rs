@@ -27,9 +27,17 @@ pub fn sample() -> String {
 fn active(kind: SectionKind) -> &'static [&'static str] {
     match kind {
         SectionKind::Unix => &["file"],
-        SectionKind::Supervisord => {
-            &["logfile", "logfile_maxbytes", "logfile_backups", "loglevel", "pidfile", "nodaemon", "silent", "minfds", "minprocs"]
-        }
+        SectionKind::Supervisord => &[
+            "logfile",
+            "logfile_maxbytes",
+            "logfile_backups",
+            "loglevel",
+            "pidfile",
+            "nodaemon",
+            "silent",
+            "minfds",
+            "minprocs",
+        ],
         SectionKind::RpcInterface => &["supervisor.rpcinterface_factory"],
         SectionKind::Supervisorctl => &["serverurl"],
         SectionKind::Inet

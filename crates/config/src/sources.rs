@@ -129,13 +129,13 @@ impl Sources {
     }
 
     /// The absolute patterns of `[include]` (CFG-064, CFG-065); none without the section.
-    fn patterns(&self, document: &Document) -> Result<Vec<String>, Diagnostic> {
+    fn patterns(&self, document: &Document) -> Result<Vec<String>, Box<Diagnostic>> {
         let Some(section) = document.section("include") else { return Ok(Vec::new()) };
         let located = |message: String, place: Place| {
             let mut problem = Diagnostic::error(message).in_file(document.file(place));
             problem.line = Some(place.line);
             problem.section = Some("include".to_owned());
-            problem
+            Box::new(problem)
         };
         let Some(entry) = document.entry(section, "files") else {
             let message = ".ini file has [include] section, but no files setting";
@@ -169,7 +169,7 @@ impl Sources {
             merged.document.expand_here(&self.here());
             match self.patterns(&merged.document) {
                 Ok(_) => self.includes.iter().for_each(|include| merged.include(include)),
-                Err(problem) => merged.problems.push(problem),
+                Err(problem) => merged.problems.push(*problem),
             }
         }
         merged

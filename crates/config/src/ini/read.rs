@@ -46,7 +46,7 @@ struct Content<'a> {
 }
 
 impl Reader<'_> {
-    fn line(&mut self, line: &str) -> Result<(), Diagnostic> {
+    fn line(&mut self, line: &str) -> Result<(), Box<Diagnostic>> {
         let content = without_comment(line);
         if content.text.is_empty() {
             if !content.commented {
@@ -67,7 +67,7 @@ impl Reader<'_> {
             return Ok(());
         }
         match self.target {
-            None => Err(self.no_header(line)),
+            None => Err(Box::new(self.no_header(line))),
             Some(target) => {
                 self.option(target, &content, line);
                 Ok(())

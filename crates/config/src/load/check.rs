@@ -12,7 +12,9 @@ impl Loader<'_> {
     pub(super) fn check_commands(&mut self, groups: &[GroupSpec]) {
         for process in groups.iter().flat_map(|group| &group.processes) {
             let wrong = match shlex::split(&process.command) {
-                Ok(words) if words.is_empty() => Wrong::from(format!("[{}] command is empty", process.section)),
+                Ok(words) if words.is_empty() => {
+                    Wrong::from(format!("[{}] command is empty", process.section))
+                }
                 Ok(_) => continue,
                 Err(error) => Wrong::new(
                     format!("[{}] command cannot be split: {error}", process.section),

@@ -4,9 +4,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use upkeep_config::{
-    Address, CommandLine, Config, Host, Level, LoadError, LogFile, Server, Settings, Sources, load, server_url,
+    Address, CommandLine, Config, Host, Level, LoadError, LogFile, Server, Settings, Sources, load,
+    server_url,
 };
-use upkeep_core::spec::{Autorestart, GroupKind, GroupSpec, LogTarget, ProcessSpec, SocketAddress, SocketSpec};
+use upkeep_core::spec::{
+    Autorestart, GroupKind, GroupSpec, LogTarget, ProcessSpec, SocketAddress, SocketSpec,
+};
 
 use crate::reference::environment;
 

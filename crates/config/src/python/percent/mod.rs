@@ -1,7 +1,11 @@
 //! Python's `%` operator with a mapping on the right: `%(name)s`, `%(process_num)02d`, `%%` (CFG-052, CFG-076).
 
+mod argument;
+mod spec;
+
 use super::float;
-use super::repr::{py_ascii, py_repr};
+use argument::{Argument, as_char, as_float, as_int, as_text};
+use spec::Spec;
 
 /// Width and precision beyond this are refused: no configuration means them, and they only cost memory.
 const LIMIT: usize = 1 << 20;
@@ -47,28 +51,6 @@ pub(crate) fn format<'v>(
     };
     formatter.run()?;
     Ok(formatter.out)
-}
-
-/// What the next conversion takes.
-#[derive(Clone, Copy)]
-enum Argument<'v> {
-    /// The mapping itself: no name was given yet.
-    Mapping,
-    /// The value of the last name.
-    Value(&'v Value),
-    /// Nothing is left: the value was used.
-    Spent,
-}
-
-#[derive(Default)]
-struct Spec {
-    left: bool,
-    plus: bool,
-    blank: bool,
-    alternate: bool,
-    zero: bool,
-    width: usize,
-    precision: Option<usize>,
 }
 
 struct Formatter<'a, 'v> {
@@ -232,119 +214,6 @@ fn bounded(number: u64, error: &str) -> Result<usize, FormatError> {
         .ok()
         .filter(|&number| number <= LIMIT)
         .ok_or_else(|| FormatError::Malformed(error.to_owned()))
-}
-
-fn as_text(conversion: char, argument: Argument<'_>) -> Result<String, FormatError> {
-    match argument {
-        Argument::Value(Value::Int(number)) => Ok(number.to_string()),
-        Argument::Value(Value::Text(text)) => Ok(match conversion {
-            'r' => py_repr(text),
-            'a' => py_ascii(text),
-            _ => text.clone(),
-        }),
-        Argument::Mapping | Argument::Spent => malformed("not enough arguments for format string"),
-    }
-}
-
-fn as_char(argument: Argument<'_>) -> Result<char, FormatError> {
-    let only = |text: &str| {
-        let mut chars = text.chars();
-        chars.next().filter(|_| chars.next().is_none())
-    };
-    match argument {
-        Argument::Value(Value::Int(number)) => match u32::try_from(*number) {
-            Ok(code) if code < 0x11_0000 => Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)),
-            Ok(_) | Err(_) => malformed("%c arg not in range(0x110000)"),
-        },
-        Argument::Value(Value::Text(text)) => {
-            only(text).ok_or_else(|| FormatError::Malformed("%c requires int or char".to_owned()))
-        }
-        Argument::Mapping | Argument::Spent => malformed("%c requires int or char"),
-    }
-}
-
-fn type_name(argument: Argument<'_>) -> &'static str {
-    match argument {
-        Argument::Value(Value::Text(_)) => "str",
-        Argument::Value(Value::Int(_)) => "int",
-        Argument::Mapping | Argument::Spent => "dict",
-    }
-}
-
-fn as_int(conversion: char, argument: Argument<'_>) -> Result<i64, FormatError> {
-    if let Argument::Value(Value::Int(number)) = argument {
-        return Ok(*number);
-    }
-    let wanted = if matches!(conversion, 'o' | 'x' | 'X') { "an integer" } else { "a real number" };
-    malformed(format!("%{conversion} format: {wanted} is required, not {}", type_name(argument)))
-}
-
-fn as_float(argument: Argument<'_>) -> Result<i64, FormatError> {
-    match argument {
-        Argument::Value(Value::Int(number)) => Ok(*number),
-        Argument::Value(Value::Text(_)) | Argument::Mapping | Argument::Spent => {
-            malformed(format!("must be real number, not {}", type_name(argument)))
-        }
-    }
-}
-
-impl Spec {
-    fn flag(&mut self, c: char) -> bool {
-        match c {
-            '-' => self.left = true,
-            '+' => self.plus = true,
-            ' ' => self.blank = true,
-            '#' => self.alternate = true,
-            '0' => self.zero = true,
-            _ => return false,
-        }
-        true
-    }
-
-    fn text(&self, text: &str) -> String {
-        let cut: String = text.chars().take(self.precision.unwrap_or(usize::MAX)).collect();
-        self.pad("", &cut, ' ')
-    }
-
-    fn integer(&self, number: i64, conversion: char) -> String {
-        let magnitude = number.unsigned_abs();
-        let digits = match conversion {
-            'o' => format!("{magnitude:o}"),
-            'x' => format!("{magnitude:x}"),
-            'X' => format!("{magnitude:X}"),
-            _ => magnitude.to_string(),
-        };
-        let zeros = "0".repeat(self.precision.unwrap_or(0).saturating_sub(digits.len()));
-        let sign = if number < 0 { "-" } else { "" };
-        let prefix = match conversion {
-            'o' if self.alternate => "0o",
-            'x' if self.alternate => "0x",
-            'X' if self.alternate => "0X",
-            _ => "",
-        };
-        self.number(&format!("{sign}{zeros}{digits}"), prefix)
-    }
-
-    /// Puts sign and prefix before the filling zeros.
-    fn number(&self, text: &str, prefix: &str) -> String {
-        let (sign, digits) = match text.strip_prefix('-') {
-            Some(digits) => ("-", digits),
-            None if self.plus => ("+", text),
-            None if self.blank => (" ", text),
-            None => ("", text),
-        };
-        self.pad(&format!("{sign}{prefix}"), digits, if self.zero { '0' } else { ' ' })
-    }
-
-    fn pad(&self, before: &str, text: &str, fill: char) -> String {
-        let missing = self.width.saturating_sub(before.chars().count() + text.chars().count());
-        let filling = |c: char| std::iter::repeat_n(c, missing).collect::<String>();
-        match (self.left, fill) {
-            (true, _) => format!("{before}{text}{}", filling(' ')),
-            (false, '0') => format!("{before}{}{text}", filling('0')),
-            (false, _) => format!("{}{before}{text}", filling(' ')),
-        }
-    }
 }
 
 #[cfg(test)]

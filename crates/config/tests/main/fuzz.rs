@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use upkeep_config::{
-    CommandLine, CtlInvocation, Environment, Host, Invocation, Sources, check, ctl_invocation, invocation, load,
-    raw_sections, shlex,
+    CommandLine, CtlInvocation, Environment, Host, Invocation, Sources, check, ctl_invocation, invocation,
+    load, raw_sections, shlex,
 };
 
 fn piece() -> impl Strategy<Value = String> {

@@ -2,6 +2,7 @@
 
 mod check;
 mod corpus;
+mod dice;
 mod differences;
 mod dump;
 mod fuzz;
@@ -9,3 +10,4 @@ mod random;
 mod reference;
 mod reload;
 mod sample;
+mod whole;

@@ -11,14 +11,20 @@ use upkeep_config::Environment;
 
 /// The folder of the corpus.
 pub(crate) fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/configs").canonicalize().expect("the corpus is there")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/configs")
+        .canonicalize()
+        .expect("the corpus is there")
 }
 
 /// The same surroundings for both.
 pub(crate) fn environment(cwd: &Path) -> Environment {
     let vars = [("HOME", "/tmp"), ("LC_ALL", "C.UTF-8"), ("PATH", "/usr/bin:/bin"), ("SOMEBODY", "me")];
     Environment {
-        vars: vars.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>(),
+        vars: vars
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect::<BTreeMap<_, _>>(),
         cwd: cwd.to_owned(),
         hostname: Environment::of_this_process().hostname,
     }

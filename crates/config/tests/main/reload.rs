@@ -27,7 +27,11 @@ fn a_relative_name_stays_the_same_file_and_variables_do_not_linger_d_04_d_05_cfg
     fs::write(&path, "[supervisord]\nidentifier=other\n[program:p]\ncommand=%(ENV_A)s\n").expect("written");
     let again = sources.reread().expect("read");
     let error = load(&again, &cli, &Host).expect_err("ENV_A is gone");
-    assert!(error.message.contains("'ENV_A'") && error.message.contains("(file: 'x.conf')"), "{}", error.message);
+    assert!(
+        error.message.contains("'ENV_A'") && error.message.contains("(file: 'x.conf')"),
+        "{}",
+        error.message
+    );
     assert_eq!(load(&sources, &cli, &Host), Ok(config), "what was read stays as it was");
 
     fs::remove_file(&path).expect("removed");
@@ -38,7 +42,8 @@ fn a_relative_name_stays_the_same_file_and_variables_do_not_linger_d_04_d_05_cfg
 fn the_command_line_wins_over_the_file_cfg_402() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x.conf");
-    fs::write(&path, "[supervisord]\nlogfile=/tmp/a\nminfds=1\nnodaemon=false\numask=077\nuser=nobody\n").expect("written");
+    fs::write(&path, "[supervisord]\nlogfile=/tmp/a\nminfds=1\nnodaemon=false\numask=077\nuser=nobody\n")
+        .expect("written");
     let name = path.to_string_lossy().into_owned();
     let cli = cli(&["-c", &name, "-l", "syslog", "-a", "7", "-n", "-m", "027", "-u", "root"]);
     let sources = Sources::read(&cli, Environment::of_this_process()).expect("read");
@@ -54,7 +59,8 @@ fn going_on_does_not_stumble_over_directories_that_are_gone() {
     let logs = folder.path().join("logs");
     fs::create_dir(&logs).expect("made");
     let path = folder.path().join("x.conf");
-    fs::write(&path, "[supervisord]\n[program:p]\ncommand=x\nstdout_logfile=%(here)s/logs/x.log\n").expect("written");
+    fs::write(&path, "[supervisord]\n[program:p]\ncommand=x\nstdout_logfile=%(here)s/logs/x.log\n")
+        .expect("written");
     let cli = cli(&["-c", &path.to_string_lossy()]);
     let sources = Sources::read(&cli, Environment::of_this_process()).expect("read");
     load(&sources, &cli, &Host).expect("loaded");

@@ -53,7 +53,10 @@ fn a_bare_conversion_is_an_error_d_19_cfg_077() {
     let case = load(b"[supervisord]\n[program:x]\ncommand=echo %s\n");
     assert!(!refused_there(&case));
     let error = case.ours.expect_err("refused");
-    assert!(error.starts_with("Format string 'echo %s' for 'program:x.command' is badly formatted: "), "{error}");
+    assert!(
+        error.starts_with("Format string 'echo %s' for 'program:x.command' is badly formatted: "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -63,8 +66,12 @@ fn python_plugins_are_left_out_and_said_so_d_67() {
     let case = load(text.as_bytes());
     assert!(refused_there(&case));
     let config = case.ours.expect("accepted");
-    let critical: Vec<&str> =
-        config.notes.iter().filter(|note| note.level == Level::Critical).map(|note| note.text.as_str()).collect();
+    let critical: Vec<&str> = config
+        .notes
+        .iter()
+        .filter(|note| note.level == Level::Critical)
+        .map(|note| note.text.as_str())
+        .collect();
     assert_eq!(critical.len(), 2);
     assert!(critical[0].starts_with("no.such:thing cannot be resolved within [rpcinterface:extra]"));
     assert!(critical[1].starts_with("no.such:handler cannot be resolved within [eventlistener:e]"));
@@ -84,7 +91,9 @@ fn unknown_keys_and_dropped_text_are_warned_of_d_36_cfg_012_cfg_227() {
         warnings,
         [
             format!("[program:x] environment: text after \"#\" is dropped: quote the value ({name}:5)"),
-            format!("[program:x] comand is not a known option and ignored ({name}:3); did you mean \"command\"?"),
+            format!(
+                "[program:x] comand is not a known option and ignored ({name}:3); did you mean \"command\"?"
+            ),
             format!("section [prgram:y] is not known and ignored ({name}:6); did you mean [program:y]?"),
         ]
     );
@@ -92,7 +101,8 @@ fn unknown_keys_and_dropped_text_are_warned_of_d_36_cfg_012_cfg_227() {
 
 #[test]
 fn groups_of_one_name_are_told_of_cfg_187_d_64() {
-    let case = load(b"[supervisord]\n[program:a]\ncommand=x\n[group:b]\nprograms=a\n[program:b]\ncommand=y\n");
+    let case =
+        load(b"[supervisord]\n[program:a]\ncommand=x\n[group:b]\nprograms=a\n[program:b]\ncommand=y\n");
     let config = case.ours.expect("accepted");
     assert_eq!(config.groups.iter().filter(|group| group.name == "b").count(), 2);
     assert!(config.notes.iter().any(|note| note.level == Level::Error && note.text.contains("the name b")));
