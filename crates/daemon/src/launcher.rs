@@ -2,6 +2,7 @@
 //! user, raise the limits, and turn into the keeper.
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 
 use upkeep_config::{Address, CommandLine, Config, Environment, Host, Invocation, Sources};
 use upkeep_keeper::Boot;
@@ -135,16 +136,19 @@ fn usage(program: &str, message: &str) -> String {
     format!("Error: {message}\nFor help, use {program} -h")
 }
 
-#[expect(clippy::print_stdout, reason = "what -h and -v are for")]
+/// What `-h` and `-v` print. A reader that has gone away is nobody's fault.
 fn print(text: &str) {
-    print!("{text}");
-    if !text.ends_with('\n') {
-        println!();
-    }
+    let _ = writeln!(io::stdout(), "{}", text.trim_end_matches('\n'));
 }
 
-#[expect(clippy::print_stderr, reason = "there is no log yet: the person who started it reads this")]
+/// A line for the person who started it, as there is no log yet. Not `eprintln`: that panics when the reader of a pipe
+/// has gone away.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", text.trim_end_matches('\n'));
+}
+
+/// Says why it cannot go on; returns the exit status.
 pub(crate) fn complain(text: &str, status: i32) -> i32 {
-    eprintln!("{}", text.trim_end_matches('\n'));
+    say(text);
     status
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use upkeep_config::{Address, Server};
 
+use crate::launcher::say;
+
 /// A socket that listens.
 #[derive(Debug)]
 pub(crate) enum Socket {
@@ -122,7 +124,8 @@ fn publish(
             if UnixStream::connect(path).is_ok() {
                 return Err(OpenError::InUse);
             }
-            say_stale(path);
+            // Said on stderr, as Supervisor does (CFG-123).
+            say(&format!("Unlinking stale socket {}", path.display()));
             fs::remove_file(path)?;
             fs::hard_link(temporary, path)?;
         }
@@ -135,11 +138,6 @@ fn publish(
         })?;
     }
     Ok(())
-}
-
-#[expect(clippy::print_stderr, reason = "said before there is a log, as Supervisor does (CFG-123)")]
-fn say_stale(path: &Path) {
-    eprintln!("Unlinking stale socket {}", path.display());
 }
 
 /// Removes the socket file of a server that is being closed.
