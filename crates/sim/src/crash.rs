@@ -87,7 +87,7 @@ impl Sim {
     /// Dies if that is ordered for after this many orders of the turn.
     pub(crate) fn dies_now(&mut self, carried_out: usize) -> bool {
         match self.armed {
-            Some(Armed { after, crash }) if after == carried_out => {
+            Some(Armed { after, crash }) if after == carried_out && !self.ended => {
                 self.armed = None;
                 self.crash(crash);
                 true
@@ -177,9 +177,13 @@ impl Sim {
     }
 
     fn dismiss(&mut self, run: RunId) {
-        if let Some(child) = self.machine.children.get_mut(&run) {
-            child.abandoned = true;
-        }
+        let Some(child) = self.machine.children.get_mut(&run) else { return };
+        child.abandoned = true;
+        let name = child.process.clone();
+        let (group, process) = split(&name);
+        let group = self.active.iter().find(|active| active.name == group);
+        let configured = group.is_some_and(|group| group.processes.iter().any(|p| p.name == process));
+        self.dismissed.push((name, configured));
         let _ = self.machine.send(self.now, run, upkeep_core::signal::TERM, false);
     }
 

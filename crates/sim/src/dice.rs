@@ -35,8 +35,13 @@ impl Dice {
     /// # Panics
     /// There are none.
     pub fn pick<'a, T>(&mut self, among: &'a [T]) -> &'a T {
-        let at = self.below(u64::try_from(among.len()).unwrap_or(u64::MAX));
-        &among[usize::try_from(at).unwrap_or(0)]
+        &among[self.index(among.len())]
+    }
+
+    /// An index below `length`; 0 if that is 0.
+    pub fn index(&mut self, length: usize) -> usize {
+        let at = self.below(u64::try_from(length).unwrap_or(u64::MAX));
+        usize::try_from(at).unwrap_or(0)
     }
 }
 

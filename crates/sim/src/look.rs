@@ -125,6 +125,25 @@ impl Sim {
         known.map(|(&run, child)| (run, child.process.as_str(), child.pid)).collect()
     }
 
+    /// Whether a child for this run is ordered but not made yet.
+    #[must_use]
+    pub fn is_launching(&self, run: RunId) -> bool {
+        self.machine.is_launching(run)
+    }
+
+    /// Whether a new daemon has not caught up yet with deadlines that passed while there was none.
+    #[must_use]
+    pub fn is_catching_up(&self) -> bool {
+        self.catching_up
+    }
+
+    /// Processes whose child a new daemon found and did not know, and whether they were configured: never, if all is
+    /// well.
+    #[must_use]
+    pub fn dismissed(&self) -> &[(String, bool)] {
+        &self.dismissed
+    }
+
     /// Processes that were told to take on new log options, in order.
     #[must_use]
     pub fn reconfigured(&self) -> &[String] {

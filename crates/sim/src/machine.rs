@@ -53,7 +53,7 @@ pub(crate) struct Child {
 #[derive(Clone, Debug)]
 enum Happening {
     Fork { run: RunId, process: String, plan: Plan },
-    Fail { run: RunId, process: String, text: String },
+    Fail { run: RunId, process: String, plan: Plan, text: String },
     End { run: RunId, end: RunEnd },
     Answer { id: SignalId, outcome: Result<(), SignalFailure> },
 }
@@ -90,7 +90,7 @@ impl Machine {
         let ((at, _), happening) = self.agenda.pop_first()?;
         match happening {
             Happening::Fork { run, process, plan } => Some(self.fork(at, run, process, plan)),
-            Happening::Fail { run, process, text } => {
+            Happening::Fail { run, process, text, .. } => {
                 self.did(at, &process, Did::FailToFork);
                 Some(Input::SpawnFailed { run, text })
             }
@@ -105,7 +105,7 @@ impl Machine {
         let at = now.after(plan.launch_takes);
         let process = process.to_owned();
         let happening = match plan.fails.clone() {
-            Some(text) => Happening::Fail { run, process, text },
+            Some(text) => Happening::Fail { run, process, plan, text },
             None => Happening::Fork { run, process, plan },
         };
         self.schedule(at, happening);
@@ -163,12 +163,27 @@ impl Machine {
         self.children.iter().filter(|(_, child)| of(child)).map(|(&run, _)| run).collect()
     }
 
-    /// The daemon is dead: forks that were ordered but not made yet are forgotten.
+    /// Whether a child for a run is ordered but not made yet.
+    pub(crate) fn is_launching(&self, wanted: RunId) -> bool {
+        self.agenda.values().any(|happening| match happening {
+            Happening::Fork { run, .. } | Happening::Fail { run, .. } => *run == wanted,
+            Happening::End { .. } | Happening::Answer { .. } => false,
+        })
+    }
+
+    /// The daemon is dead: forks that were ordered but not made yet are forgotten. Their plans are for the next ones.
     pub(crate) fn forget_launches(&mut self) {
-        self.agenda.retain(|_, happening| match happening {
-            Happening::Fork { .. } | Happening::Fail { .. } => false,
-            Happening::End { .. } | Happening::Answer { .. } => true,
-        });
+        let agenda = std::mem::take(&mut self.agenda);
+        for (key, happening) in agenda.into_iter().rev() {
+            match happening {
+                Happening::Fork { process, plan, .. } | Happening::Fail { process, plan, .. } => {
+                    self.plans.entry(process).or_default().push_front(plan);
+                }
+                Happening::End { .. } | Happening::Answer { .. } => {
+                    self.agenda.insert(key, happening);
+                }
+            }
+        }
     }
 
     /// The daemon is dead: forks that were ordered are made all the same, now.

@@ -46,6 +46,7 @@ pub struct Sim {
     pub(crate) terminations: Vec<bool>,
     /// Processes with a living child at an end, other than those in UNKNOWN.
     pub(crate) left_alive: Vec<String>,
+    pub(crate) dismissed: Vec<(String, bool)>,
     pub(crate) ended: bool,
     pub(crate) armed: Option<Armed>,
     /// A new daemon has not caught up with deadlines that passed while there was none.
@@ -76,6 +77,7 @@ impl Sim {
             reconfigured: Vec::new(),
             terminations: Vec::new(),
             left_alive: Vec::new(),
+            dismissed: Vec::new(),
             ended: false,
             armed: None,
             catching_up: false,

@@ -1,0 +1,1 @@
+//! Deaths between any two steps.

@@ -1,0 +1,107 @@
+//! Programs, children and requests by the roll of the dice.
+
+use upkeep_core::signal;
+use upkeep_core::spec::{Autorestart, GroupKind, GroupSpec, ListenerSpec, ProcessSpec};
+use upkeep_sim::{Ask, Crash, Dice, InFlight, Plan, Signalling, millis, secs};
+
+/// Names of groups; the last is also the name of its only process.
+pub(crate) const GROUPS: [&str; 4] = ["g0", "g1", "g2", "solo"];
+const PROCESSES: [&str; 4] = ["p0", "p1", "p2", "p3"];
+
+/// A group of this name with some of the processes.
+pub(crate) fn group(dice: &mut Dice, name: &str) -> GroupSpec {
+    let names: Vec<&str> = if name == "solo" {
+        vec!["solo"]
+    } else {
+        PROCESSES.into_iter().filter(|_| !dice.once_in(3)).collect()
+    };
+    let processes = names.into_iter().map(|name| process(dice, name)).collect();
+    let kind = if dice.once_in(8) { listener() } else { GroupKind::Plain };
+    GroupSpec { priority: *dice.pick(&[1, 2, 999]), kind, ..GroupSpec::plain(name, processes) }
+}
+
+fn listener() -> GroupKind {
+    GroupKind::Listener(ListenerSpec { buffer_size: 10, events: Vec::new(), result_handler: String::new() })
+}
+
+fn process(dice: &mut Dice, name: &str) -> ProcessSpec {
+    ProcessSpec {
+        priority: *dice.pick(&[1, 2, 999]),
+        autostart: !dice.once_in(3),
+        autorestart: *dice.pick(&[Autorestart::Always, Autorestart::Unexpected, Autorestart::Never]),
+        startsecs: *dice.pick(&[0, 1, 1, 3]),
+        startretries: *dice.pick(&[0, 1, 3]),
+        stopwaitsecs: *dice.pick(&[0, 1, 5]),
+        stopsignal: *dice.pick(&[signal::TERM, signal::INT]),
+        stopasgroup: dice.once_in(4),
+        ..ProcessSpec::new(name, if dice.once_in(2) { "one" } else { "two" })
+    }
+}
+
+/// A child; it ends on SIGKILL at the latest, unless the supervisor may not signal it.
+pub(crate) fn plan(dice: &mut Dice) -> Plan {
+    let plan = match dice.below(10) {
+        0 => Plan::fails("no child today"),
+        1 => Plan::exits(millis(dice.below(900)), 0),
+        2..=4 => Plan::exits(millis(dice.below(6000)), *dice.pick(&[0, 1])),
+        5 => Plan::crashes(millis(dice.below(4000)), signal::KILL),
+        6 => Plan::runs().ignoring(&[signal::TERM, signal::HUP]),
+        7 => Plan::runs().returning(0),
+        _ => Plan::runs(),
+    };
+    let plan = if dice.once_in(3) { plan.lingering(millis(dice.below(4000))) } else { plan };
+    if dice.once_in(3) { plan.launched_after(millis(dice.below(2500))) } else { plan }
+}
+
+/// As [`plan`], or one that cannot be signalled.
+pub(crate) fn nasty_plan(dice: &mut Dice) -> Plan {
+    match dice.below(12) {
+        0 => plan(dice).signalling(Signalling::Denied),
+        1 => Plan::exits(millis(dice.below(9000)), 0).signalling(Signalling::Gone),
+        _ => plan(dice),
+    }
+}
+
+/// A process, a group or all.
+pub(crate) fn name(dice: &mut Dice) -> String {
+    let group = *dice.pick(&GROUPS);
+    match dice.below(8) {
+        0 => "all".to_owned(),
+        1 | 2 => format!("{group}:*"),
+        _ if group == "solo" => group.to_owned(),
+        _ => format!("{group}:{}", dice.pick(&PROCESSES)),
+    }
+}
+
+/// A request that a client may make.
+pub(crate) fn ask(dice: &mut Dice) -> Ask {
+    let name = name(dice);
+    let ask = match dice.below(14) {
+        0..=3 => Ask::start(&name),
+        4..=7 => Ask::stop(&name),
+        8 => {
+            let signals = ["HUP", "TERM", "CONT", "KILL", "nonsense"];
+            Ask::signal(&name, signals[dice.index(signals.len())])
+        }
+        9 => Ask::remove(GROUPS[dice.index(GROUPS.len())]),
+        10 => {
+            let name = *dice.pick(&GROUPS);
+            Ask::add(group(dice, name))
+        }
+        11 => {
+            let name = *dice.pick(&GROUPS);
+            Ask::strict_update(group(dice, name))
+        }
+        _ => {
+            let name = *dice.pick(&GROUPS);
+            Ask::update(group(dice, name))
+        }
+    };
+    if dice.once_in(2) { ask.without_waiting() } else { ask }
+}
+
+/// A death of the daemon.
+pub(crate) fn crash(dice: &mut Dice) -> Crash {
+    let down = *dice.pick(&[millis(0), millis(100), secs(2), secs(30)]);
+    Crash { down, in_flight: *dice.pick(&[InFlight::Lost, InFlight::Made]) }
+}

@@ -1,0 +1,10 @@
+//! Behaviour over time under schedules that nobody thought of.
+
+#[cfg(test)]
+mod anywhere;
+#[cfg(test)]
+mod chance;
+#[cfg(test)]
+mod schedule;
+#[cfg(test)]
+mod watch;

@@ -1,0 +1,180 @@
+//! What must hold after every step, whatever happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use upkeep_core::signal::KILL;
+use upkeep_core::spec::GroupSpec;
+use upkeep_core::{Mono, Process, Request, RunId, State, StateName};
+use upkeep_sim::{Did, Sim, secs};
+
+/// The greatest `stopwaitsecs` that chance gives.
+const LONGEST_STOP: Duration = secs(5);
+
+/// What was seen so far, for rules about more than one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    /// Processes that were stopped by hand, and not asked to start since.
+    forbidden: BTreeSet<String>,
+    launches_seen: usize,
+    /// When each stop that is under way has to be a kill.
+    kills: BTreeMap<RunId, (Mono, Mono)>,
+}
+
+impl Watch {
+    /// Checks every rule.
+    pub(crate) fn check(&mut self, sim: &Sim) {
+        self.nobody_starts_what_was_stopped_by_hand(sim);
+        assert!(!sim.dismissed().iter().any(|(_, configured)| *configured), "a known child is a stranger");
+        assert_eq!(sim.left_alive(), [] as [&str; 0], "children outlive the daemon");
+        if sim.has_ended() {
+            return;
+        }
+        one_child_each(sim);
+        for (_, process) in sim.core().processes() {
+            state_and_child_agree(sim, process);
+        }
+        options_are_the_active_ones(sim);
+        self.stops_become_kills(sim);
+    }
+
+    /// Before a request is made: what it allows to start, and what runs that it stops.
+    pub(crate) fn hear(&mut self, sim: &Sim, request: &Request) -> Vec<String> {
+        self.nobody_starts_what_was_stopped_by_hand(sim);
+        let names = |ids: &[upkeep_core::ProcId]| -> Vec<String> {
+            ids.iter().filter_map(|&id| sim.core().process(id)).map(full_name).collect()
+        };
+        match request {
+            Request::Start { target, .. } => self.allow(&names(&[*target])),
+            Request::StartMany { targets, .. } => {
+                let ids: Vec<_> = targets.iter().map(|(id, _)| *id).collect();
+                self.allow(&names(&ids));
+            }
+            Request::AddGroup(spec) | Request::UpdateGroup { spec, .. } => self.allow_group(&spec.name),
+            Request::RemoveGroup(group) => self.allow_group(group),
+            Request::Signal { .. } | Request::SignalMany { .. } => {}
+            Request::Stop { target, .. } => return running(sim, names(&[*target])),
+            Request::StopMany { targets, .. } => return running(sim, names(targets)),
+        }
+        Vec::new()
+    }
+
+    /// After a request to stop these, which ran: those that are being stopped by it must not start by themselves.
+    pub(crate) fn stopped_by_hand(&mut self, sim: &Sim, targets: Vec<String>) {
+        let stops = |name: &String| sim.is(name, StateName::Stopping) || sim.is(name, StateName::Stopped);
+        self.forbidden.extend(targets.into_iter().filter(stops));
+    }
+
+    /// A restart forgets what was stopped by hand (PROC-244).
+    pub(crate) fn restarted(&mut self) {
+        self.forbidden.clear();
+    }
+
+    fn allow(&mut self, names: &[String]) {
+        self.forbidden.retain(|name| !names.contains(name));
+    }
+
+    fn allow_group(&mut self, group: &str) {
+        let prefix = format!("{group}:");
+        self.forbidden.retain(|name| name != group && !name.starts_with(&prefix));
+    }
+
+    fn nobody_starts_what_was_stopped_by_hand(&mut self, sim: &Sim) {
+        for (_, name, run) in &sim.launches()[self.launches_seen..] {
+            assert!(!self.forbidden.contains(name), "{name} was stopped by hand, yet {run:?} starts it");
+        }
+        self.launches_seen = sim.launches().len();
+    }
+
+    fn stops_become_kills(&mut self, sim: &Sim) {
+        let now = sim.now().mono;
+        let mut under_way = BTreeMap::new();
+        for (_, process) in sim.core().processes() {
+            let State::Stopping { run, child: Some(_), kill_at } = *process.state() else { continue };
+            let (since, due) = self.kills.get(&run).copied().unwrap_or((now, kill_at));
+            assert!(due <= since.after(LONGEST_STOP), "{} is left too long", full_name(process));
+            let late = now > due && !sim.is_catching_up();
+            assert!(!late || was_killed(sim, process, since), "{} is not killed in time", full_name(process));
+            under_way.insert(run, (since, due));
+        }
+        self.kills = under_way;
+    }
+}
+
+fn full_name(process: &Process) -> String {
+    let (group, name) = (process.group(), process.name());
+    if group == name { name.to_owned() } else { format!("{group}:{name}") }
+}
+
+fn running(sim: &Sim, mut names: Vec<String>) -> Vec<String> {
+    names.retain(|name| sim.process(name).is_some_and(|process| process.state().name().is_running()));
+    names
+}
+
+/// A kill that the system refuses makes it UNKNOWN, one that finds nobody is as good as one that works.
+fn was_killed(sim: &Sim, process: &Process, since: Mono) -> bool {
+    let name = full_name(process);
+    let killing = format!("killing '{}' ({}) with SIGKILL", process.name(), process.pid());
+    let sent = |did: Did| matches!(did, Did::Signal { signal, .. } if signal == KILL);
+    sim.deeds()
+        .iter()
+        .rev()
+        .take_while(|deed| deed.at >= since)
+        .any(|deed| deed.process == name && sent(deed.did))
+        || sim.log().iter().any(|line| line.ends_with(&killing))
+}
+
+fn one_child_each(sim: &Sim) {
+    let mut seen = BTreeSet::new();
+    for (run, name, _) in sim.all_living() {
+        assert!(seen.insert(name), "{name} runs twice, the second time as {run:?}");
+        assert!(sim.process(name).is_some(), "{name} has a child but is no process any more");
+    }
+}
+
+fn state_and_child_agree(sim: &Sim, process: &Process) {
+    let (name, state) = (full_name(process), process.state());
+    let pids: Vec<u32> =
+        sim.all_living().into_iter().filter(|(_, owner, _)| *owner == name).map(|(_, _, pid)| pid).collect();
+    let known: Vec<u32> = state.child().map(|child| child.pid).into_iter().collect();
+    assert_eq!(pids, known, "{name} is {state:?}");
+    assert_eq!(process.pid(), known.first().copied().unwrap_or(0), "{name}");
+    if let (Some(run), None) = (state.run(), state.child()) {
+        assert!(sim.is_launching(run), "{name} is {state:?}, but nothing comes of it");
+    }
+    assert!(
+        process.failures() >= 0 && process.failures() <= process.spec().startretries.max(3) + 1,
+        "{name}"
+    );
+}
+
+/// The groups are the active ones; their processes go by the active options, unless they are still being stopped.
+fn options_are_the_active_ones(sim: &Sim) {
+    let groups: Vec<&str> = sim.core().groups().iter().map(upkeep_core::Group::name).collect();
+    let active: Vec<&str> = sim.active().iter().map(|group| group.name.as_str()).collect();
+    assert_eq!(groups, active, "active groups");
+    sim.active().iter().for_each(|group| options_are(sim, group));
+}
+
+fn options_are(sim: &Sim, spec: &GroupSpec) {
+    let Some(group) = sim.core().group(&spec.name) else { return };
+    assert_eq!((group.priority(), group.kind()), (spec.priority, &spec.kind), "{}", spec.name);
+    let members: Vec<&Process> = group.members().iter().filter_map(|&id| sim.core().process(id)).collect();
+    for wanted in &spec.processes {
+        let found = members.iter().find(|process| process.name() == wanted.name);
+        let process = found.unwrap_or_else(|| panic!("{} has no {}", spec.name, wanted.name));
+        assert!(
+            is_in_between(process) || **process.spec() == *wanted,
+            "{} has old options",
+            full_name(process)
+        );
+    }
+    for process in members {
+        let wanted = spec.processes.iter().any(|wanted| wanted.name == process.name());
+        assert!(wanted || is_in_between(process), "{} should be gone", full_name(process));
+    }
+}
+
+fn is_in_between(process: &Process) -> bool {
+    matches!(process.state().name(), StateName::Stopping | StateName::Unknown)
+}
