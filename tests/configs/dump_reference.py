@@ -7,6 +7,8 @@ error message. With --serve, reads one JSON request per line from stdin and answ
     {"ini": "[a]\nb=c"}       {"sections": [[name, {key: value}], ...]} or {"error": "..."}
     {"percent": "%(x)s", "names": {...}}   {"text": "..."} or {"error": "..."}
     {"shlex": "a 'b'"}        {"words": [...]} or {"error": "..."}
+    {"args": ["-c", "x"]}     the object for a command line of supervisord, or {"print": true}
+    {"ctl": ["-i", "status"]} the client's options, or {"error": "..."}, or {"print": true}
 """
 
 import io
@@ -15,8 +17,11 @@ import os
 import shlex
 import sys
 
+from configparser import ParsingError
+
 from supervisor import datatypes, events
 from supervisor.options import (
+    ClientOptions,
     EventListenerPoolConfig,
     FastCGIGroupConfig,
     ServerOptions,
@@ -119,15 +124,40 @@ def server(config):
     return shown
 
 
-def load(name):
-    options = ServerOptions()
+def realize(options, args):
+    """What keeps the program from running, if anything."""
+    options.stdout = io.StringIO()
     options.stderr = io.StringIO()
     options.exit = leave
     try:
-        options.realize(["-c", name], doc="")
-    except Exit:
+        options.realize(args, doc="", progname="prog")
+    except Exit as exit:
+        if exit.args[0] == 0:
+            return {"print": True}
         message = options.stderr.getvalue()
         return {"error": message[len("Error: "):message.rindex("\nFor help, use ")]}
+    except ParsingError as error:
+        return {"error": str(error)}
+    return None
+
+
+def client(args):
+    options = ClientOptions()
+    end = realize(options, args)
+    if end is not None:
+        return end
+    names = ["serverurl", "username", "password", "prompt", "history_file"]
+    shown = {name: getattr(options, name) for name in names}
+    shown["interactive"] = bool(options.interactive)
+    shown["words"] = options.args
+    return shown
+
+
+def load(args):
+    options = ServerOptions()
+    end = realize(options, args)
+    if end is not None:
+        return end
     section = options.configroot.supervisord
     settings = {name: plain(getattr(options, name)) for name in SETTINGS}
     for switch in ("nodaemon", "silent", "nocleanup", "strip_ansi"):
@@ -174,7 +204,11 @@ def words(text):
 
 def answer(request):
     if "file" in request:
-        return load(request["file"])
+        return load(["-c", request["file"]])
+    if "args" in request:
+        return load(request["args"])
+    if "ctl" in request:
+        return client(request["ctl"])
     if "ini" in request:
         return ini(request["ini"])
     if "percent" in request:
@@ -188,7 +222,7 @@ def main():
             print(json.dumps(answer(json.loads(line))), flush=True)
         return
     for name in sys.argv[1:]:
-        print(json.dumps(load(name), indent=2, sort_keys=True))
+        print(json.dumps(load(["-c", name]), indent=2, sort_keys=True))
 
 
 if __name__ == "__main__":

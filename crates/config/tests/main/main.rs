@@ -10,4 +10,5 @@ mod random;
 mod reference;
 mod reload;
 mod sample;
+mod usage;
 mod whole;
