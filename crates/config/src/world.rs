@@ -133,3 +133,31 @@ fn name_service(table: &str, key: &str) -> Option<String> {
     let text = String::from_utf8_lossy(&answer.stdout).into_owned();
     line_of(&text, key).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str =
+        "root:x:0:0:root:/root:/bin/sh\n7:x:1001:5::/home/seven:\nweb:x:33:34::/srv:/bin/false\n";
+
+    #[test]
+    fn numbers_are_ids_and_all_else_names_cfg_049() {
+        let user = |key| line_of(TABLE, key).and_then(user_of);
+        assert_eq!(user("web"), Some(User { uid: 33, gid: 34, name: "web".to_owned() }));
+        assert_eq!(user("0033").map(|user| user.name), Some("web".to_owned()));
+        assert_eq!(user("7"), None);
+        assert_eq!(user("we"), None);
+    }
+
+    #[test]
+    fn the_machine_has_a_root() {
+        assert_eq!(Host.user("root").map(|user| (user.uid, user.gid)), Some((0, 0)));
+        assert_eq!(Host.group("0"), Some(0));
+        assert_eq!(Host.user("no such user"), None);
+        assert_eq!(Host.user(""), None);
+        assert_eq!(Host.user("a:b"), None);
+        assert!(Host.home(Some("root")).is_some());
+        assert!(!Host.is_dir(Path::new("/no/such")) && Lenient.is_dir(Path::new("/no/such")));
+    }
+}

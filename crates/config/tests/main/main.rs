@@ -2,6 +2,7 @@
 
 mod check;
 mod corpus;
+mod defaults;
 mod dice;
 mod differences;
 mod dump;
