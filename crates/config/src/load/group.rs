@@ -1,6 +1,6 @@
 //! Groups of every kind, in Supervisor's order: `[group:x]`, programs, event listeners, FastCGI programs.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use upkeep_core::spec::{GroupKind, GroupSpec, ProcessSpec};
 
@@ -84,11 +84,9 @@ impl<'a> Loader<'a> {
             let Some(member) = self.member(section, &bracket, &program) else { continue };
             bracket = member.name.clone();
             members.insert(member.name.clone());
-            for process in self.processes(member, &name) {
-                put(&mut processes, process);
-            }
+            processes.extend(self.processes(member, &name));
         }
-        Some(GroupSpec { name, priority, kind: GroupKind::Plain, processes })
+        Some(GroupSpec { name, priority, kind: GroupKind::Plain, processes: distinct(processes) })
     }
 
     /// The section that a group's member is configured in.
@@ -163,9 +161,17 @@ fn named(section: &Section, name: &str) -> bool {
 }
 
 /// A later process of the same name replaces the earlier one in its place (CFG-170).
-pub(super) fn put(processes: &mut Vec<ProcessSpec>, process: ProcessSpec) {
-    match processes.iter_mut().find(|known| known.name == process.name) {
-        Some(known) => *known = process,
-        None => processes.push(process),
+pub(super) fn distinct(processes: Vec<ProcessSpec>) -> Vec<ProcessSpec> {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut kept: Vec<ProcessSpec> = Vec::with_capacity(processes.len());
+    for process in processes {
+        match places.get(&process.name) {
+            Some(&place) => kept[place] = process,
+            None => {
+                places.insert(process.name.clone(), kept.len());
+                kept.push(process);
+            }
+        }
     }
+    kept
 }

@@ -11,7 +11,7 @@ use crate::options::SectionKind;
 use crate::python::repr::py_repr;
 use crate::value::{self, Wrong};
 
-use super::group::put;
+use super::group::distinct;
 use super::scope::Scope;
 
 /// More copies than any machine runs; beyond it a slip of the keyboard would use up all memory.
@@ -28,9 +28,7 @@ impl<'a> Loader<'a> {
         scope.check_kill(&base);
         let mut made = scope.each(&base, &copies);
         made.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
-        let mut processes = Vec::with_capacity(made.len());
-        made.into_iter().for_each(|process| put(&mut processes, process));
-        processes
+        distinct(made)
     }
 
     fn program_names(&mut self, section: &'a Section, group: &str) -> Option<Names> {
