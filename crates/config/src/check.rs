@@ -88,7 +88,7 @@ fn problem_json(problem: &Diagnostic) -> Value {
 }
 
 /// Checks a configuration file, or the one that `program` would find, without starting anything. Stricter than
-/// [`crate::load`]: a mistyped option is an error here.
+/// [`crate::load()`]: a mistyped option is an error here.
 #[must_use]
 pub fn check(path: Option<&str>, program: &str, env: Environment, world: &dyn World) -> Report {
     let found = match path {

@@ -2,14 +2,14 @@
 //!
 //! # Theory of operation
 //!
-//! [`invocation`] turns the arguments of `supervisord` into a [`CommandLine`]. [`Sources::read`] finds the
+//! [`invocation()`] turns the arguments of `supervisord` into a [`CommandLine`]. [`Sources::read`] finds the
 //! configuration file and reads it and what it includes: from then on the loader is pure over these bytes, the
-//! [`Environment`] they came with and a [`World`] of users and directories. [`load`] merges them into a document of
+//! [`Environment`] they came with and a [`World`] of users and directories. [`load()`] merges them into a document of
 //! sections, every value with its file and line, expands and converts every value by its option's row, checks what
 //! must agree, and yields a [`Config`]: what Supervisor 4.3.0 would make of the same files. It goes on after an error,
 //! so a [`LoadError`] lists all of them; the first is the one Supervisor would have stopped at.
 //!
-//! `check` is the same walk with warnings. The client's own section is read by [`ctl_invocation`].
+//! [`check()`] is the same walk with warnings. The client's own section is read by [`ctl_invocation`].
 //!
 //! This crate starts no thread, opens no socket and writes nothing; it reads configuration files, `/etc/passwd` and
 //! `/etc/group`. Nothing behind it looks an option up by name.

@@ -15,7 +15,7 @@ use crate::settings::{Level, Note};
 use crate::wildcard::glob;
 use crate::world::{Host, World};
 
-/// The files of a configuration and the surroundings they were read in. Making sense of them is [`crate::load`]'s.
+/// The files of a configuration and the surroundings they were read in. Making sense of them is [`crate::load()`]'s.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sources {
     /// As given with `-c` or found: what messages call it (CFG-015).

@@ -13,7 +13,7 @@ use crate::names;
 use crate::options::SectionKind;
 use crate::python::path::normalize;
 use crate::python::percent::Value;
-use crate::settings::{Level, LogFile, Orphans, Settings};
+use crate::settings::{Level, LogFile, Settings};
 use crate::value::{self, Machine, pairs};
 use crate::world::User;
 
@@ -28,58 +28,41 @@ impl<'a> Loader<'a> {
         self.scope(section, SectionKind::Supervisord, names)
     }
 
-    /// Every key in Supervisor's order, then the command line over it (CFG-402). Which user `user` names is looked at
-    /// when all else is right: its text comes second.
-    pub(super) fn settings(&mut self, cli: &CommandLine) -> (Settings, Option<String>) {
+    /// Every key in Supervisor's order. Which user `user` names is looked at when all else is right: its text comes
+    /// second.
+    pub(super) fn settings(&mut self) -> (Settings, Option<String>) {
         let machine = self.machine;
+        let absolute = |path: &str| PathBuf::from(normalize(path, machine.env, machine.world));
         let mut scope = self.daemon_scope();
         let minfds = scope.read("minfds", value::integer).unwrap_or_default();
         let minprocs = scope.read("minprocs", value::integer).unwrap_or_default();
-        let directory = scope.read("directory", |text| machine.directory(text));
+        let directory = scope.read("directory", |text| machine.directory(text)).map(PathBuf::from);
         let user = scope.text("user").ok().flatten();
         let umask = scope.read("umask", value::octal).unwrap_or_default();
-        let logfile = scope.read("logfile", |text| machine.path(text)).unwrap_or_default();
-        let logfile_maxbytes = scope.read("logfile_maxbytes", value::bytes).unwrap_or_default();
-        let logfile_backups = scope.read("logfile_backups", value::integer).unwrap_or_default();
-        let loglevel = scope.read("loglevel", value::level).unwrap_or(Level::Info);
-        let pidfile = scope.read("pidfile", |text| machine.path(text)).unwrap_or_default();
-        let identifier = scope.string("identifier").unwrap_or_default();
-        let nodaemon = scope.read("nodaemon", value::boolean).unwrap_or_default();
-        let silent = scope.read("silent", value::boolean).unwrap_or_default();
-        let childlogdir = scope.read("childlogdir", |text| machine.directory(text));
-        let nocleanup = scope.read("nocleanup", value::boolean).unwrap_or_default();
-        let strip_ansi = scope.read("strip_ansi", value::boolean).unwrap_or_default();
-        let environment = scope.daemon_environment();
-        let strict_update = scope.read("strict_update", value::boolean).unwrap_or_default();
-        let orphans = scope.read("orphans", value::orphans).unwrap_or(Orphans::Stop);
-        self.extend_environment(&environment);
-        let absolute = |path: &str| PathBuf::from(normalize(path, machine.env, machine.world));
-        let logfile = cli.logfile.clone().unwrap_or(logfile);
         let settings = Settings {
-            logfile: if logfile == "syslog" { LogFile::Syslog } else { LogFile::Path(absolute(&logfile)) },
-            logfile_maxbytes: cli.logfile_maxbytes.unwrap_or(logfile_maxbytes),
-            logfile_backups: cli.logfile_backups.unwrap_or(logfile_backups),
-            loglevel: cli.loglevel.unwrap_or(loglevel),
-            pidfile: absolute(cli.pidfile.as_ref().unwrap_or(&pidfile)),
-            identifier: cli.identifier.clone().unwrap_or(identifier),
-            nodaemon: cli.nodaemon || nodaemon,
-            silent: cli.silent || silent,
-            minfds: cli.minfds.unwrap_or(minfds),
-            minprocs: cli.minprocs.unwrap_or(minprocs),
-            umask: cli.umask.unwrap_or(umask),
-            directory: cli.directory.clone().or(directory).map(PathBuf::from),
+            minfds,
+            minprocs,
+            directory,
             user: None,
-            childlogdir: cli
-                .childlogdir
-                .clone()
-                .or(childlogdir)
+            umask,
+            logfile: log_file(&scope.read("logfile", |text| machine.path(text)).unwrap_or_default(), machine),
+            logfile_maxbytes: scope.read("logfile_maxbytes", value::bytes).unwrap_or_default(),
+            logfile_backups: scope.read("logfile_backups", value::integer).unwrap_or_default(),
+            loglevel: scope.read("loglevel", value::level).unwrap_or(Level::Info),
+            pidfile: absolute(&scope.read("pidfile", |text| machine.path(text)).unwrap_or_default()),
+            identifier: scope.string("identifier").unwrap_or_default(),
+            nodaemon: scope.flag("nodaemon"),
+            silent: scope.flag("silent"),
+            childlogdir: scope
+                .read("childlogdir", |text| machine.directory(text))
                 .map_or_else(|| temporary(machine), PathBuf::from),
-            nocleanup: cli.nocleanup || nocleanup,
-            strip_ansi: cli.strip_ansi || strip_ansi,
-            environment,
-            strict_update,
-            orphans,
+            nocleanup: scope.flag("nocleanup"),
+            strip_ansi: scope.flag("strip_ansi"),
+            environment: scope.daemon_environment(),
+            strict_update: scope.flag("strict_update"),
+            orphans: scope.read("orphans", value::orphans).unwrap_or_default(),
         };
+        self.extend_environment(&settings.environment);
         (settings, user)
     }
 
@@ -124,6 +107,43 @@ impl Scope<'_, '_> {
         self.loader.doubt_environment(found.doubt, &at);
         found.pairs
     }
+}
+
+/// Lays the command line over what the file says (CFG-402); `user` is [`Loader::daemon_user`]'s.
+pub(super) fn overlay(settings: &mut Settings, cli: &CommandLine, machine: Machine<'_>) {
+    if let Some(path) = &cli.logfile {
+        settings.logfile = log_file(path, machine);
+    }
+    if let Some(path) = &cli.pidfile {
+        settings.pidfile = PathBuf::from(normalize(path, machine.env, machine.world));
+    }
+    put(&mut settings.logfile_maxbytes, cli.logfile_maxbytes);
+    put(&mut settings.logfile_backups, cli.logfile_backups);
+    put(&mut settings.loglevel, cli.loglevel);
+    put(&mut settings.identifier, cli.identifier.clone());
+    put(&mut settings.minfds, cli.minfds);
+    put(&mut settings.minprocs, cli.minprocs);
+    put(&mut settings.umask, cli.umask);
+    put(&mut settings.childlogdir, cli.childlogdir.as_ref().map(PathBuf::from));
+    settings.directory = cli.directory.as_ref().map(PathBuf::from).or(settings.directory.take());
+    settings.nodaemon |= cli.nodaemon;
+    settings.silent |= cli.silent;
+    settings.nocleanup |= cli.nocleanup;
+    settings.strip_ansi |= cli.strip_ansi;
+}
+
+fn put<T>(field: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *field = given;
+    }
+}
+
+/// CFG-085.
+fn log_file(path: &str, machine: Machine<'_>) -> LogFile {
+    if path == "syslog" {
+        return LogFile::Syslog;
+    }
+    LogFile::Path(PathBuf::from(normalize(path, machine.env, machine.world)))
 }
 
 /// Where Python would put temporary files (CFG-093).

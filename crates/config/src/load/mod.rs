@@ -104,7 +104,8 @@ impl<'a> Loader<'a> {
         self.problems = problems;
         notes.into_iter().for_each(|note| self.said(note));
         self.require_section("supervisord");
-        let (mut settings, user) = self.settings(cli);
+        let (mut settings, user) = self.settings();
+        daemon::overlay(&mut settings, cli, self.machine);
         let rpc_interfaces = self.rpc_interfaces();
         let groups = self.groups(&settings.environment);
         let servers = self.servers();

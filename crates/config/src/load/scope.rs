@@ -5,7 +5,7 @@ use crate::expand::{Names, expand};
 use crate::ini::{Entry, Section};
 use crate::options::SectionKind;
 use crate::python::repr::py_repr;
-use crate::value::{Read, Wrong};
+use crate::value::{self, Read, Wrong};
 
 /// A value was wrong, and that has been reported.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +98,11 @@ impl<'a> Scope<'_, 'a> {
                 None
             }
         }
+    }
+
+    /// A switch, or its default.
+    pub(crate) fn flag(&mut self, key: &str) -> bool {
+        self.read(key, value::boolean).unwrap_or_default()
     }
 
     /// A key that takes any text, or its default.

@@ -11,7 +11,7 @@ pub(super) const SUPERVISORCTL: &[OptionRow] = &[
     )
     .sample("unix:///tmp/supervisor.sock")
     .effect(Effect::NextCall),
-    OptionRow::without_default("username", Kind::Text, "chris", "as in the server's section")
+    OptionRow::without_default("username", Kind::Text, "user", "as in the server's section")
         .effect(Effect::NextCall),
     OptionRow::without_default("password", Kind::Text, "123", "as in the server's section")
         .effect(Effect::NextCall),
@@ -20,7 +20,7 @@ pub(super) const SUPERVISORCTL: &[OptionRow] = &[
     OptionRow::without_default(
         "history_file",
         Kind::Path,
-        "~/.sc_history",
+        "~/.supervisorctl_history",
         "where the shell keeps its history",
     )
     .effect(Effect::NextCall),
