@@ -24,13 +24,15 @@ mod input;
 mod interrupt;
 mod names;
 mod outcome;
+mod own;
 mod resolve;
 mod screen;
 mod session;
 mod shell;
 mod trouble;
 
-use upkeep_config::{CtlInvocation, Environment, ctl_invocation};
+pub use own::upkeep;
+use upkeep_config::{CtlInvocation, CtlOptions, Environment, ctl_invocation};
 
 use crate::session::Session;
 
@@ -45,6 +47,11 @@ pub fn supervisorctl(program: &str, args: &[String]) -> i32 {
             return i32::from(error.exit_status());
         }
     };
+    run(options)
+}
+
+/// Runs the command in `options`, or the shell if there is none.
+fn run(options: CtlOptions) -> i32 {
     if options.words.is_empty() {
         shell::run(options);
         return codes::SUCCESS;

@@ -101,7 +101,8 @@ impl Verb<'_> {
             Self::Start => client.start_process_group(group),
             Self::Stop => client.stop_process_group(group),
             Self::Signal(signal) => client.signal_process_group(group, signal),
-            Self::Clear => clear_group(client, group),
+            // The interface has no verb for it.
+            Self::Clear => client.clear_process_logs(&format!("{group}:*")).map(|()| Vec::new()),
         }
     }
 
@@ -180,20 +181,6 @@ impl Verb<'_> {
             }
         }
     }
-}
-
-/// Clears the logs of each member: the interface has no verb for a group's.
-fn clear_group(client: &Client, group: &str) -> Result<Vec<Outcome>, ClientError> {
-    let mut outcomes = Vec::new();
-    for info in client.all_process_info()?.into_iter().filter(|info| info.group == group) {
-        let (status, description) = match client.clear_process_logs(&format!("{group}:{}", info.name)) {
-            Ok(()) => (FaultCode::Success.code(), String::new()),
-            Err(ClientError::Fault(fault)) => (fault.code, fault.text),
-            Err(error) => return Err(error),
-        };
-        outcomes.push(Outcome { name: info.name, group: info.group, status, description });
-    }
-    Ok(outcomes)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Names that the server does not know, read as people mean them (D-41).
 //!
-//! In this order: a group (all its processes), a process name that only one group has, a pattern over `group:process`
+//! In this order: a group (all its processes; `G:*` too, where Supervisor takes no groups), a process name that only one group has, a pattern over `group:process`
 //! and process names. Only asked after the server has said no, so what works with Supervisor works the same way.
 
 use glob::Pattern;
@@ -22,7 +22,11 @@ pub(crate) enum Resolution {
 
 /// Reads `name` against all processes there are.
 pub(crate) fn resolve(name: &str, all: &[ProcessInfo]) -> Resolution {
-    if let Some(group) = whole_group(name, all) {
+    let group = match Target::parse(name) {
+        Target::Group(group) => group,
+        Target::Process { .. } => name.to_owned(),
+    };
+    if let Some(group) = whole_group(&group, all) {
         return Resolution::Found(vec![group]);
     }
     let members: Vec<_> = all.iter().filter(|info| info.name == name).collect();
@@ -37,6 +41,12 @@ pub(crate) fn resolve(name: &str, all: &[ProcessInfo]) -> Resolution {
     } else {
         Resolution::Found(found)
     }
+}
+
+/// The processes that targets cover, in the order of `all`.
+pub(crate) fn members<'a>(targets: &[Target], all: &'a [ProcessInfo]) -> Vec<&'a ProcessInfo> {
+    let is_meant = |info: &ProcessInfo| targets.iter().any(|target| target.covers(&info.group, &info.name));
+    all.iter().filter(|info| is_meant(info)).collect()
 }
 
 /// A group as one, so that its processes stop and start together. One that has a single process is that process:
@@ -143,8 +153,10 @@ mod tests {
             info("solo", "solo"),
         ];
         let p = Target::process;
-        let rows: [(&str, Vec<Target>); 10] = [
+        let rows: [(&str, Vec<Target>); 12] = [
             ("card", vec![group("card")]),
+            ("card:*", vec![group("card")]),
+            ("blog:", vec![p("blog", "mail")]),
             ("blog", vec![p("blog", "mail")]),
             ("checkin", vec![p("shop", "checkin")]),
             ("card_0*", vec![group("card")]),

@@ -154,12 +154,17 @@ impl Session {
         if self.strict_names { Resolution::Unknown { hint: None } } else { resolve(name, all) }
     }
 
-    /// The same, asking the server for the names there are.
-    pub(crate) fn resolve_remote(&self, client: &Client, name: &str) -> Result<Resolution, Trouble> {
+    /// The same, asking the server for the names there are; what is found comes with all processes.
+    pub(crate) fn resolve_remote(
+        &self,
+        client: &Client,
+        name: &str,
+    ) -> Result<(Resolution, Vec<ProcessInfo>), Trouble> {
         if self.strict_names {
-            return Ok(Resolution::Unknown { hint: None });
+            return Ok((Resolution::Unknown { hint: None }, Vec::new()));
         }
-        Ok(resolve(name, &client.all_process_info()?))
+        let all = client.all_process_info()?;
+        Ok((resolve(name, &all), all))
     }
 }
 

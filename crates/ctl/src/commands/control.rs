@@ -1,12 +1,13 @@
 //! `start`, `stop`, `restart`, `signal`, `clear` (CTL-050 … CTL-068).
 
+use upkeep_api::ProcessInfo;
 use upkeep_client::{Client, Outcome};
 
 use super::{Next, usage};
 use crate::codes;
 use crate::names::Target;
 use crate::outcome::{Attempt, Verb};
-use crate::resolve::Resolution;
+use crate::resolve::{Resolution, members};
 use crate::screen;
 use crate::session::Session;
 use crate::trouble::Trouble;
@@ -87,17 +88,26 @@ fn act_on_name(session: &mut Session, client: &Client, verb: Verb<'_>, name: &st
     if attempt(session, client, verb, &exact)? {
         return Ok(());
     }
-    match session.resolve_remote(client, name)? {
-        Resolution::Found(targets) => {
-            for target in &targets {
-                if !attempt(session, client, verb, target)? {
-                    complain(session, verb, target, None);
-                }
-            }
+    let (resolution, all) = session.resolve_remote(client, name)?;
+    let targets = match resolution {
+        Resolution::Found(targets) if verb == Verb::Clear => one_by_one(&targets, &all),
+        Resolution::Found(targets) => targets,
+        Resolution::Unknown { hint } => {
+            complain(session, verb, &exact, hint);
+            return Ok(());
         }
-        Resolution::Unknown { hint } => complain(session, verb, &exact, hint),
+    };
+    for target in &targets {
+        if !attempt(session, client, verb, target)? {
+            complain(session, verb, target, None);
+        }
     }
     Ok(())
+}
+
+/// The processes behind groups, for a verb that takes no groups.
+fn one_by_one(targets: &[Target], all: &[ProcessInfo]) -> Vec<Target> {
+    members(targets, all).into_iter().map(|info| Target::process(&info.group, &info.name)).collect()
 }
 
 /// Asks for a target and tells the results; false if the server does not know it.

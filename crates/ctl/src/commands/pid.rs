@@ -5,7 +5,7 @@ use upkeep_client::Client;
 
 use super::Next;
 use crate::codes;
-use crate::resolve::Resolution;
+use crate::resolve::{Resolution, members};
 use crate::screen;
 use crate::session::Session;
 use crate::trouble::Trouble;
@@ -40,12 +40,10 @@ fn pid_of(session: &mut Session, client: &Client, name: &str) -> Result<(), Trou
 }
 
 fn pids_meant(session: &mut Session, client: &Client, name: &str) -> Result<(), Trouble> {
-    match session.resolve_remote(client, name)? {
+    let (resolution, all) = session.resolve_remote(client, name)?;
+    match resolution {
         Resolution::Found(targets) => {
-            let all = client.all_process_info()?;
-            for info in all.iter().filter(|info| targets.iter().any(|t| t.covers(&info.group, &info.name))) {
-                show(session, info.pid);
-            }
+            members(&targets, &all).iter().for_each(|info| show(session, info.pid));
         }
         Resolution::Unknown { hint } => {
             session.fail(&format!("No such process {name}"), codes::GENERIC);

@@ -7,8 +7,7 @@ use upkeep_config::py_repr;
 use super::{Next, usage};
 use crate::codes;
 use crate::follow::{self, End};
-use crate::names::Target;
-use crate::resolve::{Resolution, ambiguous};
+use crate::resolve::{Resolution, ambiguous, members};
 use crate::screen;
 use crate::session::Session;
 use crate::trouble::Trouble;
@@ -135,13 +134,12 @@ pub(super) fn one_process(
     client: &Client,
     name: &str,
 ) -> Result<Result<String, Option<String>>, Trouble> {
-    let targets = match session.resolve_remote(client, name)? {
+    let (resolution, all) = session.resolve_remote(client, name)?;
+    let targets = match resolution {
         Resolution::Found(targets) => targets,
         Resolution::Unknown { hint } => return Ok(Err(hint)),
     };
-    let all = client.all_process_info()?;
-    let is_meant = |group: &str, name: &str| targets.iter().any(|target: &Target| target.covers(group, name));
-    let meant: Vec<_> = all.iter().filter(|info| is_meant(&info.group, &info.name)).collect();
+    let meant = members(&targets, &all);
     Ok(match meant.as_slice() {
         [] => Err(None),
         [only] => Ok(format!("{}:{}", only.group, only.name)),

@@ -1,0 +1,8 @@
+//! Both clients side by side: the original `supervisorctl` and ours, against original daemons in the same state.
+
+mod follow;
+mod groups;
+mod oneshot;
+mod reference;
+mod shell;
+mod unusable;
