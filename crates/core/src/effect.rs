@@ -110,8 +110,15 @@ pub enum Event {
     GroupAdded(String),
     /// A group is no longer active; its processes' keys are void.
     GroupRemoved(String),
-    /// A process became part of an active group.
-    ProcessAdded(ProcId),
+    /// A process became part of an active group. By the time the shell hears of it, it may have left again.
+    ProcessAdded {
+        /// Its key.
+        id: ProcId,
+        /// Name of its group.
+        group: String,
+        /// Its name.
+        process: String,
+    },
     /// A process left an active group; its key is void.
     ProcessRemoved(ProcId),
     /// The daemon is up.

@@ -105,6 +105,7 @@ impl Supervisor {
             self.publish(Event::SupervisorRunning);
         }
         self.settle_lost_runs(now);
+        self.stop_leaving(now);
         let order: Vec<ProcId> =
             self.groups_by_priority().into_iter().flat_map(|group| self.by_priority(group)).collect();
         for id in order {

@@ -82,6 +82,22 @@ pub enum Input {
     Restart,
 }
 
+impl Input {
+    /// Whether a new daemon may tell this of the time before it: what it finds, and that it goes on.
+    pub(crate) fn may_be_of_the_past(&self) -> bool {
+        match self {
+            Self::Setup(_)
+            | Self::Restore { .. }
+            | Self::Begin { .. }
+            | Self::Spawned { .. }
+            | Self::Exited { .. }
+            | Self::Shutdown
+            | Self::Restart => true,
+            Self::Tick | Self::SpawnFailed { .. } | Self::Signalled { .. } | Self::Request { .. } => false,
+        }
+    }
+}
+
 /// Why a signal was not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignalFailure {

@@ -33,7 +33,7 @@ pub use group::Group;
 pub use input::{CallId, Input, Refusal, Request, SignalFailure, SignalId};
 pub use notice::{Level, Notice};
 pub use process::{Child, ProcId, Process, RunEnd, RunId, State, StateName};
-pub use restore::Saved;
+pub use restore::{Saved, StopOptions};
 pub use shutdown::Phase;
 pub use supervisor::Supervisor;
 pub use time::{Mono, Now, seconds};

@@ -1,7 +1,11 @@
 //! What outlives a daemon: enough of each process that the next daemon goes on where this one stopped.
 
+use std::sync::Arc;
+
 use crate::effect::Effect;
 use crate::process::{AfterStop, ProcId, Process, RunEnd, RunId, State};
+use crate::signal::Signal;
+use crate::spec::{Autorestart, LogTarget, OutputSpec, ProcessSpec};
 use crate::supervisor::Supervisor;
 use crate::time::Now;
 
@@ -20,8 +24,25 @@ pub struct Saved {
     pub spawnerr: Option<String>,
     /// Exit code of the last run.
     pub exitstatus: Option<i32>,
+    /// The number of its latest run: none is given twice.
+    pub last_run: Option<RunId>,
     /// It is being stopped only to start again: an update asked for that.
     pub starts_again: bool,
+    /// How its child is stopped if it is no longer configured.
+    pub stop: StopOptions,
+}
+
+/// The options that stopping a child takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopOptions {
+    /// `stopsignal`.
+    pub stopsignal: Signal,
+    /// `stopwaitsecs`.
+    pub stopwaitsecs: i64,
+    /// `stopasgroup`.
+    pub stopasgroup: bool,
+    /// `killasgroup`.
+    pub killasgroup: bool,
 }
 
 impl Supervisor {
@@ -36,7 +57,9 @@ impl Supervisor {
             stopped: process.stopped,
             spawnerr: process.spawnerr.clone(),
             exitstatus: process.exitstatus,
+            last_run: process.last_run,
             starts_again: matches!(process.after_stop, AfterStop::Replace { start: true, .. }),
+            stop: StopOptions::of(&process.spec),
         })
     }
 
@@ -44,18 +67,38 @@ impl Supervisor {
     ///
     /// A child of which the state does not know yet, and an exit, are told afterwards as usual.
     pub(crate) fn restore(&mut self, group: &str, process: &str, saved: &Saved, child_exists: bool) {
-        let Some(id) = self.member(group, process) else { return };
+        saved.last_run.into_iter().chain(saved.state.run()).for_each(|run| self.skip_runs(run));
+        let known = self.member(group, process);
+        let leaving = || child_exists.then_some(saved.stop);
+        let Some(id) = known.or_else(|| self.bring_back(group, process, leaving()?)) else { return };
         let Some(process) = self.processes.get_mut(&id) else { return };
         process.restore(saved);
         self.catching_up = true;
         if let Some(run) = saved.state.run() {
             self.runs.insert(run, id);
-            self.skip_runs(run);
             if !child_exists {
                 self.lost.push(run);
             }
         }
         self.reschedule(id);
+    }
+
+    /// A process that is no longer configured but has a child stays in its group until that has ended.
+    fn bring_back(&mut self, group: &str, name: &str, stop: StopOptions) -> Option<ProcId> {
+        let at = self.groups.iter().position(|active| active.name == group)?;
+        let mut process = Process::new(group, Arc::new(stop.stand_in(name)));
+        process.after_stop = AfterStop::Remove;
+        let id = self.insert_process(process);
+        self.groups[at].members.push(id);
+        Some(id)
+    }
+
+    /// Stops what was brought back only to be stopped, unless that was already under way.
+    pub(crate) fn stop_leaving(&mut self, now: Now) {
+        let leaving = self.processes.iter().filter(|(_, process)| process.after_stop == AfterStop::Remove);
+        for id in leaving.map(|(&id, _)| id).collect::<Vec<_>>() {
+            self.stop(now, id);
+        }
     }
 
     /// Runs without a child: their start never reached the keeper, or their end was told to nobody.
@@ -88,6 +131,33 @@ impl Supervisor {
     }
 }
 
+impl StopOptions {
+    fn of(spec: &ProcessSpec) -> Self {
+        Self {
+            stopsignal: spec.stopsignal,
+            stopwaitsecs: spec.stopwaitsecs,
+            stopasgroup: spec.stopasgroup,
+            killasgroup: spec.killasgroup,
+        }
+    }
+
+    /// Options for a process whose own are gone: enough to stop it; it is never started.
+    fn stand_in(self, name: &str) -> ProcessSpec {
+        let nowhere = OutputSpec { target: LogTarget::None, ..OutputSpec::default() };
+        ProcessSpec {
+            autostart: false,
+            autorestart: Autorestart::Never,
+            stopsignal: self.stopsignal,
+            stopwaitsecs: self.stopwaitsecs,
+            stopasgroup: self.stopasgroup,
+            killasgroup: self.killasgroup,
+            stdout: nowhere.clone(),
+            stderr: nowhere,
+            ..ProcessSpec::new(name, "")
+        }
+    }
+}
+
 impl Process {
     /// Takes over what an earlier daemon wrote down. Options are those of the configuration, which may be newer.
     fn restore(&mut self, saved: &Saved) {
@@ -96,6 +166,7 @@ impl Process {
         self.stopped = saved.stopped;
         self.spawnerr = saved.spawnerr.clone();
         self.exitstatus = saved.exitstatus;
+        self.last_run = saved.last_run;
         self.state = saved.state;
         if saved.starts_again {
             self.after_stop = AfterStop::Replace { spec: self.spec.clone(), start: true };

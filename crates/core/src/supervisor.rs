@@ -24,8 +24,8 @@ pub struct Supervisor {
     pub(crate) phase: Phase,
     /// Runs of an earlier daemon whose child does not exist.
     pub(crate) lost: Vec<RunId>,
-    /// What happened while there was no daemon is still being told: deadlines wait for the first [`Input::Tick`].
-    /// Else a child that ended too quickly would count as started, because nobody has said yet that it ended.
+    /// What happened while there was no daemon is still being told, and deadlines wait: else a child that ended too
+    /// quickly would count as started, because nobody has said yet that it ended.
     pub(crate) catching_up: bool,
     effects: VecDeque<Effect>,
     deadlines: BTreeSet<(Mono, ProcId)>,
@@ -44,8 +44,9 @@ impl Supervisor {
 
     /// Takes a fact or a request. Follow with [`Self::poll_effect`] until it is empty.
     pub fn handle(&mut self, now: Now, input: Input) {
+        self.catching_up &= input.may_be_of_the_past();
         match input {
-            Input::Tick => self.catching_up = false,
+            Input::Tick => {}
             Input::Setup(spec) => self.setup_group(spec),
             Input::Restore { group, process, saved, child_exists } => {
                 self.restore(&group, &process, &saved, child_exists);
@@ -141,8 +142,9 @@ impl Supervisor {
     pub(crate) fn insert_process(&mut self, process: Process) -> ProcId {
         self.next_process += 1;
         let id = ProcId(self.next_process);
+        let (group, name) = (process.group.clone(), process.spec.name.clone());
         self.processes.insert(id, process);
-        self.publish(Event::ProcessAdded(id));
+        self.publish(Event::ProcessAdded { id, group, process: name });
         id
     }
 

@@ -115,7 +115,7 @@ impl Shell {
             Event::ProcessState { id, .. }
             | Event::ChildSpawned(id)
             | Event::WishChanged(id)
-            | Event::ProcessAdded(id) => self.save_process(*id),
+            | Event::ProcessAdded { id, .. } => self.save_process(*id),
             Event::ProcessRemoved(id) => self.send(&ToKeeper::Delete { key: key_of(*id) }),
             Event::SupervisorStopping => self.save_daemon(),
             Event::GroupAdded(name) => self.warn_of_gaps(name),

@@ -3,7 +3,8 @@
 //! Fields are only ever added, with defaults, so that records of an older daemon can always be read.
 
 use serde::{Deserialize, Serialize};
-use upkeep_core::{Child, Mono, ProcId, RunId, Saved, State};
+use upkeep_core::signal::{self, Signal};
+use upkeep_core::{Child, Mono, ProcId, RunId, Saved, State, StopOptions};
 
 /// Key of the daemon's own record; a process's key is its [`ProcId`], which starts at 1.
 pub(crate) const DAEMON_KEY: u64 = 0;
@@ -56,12 +57,31 @@ pub(crate) struct ProcessRecord {
     #[serde(default)]
     exitstatus: Option<i32>,
     #[serde(default)]
+    last_run: Option<u64>,
+    #[serde(default)]
     starts_again: bool,
+    #[serde(default)]
+    stop: StopRecord,
     /// Paths of AUTO logs.
     #[serde(default)]
     pub(crate) stdout: Option<String>,
     #[serde(default)]
     pub(crate) stderr: Option<String>,
+}
+
+/// How the child is stopped if its options are gone from the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct StopRecord {
+    signal: i32,
+    wait: i64,
+    stop_group: bool,
+    kill_group: bool,
+}
+
+impl Default for StopRecord {
+    fn default() -> Self {
+        Self { signal: signal::TERM.0, wait: 10, stop_group: false, kill_group: false }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +113,9 @@ impl ProcessRecord {
             stopped: saved.stopped,
             spawnerr: saved.spawnerr,
             exitstatus: saved.exitstatus,
+            last_run: saved.last_run.map(|run| run.0),
             starts_again: saved.starts_again,
+            stop: StopRecord::from(saved.stop),
             stdout: None,
             stderr: None,
         }
@@ -107,7 +129,31 @@ impl ProcessRecord {
             stopped: self.stopped,
             spawnerr: self.spawnerr.clone(),
             exitstatus: self.exitstatus,
+            last_run: self.last_run.map(RunId),
             starts_again: self.starts_again,
+            stop: StopOptions::from(self.stop),
+        }
+    }
+}
+
+impl From<StopOptions> for StopRecord {
+    fn from(stop: StopOptions) -> Self {
+        Self {
+            signal: stop.stopsignal.0,
+            wait: stop.stopwaitsecs,
+            stop_group: stop.stopasgroup,
+            kill_group: stop.killasgroup,
+        }
+    }
+}
+
+impl From<StopRecord> for StopOptions {
+    fn from(record: StopRecord) -> Self {
+        Self {
+            stopsignal: Signal(record.signal),
+            stopwaitsecs: record.wait,
+            stopasgroup: record.stop_group,
+            killasgroup: record.kill_group,
         }
     }
 }
@@ -185,7 +231,14 @@ mod tests {
                 stopped: 4,
                 spawnerr: Some("why".to_owned()),
                 exitstatus: Some(-1),
+                last_run: Some(RunId(5)),
                 starts_again: true,
+                stop: StopOptions {
+                    stopsignal: signal::QUIT,
+                    stopwaitsecs: 3,
+                    stopasgroup: true,
+                    killasgroup: true,
+                },
             };
             let text = serde_json::to_vec(&ProcessRecord::new("g", "p", saved.clone())).unwrap();
             let back: ProcessRecord = serde_json::from_slice(&text).unwrap();

@@ -46,10 +46,8 @@ impl Sim {
 
     fn published(&mut self, event: &Event) {
         match event {
-            Event::ProcessAdded(id) => {
-                if let Some(process) = self.core.process(*id) {
-                    self.names.insert(*id, join(process.group(), process.name()));
-                }
+            Event::ProcessAdded { id, group, process } => {
+                self.names.insert(*id, join(group, process));
                 self.save(*id);
             }
             Event::ProcessState { id, .. } | Event::ChildSpawned(id) | Event::WishChanged(id) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use upkeep_core::{Input, Phase, RunId, Supervisor};
 
-use crate::ask::split;
+use crate::ask::{join, split};
 use crate::sim::Sim;
 
 /// How a daemon dies.
@@ -133,6 +133,7 @@ impl Sim {
         };
         self.core.handle(now, word);
         let ended = self.tell_inventory();
+        self.write_records_anew();
         let told = self.events.len();
         self.carry_out();
         self.forget_second_greetings(told);
@@ -157,6 +158,12 @@ impl Sim {
             };
             self.core.handle(now, input);
         }
+    }
+
+    /// Records of processes that are no more go; all this reaches the keeper as one.
+    fn write_records_anew(&mut self) {
+        let all = self.core.processes().map(|(id, process)| (id, join(process.group(), process.name())));
+        self.records = all.filter_map(|(id, name)| Some((name, self.core.saved(id)?))).collect();
     }
 
     /// Tells which children there are; those that ended are returned, those that nobody knows are asked to end.

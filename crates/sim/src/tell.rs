@@ -35,7 +35,7 @@ pub(crate) fn text_of(event: &Event, name: impl Fn(upkeep_core::ProcId) -> Strin
         Event::SupervisorStopping => Some("SUPERVISOR_STOPPING".to_owned()),
         Event::ChildSpawned(_)
         | Event::WishChanged(_)
-        | Event::ProcessAdded(_)
+        | Event::ProcessAdded { .. }
         | Event::ProcessRemoved(_) => None,
     }
 }

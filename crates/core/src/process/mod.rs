@@ -232,6 +232,8 @@ pub struct Process {
     pub(crate) stopped: i64,
     pub(crate) spawnerr: Option<String>,
     pub(crate) exitstatus: Option<i32>,
+    /// The number of its latest run.
+    pub(crate) last_run: Option<RunId>,
     /// Why it is UNKNOWN, in the words of the log.
     pub(crate) signal_problem: Option<String>,
     pub(crate) after_stop: AfterStop,
@@ -250,6 +252,7 @@ impl Process {
             stopped: 0,
             spawnerr: None,
             exitstatus: None,
+            last_run: None,
             signal_problem: None,
             after_stop: AfterStop::Stay,
             report_at: None,
@@ -349,7 +352,8 @@ impl Process {
     }
 
     /// Notes a new attempt to start (PROC-011).
-    pub(crate) fn note_attempt(&mut self, now: Now) {
+    pub(crate) fn note_attempt(&mut self, now: Now, run: RunId) {
+        self.last_run = Some(run);
         self.started = now.wall;
         self.spawnerr = None;
         self.exitstatus = None;

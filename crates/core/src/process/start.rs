@@ -11,7 +11,7 @@ impl Supervisor {
     pub(crate) fn launch(&mut self, now: Now, id: ProcId) {
         let run = self.new_run(id);
         if let Some(process) = self.processes.get_mut(&id) {
-            process.note_attempt(now);
+            process.note_attempt(now, run);
         }
         self.change(id, State::Starting { run, child: None }, 0);
         self.order(Effect::Spawn { id, run });

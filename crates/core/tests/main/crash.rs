@@ -208,9 +208,41 @@ fn dead_again_and_again() {
 
 #[test]
 fn run_numbers_go_on() {
-    let mut sim = begun(|_| {}, [Plan::runs()]);
-    sim.advance(secs(2)).crash(Crash::default());
-    sim.end_child("web", RunEnd::Code(9));
-    let runs: Vec<u64> = sim.launches().iter().map(|(_, _, run)| run.0).collect();
-    assert_eq!(runs, [1, 2]);
+    for state in [StateName::Running, StateName::Stopped] {
+        let mut sim = begun(|_| {}, [Plan::runs()]);
+        sim.advance(secs(2));
+        if state == StateName::Stopped {
+            sim.request(Ask::stop("web"));
+        }
+        sim.crash(Crash::default());
+        sim.end_child("web", RunEnd::Code(9));
+        sim.request(Ask::start("web").without_waiting());
+        let runs: Vec<u64> = sim.launches().iter().map(|(_, _, run)| run.0).collect();
+        assert_eq!(runs, [1, 2], "{state:?}");
+    }
+}
+
+/// The update that took it out of the configuration had begun to stop it, or not even that.
+#[test]
+fn what_is_no_longer_configured_is_stopped_all_the_same_d_37() {
+    for orders in [0, 1, 2, 100] {
+        let mut spec =
+            web(|spec| (spec.stopwaitsecs, spec.stopsignal, spec.killasgroup) = (2, signal::INT, true));
+        spec.name = "old".to_owned();
+        let mut sim = Sim::new(vec![upkeep_core::spec::GroupSpec::plain("g", vec![spec])]);
+        sim.plan("g:old", [Plan::runs().ignoring(&[signal::INT])]).begin().advance(secs(2));
+        sim.crash_after(orders, Crash::default());
+        sim.request(Ask::update(group("g", &[])));
+        if sim.is_armed() {
+            sim.disarm();
+            sim.crash(Crash::default());
+        }
+        assert_eq!(sim.state("g:old"), StateName::Stopping, "{orders}");
+        assert!(sim.dismissed().is_empty(), "{orders}");
+        sim.advance(secs(3));
+        assert!(sim.process("g:old").is_none(), "{orders}");
+        let last = sim.signals("g:old").last().copied();
+        assert_eq!(last, Some(signal::KILL), "{orders}");
+        assert_eq!(events_of(&sim, "g:old").last(), Some(&"STOPPED from STOPPING pid:101"), "{orders}");
+    }
 }

@@ -106,7 +106,11 @@ fn full_name(process: &Process) -> String {
     if group == name { name.to_owned() } else { format!("{group}:{name}") }
 }
 
+/// Those that a stop concerns: none, once everything ends.
 fn running(sim: &Sim, mut names: Vec<String>) -> Vec<String> {
+    if !sim.core().phase().is_running() {
+        return Vec::new();
+    }
     names.retain(|name| sim.process(name).is_some_and(|process| process.state().name().is_running()));
     names
 }
