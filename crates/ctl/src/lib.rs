@@ -25,6 +25,7 @@ mod interrupt;
 mod names;
 mod outcome;
 mod own;
+mod own;
 mod resolve;
 mod screen;
 mod session;
@@ -39,7 +40,9 @@ use crate::session::Session;
 /// `supervisorctl`: `program` is the name it was called by, `args` the rest. Gives the exit status.
 #[must_use]
 pub fn supervisorctl(program: &str, args: &[String]) -> i32 {
-    let options = match ctl_invocation(program, args, &Environment::of_this_process()) {
+    let environment = Environment::of_this_process();
+    let program = upkeep_config::program_path(program, &environment);
+    let options = match ctl_invocation(&program, args, &environment) {
         Ok(CtlInvocation::Run(options)) => options,
         Ok(CtlInvocation::Print(text)) => return print(&text, 0),
         Err(error) => {
@@ -60,6 +63,12 @@ fn run(options: CtlOptions) -> i32 {
     let mut session = Session::new(options);
     commands::run_line(&mut session, &line);
     session.status
+}
+
+/// `upkeep COMMAND …`, our own command line; `args` begins with the command. Gives the exit status.
+#[must_use]
+pub fn upkeep(args: &[String]) -> i32 {
+    own::upkeep(args)
 }
 
 /// `echo_supervisord_conf`: prints a configuration that shows every option.

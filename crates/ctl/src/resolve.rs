@@ -88,12 +88,18 @@ fn matching(name: &str, all: &[ProcessInfo]) -> Vec<Target> {
 
 /// `did you mean "x"?` for the nearest name of a group or process.
 fn suggestion(name: &str, all: &[ProcessInfo]) -> Option<String> {
-    let names = all.iter().flat_map(|info| [namespec(&info.group, &info.name), info.group.clone()]);
-    let bare = all.iter().map(|info| info.name.clone());
-    let near =
-        names.chain(bare).map(|other| (distance(name, &other), other)).min_by_key(|(distance, _)| *distance);
+    let specs: Vec<_> = all.iter().map(|info| namespec(&info.group, &info.name)).collect();
+    let groups = all.iter().map(|info| info.group.as_str());
+    let bare = all.iter().map(|info| info.name.as_str());
+    let near = nearest(name, specs.iter().map(String::as_str).chain(groups).chain(bare));
+    near.map(|other| format!("did you mean \"{other}\"?"))
+}
+
+/// The name that is most like `name`, if it is near enough to be a slip.
+pub(crate) fn nearest<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, other) = others.map(|other| (distance(name, other), other)).min_by_key(|near| near.0)?;
     let most = (name.chars().count() / 3).clamp(1, 4);
-    near.filter(|(distance, _)| *distance <= most).map(|(_, other)| format!("did you mean \"{other}\"?"))
+    (distance <= most).then_some(other)
 }
 
 /// How many characters must be added, dropped, changed or swapped with their neighbour.

@@ -80,7 +80,8 @@ impl Called {
         let Some((program, options)) = args.split_first() else {
             return Err("this role is for the keeper alone".to_owned());
         };
-        match upkeep_config::invocation(program, options) {
+        // The launcher has accepted them; a directory that has gone since must not end a recovery.
+        match upkeep_config::invocation_in(program, options, &Lenient) {
             Ok(Invocation::Run(cli)) => Ok(Self { program: program.clone(), cli }),
             Ok(Invocation::Print(_)) => Err("the options only print something".to_owned()),
             Err(error) => Err(error.to_string()),

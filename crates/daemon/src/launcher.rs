@@ -13,6 +13,7 @@ use crate::boot::NOTES;
 /// since this process becomes the keeper.
 #[must_use]
 pub fn supervisord(program: &str, args: &[String]) -> i32 {
+    let program = &upkeep_config::program_path(program, &Environment::of_this_process());
     match upkeep_config::invocation(program, args) {
         Ok(Invocation::Print(text)) => {
             print(&text);
@@ -51,6 +52,9 @@ fn start(program: &str, args: &[String], cli: &CommandLine, own_name: bool) -> i
 
 fn prepare(program: &str, args: &[String], cli: &CommandLine, own_name: bool) -> Result<Boot, String> {
     let sources = Sources::read(cli, Environment::of_this_process()).map_err(|error| error.to_string())?;
+    if let Some(warning) = sources.start_warning() {
+        say(&warning);
+    }
     let config = upkeep_config::load(&sources, cli, &Host).map_err(|error| error.to_string())?;
     if own_name {
         refuse_open_servers(&config)?;

@@ -19,6 +19,8 @@ use crate::trouble::Trouble;
 
 use parse::{Line, parse};
 
+pub(crate) use status::is_stopped;
+
 /// What the shell does after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {

@@ -1,139 +1,180 @@
-//! `upkeep start`, `stop`, `restart`, `signal`, `update`.
+//! `upkeep start`, `stop`, `restart`, `signal`.
 
 use serde_json::{Value, json};
-use upkeep_api::FaultCode;
+use upkeep_api::{FaultCode, ProcessInfo};
 use upkeep_client::{ClientError, Outcome};
 
-use super::parse::Asked;
-use super::{Desk, FAILED, Meant, Stop};
+use super::link::{Link, no_such_process};
+use super::options::Options;
+use super::problem::{Problem, status, without_name};
+use super::show;
 use crate::names::{Target, namespec};
 use crate::outcome::{Attempt, Verb};
 use crate::screen;
 
-/// What became of one process, in words.
-struct Line {
-    name: String,
-    done: &'static str,
-    error: Option<String>,
+pub(super) fn start(options: &Options) -> Result<i32, Problem> {
+    run(options, &[Verb::Start], &options.words)
 }
 
-impl Desk {
-    pub(super) fn control(&self, asked: &Asked) -> Result<i32, Stop> {
-        let (signal, names) = match asked.command.as_str() {
-            "signal" => match asked.names.split_first() {
-                Some((signal, names)) => (Some(signal.as_str()), names),
-                None => (None, asked.names.as_slice()),
-            },
-            _ => (None, asked.names.as_slice()),
-        };
-        if names.is_empty() {
-            return Err(Stop::Usage(format!(
-                "error: upkeep {} what? Name processes, groups, or all",
-                asked.command
-            )));
+pub(super) fn stop(options: &Options) -> Result<i32, Problem> {
+    run(options, &[Verb::Stop], &options.words)
+}
+
+pub(super) fn restart(options: &Options) -> Result<i32, Problem> {
+    run(options, &[Verb::Stop, Verb::Start], &options.words)
+}
+
+pub(super) fn signal(options: &Options) -> Result<i32, Problem> {
+    let Some((signal, names)) = options.words.split_first() else {
+        return Err(Problem::usage("`upkeep signal` needs a signal and a name").hint("upkeep signal HUP NAME"));
+    };
+    run(options, &[Verb::Signal(signal)], names)
+}
+
+/// What has been done, and what could not be.
+struct Work<'a> {
+    link: &'a Link,
+    json: bool,
+    results: Vec<Value>,
+    problems: Vec<Problem>,
+}
+
+fn run(options: &Options, verbs: &[Verb<'_>], names: &[String]) -> Result<i32, Problem> {
+    if names.is_empty() {
+        let why = format!("`upkeep {}` needs the name of a process or group", options.command);
+        return Err(Problem::usage(&why).hint(format!("`upkeep {} all` means every process", options.command)));
+    }
+    let link = Link::open(options)?;
+    let mut work = Work { link: &link, json: options.json, results: Vec::new(), problems: Vec::new() };
+    let targets = work.targets(&options.command, names)?;
+    for verb in verbs {
+        work.act(*verb, targets.as_deref())?;
+    }
+    if options.json {
+        let errors: Vec<_> = work.problems.iter().map(Problem::to_json).collect();
+        show::json(&json!({ "results": work.results, "errors": errors }));
+    }
+    Ok(if work.problems.is_empty() { status::DONE } else { status::FAILED })
+}
+
+impl Work<'_> {
+    /// What the names stand for; `None` is everything.
+    fn targets(&mut self, command: &str, names: &[String]) -> Result<Option<Vec<Target>>, Problem> {
+        if names.iter().any(|name| name == "all") {
+            return Ok(None);
         }
-        let steps: &[(Verb<'_>, &'static str)] = match asked.command.as_str() {
-            "start" => &[(Verb::Start, "started")],
-            "stop" => &[(Verb::Stop, "stopped")],
-            "restart" => &[(Verb::Stop, "stopped"), (Verb::Start, "started")],
-            _ => &[(Verb::Signal(signal.unwrap_or_default()), "signalled")],
-        };
-        let everything = is_all(names);
-        let Meant { targets, unknown, .. } = self.meant(if everything { &[] } else { names })?;
-        let mut lines = Vec::new();
-        for &(verb, done) in steps {
-            let outcomes = if everything { verb.all(&self.client)? } else { self.each(verb, &targets)? };
-            let passing = asked.command == "restart" && verb == Verb::Stop;
-            lines.extend(outcomes.iter().filter_map(|outcome| line(outcome, done, passing)));
+        let all: Vec<ProcessInfo> = self.link.processes()?;
+        let mut targets = Vec::new();
+        for name in names {
+            match self.link.targets(name, &all) {
+                Ok(found) => targets.extend(found),
+                Err(hint) => self.problem(no_such_process(&format!("{command} \"{name}\""), hint)),
+            }
         }
-        Ok(self.report(&lines, &unknown))
+        Ok(Some(targets))
     }
 
-    fn each(&self, verb: Verb<'_>, targets: &[Target]) -> Result<Vec<Outcome>, ClientError> {
-        let mut outcomes = Vec::new();
+    fn act(&mut self, verb: Verb<'_>, targets: Option<&[Target]>) -> Result<(), Problem> {
+        let what = format!("{} processes", infinitive(verb));
+        let Some(targets) = targets else {
+            let outcomes = self.link.check(&what, verb.all(&self.link.client))?;
+            self.tell_all(verb, "everything", &outcomes);
+            return Ok(());
+        };
         for target in targets {
-            match verb.one(&self.client, target)? {
-                Attempt::Done(done) => outcomes.extend(done),
-                Attempt::Unknown => {}
+            match self.link.check(&what, verb.one(&self.link.client, target))? {
+                Attempt::Done(outcomes) => self.tell_all(verb, &shown(target), &outcomes),
+                Attempt::Unknown => {
+                    let what = format!("{} \"{}\"", infinitive(verb), shown(target));
+                    self.problem(no_such_process(&what, None));
+                }
             }
         }
-        Ok(outcomes)
+        Ok(())
     }
 
-    fn report(&self, lines: &[Line], unknown: &[String]) -> i32 {
-        if self.json {
-            let list: Vec<Value> = lines
-                .iter()
-                .map(|line| json!({ "name": line.name, "done": line.error.is_none().then_some(line.done), "error": line.error }))
-                .collect();
-            screen::line(&Value::from(list).to_string());
-        } else {
-            for line in lines {
-                match &line.error {
-                    None => screen::line(&format!("{}: {}", line.name, line.done)),
-                    Some(error) => screen::line(&format!("{}: not {}: {error}", line.name, line.done)),
-                };
-            }
+    fn tell_all(&mut self, verb: Verb<'_>, whole: &str, outcomes: &[Outcome]) {
+        if outcomes.is_empty() && !self.json {
+            screen::line(&format!("{whole}: nothing to {}", infinitive(verb)));
         }
-        unknown.iter().for_each(|message| screen::note(message));
-        let failed = !unknown.is_empty() || lines.iter().any(|line| line.error.is_some());
-        if failed { FAILED } else { 0 }
+        for outcome in outcomes {
+            self.tell(verb, outcome);
+        }
     }
 
-    pub(super) fn update(&self, asked: &Asked) -> Result<i32, Stop> {
-        let found = self.client.reload_config()?;
-        let wanted =
-            |group: &String| asked.names.is_empty() || is_all(&asked.names) || asked.names.contains(group);
-        let mut done = Vec::new();
-        for group in found.removed.iter().filter(|group| wanted(group)) {
-            self.client.stop_process_group(group)?;
-            self.client.remove_process_group(group)?;
-            done.push((group, "removed"));
-        }
-        for group in found.changed.iter().filter(|group| wanted(group)) {
-            if self.client.update_process_group(group)?.is_none() {
-                self.client.stop_process_group(group)?;
-                self.client.remove_process_group(group)?;
-                self.client.add_process_group(group)?;
+    fn tell(&mut self, verb: Verb<'_>, outcome: &Outcome) {
+        let name = namespec(&outcome.group, &outcome.name);
+        let message = if outcome.is_success() { Some(verb.done()) } else { harmless(verb, outcome) };
+        self.results.push(json!({
+            "name": name,
+            "group": outcome.group,
+            "process": outcome.name,
+            "action": infinitive(verb),
+            "ok": message.is_some(),
+            "code": outcome.status,
+            "message": message.unwrap_or(&outcome.description),
+        }));
+        match message {
+            Some(message) if !self.json => {
+                screen::line(&format!("{name}: {message}"));
             }
-            done.push((group, "updated"));
-        }
-        for group in found.added.iter().filter(|group| wanted(group)) {
-            self.client.add_process_group(group)?;
-            done.push((group, "added"));
-        }
-        if self.json {
-            let list: Vec<Value> =
-                done.iter().map(|(group, what)| json!({ "group": group, "done": what })).collect();
-            screen::line(&Value::from(list).to_string());
-        } else if done.is_empty() {
-            screen::line("nothing to do");
-        } else {
-            for (group, what) in done {
-                screen::line(&format!("{group}: {what}"));
+            Some(_) => {}
+            None => {
+                let problem = self.explain(verb, outcome, &name);
+                self.problem(problem);
             }
         }
-        Ok(0)
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        if !self.json {
+            screen::note(&problem.to_string());
+        }
+        self.problems.push(problem);
+    }
+
+    /// Why it failed, as far as the daemon knows, and where to look.
+    fn explain(&self, verb: Verb<'_>, outcome: &Outcome, name: &str) -> Problem {
+        let problem = |why: &str| Problem::new(&format!("{} \"{name}\"", infinitive(verb)), why);
+        let reason = verb.reason(outcome).unwrap_or_default();
+        match outcome.fault() {
+            Some(FaultCode::SpawnError | FaultCode::AbnormalTermination) => {
+                let info: Result<ProcessInfo, ClientError> =
+                    self.link.client.process_info(&format!("{}:{}", outcome.group, outcome.name));
+                let why = info.ok().map(|info| info.spawnerr).filter(|why| !why.is_empty());
+                problem(why.as_deref().unwrap_or(reason))
+                    .hint(format!("see what it said: `upkeep logs {name} --stderr`"))
+            }
+            Some(FaultCode::NoFile | FaultCode::NotExecutable) => problem(without_name(&outcome.description))
+                .hint("check `command` in its section, then `upkeep update`"),
+            Some(FaultCode::BadSignal) => problem("there is no such signal").hint("such as HUP, USR1 or 15"),
+            Some(_) | None if reason.is_empty() => problem(without_name(&outcome.description)),
+            Some(_) | None => problem(reason),
+        }
     }
 }
 
-fn is_all(names: &[String]) -> bool {
-    names.iter().any(|name| name == "all")
+/// Words for a fault that means: it is already as you want it.
+fn harmless(verb: Verb<'_>, outcome: &Outcome) -> Option<&'static str> {
+    match (verb, outcome.fault()) {
+        (Verb::Start, Some(FaultCode::AlreadyStarted)) => Some("already runs"),
+        (Verb::Stop, Some(FaultCode::NotRunning)) => Some("did not run"),
+        (Verb::Start | Verb::Stop | Verb::Signal(_) | Verb::Clear, _) => None,
+    }
 }
 
-/// The words for a result; `passing` leaves out that something did not run before it was to be started.
-fn line(outcome: &Outcome, done: &'static str, passing: bool) -> Option<Line> {
-    let fault = outcome.fault();
-    if passing && fault == Some(FaultCode::NotRunning) {
-        return None;
+fn infinitive(verb: Verb<'_>) -> &'static str {
+    match verb {
+        Verb::Start => "start",
+        Verb::Stop => "stop",
+        Verb::Signal(_) => "signal",
+        Verb::Clear => "clear",
     }
-    let error = (!outcome.is_success()).then(|| match fault {
-        Some(FaultCode::AlreadyStarted) => "it runs already".to_owned(),
-        Some(FaultCode::NotRunning) => "it does not run".to_owned(),
-        Some(FaultCode::SpawnError) => {
-            "it ended too soon or could not be started; see upkeep logs".to_owned()
-        }
-        Some(_) | None => outcome.description.clone(),
-    });
-    Some(Line { name: namespec(&outcome.group, &outcome.name), done, error })
+}
+
+fn shown(target: &Target) -> String {
+    match target {
+        Target::Group(group) => group.clone(),
+        Target::Process { group, name } => namespec(group, name),
+    }
 }
