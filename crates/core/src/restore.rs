@@ -168,7 +168,7 @@ impl Process {
         self.exitstatus = saved.exitstatus;
         self.last_run = saved.last_run;
         self.state = saved.state;
-        if saved.starts_again {
+        if saved.starts_again && self.after_stop == AfterStop::Stay {
             self.after_stop = AfterStop::Replace { spec: self.spec.clone(), start: true };
         }
     }

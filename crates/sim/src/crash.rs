@@ -98,6 +98,7 @@ impl Sim {
 
     /// Nobody hears what happens until the next daemon is there.
     fn die(&mut self, crash: Crash) {
+        self.deaths += 1;
         self.trace.push_back(format!("           the daemon dies: {crash:?}"));
         for call in self.calls.values_mut().filter(|call| call.answers.is_empty()) {
             call.lost = true;

@@ -131,6 +131,12 @@ impl Sim {
         self.machine.is_launching(run)
     }
 
+    /// How often the daemon died.
+    #[must_use]
+    pub fn deaths(&self) -> u64 {
+        self.deaths
+    }
+
     /// Whether a new daemon has not caught up yet with deadlines that passed while there was none.
     #[must_use]
     pub fn is_catching_up(&self) -> bool {

@@ -49,6 +49,8 @@ pub struct Sim {
     pub(crate) dismissed: Vec<(String, bool)>,
     pub(crate) ended: bool,
     pub(crate) armed: Option<Armed>,
+    /// How often the daemon died.
+    pub(crate) deaths: u64,
     /// A new daemon has not caught up with deadlines that passed while there was none.
     pub(crate) catching_up: bool,
     pub(crate) trace: VecDeque<String>,
@@ -80,6 +82,7 @@ impl Sim {
             dismissed: Vec::new(),
             ended: false,
             armed: None,
+            deaths: 0,
             catching_up: false,
             trace: VecDeque::new(),
             next_call: 0,

@@ -2,7 +2,7 @@
 
 use upkeep_core::spec::Autorestart;
 use upkeep_core::{RunEnd, StateName, signal};
-use upkeep_sim::{Ask, Crash, InFlight, Plan, Sim, millis, secs};
+use upkeep_sim::{Ask, Crash, InFlight, Plan, Signalling, Sim, millis, secs};
 
 use crate::scene::{ALL, alone, begun, events_of, group, names, standing, web};
 
@@ -245,4 +245,18 @@ fn what_is_no_longer_configured_is_stopped_all_the_same_d_37() {
         assert_eq!(last, Some(signal::KILL), "{orders}");
         assert_eq!(events_of(&sim, "g:old").last(), Some(&"STOPPED from STOPPING pid:101"), "{orders}");
     }
+}
+
+#[test]
+fn what_was_to_start_again_and_is_no_longer_configured_goes_d_37() {
+    let mut sim = Sim::new(vec![group("g", &["old"])]);
+    sim.plan("g:old", [Plan::runs().signalling(Signalling::Denied)]).begin().advance(secs(2));
+    let mut new = group("g", &["old"]);
+    new.processes[0].command = "new".to_owned();
+    sim.request(Ask::update(new));
+    assert_eq!(sim.state("g:old"), StateName::Unknown);
+    sim.crash_after(0, Crash::default()).request(Ask::update(group("g", &[])));
+    sim.end_child("g:old", RunEnd::Code(0));
+    assert!(sim.process("g:old").is_none());
+    assert_eq!(sim.forks("g:old"), 1);
 }

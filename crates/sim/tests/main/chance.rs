@@ -38,13 +38,14 @@ fn process(dice: &mut Dice, name: &str) -> ProcessSpec {
     }
 }
 
-/// A child; it ends on SIGKILL at the latest, unless the supervisor may not signal it.
+/// A child that lives a millisecond at least: one that ends in no time, is started again in no time, and so on for ever
+/// (PROC-018). It ends on SIGKILL at the latest, unless the supervisor may not signal it.
 pub(crate) fn plan(dice: &mut Dice) -> Plan {
     let plan = match dice.below(10) {
         0 => Plan::fails("no child today"),
-        1 => Plan::exits(millis(dice.below(900)), 0),
-        2..=4 => Plan::exits(millis(dice.below(6000)), *dice.pick(&[0, 1])),
-        5 => Plan::crashes(millis(dice.below(4000)), signal::KILL),
+        1 => Plan::exits(millis(1 + dice.below(900)), 0),
+        2..=4 => Plan::exits(millis(1 + dice.below(6000)), *dice.pick(&[0, 1])),
+        5 => Plan::crashes(millis(1 + dice.below(4000)), signal::KILL),
         6 => Plan::runs().ignoring(&[signal::TERM, signal::HUP]),
         7 => Plan::runs().returning(0),
         _ => Plan::runs(),
@@ -57,7 +58,7 @@ pub(crate) fn plan(dice: &mut Dice) -> Plan {
 pub(crate) fn nasty_plan(dice: &mut Dice) -> Plan {
     match dice.below(12) {
         0 => plan(dice).signalling(Signalling::Denied),
-        1 => Plan::exits(millis(dice.below(9000)), 0).signalling(Signalling::Gone),
+        1 => Plan::exits(millis(1 + dice.below(9000)), 0).signalling(Signalling::Gone),
         _ => plan(dice),
     }
 }
