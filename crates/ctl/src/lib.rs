@@ -25,14 +25,12 @@ mod interrupt;
 mod names;
 mod outcome;
 mod own;
-mod own;
 mod resolve;
 mod screen;
 mod session;
 mod shell;
 mod trouble;
 
-pub use own::upkeep;
 use upkeep_config::{CtlInvocation, CtlOptions, Environment, ctl_invocation};
 
 use crate::session::Session;

@@ -26,7 +26,9 @@ pub(super) fn restart(options: &Options) -> Result<i32, Problem> {
 
 pub(super) fn signal(options: &Options) -> Result<i32, Problem> {
     let Some((signal, names)) = options.words.split_first() else {
-        return Err(Problem::usage("`upkeep signal` needs a signal and a name").hint("upkeep signal HUP NAME"));
+        return Err(
+            Problem::usage("`upkeep signal` needs a signal and a name").hint("upkeep signal HUP NAME")
+        );
     };
     run(options, &[Verb::Signal(signal)], names)
 }
@@ -42,7 +44,9 @@ struct Work<'a> {
 fn run(options: &Options, verbs: &[Verb<'_>], names: &[String]) -> Result<i32, Problem> {
     if names.is_empty() {
         let why = format!("`upkeep {}` needs the name of a process or group", options.command);
-        return Err(Problem::usage(&why).hint(format!("`upkeep {} all` means every process", options.command)));
+        return Err(
+            Problem::usage(&why).hint(format!("`upkeep {} all` means every process", options.command))
+        );
     }
     let link = Link::open(options)?;
     let mut work = Work { link: &link, json: options.json, results: Vec::new(), problems: Vec::new() };

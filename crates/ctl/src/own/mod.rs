@@ -1,0 +1,129 @@
+//! `upkeep status`, `upkeep start`, …: our own command line, for people and for readers of JSON.
+//!
+//! It says what was done to what; where something failed, what, why, and what to do next. With `--json` everything,
+//! errors included, is one JSON document on stdout.
+//!
+//! Exit statuses: 0 done, 1 something could not be done, 2 wrong usage or configuration, 3 `status` shows something
+//! that does not run, 4 the daemon cannot be reached.
+
+mod check;
+mod control;
+mod daemon;
+mod groups;
+mod link;
+mod logs;
+mod options;
+mod problem;
+mod show;
+mod status;
+
+use serde_json::json;
+
+use crate::screen;
+
+use options::Options;
+use problem::{Problem, status as code};
+
+type Run = fn(&Options) -> Result<i32, Problem>;
+
+/// One command.
+struct Row {
+    name: &'static str,
+    /// What follows the name.
+    usage: &'static str,
+    about: &'static str,
+    run: Run,
+}
+
+const fn row(name: &'static str, usage: &'static str, about: &'static str, run: Run) -> Row {
+    Row { name, usage, about, run }
+}
+
+const COMMANDS: &[Row] = &[
+    row(
+        "status",
+        "[NAME ...]",
+        "What runs, and how. Exits with 3 if something shown does not run.",
+        status::status,
+    ),
+    row("start", "NAME ... | all", "Start processes and wait until they run.", control::start),
+    row("stop", "NAME ... | all", "Stop processes and wait until they have ended.", control::stop),
+    row("restart", "NAME ... | all", "Stop processes, then start them.", control::restart),
+    row("signal", "SIGNAL NAME ... | SIGNAL all", "Send a signal, by name or number.", control::signal),
+    row(
+        "logs",
+        "[-f] [-n BYTES] [--stderr] [NAME ...]",
+        "The end of what processes wrote; of the daemon's own log without NAME.\n\n  \
+         -f          go on with what is added\n  \
+         -n BYTES    how much of the end (default 1600; 0 is everything)\n  \
+         --stderr    standard error instead of standard output",
+        logs::logs,
+    ),
+    row("check", "", "Every problem of a configuration at once, without touching the daemon.", check::check),
+    row(
+        "reread",
+        "",
+        "Read the configuration again and tell what differs; changes nothing that runs.",
+        groups::reread,
+    ),
+    row(
+        "update",
+        "[GROUP ...]",
+        "Read the configuration again and make what runs agree with it.",
+        groups::update,
+    ),
+    row("pid", "[NAME ...]", "The daemon's pid, or those of processes.", daemon::pid),
+    row("version", "", "Versions of this program and of the daemon.", daemon::version),
+    row("shutdown", "", "Stop everything, and the daemon.", daemon::shutdown),
+    row("reload", "", "Stop everything, read the configuration again, and start over.", daemon::reload),
+];
+
+const COMMON: &str = "  -c FILE     the configuration (else the usual places are searched)
+  -s URL      the daemon's address: unix:///PATH or http://HOST:PORT
+  -u USER     name to log in with
+  -p PASSWORD password to log in with
+  --json      print JSON
+  -h, --help  this text
+";
+
+/// Runs `upkeep ARGS…`; gives the exit status.
+pub(crate) fn upkeep(args: &[String]) -> i32 {
+    let wants_json = args.iter().any(|arg| arg == "--json");
+    match dispatch(args) {
+        Ok(status) => status,
+        Err(problem) if wants_json => {
+            show::json(&json!({ "error": problem.to_json() }));
+            problem.status
+        }
+        Err(problem) => {
+            screen::note(&problem.to_string());
+            problem.status
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<i32, Problem> {
+    let options = Options::parse(args)?;
+    let Some(row) = COMMANDS.iter().find(|row| row.name == options.command) else {
+        return Err(unknown(&options.command));
+    };
+    if options.help {
+        screen::bytes(help(row).as_bytes());
+        return Ok(code::DONE);
+    }
+    (row.run)(&options)
+}
+
+fn help(row: &Row) -> String {
+    let usage = format!("usage: upkeep {} [options] {}", row.name, row.usage);
+    format!("{}\n\n{}\n\n{COMMON}", usage.trim_end(), row.about)
+}
+
+fn unknown(command: &str) -> Problem {
+    let names: Vec<_> = COMMANDS.iter().map(|row| row.name).collect();
+    let hint = crate::resolve::nearest(command, names.iter().copied()).map_or_else(
+        || "`upkeep help` lists the commands".to_owned(),
+        |name| format!("did you mean `upkeep {name}`?"),
+    );
+    Problem::usage(&format!("there is no command \"{command}\"")).hint(hint)
+}

@@ -1,0 +1,127 @@
+//! Options of our own commands. They may stand anywhere; what is left are the words.
+
+use lexopt::{Arg, Parser, ValueExt};
+
+use super::problem::Problem;
+
+/// What was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Options {
+    pub(super) command: String,
+    /// `-c`.
+    pub(super) config: Option<String>,
+    /// `-s`.
+    pub(super) url: Option<String>,
+    /// `-u`.
+    pub(super) user: Option<String>,
+    /// `-p`.
+    pub(super) password: Option<String>,
+    pub(super) json: bool,
+    pub(super) help: bool,
+    /// `logs -f`.
+    pub(super) follow: bool,
+    /// `logs --stderr`.
+    pub(super) stderr: bool,
+    /// `logs -n`.
+    pub(super) bytes: Option<i32>,
+    /// What is no option, without the command.
+    pub(super) words: Vec<String>,
+}
+
+impl Options {
+    pub(super) fn parse(args: &[String]) -> Result<Self, Problem> {
+        let mut options = Self::default();
+        let mut words = Vec::new();
+        options.read(&mut Parser::from_args(args), &mut words).map_err(complaint)?;
+        let mut words = words.into_iter();
+        options.command = words.next().unwrap_or_default();
+        options.words = words.collect();
+        options.check()?;
+        Ok(options)
+    }
+
+    fn read(&mut self, parser: &mut Parser, words: &mut Vec<String>) -> Result<(), lexopt::Error> {
+        while let Some(arg) = parser.next()? {
+            match arg {
+                Arg::Short('c') | Arg::Long("configuration" | "config") => self.config = Some(text(parser)?),
+                Arg::Short('s') | Arg::Long("serverurl") => self.url = Some(text(parser)?),
+                Arg::Short('u') | Arg::Long("username") => self.user = Some(text(parser)?),
+                Arg::Short('p') | Arg::Long("password") => self.password = Some(text(parser)?),
+                Arg::Short('h' | '?') | Arg::Long("help") => self.help = true,
+                Arg::Long("json") => self.json = true,
+                Arg::Short('f') | Arg::Long("follow") => self.follow = true,
+                Arg::Short('n') | Arg::Long("bytes") => self.bytes = Some(parser.value()?.parse()?),
+                Arg::Long("stderr") => self.stderr = true,
+                Arg::Value(word) => words.push(word.string()?),
+                Arg::Short(_) | Arg::Long(_) => return Err(arg.unexpected()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Only `logs` has options of its own.
+    fn check(&self) -> Result<(), Problem> {
+        if self.command != "logs" && (self.follow || self.stderr || self.bytes.is_some()) {
+            let why =
+                format!("-f, -n and --stderr belong to `upkeep logs`, not to `upkeep {}`", self.command);
+            return Err(Problem::usage(&why));
+        }
+        Ok(())
+    }
+
+    /// For commands without words.
+    pub(super) fn no_words(&self) -> Result<(), Problem> {
+        match self.words.first() {
+            None => Ok(()),
+            Some(word) => {
+                Err(Problem::usage(&format!("`upkeep {}` takes no names, but got \"{word}\"", self.command)))
+            }
+        }
+    }
+}
+
+fn text(parser: &mut Parser) -> Result<String, lexopt::Error> {
+    parser.value()?.string()
+}
+
+fn complaint(error: lexopt::Error) -> Problem {
+    Problem::usage(&error.to_string()).hint("`upkeep COMMAND --help` lists the options")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, Problem> {
+        Options::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn options_may_stand_anywhere() {
+        let expected = Options {
+            command: "logs".to_owned(),
+            config: Some("f".to_owned()),
+            json: true,
+            follow: true,
+            bytes: Some(10),
+            words: vec!["a".to_owned(), "b".to_owned()],
+            ..Options::default()
+        };
+        for line in [
+            "logs -f -n 10 a b -c f --json",
+            "-cf --json logs a -fn10 b",
+            "logs --bytes=10 a b --config f -f --json",
+        ] {
+            assert_eq!(parse(line), Ok(expected.clone()), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_ones_are_refused() {
+        for line in ["status --nope", "status -x", "logs -n", "logs -n many", "status -f", "start --stderr a"]
+        {
+            let problem = parse(line).expect_err(line);
+            assert_eq!(problem.status, 2, "{line}");
+        }
+    }
+}
