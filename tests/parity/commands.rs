@@ -118,7 +118,6 @@ fn ctl_062_signal_clear() {
             &["clear", "talker"],
             &["clear", "talker", "nobody"],
             &["clear", "idle"],
-            &["clear", "pair:*"],
             &["tail", "talker"],
         ];
         play(stage, commands);
@@ -170,11 +169,11 @@ fn ctl_085_pid_version_avail() {
             let right = said.stdout.trim() == stage.daemon.pid_of(name).to_string();
             stage.note("pid of one", &format!("{name} {running} {right} {:?}", said.status));
         }
-        let lines = stage.daemon.ctl(&["pid", "all"]).stdout.lines().map(|line| line == "0").collect::<Vec<_>>();
+        let lines =
+            stage.daemon.ctl(&["pid", "all"]).stdout.lines().map(|line| line == "0").collect::<Vec<_>>();
         stage.note("pid all", &format!("{lines:?}"));
         let commands: &[&[&str]] = &[
             &["pid", "nobody"],
-            &["pid", "pair:*"],
             &["version"],
             &["version", "x"],
             &["avail"],
@@ -226,14 +225,34 @@ fn ctl_095_usage_of_updates() {
 fn ctl_110_help() {
     compare_crossed("", |stage| {
         let topics = [
-            "add", "avail", "clear", "exit", "fg", "help", "maintail", "open", "pid", "quit", "reload", "remove",
-            "reread", "restart", "shutdown", "signal", "start", "status", "stop", "tail", "update", "version",
+            "add", "avail", "clear", "exit", "fg", "help", "maintail", "open", "pid", "quit", "reload",
+            "remove", "reread", "restart", "shutdown", "signal", "start", "status", "stop", "tail", "update",
+            "version",
         ];
         stage.ctl(&["help"]);
         stage.ctl(&["?"]);
         topics.iter().for_each(|topic| stage.ctl(&["help", topic]));
         stage.ctl(&["help", "nonsense"]);
         stage.ctl(&["help", "EOF"]);
+    });
+}
+
+/// D-41: with `strict_names` a name is what it is in the original, and nothing else: CTL-060, CTL-066, CTL-086.
+#[test]
+fn d_041_strict_names() {
+    let config = format!("[supervisorctl]\nstrict_names=true\n{CONFIG}");
+    compare_crossed(&config, |stage| {
+        let commands: &[&[&str]] = &[
+            &["status", "pair"],
+            &["status", "pair_00"],
+            &["status", "c*"],
+            &["stop", "pair"],
+            &["restart", "pair"],
+            &["clear", "pair:*"],
+            &["pid", "pair:*"],
+            &["tail", "pair"],
+        ];
+        play(stage, commands);
     });
 }
 

@@ -90,7 +90,9 @@ stdout_logfile_maxbytes=0
                     _ => file.clone(),
                 };
                 match name {
-                    "cut" => crate::rig::wait::until_true("a cut file", || stage.daemon.home.read(&file).is_empty()),
+                    "cut" => crate::rig::wait::until_true("a cut file", || {
+                        stage.daemon.home.read(&file).is_empty()
+                    }),
                     _ => stage.daemon.wait_file(&landed, long.trim_end()),
                 }
             }
@@ -157,8 +159,11 @@ strip_ansi=true
 fn proc_132_clean_up() {
     let config = "[program:cat]\ncommand=/bin/cat\n";
     let prepare = |home: &crate::rig::home::Home| {
-        for name in ["old-stdout---supervisor-abcdefgh.log", "old-stderr---supervisor-12345678.log.3", "keep---other-a.log"]
-        {
+        for name in [
+            "old-stdout---supervisor-abcdefgh.log",
+            "old-stderr---supervisor-12345678.log.3",
+            "keep---other-a.log",
+        ] {
             home.write(name, "old");
         }
     };

@@ -89,7 +89,8 @@ fn rpc_134_all_config_info() {
 /// Supervisor 4.4 adds `autorestart` to each struct, and so do we (D-68).
 fn without_later_keys(xml: &str) -> String {
     let parts: Vec<&str> = xml.split("<member>\n").collect();
-    let kept: Vec<&str> = parts.into_iter().filter(|part| !part.starts_with("<name>autorestart</name>")).collect();
+    let kept: Vec<&str> =
+        parts.into_iter().filter(|part| !part.starts_with("<name>autorestart</name>")).collect();
     kept.join("<member>\n")
 }
 

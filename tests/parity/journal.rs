@@ -61,7 +61,9 @@ autorestart=true
             let line = format!("exited: {name} (exit status");
             stage.daemon.wait_log(&line);
             let again = format!("success: {name} entered RUNNING");
-            crate::rig::wait::until_true("the second start", || stage.daemon.log().matches(&again).count() == 2);
+            crate::rig::wait::until_true("the second start", || {
+                stage.daemon.log().matches(&again).count() == 2
+            });
         }
         stage.note_log(&["again", "always"]);
     });
@@ -81,7 +83,10 @@ fn proc_210_start_and_end() {
         }
         let shown = stage.daemon.home.read("foreground");
         let copied = shown.lines().filter(|line| !line.starts_with("Unlinking")).count();
-        stage.note("the log is copied to standard output", &(copied == stage.daemon.log().lines().count()).to_string());
+        stage.note(
+            "the log is copied to standard output",
+            &(copied == stage.daemon.log().lines().count()).to_string(),
+        );
     });
 }
 
@@ -122,7 +127,8 @@ stopasgroup=true
         stage.ctl(&["stop", "talker"]);
         stage.ctl(&["stop", "team"]);
         let log = stage.daemon.log();
-        let lines: Vec<&str> = log.lines().filter(|line| wanted.iter().any(|part| line.contains(part))).collect();
+        let lines: Vec<&str> =
+            log.lines().filter(|line| wanted.iter().any(|part| line.contains(part))).collect();
         stage.note("debug lines", &lines.join("\n"));
     });
 }

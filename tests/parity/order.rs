@@ -48,7 +48,9 @@ fn proc_184_shutdown() {
         stage.call("supervisor.shutdown", &[]);
         stage.note_end();
         let log = stage.daemon.log();
-        let lines = log.lines().filter(|line| line.contains("stopped:") && !line.contains(": x ") && !line.contains(": y "));
+        let lines = log
+            .lines()
+            .filter(|line| line.contains("stopped:") && !line.contains(": x ") && !line.contains(": y "));
         let text = lines.collect::<Vec<_>>().join("\n");
         stage.note("groups of one", &text);
         note_order(stage, "waiting for");

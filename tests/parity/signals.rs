@@ -57,7 +57,10 @@ fn proc_233_usr2() {
         });
         stage.ctl(&["stop", "cat"]);
         let moved = stage.daemon.home.read("supervisord.log.moved");
-        stage.note("old log", &moved.lines().skip_while(|line| !line.contains("SIGUSR2")).collect::<Vec<_>>().join("\n"));
+        stage.note(
+            "old log",
+            &moved.lines().skip_while(|line| !line.contains("SIGUSR2")).collect::<Vec<_>>().join("\n"),
+        );
         stage.note_log(&["cat"]);
     });
 }

@@ -10,7 +10,7 @@ use super::home::Home;
 use super::http::{self, Arg};
 use super::maker::Maker;
 use super::procfs;
-use super::run::{Said, ended, run};
+use super::run::{Said, ended, plain_environment, run};
 use super::wait::{until, until_true};
 
 /// How a daemon gets its time to stop everything before it is killed.
@@ -41,17 +41,33 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts a daemon in the foreground with [`HEAD`] and `body`, and waits until it answers.
     pub(crate) fn start(maker: Maker, body: &str) -> Daemon {
-        Daemon::start_in(Home::new(), maker, body, &[])
+        Daemon::start_in(Home::new(), maker, body)
     }
 
     /// Starts a daemon in a directory that is prepared already.
-    pub(crate) fn start_in(home: Home, maker: Maker, body: &str, args: &[&str]) -> Daemon {
+    pub(crate) fn start_in(home: Home, maker: Maker, body: &str) -> Daemon {
         home.write("supervisord.conf", &format!("{HEAD}{body}"));
-        Daemon::start_with(home, maker, "supervisord.conf", "sock", args, &[])
+        Daemon::start_with(home, maker, "supervisord.conf", "sock", &[])
+    }
+
+    /// Starts a daemon that has to find its configuration, `etc/supervisord.conf`, by itself.
+    pub(crate) fn start_found(home: Home, maker: Maker) -> Daemon {
+        Daemon::spawn(home, maker, "etc/supervisord.conf", "sock", &["-n"], &[])
     }
 
     /// Starts a daemon with a configuration that lies in `home`; `socket` is where it will answer.
     pub(crate) fn start_with(
+        home: Home,
+        maker: Maker,
+        config: &str,
+        socket: &str,
+        environment: &[(&str, &str)],
+    ) -> Daemon {
+        let path = home.join(config).display().to_string();
+        Daemon::spawn(home, maker, config, socket, &["-n", "-c", &path], environment)
+    }
+
+    fn spawn(
         home: Home,
         maker: Maker,
         config: &str,
@@ -61,9 +77,9 @@ impl Daemon {
     ) -> Daemon {
         maker.install(&home.join("bin"));
         let output = std::fs::File::create(home.join("foreground")).expect("a file");
-        let child = Command::new(home.join("bin/supervisord"))
-            .args(["-n", "-c"])
-            .arg(home.join(config))
+        let mut command = Command::new(home.join("bin/supervisord"));
+        plain_environment(&mut command);
+        let child = command
             .args(args)
             .envs(environment.iter().copied())
             .current_dir(home.path())
@@ -128,7 +144,9 @@ impl Daemon {
     /// The pid of a process, 0 if it does not run.
     pub(crate) fn pid_of(&self, name: &str) -> i32 {
         let info = self.call("supervisor.getProcessInfo", &[Arg::Text(name)]);
-        member(&info, "pid").and_then(|pid| pid.parse().ok()).unwrap_or_else(|| panic!("no pid of {name}: {info}"))
+        member(&info, "pid")
+            .and_then(|pid| pid.parse().ok())
+            .unwrap_or_else(|| panic!("no pid of {name}: {info}"))
     }
 
     /// Waits until each of `names` is in `state`.
@@ -155,7 +173,8 @@ impl Daemon {
 
     /// Waits until a file of its directory holds `text`.
     pub(crate) fn wait_file(&self, name: &str, text: &str) {
-        let found = super::wait::within(super::wait::PATIENCE, || self.home.read(name).contains(text).then_some(()));
+        let found =
+            super::wait::within(super::wait::PATIENCE, || self.home.read(name).contains(text).then_some(()));
         assert!(found.is_some(), "{:?}: {name} has no {text:?}:\n{}", self.maker, self.home.read(name));
     }
 

@@ -11,7 +11,8 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new() -> Home {
-        let dir = tempfile::Builder::new().prefix("uk").rand_bytes(6).tempdir().expect("a temporary directory");
+        let dir =
+            tempfile::Builder::new().prefix("uk").rand_bytes(6).tempdir().expect("a temporary directory");
         Home { dir }
     }
 
@@ -33,7 +34,9 @@ impl Home {
 
     /// The file's text, with what is not UTF-8 replaced; empty if there is none.
     pub(crate) fn read(&self, name: &str) -> String {
-        std::fs::read(self.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        std::fs::read(self.join(name))
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
     }
 
     /// Copies a directory of the repository into this one, under its own name.

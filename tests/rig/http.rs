@@ -38,7 +38,9 @@ impl Arg<'_> {
 pub(crate) fn call_xml(method: &str, args: &[Arg<'_>]) -> String {
     let params: String =
         args.iter().map(|arg| format!("<param><value>{}</value></param>", arg.xml())).collect();
-    format!("<?xml version='1.0'?><methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>")
+    format!(
+        "<?xml version='1.0'?><methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>"
+    )
 }
 
 /// Calls `method` and returns the answer's body.
@@ -73,7 +75,11 @@ pub(crate) fn exchange(socket: &Path, request: &str) -> std::io::Result<Answer> 
         read_some(&mut stream, &mut input)?;
     }
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    Ok(Answer { status, body: String::from_utf8_lossy(&input[head_end..head_end + length]).into_owned(), head })
+    Ok(Answer {
+        status,
+        body: String::from_utf8_lossy(&input[head_end..head_end + length]).into_owned(),
+        head,
+    })
 }
 
 /// The value of a header, its name in lower case.

@@ -49,7 +49,8 @@ pub(crate) fn descendants(pid: i32) -> Vec<Process> {
 
 /// The process that decides: the child of the pid in the pid file.
 pub(crate) fn brain(keeper: i32) -> Option<i32> {
-    let child = |process: &Process| process.parent == keeper && process.comm == "upkeep-daemon" && !process.zombie;
+    let child =
+        |process: &Process| process.parent == keeper && process.comm == "upkeep-daemon" && !process.zombie;
     processes().into_iter().find(child).map(|process| process.pid)
 }
 

@@ -79,7 +79,10 @@ impl Connection {
 
     pub(crate) fn texts(&mut self, words: &[&str]) -> Vec<String> {
         let Reply::List(items) = self.ask(words) else { panic!("{words:?}: not a list") };
-        items.into_iter().map(|item| if let Reply::Text(text) = item { text } else { panic!("{item:?}") }).collect()
+        items
+            .into_iter()
+            .map(|item| if let Reply::Text(text) = item { text } else { panic!("{item:?}") })
+            .collect()
     }
 
     fn reply(&mut self) -> Reply {

@@ -27,11 +27,18 @@ impl Said {
 pub(crate) fn run(program: &Path, args: &[&str], dir: &Path) -> Said {
     let mut command = Command::new(program);
     command.args(args).current_dir(dir);
+    plain_environment(&mut command);
     run_command(command)
 }
 
+/// The same small environment everywhere, so that no test depends on who runs it.
+pub(crate) fn plain_environment(command: &mut Command) {
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    command.env_clear().envs([("PATH", path), ("HOME", "/"), ("LANG", "C.UTF-8"), ("TZ", "UTC")]);
+}
+
 /// Runs a prepared command with nothing on its standard input.
-pub(crate) fn run_command(mut command: Command) -> Said {
+fn run_command(mut command: Command) -> Said {
     let shown = format!("{command:?}");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));

@@ -121,20 +121,26 @@ fn play(
             scope.spawn(move || {
                 let home = Home::new();
                 prepare(&home);
-                let daemon = Daemon::start_in(home, daemon, config, &[]);
+                let daemon = Daemon::start_in(home, daemon, config);
                 let mut stage = Stage { daemon, client, script: String::new() };
                 scene(&mut stage);
                 stage.script
             })
         };
         let actors: Vec<_> = pairs.iter().map(actor).collect();
-        actors.into_iter().map(|actor| actor.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause))).collect()
+        actors
+            .into_iter()
+            .map(|actor| actor.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)))
+            .collect()
     })
 }
 
 fn assert_same((daemon, client): (Maker, Maker), reference: &str, ours: &str) {
     if reference != ours {
-        panic!("daemon {daemon:?}, client {client:?} differ from the original:\n{}", differences(reference, ours));
+        panic!(
+            "daemon {daemon:?}, client {client:?} differ from the original:\n{}",
+            differences(reference, ours)
+        );
     }
 }
 

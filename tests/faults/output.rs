@@ -1,0 +1,122 @@
+//! The daemon is killed; what became of the children's output?
+
+use crate::rig::daemon::Daemon;
+use crate::rig::http::Arg::Text;
+use crate::rig::maker::Maker;
+use crate::rig::wait::until_true;
+
+/// How many pieces of output may be missing for each death of the daemon.
+///
+/// It ought to be 0: what was read from a pipe and is not yet in the file dies with the daemon.
+const GAPS_PER_DEATH: usize = 1;
+
+/// What the children here write: the lines 1, 2, 3 … up to `last`.
+fn count_to(last: usize) -> String {
+    (1..=last).map(|number| format!("{number}\n")).collect()
+}
+
+/// The logs must hold the beginning of `written`, in order and nothing twice, with few gaps; returns where they end.
+fn assert_in_order(daemon: &Daemon, files: &[&str], written: &str, deaths: usize) -> usize {
+    let logged: String = files.iter().map(|file| daemon.home.read(file)).collect();
+    let (mut rest, mut at, mut gaps) = (logged.as_str(), 0, 0);
+    while !rest.is_empty() {
+        let same = rest.bytes().zip(written[at..].bytes()).take_while(|(left, right)| left == right).count();
+        (rest, at) = (&rest[same..], at + same);
+        if rest.is_empty() {
+            break;
+        }
+        gaps += 1;
+        assert!(gaps <= deaths * GAPS_PER_DEATH, "{files:?}: a gap too many at byte {at}");
+        let next = &rest[..rest.len().min(40)];
+        at += written[at..]
+            .find(next)
+            .unwrap_or_else(|| panic!("{files:?}: {next:?} was never written after byte {at}"));
+    }
+    at
+}
+
+/// A steady trickle, killed ten times.
+#[test]
+fn a_trickle_goes_on() {
+    let config = "\
+[program:count]
+command=/bin/sh -c 'trap \"exit 0\" TERM; i=0; while :; do i=$((i+1)); echo $i; sleep 0.005; done'
+stdout_logfile=%(here)s/count
+[program:errors]
+command=/bin/sh -c 'trap \"exit 0\" TERM; i=0; while :; do i=$((i+1)); echo $i >&2; sleep 0.005; done'
+stderr_logfile=%(here)s/errors
+";
+    let daemon = Daemon::start(Maker::Upkeep, config);
+    daemon.wait("RUNNING", &["count", "errors"]);
+    for _ in 0..10 {
+        let lines = daemon.home.read("count").lines().count();
+        daemon.kill_brain();
+        until_true("more output", || daemon.home.read("count").lines().count() > lines + 5);
+    }
+    daemon.call("supervisor.stopAllProcesses", &[]);
+    let written = count_to(100_000);
+    for file in ["count", "errors"] {
+        let end = assert_in_order(&daemon, &[file], &written, 10);
+        assert!(end > 150, "{file} ends at byte {end}");
+    }
+}
+
+/// As much as a child can write, killed while it pours, rotation included.
+#[test]
+fn a_flood_goes_on() {
+    let config = "\
+[program:flood]
+command=/bin/sh -c 'read go; seq 1 1000000; echo END >&2; exec cat'
+stdout_logfile=%(here)s/flood
+stdout_logfile_maxbytes=2MB
+stdout_logfile_backups=9
+stderr_logfile=%(here)s/flood.err
+";
+    let daemon = Daemon::start(Maker::Upkeep, config);
+    daemon.wait("RUNNING", &["flood"]);
+    daemon.call("supervisor.sendProcessStdin", &[Text("flood"), Text("go\n")]);
+    let mut deaths = 0;
+    while !daemon.home.read("flood.err").contains("END") {
+        daemon.kill_brain();
+        deaths += 1;
+    }
+    daemon.call("supervisor.stopProcess", &[Text("flood")]);
+    let names: Vec<String> =
+        (1..10).rev().map(|n| format!("flood.{n}")).chain(["flood".to_owned()]).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let written = count_to(1_000_000);
+    assert_eq!(assert_in_order(&daemon, &names, &written, deaths), written.len());
+}
+
+/// What a child writes last, while nobody reads, is in the log before its end is told.
+#[test]
+fn last_words_are_kept() {
+    let config = "\
+[program:brief]
+command=/bin/sh -c 'read go; seq 1 1000; exit 5'
+stdout_logfile=%(here)s/brief
+startsecs=0
+autorestart=false
+";
+    let daemon = Daemon::start(Maker::Upkeep, config);
+    daemon.wait("RUNNING", &["brief"]);
+    daemon.call("supervisor.sendProcessStdin", &[Text("brief"), Text("go\n")]);
+    daemon.kill_brain();
+    daemon.wait("EXITED", &["brief"]);
+    let written = count_to(1000);
+    assert_eq!(assert_in_order(&daemon, &["brief"], &written, 1), written.len());
+}
+
+/// Standard input stays connected: what is sent after a death arrives.
+#[test]
+fn standard_input_stays_connected() {
+    let config = "[program:cat]\ncommand=/bin/cat\nstdout_logfile=%(here)s/echo\n";
+    let daemon = Daemon::start(Maker::Upkeep, config);
+    daemon.wait("RUNNING", &["cat"]);
+    for word in ["one", "two", "three"] {
+        daemon.call("supervisor.sendProcessStdin", &[Text("cat"), Text(&format!("{word}\n"))]);
+        daemon.wait_file("echo", word);
+        daemon.kill_brain();
+    }
+    assert_eq!(daemon.home.read("echo"), "one\ntwo\nthree\n");
+}
