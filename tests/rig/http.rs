@@ -9,7 +9,6 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -78,7 +77,6 @@ pub(crate) fn exchange(socket: &Path, request: &str) -> std::io::Result<Answer> 
     Ok(Answer {
         status,
         body: String::from_utf8_lossy(&input[head_end..head_end + length]).into_owned(),
-        head,
     })
 }
 
