@@ -11,13 +11,15 @@
 //! [`Sim::crash`] throws the supervisor away and goes on with a new one from what the keeper would have held: the
 //! children and the record of each process. [`Sim::crash_after`] does so between any two orders.
 //!
-//! It reads no clock, starts nothing, and decides nothing that the supervisor should decide. A test that asks for
+//! It reads no clock, starts nothing, and decides nothing that the supervisor should decide. [`groups`] alone touches
+//! the disk, because configurations are files. A test that asks for
 //! something that cannot be (a process that is not there, a condition that never holds) panics, with the last steps.
 
 #![forbid(unsafe_code)]
 
 mod ask;
 mod carry;
+mod conf;
 mod crash;
 mod dice;
 mod look;
@@ -28,6 +30,7 @@ mod sim;
 mod tell;
 
 pub use ask::Ask;
+pub use conf::groups;
 pub use crash::{Crash, InFlight};
 pub use dice::Dice;
 pub use machine::{Deed, Did};

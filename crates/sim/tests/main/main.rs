@@ -5,6 +5,8 @@ mod anywhere;
 #[cfg(test)]
 mod chance;
 #[cfg(test)]
+mod conf;
+#[cfg(test)]
 mod schedule;
 #[cfg(test)]
 mod watch;
