@@ -26,6 +26,7 @@ pub mod signal;
 pub mod spec;
 mod supervisor;
 mod time;
+mod update;
 mod wait;
 
 pub use effect::{Answer, Effect, Event, Outcome, Update};

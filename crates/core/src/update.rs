@@ -1,0 +1,156 @@
+//! Changing an active group with as little disturbance as possible (D-37).
+
+use std::sync::Arc;
+
+use crate::effect::{Effect, Event, Update};
+use crate::group::last_of_each_name;
+use crate::input::{CallId, Refusal};
+use crate::process::{AfterStop, ProcId, Process, StateName};
+use crate::reload::{Kind, change_kind};
+use crate::spec::{GroupSpec, ProcessSpec};
+use crate::supervisor::Supervisor;
+use crate::time::Now;
+use crate::wait::{Goal, Shape};
+
+impl Supervisor {
+    /// Makes an active group what `spec` says (D-37); answered when all that had to stop has stopped.
+    pub(crate) fn update_group(&mut self, now: Now, call: CallId, spec: GroupSpec, strict: bool) {
+        let Some(at) = self.groups.iter().position(|group| group.name == spec.name) else {
+            self.answer(call, Err(Refusal::BadName(spec.name)));
+            return;
+        };
+        let everything = strict || change_kind(&self.groups[at].kind, &spec.kind) == Kind::Restart;
+        self.groups[at].priority = spec.priority;
+        self.groups[at].kind = spec.kind;
+        let mut change = Change { everything, strict, ..Change::default() };
+        let old = std::mem::take(&mut self.groups[at].members);
+        let mut kept = Vec::new();
+        for process in last_of_each_name(spec.processes) {
+            let existing = old
+                .iter()
+                .copied()
+                .find(|id| self.processes.get(id).is_some_and(|p| p.spec.name == process.name));
+            kept.push(self.update_member(now, &spec.name, existing, Arc::new(process), &mut change));
+        }
+        let gone: Vec<ProcId> = old.into_iter().filter(|id| !kept.contains(id)).collect();
+        self.groups[at].members = kept.iter().chain(&gone).copied().collect();
+        for id in gone {
+            self.retire_member(now, id, &mut change);
+        }
+        change.fresh.sort_by_key(|id| self.processes.get(id).map_or(0, |process| process.spec.priority));
+        for &id in &change.fresh {
+            self.autostart(now, id);
+        }
+        let open = change.stopping.iter().map(|&id| (id, Goal::Stopped)).collect();
+        self.wait_for(now, call, Shape::Update(change.update), open, Vec::new());
+    }
+
+    fn update_member(
+        &mut self,
+        now: Now,
+        group: &str,
+        existing: Option<ProcId>,
+        spec: Arc<ProcessSpec>,
+        change: &mut Change,
+    ) -> ProcId {
+        let Some(id) = existing else {
+            change.update.started.push(spec.name.clone());
+            let id = self.insert_process(Process::new(group, spec));
+            change.fresh.push(id);
+            return id;
+        };
+        let Some(process) = self.processes.get_mut(&id) else { return id };
+        // One that an earlier update is still stopping follows the latest wish once it has stopped.
+        let overtaken = process.after_stop != AfterStop::Stay;
+        let kind = if change.everything || overtaken { Kind::Restart } else { process.spec.change_to(&spec) };
+        match (kind, process.state.name()) {
+            (Kind::None, _) => process.spec = spec,
+            (Kind::Live, _) => {
+                change.update.live.push(spec.name.clone());
+                process.spec = spec;
+                self.order(Effect::Reconfigure { id });
+                self.reschedule(id);
+                change.fresh.push(id);
+            }
+            (
+                Kind::Restart,
+                StateName::Starting | StateName::Running | StateName::Backoff | StateName::Stopping,
+            ) => {
+                let start = process.starts_again(&spec, change.strict);
+                let list = if start { &mut change.update.restarted } else { &mut change.update.stopped };
+                list.push(spec.name.clone());
+                self.stop_then(now, id, AfterStop::Replace { spec, start }, change);
+            }
+            (
+                Kind::Restart,
+                StateName::Stopped | StateName::Exited | StateName::Fatal | StateName::Unknown,
+            ) => self.renew_stopped(now, id, spec, change),
+        }
+        id
+    }
+
+    /// A process that does not run gets new options; it starts again if it starts by itself, as it would if its
+    /// group had been removed and added. One that is UNKNOWN does so when its child ends.
+    fn renew_stopped(&mut self, now: Now, id: ProcId, spec: Arc<ProcessSpec>, change: &mut Change) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let (start, lives) = (spec.autostart, process.pid() != 0);
+        process.failures = 0;
+        process.spec = spec.clone();
+        process.after_stop = if lives { AfterStop::Replace { spec, start } } else { AfterStop::Stay };
+        let name = process.name().to_owned();
+        self.publish(Event::WishChanged(id));
+        self.order(Effect::Reconfigure { id });
+        if start && !lives && self.phase.is_running() {
+            change.update.restarted.push(name);
+            self.launch(now, id);
+        } else {
+            change.update.live.push(name);
+        }
+    }
+
+    fn retire_member(&mut self, now: Now, id: ProcId, change: &mut Change) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let name = process.state.name();
+        if name.is_stopped() && process.pid() == 0 {
+            self.drop_member(id);
+            return;
+        }
+        change.update.stopped.push(process.spec.name.clone());
+        self.stop_then(now, id, AfterStop::Remove, change);
+    }
+
+    /// Stops a process and goes on with it as told; the update waits unless it stopped at once.
+    fn stop_then(&mut self, now: Now, id: ProcId, then: AfterStop, change: &mut Change) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        process.after_stop = then;
+        self.publish(Event::WishChanged(id));
+        self.stop(now, id);
+        if self.processes.get(&id).is_some_and(|process| process.state.name() == StateName::Stopping) {
+            change.stopping.push(id);
+        }
+    }
+}
+
+impl Process {
+    /// Whether an update that has to stop this process starts it again: if it is meant to run, or starts by itself.
+    fn starts_again(&self, new: &ProcessSpec, strict: bool) -> bool {
+        let meant_to_run = match (&self.after_stop, self.state.name()) {
+            (AfterStop::Replace { start, .. }, _) => *start,
+            (AfterStop::Stay, state) => state.is_running(),
+            (AfterStop::Remove, _) => false,
+        };
+        new.autostart || (meant_to_run && !strict)
+    }
+}
+
+/// What an update has found so far.
+#[derive(Debug, Default)]
+struct Change {
+    /// Restart every process, changed or not.
+    everything: bool,
+    /// Restarted is what Supervisor would restart: what starts by itself.
+    strict: bool,
+    update: Update,
+    stopping: Vec<ProcId>,
+    fresh: Vec<ProcId>,
+}
