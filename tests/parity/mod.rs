@@ -7,6 +7,7 @@ mod children;
 mod commands;
 mod faults;
 mod files;
+mod http;
 mod info;
 mod journal;
 mod order;

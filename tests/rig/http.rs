@@ -9,6 +9,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// The status line and the headers.
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -77,6 +79,7 @@ pub(crate) fn exchange(socket: &Path, request: &str) -> std::io::Result<Answer> 
     Ok(Answer {
         status,
         body: String::from_utf8_lossy(&input[head_end..head_end + length]).into_owned(),
+        head,
     })
 }
 
