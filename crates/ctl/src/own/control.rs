@@ -146,7 +146,7 @@ impl Work<'_> {
                 let info: Result<ProcessInfo, ClientError> =
                     self.link.client.process_info(&format!("{}:{}", outcome.group, outcome.name));
                 let why = info.ok().map(|info| info.spawnerr).filter(|why| !why.is_empty());
-                problem(why.as_deref().unwrap_or(reason))
+                problem(why.as_deref().unwrap_or("it did not stay up"))
                     .hint(format!("see what it said: `upkeep logs {name} --stderr`"))
             }
             Some(FaultCode::NoFile | FaultCode::NotExecutable) => problem(without_name(&outcome.description))

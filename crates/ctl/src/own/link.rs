@@ -2,7 +2,7 @@
 
 use upkeep_api::ProcessInfo;
 use upkeep_client::{Client, ClientError};
-use upkeep_config::{CtlInvocation, CtlOptions, Environment, ctl_invocation, find_config};
+use upkeep_config::{CtlInvocation, CtlOptions, Environment, ctl_invocation, find_config, program_path};
 
 use super::options::Options;
 use super::problem::Problem;
@@ -70,7 +70,7 @@ fn read_config(options: &Options) -> Result<CtlOptions, Problem> {
         .filter_map(|(flag, value)| value.map(|value| [flag.to_owned(), value.clone()]))
         .flatten()
         .collect();
-    match ctl_invocation("upkeep", &args, &environment) {
+    match ctl_invocation(&program(&environment), &args, &environment) {
         Ok(CtlInvocation::Run(ctl)) => {
             if options.config.is_none() && options.url.is_none() {
                 needs_config(&environment)?;
@@ -82,9 +82,15 @@ fn read_config(options: &Options) -> Result<CtlOptions, Problem> {
     }
 }
 
+/// The path of this program, next to which configurations are looked for too.
+pub(super) fn program(environment: &Environment) -> String {
+    let name = std::env::args_os().next().unwrap_or_default();
+    program_path(&name.to_string_lossy(), environment)
+}
+
 /// Without a file there is only a default address, which is hardly ever meant.
 fn needs_config(environment: &Environment) -> Result<(), Problem> {
-    match find_config("upkeep", environment) {
+    match find_config(&program(environment), environment) {
         Ok(_) => Ok(()),
         Err(searched) => {
             let places: Vec<_> = searched.iter().map(|path| path.display().to_string()).collect();

@@ -3,6 +3,7 @@
 mod follow;
 mod groups;
 mod oneshot;
+mod own;
 mod reference;
 mod shell;
 mod unusable;

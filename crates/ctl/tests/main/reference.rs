@@ -27,12 +27,12 @@ pub(crate) fn python() -> PathBuf {
     path
 }
 
-/// Our client, built as an example next to this test.
-pub(crate) fn ours() -> PathBuf {
+/// One of our programs, built as an example next to this test.
+fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test has a path");
     let target = test.parent().and_then(Path::parent).expect("target/PROFILE/deps");
-    let path = target.join("examples/supervisorctl");
-    assert!(path.exists(), "{} is built together with this test", path.display());
+    let path = target.join("examples").join(name);
+    assert!(path.exists(), "{} is built by `cargo test -p upkeep-ctl`", path.display());
     path
 }
 
@@ -41,13 +41,16 @@ pub(crate) fn ours() -> PathBuf {
 pub(crate) enum Side {
     Reference,
     Ours,
+    /// Our own command line.
+    Upkeep,
 }
 
 impl Side {
     pub(crate) fn program(self) -> PathBuf {
         match self {
             Self::Reference => python().with_file_name("supervisorctl"),
-            Self::Ours => ours(),
+            Self::Ours => example("supervisorctl"),
+            Self::Upkeep => example("upkeep"),
         }
     }
 }
@@ -191,7 +194,12 @@ impl Guard {
 
 pub(crate) fn command(dir: &Path, side: Side, args: &[&str]) -> Command {
     let mut command = Command::new(side.program());
-    command.args(args).current_dir(dir).env("LC_ALL", "C.UTF-8").env_remove("PYTHONIOENCODING");
+    command
+        .args(args)
+        .current_dir(dir)
+        .env("LC_ALL", "C.UTF-8")
+        .env_remove("PYTHONIOENCODING")
+        .env_remove("NO_COLOR");
     command
 }
 
@@ -305,7 +313,8 @@ fn ends_in_any_order(args: &[&str]) -> bool {
     stops && args.iter().any(|name| *name == "all" || name.contains(':'))
 }
 
-fn sorted(text: &str) -> String {
+/// The lines in an order that two runs have in common.
+pub(crate) fn sorted(text: &str) -> String {
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
     lines.sort_unstable();
     lines.concat()
