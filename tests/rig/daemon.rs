@@ -161,8 +161,11 @@ impl Daemon {
         }
     }
 
-    /// The daemon's own log.
+    /// The daemon's own log, with every line so far: a line may reach the file after the answer that it belongs to, but not
+    /// after an answer about the log itself.
     pub(crate) fn log(&self) -> String {
+        // A daemon that has ended has written everything.
+        let _ = self.try_call("supervisor.readLog", &[Arg::Int(-1), Arg::Int(0)]);
         self.home.read("supervisord.log")
     }
 
