@@ -108,7 +108,7 @@ fn a_start_that_fails_says_where_to_look() {
     assert_eq!((outcome.stdout.as_str(), outcome.status), ("", Some(1)));
     let log =
         wait_for("the log", || Some(upkeep(&daemon, "logs dies --stderr")).filter(|o| !o.stdout.is_empty()));
-    assert_eq!(log.stdout, "why\n");
+    assert!(log.stdout.starts_with("why\n"), "{log:?}");
 }
 
 fn json(daemon: &Daemon, line: &str) -> (Value, Option<i32>) {

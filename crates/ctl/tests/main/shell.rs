@@ -160,7 +160,8 @@ fn a_login_is_asked_for_ctl_028() {
             ("Username:", "me\r"),
             ("Password:", "secret\r"),
             ("supervisor> ", "version\r"),
-            ("4.3.0", "\x04"),
+            ("4.3.0", ""),
+            ("supervisor> ", "\x04"),
         ],
     );
     assert_eq!(status, 0, "{shown}");

@@ -6,6 +6,7 @@ Everything the terminal showed goes to stdout; exits as the program did, or with
 import os
 import pty
 import select
+import signal
 import sys
 import time
 
@@ -35,6 +36,7 @@ def main(args):
         while wanted not in shown[seen:]:
             piece = read(fd, deadline)
             if not piece:
+                os.kill(pid, signal.SIGKILL)
                 sys.stdout.buffer.write(shown + b"\n*** waited in vain for " + wanted)
                 return 99
             shown += piece
@@ -43,6 +45,8 @@ def main(args):
     while piece := read(fd, deadline):
         shown += piece
     sys.stdout.buffer.write(shown)
+    if piece is None:
+        os.kill(pid, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
