@@ -82,6 +82,7 @@ fn a_full_disk_stops_nobody() {
     fs::remove_file(bench.path("log")).unwrap();
     bench.sync(&[1]);
     bench.engine.reopen_all();
+    bench.sync(&[]);
     pipe.write_all(b"back").unwrap();
     let bytes = bench.wait(|event| match event {
         LogEvent::Resumed { id: StreamId(1), bytes, .. } => Some(bytes),
