@@ -276,6 +276,7 @@ fn a_start_that_works_clears_the_count_proc_013() {
     let mut sim = begun(|_| {}, plans);
     sim.advance(secs(60));
     assert_eq!(sim.state("web"), StateName::Running);
+    assert_eq!(sim.process("web").map(upkeep_core::Process::failures), Some(0));
     let tries: Vec<&str> =
         events_of(&sim, "web").into_iter().filter(|event| event.contains("tries")).collect();
     assert_eq!(
