@@ -22,6 +22,9 @@ pub enum Input {
     /// A group is to be there from the start; nothing of it starts before [`Input::Begin`].
     Setup(GroupSpec),
     /// What an earlier daemon knew of a process of a group that was set up.
+    ///
+    /// A new daemon tells every group, then every process, then that it begins (or goes on to end), then each child
+    /// that exists and each end of one. Deadlines that passed meanwhile wait for the first input of another kind.
     Restore {
         /// Name of the group.
         group: String,
