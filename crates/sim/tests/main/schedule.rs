@@ -9,7 +9,7 @@ use crate::chance;
 use crate::watch::Watch;
 
 /// Schedules of an ordinary run.
-const SCHEDULES: u64 = 300;
+const SCHEDULES: u64 = 200;
 /// Things that happen in one schedule.
 const ACTS: u32 = 120;
 
