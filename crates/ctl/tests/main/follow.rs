@@ -53,8 +53,12 @@ fn until_ctrl_c_ctl_074() {
         interrupt(&child);
         let mut rest = String::new();
         lines.read_to_string(&mut rest).expect("rest");
-        assert_eq!(rest, "\n", "{side:?}");
-        assert_eq!(child.wait().expect("wait").code(), Some(0), "{side:?}");
+        let status = child.wait().expect("wait");
+        // The original passes over Ctrl-C, or dies of it, when it comes at the wrong moment.
+        if side == Side::Ours {
+            assert_eq!(rest, "\n");
+            assert_eq!(status.code(), Some(0));
+        }
     }
 }
 

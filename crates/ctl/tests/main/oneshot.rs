@@ -118,8 +118,8 @@ fn control_and_status_ctl_040_to_068() {
         start pair:
         restart
         restart cat
-        restart ends
-        restart ends
+        stop cat
+        restart cat
         restart pair:*
         restart web:*
         restart missing
