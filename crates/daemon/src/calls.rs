@@ -279,6 +279,8 @@ impl Shell {
             TERM | INT | QUIT => {
                 self.log(Level::Warn, format!("received {signal} indicating exit request"));
                 self.tell(Input::Shutdown);
+                // It may have turned a restart under way into an end, which the next daemon must know.
+                self.save_daemon();
             }
             HUP if self.is_shutting_down() => self.log(
                 Level::Warn,
