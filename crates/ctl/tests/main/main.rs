@@ -7,3 +7,4 @@ mod own;
 mod reference;
 mod shell;
 mod unusable;
+mod update;
