@@ -163,7 +163,12 @@ impl Session {
         if self.strict_names {
             return Ok((Resolution::Unknown { hint: None }, Vec::new()));
         }
-        let all = client.all_process_info()?;
+        let all = match client.all_process_info() {
+            Ok(all) => all,
+            // Then there is nothing to go by, and the first refusal stands.
+            Err(ClientError::Fault(_)) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
         Ok((resolve(name, &all), all))
     }
 }

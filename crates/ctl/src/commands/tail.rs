@@ -95,14 +95,24 @@ fn show_process(session: &mut Session, name: &str, channel: Channel, bytes: i64)
     let client = session.client()?;
     let offset = offset(bytes)?;
     let mut answer = client.read_process_log(name, channel, offset, 0);
-    let mut hint = None;
-    if answer.as_ref().is_err_and(|error| error.is_fault(FaultCode::BadName)) {
+    if is_bad_name(&answer) {
         match one_process(session, &client, name)? {
             Ok(meant) => answer = client.read_process_log(&meant, channel, offset, 0),
-            Err(advice) => hint = advice,
+            Err(hint) => return no_such_process(session, name, hint),
         }
     }
-    show_text(session, name, answer)?;
+    if is_bad_name(&answer) {
+        return no_such_process(session, name, None);
+    }
+    show_text(session, name, answer)
+}
+
+fn is_bad_name(answer: &Result<String, ClientError>) -> bool {
+    answer.as_ref().is_err_and(|error| error.is_fault(FaultCode::BadName))
+}
+
+fn no_such_process(session: &mut Session, name: &str, hint: Option<String>) -> Result<(), Trouble> {
+    session.fail(&format!("{name}: ERROR (no such process name)"), codes::GENERIC);
     if let Some(hint) = hint {
         session.hint(hint);
     }
@@ -121,7 +131,6 @@ fn show_text(session: &mut Session, name: &str, answer: Result<String, ClientErr
     let reason = match error.fault() {
         Some(FaultCode::NoFile) => "no log file",
         Some(FaultCode::Failed) => "unknown error reading log",
-        Some(FaultCode::BadName) => "no such process name",
         Some(_) | None => return Err(error.into()),
     };
     session.fail(&format!("{name}: ERROR ({reason})"), codes::GENERIC);

@@ -1,10 +1,12 @@
 //! Both clients side by side: the original `supervisorctl` and ours, against original daemons in the same state.
 
+mod faults;
 mod follow;
 mod groups;
 mod oneshot;
 mod own;
 mod reference;
+mod server;
 mod shell;
 mod unusable;
 mod update;

@@ -1,40 +1,10 @@
-//! `update` with a server that can change groups in part (D-37), played by a few lines of this file.
-
-use std::io::{Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::thread;
+//! `update` with a server that can change groups in part (D-37), played by the test.
 
 use tempfile::TempDir;
-use upkeep_api::xmlrpc::{ReadLimits, Value, decode_call, encode_fault, encode_response};
+use upkeep_api::xmlrpc::{Value, encode_fault, encode_response};
 
 use crate::reference::{Side, run_in};
-
-/// A server that answers by method and first argument until the process ends.
-fn serve(dir: &TempDir, answer: fn(&str, &str) -> Vec<u8>) -> String {
-    let path = dir.path().join("s");
-    let listener = UnixListener::bind(&path).expect("bind");
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            one_call(&mut stream.expect("accept"), answer);
-        }
-    });
-    format!("unix://{}", path.display())
-}
-
-fn one_call(stream: &mut UnixStream, answer: fn(&str, &str) -> Vec<u8>) {
-    let mut bytes = Vec::new();
-    while !bytes.ends_with(b"</methodCall>\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).expect("request");
-        bytes.push(byte[0]);
-    }
-    let start = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("head") + 4;
-    let (method, params) = decode_call(&bytes[start..], ReadLimits::REQUEST).expect("call");
-    let first = params.first().and_then(Value::as_str).unwrap_or_default();
-    let body = answer(&method, first);
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-    stream.write_all(&[head.as_bytes(), &body].concat()).expect("answer");
-}
+use crate::server::serve;
 
 fn lists(lists: [(&str, &[&str]); 4]) -> Value {
     Value::record(lists.map(|(name, items)| (name, Value::strings(items.iter().copied()))))
