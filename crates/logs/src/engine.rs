@@ -13,6 +13,7 @@ mod stream;
 mod wake;
 mod worker;
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -25,7 +26,10 @@ use std::time::{Duration, SystemTime};
 use crate::file::RotatingFile;
 use crate::journal::{self, Journal, Line};
 use crate::level::Level;
+use crate::syslog::Syslog;
 use credit::Lease;
+use outputs::Outputs;
+use sources::Sources;
 use wake::Wake;
 use worker::Worker;
 
@@ -144,7 +148,6 @@ pub(crate) enum Command {
     Attach { id: StreamId, pipe: OwnedFd, sink: Box<Sink> },
     Drain { id: StreamId },
     Sync { ids: Vec<StreamId>, token: u64 },
-    Watch { path: PathBuf },
     ReopenAll,
     ReopenJournal,
     Clear { id: StreamId, token: u64 },
@@ -154,6 +157,9 @@ pub(crate) enum Command {
     Credit { id: StreamId },
     Shutdown,
 }
+
+/// Paths that somebody wants to hear of, open or not. Shared, so that a path is watched when [`Engine::watch`] returns.
+pub(crate) type Watched = Arc<Mutex<HashSet<PathBuf>>>;
 
 /// The handle to the log thread; clones are the same thread. When the last one is gone, the thread ends by itself.
 #[derive(Clone, Debug)]
@@ -167,6 +173,7 @@ struct Shared {
     wake: Arc<Wake>,
     level: AtomicU8,
     queue: journal::Queue,
+    watched: Watched,
     thread: Mutex<Option<Running>>,
 }
 
@@ -200,8 +207,9 @@ impl Engine {
         let (commands, inbox) = mpsc::channel();
         let wake = Arc::new(Wake::new()?);
         let queue = journal::Queue::default();
-        let mut worker =
-            Worker::new(inbox, commands.clone(), Arc::clone(&wake), queue.clone(), Box::new(events))?;
+        let watched = Watched::default();
+        let out = Outputs::new(Sources::new()?, Syslog::default(), Arc::clone(&watched), Box::new(events));
+        let mut worker = Worker::new(inbox, commands.clone(), Arc::clone(&wake), queue.clone(), out)?;
         let (end, ended) = mpsc::channel();
         let handle = std::thread::Builder::new().name("logs".to_owned()).spawn(move || {
             worker.run();
@@ -210,7 +218,7 @@ impl Engine {
         })?;
         let thread = Mutex::new(Some(Running { handle, ended }));
         let level = AtomicU8::new(0);
-        Ok(Self { shared: Arc::new(Shared { commands, wake, level, queue, thread }) })
+        Ok(Self { shared: Arc::new(Shared { commands, wake, level, queue, watched, thread }) })
     }
 
     /// Takes over the read end of a child's pipe: it is made non-blocking and read as data comes. An older stream of
@@ -233,9 +241,12 @@ impl Engine {
 
     /// Asks for one [`LogEvent::Grew`] when the log at this path (as given to [`RotatingFile::open`], the daemon's own
     /// included) is next written, rotated, cleared or reopened, or when a stream first opens it. For tails that
-    /// follow; ask again after each.
+    /// follow: nothing that is written after this call goes untold, so ask, then read, then wait, and again.
     pub fn watch(&self, path: PathBuf) {
-        self.send(Command::Watch { path });
+        // A poisoned set means the log thread is gone, and nothing grows any more.
+        if let Ok(mut watched) = self.shared.watched.lock() {
+            watched.insert(path);
+        }
     }
 
     /// Closes and reopens all logs of live streams, in append mode (PROC-140).

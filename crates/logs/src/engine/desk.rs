@@ -113,6 +113,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+    use crate::engine::Watched;
     use crate::engine::sources::Sources;
     use crate::syslog::Syslog;
 
@@ -121,7 +122,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let server = UnixDatagram::bind(dir.path().join("log")).unwrap();
         let syslog = Syslog::at(&dir.path().join("log"));
-        let mut out = Outputs::new(Sources::new().unwrap(), syslog, Box::new(|event| panic!("{event:?}")));
+        let mut out = Outputs::new(
+            Sources::new().unwrap(),
+            syslog,
+            Watched::default(),
+            Box::new(|event| panic!("{event:?}")),
+        );
         let mut desk = Desk::new(Queue::default());
         let journal =
             Journal { level: Level::Info, file: None, syslog: Some("sup".to_owned()), stdout: false };

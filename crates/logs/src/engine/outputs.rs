@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::outlet::Outlet;
 use super::sources::Sources;
-use super::{LogEvent, StreamId, SyslogTag};
+use super::{LogEvent, StreamId, SyslogTag, Watched};
 use crate::file::{Notice, RotatingFile};
 use crate::syslog::Syslog;
 
@@ -25,8 +25,7 @@ pub(super) struct Outputs {
     pub(super) sources: Sources,
     open: BTreeMap<OutletKey, Shared>,
     next_key: u64,
-    /// Paths that somebody wants to hear of, open or not.
-    watched: HashSet<PathBuf>,
+    watched: Watched,
     /// Paths whose limits have been found fault with: once is enough for a file that every run opens again.
     warned: HashSet<PathBuf>,
     syslog: Syslog,
@@ -41,12 +40,17 @@ struct Shared {
 }
 
 impl Outputs {
-    pub(super) fn new(sources: Sources, syslog: Syslog, tell: Box<dyn Fn(LogEvent) + Send>) -> Self {
+    pub(super) fn new(
+        sources: Sources,
+        syslog: Syslog,
+        watched: Watched,
+        tell: Box<dyn Fn(LogEvent) + Send>,
+    ) -> Self {
         Self {
             sources,
             open: BTreeMap::new(),
             next_key: 1,
-            watched: HashSet::new(),
+            watched,
             warned: HashSet::new(),
             syslog,
             syslog_dropped: None,
@@ -172,21 +176,18 @@ impl Outputs {
         }
     }
 
-    /// Somebody wants to hear of the next change of this log.
-    pub(super) fn watch(&mut self, path: PathBuf) {
-        self.watched.insert(path);
-    }
-
     /// After anything was done to a log: says what it has to say, and tells the watchers.
     fn settle(&mut self, key: OutletKey, id: StreamId) {
         let Some(shared) = self.open.get_mut(&key) else { return };
         let notices = shared.outlet.notices();
-        if notices.is_empty() && self.watched.is_empty() {
+        let watched =
+            self.watched.lock().is_ok_and(|mut set| !set.is_empty() && set.remove(shared.outlet.path()));
+        if notices.is_empty() && !watched {
             return;
         }
         let path = shared.outlet.path().to_owned();
         self.report(id, &path, notices);
-        if self.watched.remove(&path) {
+        if watched {
             self.tell(LogEvent::Grew { path });
         }
     }

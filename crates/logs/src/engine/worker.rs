@@ -13,12 +13,10 @@ use super::credit::Account;
 use super::desk::Desk;
 use super::outputs::{OutletKey, Outputs};
 use super::pace::Pace;
-use super::sources::Sources;
 use super::stream::{Got, Stream};
 use super::wake::Wake;
 use super::{Command, LogEvent, Sink, StreamId};
 use crate::journal::Queue;
-use crate::syslog::Syslog;
 
 /// Longest chunk (PROC-130).
 const CHUNK: usize = 128 * 1024;
@@ -53,15 +51,14 @@ impl Worker {
         commands: Sender<Command>,
         wake: Arc<Wake>,
         queue: Queue,
-        tell: Box<dyn Fn(LogEvent) + Send>,
+        out: Outputs,
     ) -> io::Result<Self> {
-        let sources = Sources::new()?;
-        sources.add(&*wake, WAKE, EventFlags::IN)?;
+        out.sources.add(&*wake, WAKE, EventFlags::IN)?;
         Ok(Self {
             inbox,
             commands,
             wake,
-            out: Outputs::new(sources, Syslog::default(), tell),
+            out,
             desk: Desk::new(queue),
             streams: HashMap::new(),
             keys: HashMap::new(),
@@ -167,7 +164,6 @@ impl Worker {
             Command::Attach { id, pipe, sink } => self.attach(id, pipe, *sink),
             Command::Drain { id } => self.drain(id),
             Command::Sync { ids, token } => self.sync(&ids, token),
-            Command::Watch { path } => self.out.watch(path),
             Command::ReopenAll => self.reopen_all(),
             Command::ReopenJournal => self.desk.reopen(&mut self.out),
             Command::Clear { id, token } => self.clear(id, token),
