@@ -8,15 +8,28 @@ use crate::steps::{cargo, root};
 
 /// Where the original Supervisor lives.
 pub(crate) const REFERENCE: &str = "target/reference";
-/// The original Supervisor.
-const SUPERVISOR: &str = "supervisor==4.3.0";
+/// What is installed there: the original, and event listeners that people run with it.
+const PYTHON_PACKAGES: [(&str, &str); 3] =
+    [("supervisor", "4.3.0"), ("superlance", "2.0.0"), ("supervisor-checks", "0.8.1")];
+/// Where packages of Node.js live.
+pub(crate) const NODE: &str = "target/node";
+/// Browser control for the tests of the pages, and clients that people wrote for Supervisor.
+const NODE_PACKAGES: [(&str, &str); 3] =
+    [("playwright-core", "1.64.1"), ("node-supervisord", "1.0.6-rc.2"), ("xmlrpc", "1.3.2")];
 
 /// A Debian package and a command that shows that it is there.
-const PACKAGES: [(&str, &[&str]); 4] = [
+const PACKAGES: [(&str, &[&str]); 11] = [
+    ("chromium", &["chromium", "--version"]),
+    ("libfcgi-bin", &["sh", "-c", "command -v cgi-fcgi"]),
+    ("librpc-xml-perl", &["perl", "-MRPC::XML::Client", "-e", "1"]),
+    ("nodejs", &["node", "--version"]),
+    ("npm", &["npm", "--version"]),
+    ("php-cgi", &["php-cgi", "--version"]),
     ("php-cli", &["php", "--version"]),
     ("php-redis", &["php", "-r", "exit(extension_loaded('redis') ? 0 : 1);"]),
     ("redis-server", &["redis-server", "--version"]),
     ("python3-venv", &["python3", "-c", "import ensurepip, venv"]),
+    ("ruby-xmlrpc", &["ruby", "-rxmlrpc/client", "-e", "1"]),
 ];
 
 /// Everything.
@@ -26,6 +39,7 @@ const PACKAGES: [(&str, &[&str]); 4] = [
 pub(crate) fn everything() -> Result<(), String> {
     packages()?;
     reference()?;
+    node()?;
     cargo_deny()?;
     cargo_tool("nextest", "cargo-nextest")
 }
@@ -51,13 +65,38 @@ fn packages() -> Result<(), String> {
 fn reference() -> Result<(), String> {
     let home = root().join(REFERENCE);
     let python = home.join("bin/python");
-    let version = "import importlib.metadata as m, sys; sys.exit(m.version('supervisor') != '4.3.0')";
-    if python.exists() && works(&[&python.to_string_lossy(), "-c", version]) {
+    let wanted = PYTHON_PACKAGES.map(|(name, version)| format!("{name}=={version}"));
+    let check = "import importlib.metadata as m, sys
+for wanted in sys.argv[1:]:
+    name, version = wanted.split('==')
+    m.version(name) == version or sys.exit(1)";
+    let shown = python.to_string_lossy();
+    let probe: Vec<&str> =
+        [&*shown, "-c", check].into_iter().chain(wanted.iter().map(String::as_str)).collect();
+    if python.exists() && works(&probe) {
         return Ok(());
     }
-    say(&format!("installing {SUPERVISOR} under {REFERENCE}"));
+    say(&format!("installing {} under {REFERENCE}", wanted.join(" ")));
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home))?;
-    run(Command::new(Path::new(&python)).args(["-m", "pip", "install", "--quiet", SUPERVISOR]))
+    run(Command::new(Path::new(&python)).args(["-m", "pip", "install", "--quiet"]).args(wanted))
+}
+
+fn node() -> Result<(), String> {
+    let home = root().join(NODE);
+    let there = NODE_PACKAGES.iter().all(|(name, version)| {
+        let manifest = home.join("node_modules").join(name).join("package.json");
+        let pinned = format!("\"version\":\"{version}\"");
+        std::fs::read_to_string(manifest).is_ok_and(|text| text.replace(' ', "").contains(&pinned))
+    });
+    if there {
+        return Ok(());
+    }
+    let wanted = NODE_PACKAGES.map(|(name, version)| format!("{name}@{version}"));
+    say(&format!("installing {} under {NODE}", wanted.join(" ")));
+    std::fs::create_dir_all(&home).map_err(|error| format!("cannot make {}: {error}", home.display()))?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--no-save", "--no-package-lock"]);
+    run(npm.arg("--prefix").arg(&home).args(wanted))
 }
 
 /// `cargo deny`.

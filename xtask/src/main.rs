@@ -11,7 +11,8 @@ const USAGE: &str = "\
 usage: cargo xtask CHORE
 
   test    all that a change must pass, after installing what that needs (below); closes with the runner's summary
-  setup   Debian packages, the original Supervisor under target/reference, cargo-deny, cargo-nextest
+  setup   Debian packages, the original Supervisor under target/reference, packages of Node.js under target/node,
+          cargo-deny, cargo-nextest
   lint    format, clippy, licences and sources of dependencies
   docs    the reference of every crate, with warnings as errors
 ";
