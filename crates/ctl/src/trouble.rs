@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_ctl_020_to_029() {
+    fn lines_ctl_020_ctl_023_ctl_026_ctl_029_ctl_030() {
         let fault = RemoteFault { code: 92, text: "CANT_REREAD: it's".to_owned() };
         let rows = [
             (

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_or_says_why_not_proc_040_to_047() {
+    fn finds_or_says_why_not_proc_040_proc_041_proc_042_proc_044_proc_047() {
         let directory = tempfile::tempdir().unwrap();
         let plain = directory.path().join("plain");
         std::fs::write(&plain, "x").unwrap();

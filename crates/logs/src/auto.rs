@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn cleans_up_all_but_the_kept_proc_132_319() {
+    fn cleans_up_all_but_the_kept_proc_132_proc_319() {
         let dir = tempfile::tempdir().unwrap();
         let names = ["a---id-1.log", "a---id-1.log.1", "b---id-2.log", "b---id-2.log.3", "other.log"];
         for name in names {

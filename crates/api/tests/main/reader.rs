@@ -19,6 +19,7 @@ fn array(items: impl IntoIterator<Item = Value>) -> Value {
     Value::Array(items.into_iter().collect())
 }
 
+/// RPC-024…026.
 #[test]
 fn request_values_rpc_024_to_026() {
     let rows = [
@@ -91,6 +92,7 @@ fn what_is_not_xml_rpc_is_refused_rpc_008() {
     assert!(matches!(decode_call(latin1, ReadLimits::REQUEST), Err(RequestError::Unmarshallable(_))));
 }
 
+/// RPC-009…011.
 #[test]
 fn method_names_rpc_009_to_011() {
     let read = |xml: &str| decode_call(xml.as_bytes(), ReadLimits::REQUEST);

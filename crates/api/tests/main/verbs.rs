@@ -45,6 +45,26 @@ fn fault(code: FaultCode) -> Result<Value, Fault> {
     Err(Fault::new(code))
 }
 
+/// PROC-001…009: the names and numbers that clients compare.
+#[test]
+fn states_have_their_codes() {
+    use upkeep_api::{DaemonState, ProcessState};
+    let processes: Vec<_> = ProcessState::ALL.iter().map(|state| (state.name(), state.code())).collect();
+    let expected = [
+        ("STOPPED", 0),
+        ("STARTING", 10),
+        ("RUNNING", 20),
+        ("BACKOFF", 30),
+        ("STOPPING", 40),
+        ("EXITED", 100),
+        ("FATAL", 200),
+        ("UNKNOWN", 1000),
+    ];
+    assert_eq!(processes, expected);
+    let daemon: Vec<_> = DaemonState::ALL.iter().map(|state| (state.name(), state.code())).collect();
+    assert_eq!(daemon, [("FATAL", 2), ("RUNNING", 1), ("RESTARTING", 0), ("SHUTDOWN", -1)]);
+}
+
 #[test]
 fn forty_one_methods_rpc_060() {
     let names = ask("system.listMethods", vec![]).expect("it answers");
@@ -167,6 +187,7 @@ fn arguments_make_requests_rpc_014_147() {
     assert_eq!(shown, Err(Fault::about(FaultCode::IncorrectParameters, "{'a': True}")));
 }
 
+/// RPC-063…066; what is no list of calls is a fault (D-12).
 #[test]
 fn multicall_rpc_063_to_066() {
     let call = |name: &str, params: Vec<Value>| {

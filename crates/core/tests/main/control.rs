@@ -329,6 +329,7 @@ fn ranked() -> Vec<upkeep_core::spec::GroupSpec> {
     vec![make("g2", 2), make("g1", 1)]
 }
 
+/// PROC-180…183.
 #[test]
 fn many_are_asked_in_ascending_priority_proc_180_to_183_d_61_d_62() {
     let ascending = ["g1:p1", "g1:p2", "g1:p3", "g2:p1", "g2:p2", "g2:p3"];

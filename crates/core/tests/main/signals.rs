@@ -19,6 +19,7 @@ fn treatment(sim: &Sim) -> Vec<(u128, String)> {
     deeds.filter_map(|deed| Some((deed.at.since(zero).as_millis(), text(deed.did)?))).collect()
 }
 
+/// PROC-023…025, PROC-080…082.
 #[test]
 fn how_a_stop_goes_proc_023_to_025_proc_080_to_082() {
     type Row = (&'static str, fn(&mut ProcessSpec), Plan, &'static [(u128, &'static str)]);

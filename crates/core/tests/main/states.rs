@@ -374,6 +374,7 @@ fn an_attempt_that_never_forked_has_no_stop_time_proc_034() {
     assert_eq!(sim.process("web").map(upkeep_core::Process::stopped), Some(0));
 }
 
+/// PROC-001…008.
 #[test]
 fn state_classes_proc_001_to_008() {
     use StateName::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping, Unknown};

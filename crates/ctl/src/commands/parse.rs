@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_ctl_008_142_152() {
+    fn lines_ctl_008_ctl_142_ctl_152() {
         let command = |name, arg: &str, whole: &str| Line::Command {
             name,
             arg: arg.to_owned(),

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_follow_ctl_145_to_149() {
+    fn what_can_follow_ctl_145_ctl_146_ctl_147_ctl_149() {
         let completion = Completion::new(None);
         let infos = vec![info("cat", "cat"), info("web", "web-1"), info("web", "web-2")];
         completion.processes.set(infos).expect("first");

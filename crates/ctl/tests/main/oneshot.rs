@@ -71,6 +71,7 @@ fn pair() -> Pair {
     pair
 }
 
+/// CTL-040…044, CTL-050…068.
 #[test]
 fn control_and_status_ctl_040_to_068() {
     let pair = pair();
@@ -174,6 +175,7 @@ fn everything_at_once_ctl_054_058_061() {
     );
 }
 
+/// CTL-070…076.
 #[test]
 fn logs_ctl_070_to_076() {
     let pair = pair();
@@ -233,6 +235,7 @@ fn the_main_log_ctl_076() {
     }
 }
 
+/// CTL-008, CTL-077, CTL-085…091, CTL-152.
 #[test]
 fn other_commands_ctl_008_077_085_to_091() {
     let pair = pair();
@@ -306,6 +309,7 @@ fn quoting_is_lost_ctl_003() {
     pair.same(&["help", "add remove"]);
 }
 
+/// CTL-110…130.
 #[test]
 fn help_ctl_110_to_130() {
     let pair = Pair::start("");
@@ -411,4 +415,34 @@ fn strict_names_restore_the_reference_d_41() {
         let ours = pair.same(&line.split(' ').collect::<Vec<_>>());
         assert_eq!(ours.stderr, "", "{line}");
     }
+}
+
+/// CTL-011: what a log holds is shown byte by byte, so no encoding can be in the way, and there is nothing to warn of.
+#[test]
+fn any_locale_will_do() {
+    let pair = Pair::start("[program:sign]\ncommand=/bin/sh -c \"echo ✓; exec cat\"\nstartsecs=0\n");
+    pair.wait_state("sign", ProcessState::Running);
+    let tail = |side: Side, daemon: &Daemon| {
+        let mut client =
+            crate::reference::command(daemon.dir.path(), side, &["-c", "c.conf", "tail", "sign"]);
+        let output = client.env("PYTHONIOENCODING", "latin-1").output().expect("run the client");
+        (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
+    };
+    crate::reference::wait_for("the sign", || (tail(Side::Ours, &pair.ours).0 == "✓\n\n").then_some(()));
+    assert_eq!(tail(Side::Ours, &pair.ours).1, Some(0));
+    let (shown, _) = tail(Side::Reference, &pair.theirs);
+    assert!(shown.starts_with("Warning: sys.stdout.encoding is set to"), "{shown}");
+}
+
+/// CTL-151, D-67: a plugin's commands are unknown, and why is said beside it.
+#[test]
+fn plugins_are_not_loaded() {
+    let dir = tempfile::TempDir::new().expect("tempdir");
+    let conf = "[supervisorctl]\n[ctlplugin:cache]\nsupervisor.ctl_factory=cache:make\n";
+    fs::write(dir.path().join("c.conf"), conf).expect("write");
+    let outcome = crate::reference::run_in(dir.path(), Side::Ours, &["-c", "c.conf", "cache_clear"], "");
+    assert_eq!((outcome.stdout.as_str(), outcome.status), ("*** Unknown syntax: cache_clear\n", Some(1)));
+    assert!(outcome.stderr.contains("cannot be used: cache"), "{outcome:?}");
+    let outcome = crate::reference::run_in(dir.path(), Side::Ours, &["-c", "c.conf", "help"], "");
+    assert!(outcome.stdout.contains("default commands"), "{outcome:?}");
 }

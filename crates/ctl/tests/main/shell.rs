@@ -18,6 +18,7 @@ fn pair() -> Pair {
     pair
 }
 
+/// CTL-006, CTL-107, CTL-140…143, CTL-152.
 #[test]
 fn piped_sessions_ctl_006_140_to_143() {
     let pair = pair();
@@ -88,6 +89,11 @@ fn a_server_that_is_down_ctl_141() {
 
 /// Runs our shell on a terminal: waits for each text, then types what stands behind it. Gives all that was shown.
 fn on_terminal(daemon: &Daemon, args: &[&str], steps: &[(&str, &str)]) -> (String, i32) {
+    on_terminal_of(Side::Ours, daemon, args, steps)
+}
+
+/// The same for either side.
+fn on_terminal_of(side: Side, daemon: &Daemon, args: &[&str], steps: &[(&str, &str)]) -> (String, i32) {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/main/terminal.py");
     let mut command = std::process::Command::new(python());
     command.arg(script).arg(steps.len().to_string());
@@ -95,7 +101,7 @@ fn on_terminal(daemon: &Daemon, args: &[&str], steps: &[(&str, &str)]) -> (Strin
         command.args([wait, typed]);
     });
     let output = command
-        .arg(Side::Ours.program())
+        .arg(side.program())
         .args(args)
         .current_dir(daemon.dir.path())
         .env("TERM", "xterm")
@@ -106,6 +112,7 @@ fn on_terminal(daemon: &Daemon, args: &[&str], steps: &[(&str, &str)]) -> (Strin
     (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code().expect("status"))
 }
 
+/// CTL-143…145, CTL-147, CTL-150.
 #[test]
 fn on_a_terminal_ctl_143_to_150() {
     let daemon = Daemon::start(PROGRAMS);
@@ -166,4 +173,82 @@ fn a_login_is_asked_for_ctl_028() {
     );
     assert_eq!(status, 0, "{shown}");
     assert!(!shown.contains("wrong") && !shown.contains("secret"), "{shown}");
+}
+
+/// CTL-145…150: what a Tab made of each line, as both histories have it; the names of a line are asked for once.
+#[test]
+fn tabs_complete_the_same() {
+    let pair = Pair::start(&format!(
+        "[supervisord]\nloglevel=trace\n[supervisorctl]\nhistory_file=%(here)s/h\n{PROGRAMS}"
+    ));
+    pair.wait_state("web:web-1", ProcessState::Running);
+    // A line with its Tabs, and what tells that it has been taken.
+    let typed = [
+        ("vers\t", "4.3.0"),
+        ("hel\tvers\t", "Show the version"),
+        ("status ca\tweb:web-1\tweb:\tweb-0\t", "uptime"),
+        ("clear cat:c\t", "cleared"),
+        ("signal CONT web:*\t", "signalled"),
+        ("remove ca\t", "still running"),
+        ("add we\tca\t", "already active"),
+        ("add nobo\t", "no such process"),
+        ("version x\t", "accepts no arguments"),
+    ];
+    let lines = typed.map(|(line, _)| format!("{line}\r"));
+    let mut steps: Vec<(&str, &str)> = Vec::new();
+    for ((_, taken), line) in typed.iter().zip(&lines) {
+        steps.extend([("supervisor> ", line.as_str()), (taken, "")]);
+    }
+    steps.push(("supervisor> ", "\x04"));
+    let run = |side, daemon: &Daemon| {
+        let (shown, status) = on_terminal_of(side, daemon, &["-c", "c.conf"], &steps);
+        assert_eq!(status, 0, "{shown}");
+        let log = fs::read_to_string(daemon.dir.path().join("d.log")).expect("log");
+        let asked = log.matches("method called: supervisor.getAllProcessInfo()").count();
+        let history = fs::read_to_string(daemon.dir.path().join("h")).expect("history");
+        (history.lines().map(str::to_owned).collect::<Vec<_>>(), asked)
+    };
+    let (theirs, ours) = std::thread::scope(|scope| {
+        let theirs = scope.spawn(|| run(Side::Reference, &pair.theirs));
+        let ours = run(Side::Ours, &pair.ours);
+        (theirs.join().expect("the original's shell"), ours)
+    });
+    assert_eq!(ours, theirs);
+    assert_eq!(theirs.0[2], "status cat web:web-1 web:web-0 ");
+}
+
+/// CTL-078: both logs are followed, and each line goes to standard input.
+#[test]
+fn fg_on_a_terminal() {
+    let daemon = Daemon::start(
+        "[program:both]\ncommand=/bin/sh -c \"read a; echo out $a; read b; echo err $b >&2; exec cat\"\nstartsecs=0\n",
+    );
+    daemon.wait_state("both", ProcessState::Running);
+    let steps = [
+        ("==> Press Ctrl-C to exit <==", "one\r"),
+        ("out one", "two\r"),
+        ("err two", "three\r"),
+        ("three\r\nthree", "\x03"),
+        ("Exiting foreground", ""),
+    ];
+    let (shown, status) = on_terminal(&daemon, &["-c", "c.conf", "fg", "both"], &steps);
+    assert_eq!(status, 0, "{shown}");
+}
+
+/// CTL-107: on a terminal too, `n` is no and `Y` is yes; CTL-141: the prompt comes back after the daemon has gone.
+#[test]
+fn a_shutdown_is_confirmed() {
+    let daemon = Daemon::start("");
+    let question = "Really shut the remote supervisord process down y/N? ";
+    let steps = [
+        ("supervisor> ", "shutdown\r"),
+        (question, "n\r"),
+        ("supervisor> ", "version\r"),
+        ("4.3.0", "shutdown\r"),
+        (question, "Y\r"),
+        ("Shut down", ""),
+        ("supervisor> ", "\x04"),
+    ];
+    let (shown, status) = on_terminal(&daemon, &["-c", "c.conf"], &steps);
+    assert_eq!(status, 0, "{shown}");
 }

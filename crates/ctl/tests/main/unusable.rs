@@ -63,7 +63,7 @@ fn directory() -> TempDir {
 }
 
 #[test]
-fn refused_ctl_021_023_024() {
+fn refused_ctl_021_ctl_023_ctl_024() {
     let dir = directory();
     drop(UnixListener::bind(dir.path().join("s")).expect("bind"));
     every_command_at(dir.path(), &format!("unix://{}/s", dir.path().display()));
@@ -72,7 +72,7 @@ fn refused_ctl_021_023_024() {
 }
 
 #[test]
-fn no_socket_file_ctl_022_023_024() {
+fn no_socket_file_ctl_022_ctl_023_ctl_024() {
     let dir = directory();
     every_command_at(dir.path(), &format!("unix://{}/none", dir.path().display()));
 }
@@ -136,7 +136,7 @@ fn with_login() -> (Daemon, String) {
 }
 
 #[test]
-fn logins_ctl_012_027() {
+fn logins_ctl_012_ctl_027() {
     let (daemon, url) = with_login();
     let dir = daemon.dir.path();
     for (user, password) in [("me", "se:cret"), ("me", "wrong")] {
@@ -160,6 +160,7 @@ fn logins_ctl_012_027() {
     assert_eq!(outcome.status, Some(1));
 }
 
+/// CTL-007: with `-i` a command asks first, and no shell follows. CTL-105…107.
 #[test]
 fn shutdown_and_reload_ctl_105_106_107() {
     let pair = Pair::start("");

@@ -215,7 +215,7 @@ fn every_method_has_the_originals_signature_rpc_060_to_062() {
     }
 }
 
-/// What a value is read as shows in the fault about a process of that name.
+/// What a value is read as shows in the fault about a process of that name: RPC-024…026.
 #[test]
 fn values_are_read_the_same_rpc_024_to_026() {
     let both = Both::start();
@@ -280,6 +280,7 @@ fn multicall() -> String {
     )
 }
 
+/// RPC-031…033.
 #[test]
 fn passwords_rpc_031_to_033() {
     let both = Both::start();

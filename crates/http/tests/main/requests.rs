@@ -9,6 +9,7 @@ fn status_of(up: &Up, request: &str) -> String {
     up.address.ask(request.as_bytes()).status().to_owned()
 }
 
+/// RPC-004…007, RPC-029, D-12.
 #[test]
 fn bad_requests_get_a_clear_answer_rpc_004_to_007_029() {
     let up = Up::plain();
@@ -84,6 +85,7 @@ fn limits_of_size() {
     assert_eq!(up.address.ask(&call("supervisor.getPID", &[])).status(), "200");
 }
 
+/// RPC-017…020.
 #[test]
 fn connections_stay_or_go_rpc_017_to_020() {
     let up = Up::plain();
