@@ -4,11 +4,13 @@
 //! * `workloads`: the Laravel example with real PHP and Redis
 //! * `faults`: what is left when something is killed
 //! * `broken`: configurations that must be refused
+//! * `clients`: clients for Python, Perl, Ruby and Node.js
 //! * `rig`: what the others stand on
 
 #![forbid(unsafe_code)]
 
 mod broken;
+mod clients;
 mod faults;
 mod parity;
 mod rig;

@@ -45,9 +45,13 @@ impl Maker {
 }
 
 fn reference_bin() -> PathBuf {
+    reference_python().parent().expect("python lies in a directory").to_owned()
+}
+
+/// The Python that has the original.
+pub(crate) fn reference_python() -> PathBuf {
     let python = std::env::var_os(REFERENCE).map(PathBuf::from).filter(|python| python.exists());
-    let python = python.unwrap_or_else(|| {
+    python.unwrap_or_else(|| {
         panic!("{REFERENCE} names no python with supervisor 4.3.0: `cargo xtask setup` makes one")
-    });
-    python.parent().expect("python lies in a directory").to_owned()
+    })
 }

@@ -7,6 +7,7 @@ pub(crate) mod home;
 pub(crate) mod http;
 pub(crate) mod maker;
 pub(crate) mod plain;
+pub(crate) mod port;
 pub(crate) mod procfs;
 pub(crate) mod redis;
 pub(crate) mod run;
