@@ -11,6 +11,7 @@ mod http;
 mod info;
 mod journal;
 mod order;
+mod pidproxy;
 mod signals;
 mod startup;
 mod updates;

@@ -27,7 +27,10 @@ const PASSED: [(Signal, bool); 6] = [
 #[expect(clippy::print_stdout, reason = "Supervisor's pidproxy prints its usage there (PROC-360)")]
 pub fn pidproxy(program: &str, args: &[String]) -> i32 {
     let [pidfile, command, rest @ ..] = args else {
-        println!("Usage: {program} <pidfile name> <command> [<cmdarg1> ...]");
+        println!(
+            "pidproxy -- runs a command that puts itself into the background, and passes signals on to its pid.\n\n\
+             Usage: {program} <pidfile name> <command> [<cmdarg1> ...]\n"
+        );
         return 1;
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -59,8 +62,7 @@ async fn stand_in(pidfile: &str, command: &str, args: &[String]) -> std::io::Res
         tokio::select! {
             _ = exits.recv() => {}
             Some((passed, ends)) = received.recv() => {
-                pass_on(pidfile, passed);
-                if ends {
+                if pass_on(pidfile, passed) && ends {
                     return Ok(());
                 }
             }
@@ -73,8 +75,9 @@ fn has_ended(child: &mut Child) -> bool {
     child.try_wait().map_or(true, |status| status.is_some())
 }
 
+/// Says whether there was a pid: as long as there is none, not even SIGTERM ends the waiting (PROC-363).
 #[expect(clippy::print_stdout, reason = "Supervisor's pidproxy says it there (PROC-363)")]
-fn pass_on(pidfile: &str, signal: Signal) {
+fn pass_on(pidfile: &str, signal: Signal) -> bool {
     let read = fs::read_to_string(Path::new(pidfile)).ok();
     let pid = read.and_then(|text| text.trim().parse().ok()).and_then(Pid::from_raw);
     match pid {
@@ -82,4 +85,5 @@ fn pass_on(pidfile: &str, signal: Signal) {
         Some(pid) => drop(kill_process(pid, signal)),
         None => println!("Can't read child pidfile {pidfile}!"),
     }
+    pid.is_some()
 }
