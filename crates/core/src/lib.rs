@@ -16,6 +16,7 @@ mod effect;
 pub mod event;
 mod group;
 mod input;
+pub mod listener;
 mod notice;
 mod process;
 pub mod reload;

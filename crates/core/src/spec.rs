@@ -41,6 +41,28 @@ pub struct ListenerSpec {
     pub events: Vec<EventKind>,
     /// The Python entry point that judges results; only the default one is understood.
     pub result_handler: String,
+    /// `event_queue = durable`: what the buffer has no room for waits on disk instead of being discarded. Default false.
+    #[doc(alias = "event_queue")]
+    pub durable: bool,
+    /// `event_queue_directory`: where; `None` is the directory of automatic child logs.
+    #[doc(alias = "event_queue_directory")]
+    pub queue_directory: Option<String>,
+    /// `event_length = bytes`: `len:` in the header counts bytes instead of characters (D-30). Default false.
+    #[doc(alias = "event_length")]
+    pub length_in_bytes: bool,
+}
+
+impl Default for ListenerSpec {
+    fn default() -> Self {
+        Self {
+            buffer_size: 10,
+            events: Vec::new(),
+            result_handler: String::new(),
+            durable: false,
+            queue_directory: None,
+            length_in_bytes: false,
+        }
+    }
 }
 
 /// The socket of a FastCGI group.

@@ -44,8 +44,19 @@ impl<'a> Loader<'a> {
                 Wrong::new(message, "remove redirect_stderr; stderr has a log of its own"),
             );
         }
+        let durable = scope.read("event_queue", value::event_queue).unwrap_or_default();
+        let machine = scope.loader.machine;
+        let queue_directory = scope.read("event_queue_directory", |text| machine.directory(text));
+        let length_in_bytes = scope.read("event_length", value::event_length).unwrap_or_default();
         let processes = self.processes(section, &name);
-        let listener = ListenerSpec { buffer_size, events: events.unwrap_or_default(), result_handler };
+        let listener = ListenerSpec {
+            buffer_size,
+            events: events.unwrap_or_default(),
+            result_handler,
+            durable,
+            queue_directory,
+            length_in_bytes,
+        };
         Some(GroupSpec { name, priority, kind: GroupKind::Listener(listener), processes })
     }
 }

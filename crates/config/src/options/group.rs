@@ -27,6 +27,30 @@ pub(super) const LISTENER: &[OptionRow] = &[
         "judges what listeners answer",
     )
     .effect(Effect::Restart),
+    OptionRow::new(
+        "event_queue",
+        Kind::Choice(&["memory", "durable"]),
+        "memory",
+        "durable: events for which the buffer has no room wait on disk instead of being discarded",
+    )
+    .effect(Effect::Restart)
+    .ours(),
+    OptionRow::without_default(
+        "event_queue_directory",
+        Kind::Directory,
+        "/var/lib/supervisor",
+        "where a durable queue is kept; childlogdir if not set",
+    )
+    .effect(Effect::Restart)
+    .ours(),
+    OptionRow::new(
+        "event_length",
+        Kind::Choice(&["characters", "bytes"]),
+        "characters",
+        "what len: in an event's header counts",
+    )
+    .effect(Effect::Restart)
+    .ours(),
     OptionRow::new("priority", Kind::Integer, "-1", "of the pool; its processes have 999 unless it is set")
         .effect(Effect::Live),
 ];

@@ -144,16 +144,28 @@ pub(crate) fn autorestart(text: &str) -> Read<Autorestart> {
 
 /// `[supervisord] orphans`.
 pub(crate) fn orphans(text: &str) -> Read<Orphans> {
-    match text.to_lowercase().as_str() {
-        "stop" => Ok(Orphans::Stop),
-        "adopt" => Ok(Orphans::Adopt),
-        "ignore" => Ok(Orphans::Ignore),
-        other => Err(Wrong::new(
-            format!("not a valid value for orphans: {}", py_repr(text)),
-            did_you_mean(other, ["stop", "adopt", "ignore"])
-                .unwrap_or("write stop, adopt or ignore".to_owned()),
-        )),
+    choice("orphans", text, [("stop", Orphans::Stop), ("adopt", Orphans::Adopt), ("ignore", Orphans::Ignore)])
+}
+
+/// `[eventlistener:x] event_queue`: whether it is durable.
+pub(crate) fn event_queue(text: &str) -> Read<bool> {
+    choice("event_queue", text, [("memory", false), ("durable", true)])
+}
+
+/// `[eventlistener:x] event_length`: whether it is in bytes.
+pub(crate) fn event_length(text: &str) -> Read<bool> {
+    choice("event_length", text, [("characters", false), ("bytes", true)])
+}
+
+/// One of a few words, any case.
+fn choice<T: Copy, const N: usize>(option: &str, text: &str, words: [(&str, T); N]) -> Read<T> {
+    let lower = text.to_lowercase();
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == lower) {
+        return Ok(*value);
     }
+    let names = words.map(|(word, _)| word);
+    let hint = did_you_mean(&lower, names).unwrap_or_else(|| format!("write one of {}", names.join(", ")));
+    Err(Wrong::new(format!("not a valid value for {option}: {}", py_repr(text)), hint))
 }
 
 /// CFG-051: a name of a process, group or program.

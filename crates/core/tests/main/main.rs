@@ -7,6 +7,8 @@ mod crash;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod listener;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod scene;

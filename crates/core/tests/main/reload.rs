@@ -95,9 +95,9 @@ fn what_each_option_costs_d_37_cfg_422() {
 
 fn pool(change: fn(&mut ListenerSpec)) -> GroupSpec {
     let mut listener = ListenerSpec {
-        buffer_size: 10,
         events: vec![EventKind::Tick5],
         result_handler: "supervisor.dispatchers:default_handler".to_owned(),
+        ..ListenerSpec::default()
     };
     change(&mut listener);
     GroupSpec { kind: GroupKind::Listener(listener), ..group("g", &["a"]) }

@@ -231,7 +231,7 @@ fn autostart_switched_on_starts_what_never_ran_d_37() {
 #[test]
 fn another_kind_of_group_restarts_all_d_37() {
     let mut sim = running(&["a", "b"]);
-    let listener = ListenerSpec { buffer_size: 1, events: Vec::new(), result_handler: String::new() };
+    let listener = ListenerSpec { buffer_size: 1, ..ListenerSpec::default() };
     let new = GroupSpec { kind: GroupKind::Listener(listener), ..members(&["a", "b"]) };
     let call = sim.request(Ask::update(new.clone()));
     sim.advance(secs(5));

@@ -21,7 +21,7 @@ pub(crate) fn group(dice: &mut Dice, name: &str) -> GroupSpec {
 }
 
 fn listener() -> GroupKind {
-    GroupKind::Listener(ListenerSpec { buffer_size: 10, events: Vec::new(), result_handler: String::new() })
+    GroupKind::Listener(ListenerSpec::default())
 }
 
 fn process(dice: &mut Dice, name: &str) -> ProcessSpec {

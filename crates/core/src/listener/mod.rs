@@ -1,0 +1,310 @@
+//! Event listeners: pools, what waits in them, and what each listener says.
+//!
+//! Decides which event goes to which listener and what a listener's words mean; never looks into an event's payload,
+//! whose type the shell chooses. The shell tells what happened, then takes the orders with [`Pools::poll_effect`].
+
+mod notice;
+mod pool;
+mod protocol;
+mod text;
+mod tick;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::event::EventKind;
+use crate::process::ProcId;
+use crate::spec::ListenerSpec;
+pub use notice::ListenerNotice;
+use pool::{Listener, Pool};
+pub use protocol::ListenerState;
+use protocol::Protocol;
+pub use text::{bytes_repr, decoded};
+pub use tick::Ticks;
+
+/// An event on its way to one pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued<P> {
+    /// Its number among all events that any pool took (EVT-051).
+    pub serial: i64,
+    /// Its number among those of this pool (EVT-052).
+    pub pool_serial: i64,
+    /// Its type.
+    pub kind: EventKind,
+    /// What it says.
+    pub payload: P,
+}
+
+/// An event for a listener that waits for one.
+#[derive(Debug)]
+pub struct Delivery<'a, P> {
+    /// The listener.
+    pub id: ProcId,
+    /// Name of its pool.
+    pub pool: &'a str,
+    /// The event.
+    pub event: &'a Queued<P>,
+    /// Whether the length in its header counts characters, as the original's does, or bytes (EVT-053, D-30).
+    pub characters: bool,
+}
+
+/// What the shell is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PoolEffect<P> {
+    /// Write a line to the daemon's log.
+    Log(ListenerNotice),
+    /// Write a listener down for the next daemon: see [`Pools::saved`].
+    Save {
+        /// Which.
+        id: ProcId,
+    },
+    /// Keep an event of a durable pool on disk.
+    Store {
+        /// Name of the pool.
+        pool: String,
+        /// The event.
+        event: Queued<P>,
+    },
+    /// An event of a durable pool need not be kept any longer.
+    Done {
+        /// Name of the pool.
+        pool: String,
+        /// Which event.
+        pool_serial: i64,
+    },
+    /// Bring the next events that are only on disk: [`Pools::loaded`].
+    Load {
+        /// Name of the pool.
+        pool: String,
+        /// How many at most.
+        count: usize,
+    },
+}
+
+/// A pool as people see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Its name.
+    pub name: String,
+    /// What it subscribed to.
+    pub events: Vec<EventKind>,
+    /// Events that wait, on disk ones included.
+    pub waiting: u64,
+    /// `buffer_size`.
+    pub buffer_size: i64,
+    /// Whether events are kept on disk instead of being discarded.
+    pub durable: bool,
+    /// Events that were thrown away because the buffer was full (EVT-094).
+    pub discarded: u64,
+    /// Its listeners: key and state.
+    pub listeners: Vec<(ProcId, ListenerState)>,
+}
+
+/// A listener as it is written down for the next daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedListener<P> {
+    /// Where it stood.
+    pub state: ListenerState,
+    /// What it was given and has not answered.
+    pub event: Option<Queued<P>>,
+}
+
+/// The counters of all pools, which outlive a daemon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Serials {
+    /// The next event's number.
+    pub next: i64,
+    /// The next event's number in each pool, and how many it has thrown away.
+    pub pools: BTreeMap<String, (i64, u64)>,
+}
+
+/// All pools.
+#[derive(Clone, Debug)]
+pub struct Pools<P> {
+    pools: Vec<Pool<P>>,
+    next_serial: i64,
+    effects: VecDeque<PoolEffect<P>>,
+}
+
+impl<P> Default for Pools<P> {
+    fn default() -> Self {
+        Self { pools: Vec::new(), next_serial: 0, effects: VecDeque::new() }
+    }
+}
+
+/// The number after this one; after the last comes 0 (EVT-055).
+pub(crate) fn after(serial: i64) -> i64 {
+    serial.checked_add(1).unwrap_or(0)
+}
+
+impl<P: Clone> Pools<P> {
+    /// A pool became active, with no listeners yet; or it got new options.
+    pub fn add(&mut self, name: &str, spec: &ListenerSpec) {
+        match self.find(name) {
+            Some(pool) => pool.spec = spec.clone(),
+            None => self.pools.push(Pool::new(name, spec.clone())),
+        }
+    }
+
+    /// A pool is no longer active: its events are dropped (EVT-099).
+    pub fn remove(&mut self, name: &str) {
+        self.pools.retain(|pool| pool.name != name);
+    }
+
+    /// Drops all pools; the numbering of events goes on (EVT-040).
+    pub fn clear(&mut self) {
+        self.pools.clear();
+    }
+
+    /// A process became part of a group. Nothing happens if that is no pool, or it is known already.
+    pub fn join(&mut self, pool: &str, id: ProcId, name: &str) {
+        let Some(pool) = self.find(pool) else { return };
+        pool.listeners.entry(id).or_insert_with(|| Listener {
+            name: name.to_owned(),
+            running: false,
+            protocol: Protocol::new(ListenerState::Acknowledged),
+            event: None,
+        });
+    }
+
+    /// A process left its group.
+    pub fn leave(&mut self, id: ProcId) {
+        self.ended(id);
+        for pool in &mut self.pools {
+            pool.listeners.remove(&id);
+        }
+    }
+
+    /// Whether this process is a listener.
+    #[must_use]
+    pub fn has(&self, id: ProcId) -> bool {
+        self.pools.iter().any(|pool| pool.listeners.contains_key(&id))
+    }
+
+    /// A listener's process entered the state RUNNING, or left it.
+    pub fn running(&mut self, id: ProcId, running: bool) {
+        if let Some(listener) = self.pool_of(id).and_then(|pool| pool.listeners.get_mut(&id)) {
+            listener.running = running;
+        }
+    }
+
+    /// A listener's child is gone.
+    pub fn ended(&mut self, id: ProcId) {
+        let Some(at) = self.pools.iter().position(|pool| pool.listeners.contains_key(&id)) else { return };
+        self.pools[at].ended(id, &mut self.effects);
+    }
+
+    /// A listener wrote this to its standard output.
+    pub fn heard(&mut self, id: ProcId, data: &[u8]) {
+        let Some(at) = self.pools.iter().position(|pool| pool.listeners.contains_key(&id)) else { return };
+        self.pools[at].heard(id, data, &mut self.effects);
+    }
+
+    /// Whether any pool subscribed to this type: if not, its payload need not be made.
+    #[must_use]
+    pub fn wants(&self, kind: EventKind) -> bool {
+        self.pools.iter().any(|pool| pool.wants(kind))
+    }
+
+    /// Something happened: every pool that subscribed to it gets it, once (EVT-091, D-16).
+    pub fn publish(&mut self, kind: EventKind, payload: &P) {
+        let serial = self.next_serial;
+        let mut taken = false;
+        for pool in self.pools.iter_mut().filter(|pool| pool.wants(kind)) {
+            pool.accept(serial, kind, payload.clone(), &mut self.effects);
+            taken = true;
+        }
+        if taken {
+            self.next_serial = after(serial);
+        }
+    }
+
+    /// Sends what can be sent. `deliver` says whether the listener could be written to; else the next one is tried.
+    pub fn dispatch(&mut self, mut deliver: impl FnMut(&Delivery<'_, P>) -> bool) {
+        for pool in &mut self.pools {
+            pool.dispatch(&mut deliver, &mut self.effects);
+        }
+    }
+
+    /// The next order, until there is none.
+    pub fn poll_effect(&mut self) -> Option<PoolEffect<P>> {
+        self.effects.pop_front()
+    }
+
+    /// Events that were only on disk, in their order, as [`PoolEffect::Load`] asked. None at all means there is
+    /// nothing more to be had.
+    pub fn loaded(&mut self, pool: &str, events: Vec<Queued<P>>) {
+        let Some(pool) = self.find(pool) else { return };
+        pool.loading = false;
+        pool.stored = if events.is_empty() { 0 } else { pool.stored.saturating_sub(events.len() as u64) };
+        pool.buffer.extend(events);
+    }
+
+    /// A durable pool was found to have this many events on disk, the last of them with this number.
+    pub fn found(&mut self, pool: &str, count: u64, last: Option<i64>) {
+        let Some(pool) = self.find(pool) else { return };
+        pool.stored = count;
+        if let Some(last) = last {
+            pool.next_serial = pool.next_serial.max(after(last));
+        }
+    }
+
+    /// Every pool, in the order they became active.
+    #[must_use]
+    pub fn status(&self) -> Vec<PoolStatus> {
+        self.pools.iter().map(Pool::status).collect()
+    }
+
+    /// What to write down of a listener.
+    #[must_use]
+    pub fn saved(&self, id: ProcId) -> Option<SavedListener<P>> {
+        let listener = self.pools.iter().find_map(|pool| pool.listeners.get(&id))?;
+        Some(SavedListener { state: listener.protocol.state, event: listener.event.clone() })
+    }
+
+    /// Puts a listener back where it stood.
+    pub fn restore(&mut self, id: ProcId, saved: SavedListener<P>) {
+        let Some(listener) = self.pool_of(id).and_then(|pool| pool.listeners.get_mut(&id)) else { return };
+        listener.protocol = Protocol::new(saved.state);
+        listener.event = saved.event;
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn serials(&self) -> Serials {
+        let pools = self.pools.iter().map(|pool| (pool.name.clone(), (pool.next_serial, pool.discarded)));
+        Serials { next: self.next_serial, pools: pools.collect() }
+    }
+
+    /// Goes on counting where an earlier daemon stopped.
+    pub fn restore_serials(&mut self, serials: &Serials) {
+        self.next_serial = self.next_serial.max(serials.next);
+        for pool in &mut self.pools {
+            if let Some(&(next, discarded)) = serials.pools.get(&pool.name) {
+                pool.next_serial = pool.next_serial.max(next);
+                pool.discarded = discarded;
+            }
+        }
+    }
+
+    fn find(&mut self, name: &str) -> Option<&mut Pool<P>> {
+        self.pools.iter_mut().find(|pool| pool.name == name)
+    }
+
+    fn pool_of(&mut self, id: ProcId) -> Option<&mut Pool<P>> {
+        self.pools.iter_mut().find(|pool| pool.listeners.contains_key(&id))
+    }
+}
+
+impl<P> Pool<P> {
+    fn status(&self) -> PoolStatus {
+        PoolStatus {
+            name: self.name.clone(),
+            events: self.spec.events.clone(),
+            waiting: self.buffer.len() as u64 + self.stored,
+            buffer_size: self.spec.buffer_size,
+            durable: self.spec.durable,
+            discarded: self.discarded,
+            listeners: self.listeners.iter().map(|(&id, listener)| (id, listener.protocol.state)).collect(),
+        }
+    }
+}
