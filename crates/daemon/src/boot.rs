@@ -298,6 +298,12 @@ impl Shell {
             format!("the daemon was started again by its keeper and goes on with {living} running processes"),
         );
         let processes = inventory.process_records();
+        let listeners = processes.values().filter_map(|process| {
+            let key = (process.group.clone(), process.name.clone());
+            process.listener.clone().map(|listener| (key, listener))
+        });
+        let groups = record.groups.iter().map(|(name, _)| name.clone());
+        self.listeners.left_behind(listeners.collect(), groups, record.ending != Ending::No);
         self.restore_groups(record, &processes)?;
         self.restore_processes(&inventory, &processes);
         self.adopt_sockets(&mut inventory.held)?;

@@ -65,8 +65,10 @@ impl Shell {
                 let result = self.send_stdin(&name, chars.as_bytes());
                 respond(reply, result);
             }
-            // Nobody listens yet: like Supervisor without a subscriber, it is taken and forgotten (RPC-162).
-            Request::SendRemoteCommEvent { .. } => respond(reply, Ok(Reply::Bool(true))),
+            Request::SendRemoteCommEvent { kind, data } => {
+                self.remote_event(&kind, &data);
+                respond(reply, Ok(Reply::Bool(true)));
+            }
             Request::LogPath { process } => respond(reply, self.log_path(process)),
         }
     }

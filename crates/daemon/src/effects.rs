@@ -28,7 +28,7 @@ pub(crate) fn fault_of(refusal: Refusal) -> Fault {
     }
 }
 
-fn level_of(level: CoreLevel) -> Level {
+pub(crate) fn level_of(level: CoreLevel) -> Level {
     match level {
         CoreLevel::Critical => Level::Critical,
         CoreLevel::Error => Level::Error,
@@ -75,6 +75,7 @@ impl Shell {
             group: key.0.clone(),
             spec: process.spec().clone(),
             paths: self.logs.get(&key).cloned().unwrap_or_default(),
+            listener: self.is_pool(&key.0),
             context: self.context.clone(),
         })
     }
@@ -121,14 +122,14 @@ impl Shell {
             Event::GroupAdded(name) => self.warn_of_gaps(name),
             Event::GroupRemoved(_) | Event::SupervisorRunning => {}
         }
+        self.listen(event);
     }
 
     /// Says of a group what it does not get yet, so that nobody waits for it.
     fn warn_of_gaps(&self, name: &str) {
         let gap = match self.core.group(name).map(Group::kind) {
-            Some(GroupKind::Listener(_)) => "eventlistener processes are started, but get no events yet",
             Some(GroupKind::Fcgi(_)) => "fcgi-program processes are started, but without their socket yet",
-            Some(GroupKind::Plain) | None => return,
+            Some(GroupKind::Plain | GroupKind::Listener(_)) | None => return,
         };
         self.log(Level::Warn, format!("group '{name}': {gap}"));
     }
@@ -143,6 +144,7 @@ impl Shell {
             record.stdout = paths.stdout.clone();
             record.stderr = paths.stderr.clone();
         }
+        record.listener = self.listener_record(id, process.group());
         if let Ok(value) = serde_json::to_vec(&record) {
             self.send(&ToKeeper::Put { key: key_of(id), value });
         }

@@ -7,6 +7,7 @@ use upkeep_core::{Input, Mono, RunEnd, RunId, SignalFailure, SignalId};
 use upkeep_keeper::wire::{SpawnStep, ToDaemon, ToKeeper};
 use upkeep_logs::{Level, StreamId};
 
+use crate::prepare::is_heard;
 use crate::shell::Shell;
 use crate::stdin::Stdin;
 
@@ -88,6 +89,7 @@ impl Shell {
         let entry = self.runs.entry(run).or_default();
         entry.stdin = stdin.and_then(|fd| Stdin::new(fd).ok());
         let (out, err) = entry.sinks.take().unwrap_or_default();
+        entry.heard = is_heard(&out) || err.as_ref().is_some_and(is_heard);
         if let Some(pipe) = stdout {
             entry.has_stdout = true;
             self.engine.attach(stdout_of(run), pipe, out);
@@ -106,7 +108,8 @@ impl Shell {
         self.tell(Input::SpawnFailed { run, text });
     }
 
-    /// A child ended: what it wrote goes to its logs first, then the state changes.
+    /// A child ended. If listeners want to hear what it wrote, or it is one, that comes first; else its state changes
+    /// at once and the rest of its output goes to its logs meanwhile.
     pub(crate) fn child_ended(&mut self, run: RunId, end: RunEnd, at: Mono) {
         if self.engine.wants(Level::Debug) {
             self.log(Level::Debug, "received SIGCHLD indicating a child quit");
@@ -123,15 +126,24 @@ impl Shell {
             self.engine.drain(stderr_of(run));
         }
         entry.draining = Some(open);
-        self.release_if_drained(run);
-        self.tell(Input::Exited { run, end, at });
+        if entry.heard {
+            entry.end = Some((end, at));
+            self.release_if_drained(run);
+        } else {
+            self.release_if_drained(run);
+            self.tell(Input::Exited { run, end, at });
+        }
     }
 
     /// Lets the keeper forget a run whose exit is handled and whose last bytes are in the log.
     pub(crate) fn release_if_drained(&mut self, run: RunId) {
-        if self.runs.get(&run).is_some_and(|entry| entry.draining == Some(0)) {
-            self.runs.remove(&run);
-            self.send(&ToKeeper::Release { run: run.0 });
+        if self.runs.get(&run).is_none_or(|entry| entry.draining != Some(0)) {
+            return;
+        }
+        let end = self.runs.remove(&run).and_then(|entry| entry.end);
+        self.send(&ToKeeper::Release { run: run.0 });
+        if let Some((end, at)) = end {
+            self.tell(Input::Exited { run, end, at });
         }
     }
 

@@ -29,6 +29,7 @@ mod inventory;
 mod keeperlink;
 mod keeping;
 mod launcher;
+mod listeners;
 mod listening;
 mod logcalls;
 mod logfiles;

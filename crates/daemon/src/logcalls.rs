@@ -188,11 +188,11 @@ impl Shell {
             LogEvent::Synced { token } => self.finish_token(token, true),
             LogEvent::Cleared { token, ok } => self.finish_token(token, ok),
             LogEvent::Chunk { id, data, lease } => {
-                self.echo(id, &data);
+                self.output(id, &data);
                 drop(lease);
             }
-            // Kept for event listeners, which are not there yet.
-            LogEvent::Captured { .. } | LogEvent::Grew { .. } => {}
+            LogEvent::Captured { id, data } => self.captured(id, &data),
+            LogEvent::Grew { .. } => {}
             LogEvent::Dropping { error, path, .. } => {
                 let path = path.display();
                 self.log(
@@ -231,16 +231,6 @@ impl Shell {
         }
     }
 
-    /// Output in the daemon's log at debug level (PROC-169).
-    fn echo(&self, id: StreamId, data: &[u8]) {
-        let run = run_of(id);
-        let process = self.core.process_of(run).and_then(|process| self.core.process(process));
-        let name = process.map_or("?", |process| process.name());
-        let channel = if id == stdout_of(run) { "stdout" } else { "stderr" };
-        let text = String::from_utf8_lossy(data);
-        self.log(Level::Debug, format!("'{name}' {channel} output:\n{text}"));
-    }
-
     /// A process got other log options while it runs on: opens its new sinks off this task.
     pub(crate) fn reconfigure(&mut self, id: ProcId) {
         let Some(run) = self.core.process(id).and_then(|process| process.state().run()) else { return };
@@ -254,6 +244,9 @@ impl Shell {
     }
 
     pub(crate) fn new_sinks(&mut self, run: RunId, sinks: Sinks) {
+        if let Some(entry) = self.runs.get_mut(&run) {
+            entry.heard |= sinks.are_heard();
+        }
         for (stream, sink) in [(stdout_of(run), Some(sinks.stdout)), (stderr_of(run), sinks.stderr)] {
             match sink {
                 None => {}

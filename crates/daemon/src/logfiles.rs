@@ -93,6 +93,8 @@ pub(crate) struct SinkContext {
     pub(crate) echo: bool,
     /// The name the daemon was called by, for syslog.
     pub(crate) ident: String,
+    /// It is what a listener says to its pool (PROC-153, CFG-195).
+    pub(crate) protocol: bool,
 }
 
 /// Opens where one channel's output goes. Blocks on the file system.
@@ -108,12 +110,16 @@ pub(crate) fn open_sink(output: &OutputSpec, path: Option<&str>, context: &SinkC
         }
     };
     let tag = SyslogTag { ident: context.ident.clone(), name: context.process.clone() };
+    if context.protocol {
+        return Ok(Sink { file, strip_ansi: context.strip_ansi, raw: true, copy: true, ..Sink::default() });
+    }
     Ok(Sink {
         file,
         syslog: output.syslog.then_some(tag),
         strip_ansi: context.strip_ansi,
         capture_maxbytes: usize::try_from(output.capture_maxbytes).unwrap_or(0),
-        events: false,
+        events: output.events_enabled,
         copy: context.echo,
+        raw: false,
     })
 }

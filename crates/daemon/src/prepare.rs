@@ -36,6 +36,8 @@ pub(crate) struct Order {
     pub(crate) group: String,
     pub(crate) spec: Arc<ProcessSpec>,
     pub(crate) paths: LogPaths,
+    /// It is an event listener: its standard output is for its pool.
+    pub(crate) listener: bool,
     pub(crate) context: Arc<ChildContext>,
 }
 
@@ -54,6 +56,19 @@ pub(crate) struct Sinks {
     pub(crate) stdout: io::Result<Sink>,
     /// `None` with `redirect_stderr`.
     pub(crate) stderr: Option<io::Result<Sink>>,
+}
+
+impl Sinks {
+    /// Whether anybody but the log files gets what is written there.
+    pub(crate) fn are_heard(&self) -> bool {
+        let both = [Some(&self.stdout), self.stderr.as_ref()];
+        both.into_iter().flatten().flatten().any(is_heard)
+    }
+}
+
+/// Whether anybody but the log file gets what is written there.
+pub(crate) fn is_heard(sink: &Sink) -> bool {
+    sink.events || sink.copy || sink.capture_maxbytes > 0
 }
 
 impl ChildContext {
@@ -91,6 +106,7 @@ impl ChildContext {
             strip_ansi: self.strip_ansi,
             echo: self.echo,
             ident: self.ident.clone(),
+            protocol: false,
         }
     }
 }
@@ -107,7 +123,8 @@ impl Order {
     /// Opens where the output goes. Blocks on the file system.
     pub(crate) fn open_sinks(&self) -> Sinks {
         let context = self.context.sink_context(&self.spec);
-        let stdout = open_sink(&self.spec.stdout, self.paths.stdout.as_deref(), &context);
+        let speech = SinkContext { protocol: self.listener, ..context.clone() };
+        let stdout = open_sink(&self.spec.stdout, self.paths.stdout.as_deref(), &speech);
         let stderr = (!self.spec.redirect_stderr)
             .then(|| open_sink(&self.spec.stderr, self.paths.stderr.as_deref(), &context));
         Sinks { stdout, stderr }

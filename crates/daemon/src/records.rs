@@ -2,9 +2,15 @@
 //!
 //! Fields are only ever added, with defaults, so that records of an older daemon can always be read.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use upkeep_core::event::EventKind;
+use upkeep_core::listener::{ListenerState, Queued, SavedListener, Serials};
 use upkeep_core::signal::{self, Signal};
 use upkeep_core::{Child, Mono, ProcId, RunId, Saved, State, StopOptions};
+
+use crate::listeners::Payload;
 
 /// Key of the daemon's own record; a process's key is its [`ProcId`], which starts at 1.
 pub(crate) const DAEMON_KEY: u64 = 0;
@@ -67,6 +73,70 @@ pub(crate) struct ProcessRecord {
     pub(crate) stdout: Option<String>,
     #[serde(default)]
     pub(crate) stderr: Option<String>,
+    /// Where an event listener stands with its pool.
+    #[serde(default)]
+    pub(crate) listener: Option<ListenerRecord>,
+}
+
+/// An event listener, with the counters of its pool at that time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ListenerRecord {
+    state: i64,
+    #[serde(default)]
+    event: Option<EventRecord>,
+    next: i64,
+    pool_next: i64,
+    #[serde(default)]
+    discarded: u64,
+}
+
+/// An event that a listener was given and has not answered, or that waits on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EventRecord {
+    pub(crate) serial: i64,
+    pub(crate) pool_serial: i64,
+    pub(crate) kind: String,
+    pub(crate) payload: String,
+}
+
+impl ListenerRecord {
+    pub(crate) fn new(saved: &SavedListener<Payload>, next: i64, pool_next: i64, discarded: u64) -> Self {
+        let event = saved.event.as_ref().map(EventRecord::new);
+        Self { state: saved.state.code(), event, next, pool_next, discarded }
+    }
+
+    pub(crate) fn saved(&self) -> SavedListener<Payload> {
+        SavedListener {
+            state: ListenerState::from_code(self.state).unwrap_or(ListenerState::Unknown),
+            event: self.event.as_ref().and_then(EventRecord::queued),
+        }
+    }
+
+    pub(crate) fn serials(&self, pool: &str) -> Serials {
+        let pools = BTreeMap::from([(pool.to_owned(), (self.pool_next, self.discarded))]);
+        Serials { next: self.next, pools }
+    }
+}
+
+impl EventRecord {
+    pub(crate) fn new(event: &Queued<Payload>) -> Self {
+        Self {
+            serial: event.serial,
+            pool_serial: event.pool_serial,
+            kind: event.kind.name().to_owned(),
+            payload: event.payload.to_string(),
+        }
+    }
+
+    /// The event; `None` if its type is not known to this version.
+    pub(crate) fn queued(&self) -> Option<Queued<Payload>> {
+        Some(Queued {
+            serial: self.serial,
+            pool_serial: self.pool_serial,
+            kind: EventKind::parse(&self.kind)?,
+            payload: self.payload.as_str().into(),
+        })
+    }
 }
 
 /// How the child is stopped if its options are gone from the configuration.
@@ -118,6 +188,7 @@ impl ProcessRecord {
             stop: StopRecord::from(saved.stop),
             stdout: None,
             stderr: None,
+            listener: None,
         }
     }
 

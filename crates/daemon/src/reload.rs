@@ -98,6 +98,7 @@ impl Shell {
         if update {
             let strict = self.settings().strict_update;
             self.ask(upkeep_core::Request::UpdateGroup { spec, strict }, Purpose::Update, reply);
+            self.follow_group(&name);
         } else {
             self.ask(upkeep_core::Request::AddGroup(spec), Purpose::Add(name), reply);
         }
@@ -212,6 +213,7 @@ impl Shell {
         for key in keys {
             self.send(&ToKeeper::Delete { key });
         }
+        self.forget_listeners();
         self.core = Supervisor::new();
         self.core.skip_runs(last);
         self.active.clear();

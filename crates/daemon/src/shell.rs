@@ -11,12 +11,13 @@ use tokio::time::Instant;
 use upkeep_api::{Call, Fault, Handle, Mailbox, Reply};
 use upkeep_config::{CommandLine, LoadError};
 use upkeep_core::spec::GroupSpec;
-use upkeep_core::{CallId, Input, Mono, Now, ProcId, Refusal, RunId, Supervisor};
+use upkeep_core::{CallId, Input, Mono, Now, ProcId, Refusal, RunEnd, RunId, Supervisor};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Level, LogEvent, Sink};
 
 use crate::generations::{Generations, Loaded};
 use crate::keeperlink::KeeperLink;
+use crate::listeners::Listeners;
 use crate::listening::Listening;
 use crate::logfiles::LogTable;
 use crate::prepare::{ChildContext, Prepared, Sinks};
@@ -67,6 +68,10 @@ pub(crate) struct Run {
     pub(crate) stdin: Option<Stdin>,
     pub(crate) has_stdout: bool,
     pub(crate) has_stderr: bool,
+    /// What it writes matters to listeners, or it is one: its end is told after its last words.
+    pub(crate) heard: bool,
+    /// How and when the child ended, until its last words are heard.
+    pub(crate) end: Option<(RunEnd, Mono)>,
     /// Channels whose last bytes are not yet in the log, once the child has exited.
     pub(crate) draining: Option<u8>,
 }
@@ -126,6 +131,7 @@ pub(crate) struct Shell {
     pub(crate) askers: BTreeMap<CallId, Asker>,
     pub(crate) tokens: BTreeMap<u64, oneshot::Sender<bool>>,
     pub(crate) listening: Listening,
+    pub(crate) listeners: Listeners,
     /// Read and found good before a restart; used when everything is down.
     pub(crate) next: Option<Loaded>,
     pub(crate) pidfile_written: bool,
@@ -178,6 +184,7 @@ impl Shell {
             askers: BTreeMap::new(),
             tokens: BTreeMap::new(),
             listening: Listening::default(),
+            listeners: Listeners::default(),
             next: None,
             pidfile_written: false,
             handle,
@@ -222,6 +229,7 @@ impl Shell {
                 self.take_call(call);
                 self.take_more_calls();
             }
+            () = self.listeners.alarm.rings(), if self.listeners.alarm.is_set() => self.alarm_rang(),
             () = sleep_until(deadline), if deadline.is_some() => self.tell(Input::Tick),
         }
     }

@@ -70,6 +70,8 @@ pub struct Sink {
     pub events: bool,
     /// Report each chunk for another reason: the event listener protocol, the debug echo.
     pub copy: bool,
+    /// Report chunks as they were read, before ANSI removal: the words of an event listener.
+    pub raw: bool,
 }
 
 /// What the log thread has to tell.
@@ -97,7 +99,7 @@ pub enum LogEvent {
         /// False when the file could not be removed or created; a [`LogEvent::Warn`] came before, saying why.
         ok: bool,
     },
-    /// A chunk as read, after ANSI removal; only with [`Sink::events`] or [`Sink::copy`].
+    /// A chunk as read, after ANSI removal unless [`Sink::raw`]; only with [`Sink::events`] or [`Sink::copy`].
     Chunk {
         /// Which stream.
         id: StreamId,

@@ -144,6 +144,21 @@ pub enum StateName {
 }
 
 impl StateName {
+    /// Supervisor's name for it, as events and clients show it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "STOPPED",
+            Self::Starting => "STARTING",
+            Self::Running => "RUNNING",
+            Self::Backoff => "BACKOFF",
+            Self::Stopping => "STOPPING",
+            Self::Exited => "EXITED",
+            Self::Fatal => "FATAL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+
     /// STARTING, RUNNING, BACKOFF: a start is refused, a stop is not.
     #[must_use]
     pub fn is_running(self) -> bool {

@@ -51,6 +51,7 @@ struct Route {
     syslog: Option<SyslogTag>,
     ansi: Option<AnsiFilter>,
     report: bool,
+    raw: bool,
     /// The last chunk without its ANSI sequences.
     stripped: Vec<u8>,
 }
@@ -189,6 +190,7 @@ impl Route {
             syslog: sink.syslog,
             ansi: sink.strip_ansi.then(AnsiFilter::default),
             report: sink.events || sink.copy,
+            raw: sink.raw,
             stripped: Vec::new(),
         }
     }
@@ -197,7 +199,7 @@ impl Route {
     fn log(&mut self, data: &[u8], account: &Arc<Account>, out: &mut Outputs) {
         if strip(self.ansi.as_mut(), data, &mut self.stripped) {
             self.write(&self.stripped, out);
-            self.tell(&self.stripped, account, out);
+            self.tell(if self.raw { data } else { &self.stripped }, account, out);
             self.stripped.clear();
             self.stripped.shrink_to(SCRATCH);
         } else {
@@ -218,7 +220,9 @@ impl Route {
         self.stripped.clear();
         ansi.finish(&mut self.stripped);
         self.write(&self.stripped, out);
-        self.tell(&self.stripped, account, out);
+        if !self.raw {
+            self.tell(&self.stripped, account, out);
+        }
     }
 
     fn write(&self, data: &[u8], out: &mut Outputs) {

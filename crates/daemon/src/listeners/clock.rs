@@ -1,0 +1,72 @@
+//! Wakes the daemon when a second of the wall clock comes, and when the clock is set.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A timer that can be waited for.
+#[expect(
+    deprecated,
+    reason = "sound for an OwnedFd, which stays open and the same as long as it is registered"
+)]
+fn watched(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, Interest::READABLE)
+}
+
+/// An alarm on the wall clock. Costs nothing until it is first set.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm {
+    timer: Option<AsyncFd<OwnedFd>>,
+    set: bool,
+}
+
+impl Alarm {
+    /// Rings at this second, or never.
+    ///
+    /// # Errors
+    /// The system has no timer for us.
+    pub(crate) fn set(&mut self, second: Option<i64>) -> io::Result<()> {
+        self.set = second.is_some();
+        let Some(second) = second else { return Ok(()) };
+        let timer = match self.timer.take() {
+            Some(timer) => timer,
+            None => {
+                let fd =
+                    timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+                watched(fd)?
+            }
+        };
+        // A clock that is set cancels the timer, which ends the wait too (timerfd_create(2)).
+        let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
+        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let at = Timespec { tv_sec: second, tv_nsec: 0 };
+        let set = timerfd_settime(&timer, flags, &Itimerspec { it_interval: never, it_value: at });
+        self.timer = Some(timer);
+        set.map(|_| ())?;
+        Ok(())
+    }
+
+    /// Whether it will ring.
+    pub(crate) fn is_set(&self) -> bool {
+        self.set
+    }
+
+    /// Waits until it rings, or the clock is set. Set it again afterwards.
+    pub(crate) async fn rings(&self) {
+        let Some(timer) = &self.timer else { return std::future::pending().await };
+        loop {
+            let Ok(mut ready) = timer.readable().await else { return std::future::pending().await };
+            let mut expirations = [0; 8];
+            match rustix::io::read(ready.get_inner(), &mut expirations) {
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+}

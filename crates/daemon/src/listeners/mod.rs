@@ -1,0 +1,264 @@
+//! Events: made from what happens, given to the pools, and written to the listeners that the pools choose.
+
+mod clock;
+mod payload;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use upkeep_core::event::EventKind;
+use upkeep_core::listener::{PoolEffect, Pools, Serials, Ticks, bytes_repr, decoded};
+use upkeep_core::spec::{GroupKind, ProcessSpec};
+use upkeep_core::{Event, Group, ProcId, StateName};
+use upkeep_logs::{Level, StreamId};
+
+use crate::effects::level_of;
+use crate::keeping::{run_of, stdout_of};
+use crate::records::ListenerRecord;
+use crate::shell::{Shell, now};
+use clock::Alarm;
+pub(crate) use payload::Payload;
+use payload::{Change, Name, Output};
+
+/// What the daemon keeps of events and listeners.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners {
+    pub(crate) pools: Pools<Payload>,
+    ticks: Ticks,
+    pub(crate) alarm: Alarm,
+    /// The shell hears of a process after the core may have forgotten it: what it was called.
+    names: BTreeMap<ProcId, Name>,
+    /// Where listeners stood when the last daemon died, by group and process.
+    left: BTreeMap<(String, String), ListenerRecord>,
+    /// Groups that the last daemon has told of.
+    told: BTreeSet<String>,
+    /// The last daemon has told that everything ends.
+    stopping_told: bool,
+}
+
+impl Listeners {
+    /// What the last daemon left behind; none of it is told again.
+    pub(crate) fn left_behind(
+        &mut self,
+        left: BTreeMap<(String, String), ListenerRecord>,
+        groups: impl Iterator<Item = String>,
+        stopping: bool,
+    ) {
+        self.left = left;
+        self.told = groups.collect();
+        self.stopping_told = stopping;
+    }
+}
+
+impl Shell {
+    /// Everything starts anew: buffers are dropped, the numbering of events goes on (EVT-040).
+    pub(crate) fn forget_listeners(&mut self) {
+        self.listeners.pools.clear();
+        self.listeners.names.clear();
+    }
+
+    /// What the core published, as far as listeners are concerned.
+    pub(crate) fn listen(&mut self, event: &Event) {
+        match event {
+            Event::ProcessAdded { id, group, process } => self.process_added(*id, group, process),
+            Event::ProcessRemoved(id) => {
+                self.listeners.pools.leave(*id);
+                self.listeners.names.remove(id);
+            }
+            Event::GroupAdded(name) => {
+                self.follow_group(name);
+                if !self.listeners.told.remove(name) {
+                    self.publish(EventKind::ProcessGroupAdded, || payload::group(name));
+                }
+            }
+            Event::GroupRemoved(name) => {
+                self.listeners.pools.remove(name);
+                self.follow_clock();
+                self.publish(EventKind::ProcessGroupRemoved, || payload::group(name));
+            }
+            Event::SupervisorRunning => {
+                self.publish(EventKind::SupervisorStateChangeRunning, String::new);
+            }
+            Event::SupervisorStopping => {
+                if !std::mem::take(&mut self.listeners.stopping_told) {
+                    self.publish(EventKind::SupervisorStateChangeStopping, String::new);
+                }
+            }
+            &Event::ProcessState { id, from, to, pid, tries, expected } => {
+                self.state_changed(id, Change { from, to, pid, tries, expected });
+            }
+            Event::ChildSpawned(_) | Event::WishChanged(_) => {}
+        }
+    }
+
+    fn process_added(&mut self, id: ProcId, group: &str, process: &str) {
+        let name = Name { group: group.to_owned(), process: process.to_owned() };
+        self.listeners.names.insert(id, name);
+        self.join(group, id, process);
+    }
+
+    /// A process of a pool gets events; one that an earlier daemon knew goes on where it stood.
+    fn join(&mut self, group: &str, id: ProcId, process: &str) {
+        let pools = &mut self.listeners.pools;
+        pools.join(group, id, process);
+        if !pools.has(id) {
+            return;
+        }
+        let state = self.core.process(id).map(|process| process.state().name());
+        pools.running(id, state == Some(StateName::Running));
+        if let Some(left) = self.listeners.left.remove(&(group.to_owned(), process.to_owned())) {
+            pools.restore_serials(&left.serials(group));
+            pools.restore(id, left.saved());
+        }
+    }
+
+    /// A group became active or another: it is a pool now, or no longer.
+    pub(crate) fn follow_group(&mut self, name: &str) {
+        let group = self.core.group(name);
+        match group.map(Group::kind) {
+            Some(GroupKind::Listener(spec)) => self.listeners.pools.add(name, spec),
+            Some(GroupKind::Plain | GroupKind::Fcgi(_)) | None => self.listeners.pools.remove(name),
+        }
+        let members: Vec<ProcId> = group.map(|group| group.members().to_vec()).unwrap_or_default();
+        for id in members {
+            if let Some(process) = self.core.process(id).map(|process| process.name().to_owned()) {
+                self.join(name, id, &process);
+            }
+        }
+        self.follow_clock();
+    }
+
+    fn state_changed(&mut self, id: ProcId, change: Change) {
+        if let Some(name) = self.listeners.names.get(&id).cloned() {
+            self.publish(change.kind(), || change.payload(&name));
+        }
+        let pools = &mut self.listeners.pools;
+        pools.running(id, change.to == StateName::Running);
+        match change.to {
+            StateName::Stopped | StateName::Backoff | StateName::Exited | StateName::Fatal => pools.ended(id),
+            StateName::Starting | StateName::Running | StateName::Stopping | StateName::Unknown => {}
+        }
+        self.serve_listeners();
+    }
+
+    /// A client sent something for listeners (RPC-162).
+    pub(crate) fn remote_event(&mut self, kind: &str, data: &str) {
+        self.publish(EventKind::RemoteCommunication, || payload::remote(kind, data));
+    }
+
+    /// Something happened: made into an event only if a pool wants it.
+    fn publish(&mut self, kind: EventKind, text: impl FnOnce() -> String) {
+        if self.listeners.pools.wants(kind) {
+            self.listeners.pools.publish(kind, &text().into());
+            self.serve_listeners();
+        }
+    }
+
+    /// Sends what can be sent, and carries out what the pools have ordered.
+    fn serve_listeners(&mut self) {
+        let identifier = self.settings().identifier.clone();
+        let Self { listeners, core, runs, .. } = self;
+        listeners.pools.dispatch(|delivery| {
+            let run = core.process(delivery.id).and_then(|process| process.state().run());
+            let stdin = run.and_then(|run| runs.get_mut(&run)).and_then(|run| run.stdin.as_mut());
+            stdin.is_some_and(|pipe| pipe.write(payload::envelope(&identifier, delivery).as_bytes()).is_ok())
+        });
+        while let Some(effect) = self.listeners.pools.poll_effect() {
+            match effect {
+                PoolEffect::Log(notice) => {
+                    let level = level_of(notice.level());
+                    if self.engine.wants(level) {
+                        self.log(level, notice.to_string());
+                    }
+                }
+                PoolEffect::Save { id } => self.save_process(id),
+                PoolEffect::Store { .. } | PoolEffect::Done { .. } | PoolEffect::Load { .. } => {}
+            }
+        }
+    }
+
+    /// Whether a group is a pool.
+    pub(crate) fn is_pool(&self, name: &str) -> bool {
+        matches!(self.core.group(name).map(Group::kind), Some(GroupKind::Listener(_)))
+    }
+
+    /// What to write down of a listener.
+    pub(crate) fn listener_record(&self, id: ProcId, group: &str) -> Option<ListenerRecord> {
+        let saved = self.listeners.pools.saved(id)?;
+        let Serials { next, pools } = self.listeners.pools.serials();
+        let (pool_next, discarded) = pools.get(group).copied().unwrap_or_default();
+        Some(ListenerRecord::new(&saved, next, pool_next, discarded))
+    }
+
+    /// Output of a child, in the order it was written: for the debug log, for listeners, or from one.
+    pub(crate) fn output(&mut self, id: StreamId, data: &[u8]) {
+        let run = run_of(id);
+        let output = if id == stdout_of(run) { Output::Stdout } else { Output::Stderr };
+        let Some(process) = self.core.process_of(run) else { return };
+        let speaks = output == Output::Stdout && self.listeners.pools.has(process);
+        self.echo(process, output, data, speaks);
+        if speaks {
+            self.listeners.pools.heard(process, data);
+            self.serve_listeners();
+        } else if self.spec_of(process).is_some_and(|spec| channel(spec, output).events_enabled) {
+            let Some((name, pid)) = self.author(process) else { return };
+            self.publish(output.log_kind(), || payload::log_output(&name, pid, output, data));
+        }
+    }
+
+    /// What a child wrote between communication tags.
+    pub(crate) fn captured(&mut self, id: StreamId, data: &[u8]) {
+        let run = run_of(id);
+        let output = if id == stdout_of(run) { Output::Stdout } else { Output::Stderr };
+        let Some((name, pid)) = self.core.process_of(run).and_then(|process| self.author(process)) else {
+            return;
+        };
+        self.publish(output.communication_kind(), || payload::communication(&name, pid, data));
+    }
+
+    fn author(&self, id: ProcId) -> Option<(Name, u32)> {
+        let pid = self.core.process(id)?.pid();
+        Some((self.listeners.names.get(&id)?.clone(), pid))
+    }
+
+    fn spec_of(&self, id: ProcId) -> Option<&ProcessSpec> {
+        self.core.process(id).map(|process| &**process.spec())
+    }
+
+    /// Output in the daemon's log at debug level (PROC-169).
+    fn echo(&self, id: ProcId, output: Output, data: &[u8], speaks: bool) {
+        if !self.engine.wants(Level::Debug) {
+            return;
+        }
+        let Some(process) = self.core.process(id) else { return };
+        let text = if speaks { bytes_repr(data).into() } else { decoded(data) };
+        self.log(Level::Debug, format!("'{}' {} output:\n{text}", process.name(), output.word()));
+    }
+
+    /// Follows the slices of the wall clock that somebody wants to hear of, and no others.
+    fn follow_clock(&mut self) {
+        let Listeners { pools, ticks, .. } = &mut self.listeners;
+        ticks.follow(now().wall, |kind| pools.wants(kind));
+        self.set_alarm();
+    }
+
+    fn set_alarm(&mut self) {
+        if let Err(error) = self.listeners.alarm.set(self.listeners.ticks.next()) {
+            self.log(Level::Error, format!("TICK events are not sent: no timer could be set: {error}"));
+        }
+    }
+
+    /// A slice of the wall clock began, or the clock was set (EVT-035).
+    pub(crate) fn alarm_rang(&mut self) {
+        for (kind, when) in self.listeners.ticks.turn(now().wall) {
+            self.publish(kind, || payload::tick(when));
+        }
+        self.set_alarm();
+    }
+}
+
+fn channel(spec: &ProcessSpec, output: Output) -> &upkeep_core::spec::OutputSpec {
+    match output {
+        Output::Stdout => &spec.stdout,
+        Output::Stderr => &spec.stderr,
+    }
+}
