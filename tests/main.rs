@@ -3,6 +3,7 @@
 //! * `parity`: the same scene with the original Supervisor and with Upkeep, side by side
 //! * `workloads`: the Laravel example with real PHP and Redis
 //! * `faults`: what is left when something is killed
+//! * `listeners`: event listeners, side by side with the original and beyond it
 //! * `broken`: configurations that must be refused
 //! * `clients`: clients for Python, Perl, Ruby and Node.js
 //! * `rig`: what the others stand on
@@ -12,6 +13,7 @@
 mod broken;
 mod clients;
 mod faults;
+mod listeners;
 mod parity;
 mod rig;
 mod workloads;

@@ -9,6 +9,7 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", "TIME"),
         (r"\bpid [1-9]\d*", "pid PID"),
+        (r"\bpid:[1-9]\d*", "pid:PID"),
         (r"uptime (\d+ days?, )?\d+:\d\d:\d\d", "uptime UP"),
         (r"(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d\d \d\d:\d\d [AP]M", "DATE"),
         (r"(---[a-z]+)-[a-z0-9_]{8}\.log", "$1-RANDOM.log"),

@@ -42,6 +42,12 @@ pub enum Effect {
         /// What became of it.
         answer: Answer,
     },
+    /// A pool is to be stopped, but its listeners may still have work: say [`crate::Input::PoolIdle`] when they have
+    /// none, or at once if they never will.
+    AwaitIdle {
+        /// Name of the pool.
+        pool: String,
+    },
     /// Everything is down: end, or come up again.
     Terminate {
         /// Come up again.

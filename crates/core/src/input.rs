@@ -79,6 +79,11 @@ pub enum Input {
         /// What is asked.
         request: Request,
     },
+    /// [`crate::Effect::AwaitIdle`]: the pool's listeners have nothing left to do.
+    PoolIdle {
+        /// Name of the pool.
+        pool: String,
+    },
     /// End everything in order, then terminate.
     Shutdown,
     /// End everything in order, then come up again.
@@ -96,7 +101,11 @@ impl Input {
             | Self::Exited { .. }
             | Self::Shutdown
             | Self::Restart => true,
-            Self::Tick | Self::SpawnFailed { .. } | Self::Signalled { .. } | Self::Request { .. } => false,
+            Self::Tick
+            | Self::PoolIdle { .. }
+            | Self::SpawnFailed { .. }
+            | Self::Signalled { .. }
+            | Self::Request { .. } => false,
         }
     }
 }

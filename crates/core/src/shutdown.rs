@@ -5,11 +5,19 @@ use std::time::Duration;
 use crate::effect::{Effect, Event};
 use crate::notice::Notice;
 use crate::process::StateName;
+use crate::spec::GroupKind;
 use crate::supervisor::Supervisor;
 use crate::time::{Mono, Now};
 
 /// Time between two `waiting for … to die` lines (PROC-241).
 const REPORT_EVERY: Duration = Duration::from_secs(3);
+
+/// A time that has always passed.
+const DONE: Mono = Mono(0);
+
+/// How long a pool that is to be stopped may go on with its last events: the time between two looks of the original,
+/// which is what listeners had for it there (EVT-039).
+const LAST_EVENTS: Duration = Duration::from_secs(1);
 
 /// What the daemon as a whole is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +35,8 @@ pub enum Phase {
         queue: Vec<String>,
         /// When the next report is due.
         report_at: Mono,
+        /// The pool that is next may work until then, unless it has nothing left to do.
+        last_events: Option<(String, Mono)>,
     },
     /// Everything is down; the shell has been told.
     Down,
@@ -59,7 +69,7 @@ impl Supervisor {
             Phase::Down => {}
             Phase::Setup | Phase::Running => {
                 let queue = self.groups_by_priority().iter().map(|group| group.name.clone()).collect();
-                self.phase = Phase::Stopping { restart, queue, report_at: now.mono };
+                self.phase = Phase::Stopping { restart, queue, report_at: now.mono, last_events: None };
                 self.publish(Event::SupervisorStopping);
                 self.settle_lost_runs(now);
             }
@@ -68,7 +78,10 @@ impl Supervisor {
 
     pub(crate) fn shutdown_deadline(&self) -> Option<Mono> {
         match &self.phase {
-            Phase::Stopping { report_at, .. } => Some(*report_at),
+            Phase::Stopping { report_at, last_events, .. } => {
+                let idle_at = last_events.as_ref().map(|&(_, at)| at).filter(|at| *at != DONE);
+                Some(idle_at.map_or(*report_at, |at| at.min(*report_at)))
+            }
             Phase::Setup | Phase::Running | Phase::Down => None,
         }
     }
@@ -77,6 +90,9 @@ impl Supervisor {
     pub(crate) fn advance_shutdown(&mut self, now: Now) {
         while let Phase::Stopping { queue, .. } = &mut self.phase {
             let Some(name) = queue.last().cloned() else { break };
+            if self.pool_still_works(now, &name) {
+                break;
+            }
             self.stop_whole_group(now, &name);
             if self.group_has_unstopped(&name) {
                 break;
@@ -86,6 +102,38 @@ impl Supervisor {
             }
         }
         self.report_shutdown(now);
+    }
+
+    /// Lets the listeners of a pool have their last events before it is stopped.
+    fn pool_still_works(&mut self, now: Now, name: &str) -> bool {
+        let pool = self.group(name).is_some_and(|group| matches!(group.kind, GroupKind::Listener(_)));
+        if !pool || !self.group_runs(name) {
+            return false;
+        }
+        let Phase::Stopping { last_events, .. } = &mut self.phase else { return false };
+        match last_events {
+            Some((pool, until)) if pool == name => *until > now.mono,
+            _ => {
+                *last_events = Some((name.to_owned(), now.mono.after(LAST_EVENTS)));
+                self.order(Effect::AwaitIdle { pool: name.to_owned() });
+                true
+            }
+        }
+    }
+
+    pub(crate) fn pool_idle(&mut self, name: &str) {
+        if let Phase::Stopping { last_events: Some((pool, until)), .. } = &mut self.phase
+            && pool == name
+        {
+            *until = DONE;
+        }
+    }
+
+    fn group_runs(&self, name: &str) -> bool {
+        self.group(name).is_some_and(|group| {
+            let mut members = group.members.iter().filter_map(|id| self.processes.get(id));
+            members.any(|process| process.state.name() == StateName::Running)
+        })
     }
 
     fn stop_whole_group(&mut self, now: Now, name: &str) {

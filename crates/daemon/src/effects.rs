@@ -60,6 +60,10 @@ impl Shell {
                         self.answered(asker, answer);
                     }
                 }
+                Effect::AwaitIdle { pool } => {
+                    self.listeners.last_pool = Some(pool);
+                    self.tell_idle();
+                }
                 Effect::Terminate { restart: false } => self.end = Some(End::Exit(0)),
                 Effect::Terminate { restart: true } => self.come_up_again().await,
             }

@@ -40,6 +40,10 @@ impl Sim {
             Effect::Reconfigure { id } => self.reconfigured.push(self.name(id)),
             Effect::Log(notice) => self.log.push((self.now, notice)),
             Effect::Answer { call, answer } => self.answered(call, answer),
+            Effect::AwaitIdle { pool } => {
+                let now = self.now();
+                self.core.handle(now, Input::PoolIdle { pool });
+            }
             Effect::Terminate { restart } => self.terminated(restart),
         }
     }

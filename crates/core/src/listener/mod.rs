@@ -254,6 +254,12 @@ impl<P: Clone> Pools<P> {
         self.pools.iter().map(Pool::status).collect()
     }
 
+    /// Whether a pool has nothing left to do: nothing waits and nobody is busy, or nobody will ever take what waits.
+    #[must_use]
+    pub fn is_idle(&self, name: &str) -> bool {
+        self.pools.iter().find(|pool| pool.name == name).is_none_or(Pool::is_idle)
+    }
+
     /// What to write down of a listener.
     #[must_use]
     pub fn saved(&self, id: ProcId) -> Option<SavedListener<P>> {

@@ -125,6 +125,14 @@ impl<P: Clone> Pool<P> {
         }
     }
 
+    pub(super) fn is_idle(&self) -> bool {
+        let mut busy = self.listeners.values().filter(|listener| listener.running);
+        match self.buffer.is_empty() {
+            true => busy.all(|listener| listener.protocol.state != ListenerState::Busy),
+            false => busy.all(|listener| listener.protocol.state == ListenerState::Unknown),
+        }
+    }
+
     fn has_ready(&self) -> bool {
         self.listeners.values().any(Listener::is_ready)
     }

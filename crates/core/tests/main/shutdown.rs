@@ -200,3 +200,40 @@ fn an_exit_while_going_down_is_an_exit_proc_032() {
     assert_eq!(events_of(&sim, "early:a").last(), Some(&"EXITED from RUNNING expected:1 pid:101"));
     assert_eq!(sim.forks("early:a"), 1);
 }
+
+/// EVT-039: a pool is stopped when its listeners have nothing left to do, or a second later.
+#[test]
+fn a_pool_has_its_last_events_before_it_is_stopped_evt_039() {
+    use upkeep_core::spec::{GroupKind, GroupSpec, ListenerSpec, ProcessSpec};
+    use upkeep_core::{Effect, Input, Mono, Now, RunId, Supervisor};
+    let at = |seconds: u64| Now { mono: Mono((1000 + seconds) * 1_000_000_000), wall: 0 };
+    let spec = |name: &str| ProcessSpec { startsecs: 0, ..ProcessSpec::new(name, "x") };
+    let pool = GroupSpec {
+        kind: GroupKind::Listener(ListenerSpec::default()),
+        priority: -1,
+        ..GroupSpec::plain("pool", vec![spec("listener")])
+    };
+    for told in [true, false] {
+        let mut core = Supervisor::new();
+        core.handle(at(0), Input::Setup(pool.clone()));
+        core.handle(at(0), Input::Begin { recovered: false });
+        core.handle(at(0), Input::Spawned { run: RunId(1), pid: 7, at: at(0).mono });
+        core.handle(at(1), Input::Shutdown);
+        let mut orders = || std::iter::from_fn(|| core.poll_effect()).collect::<Vec<_>>();
+        let before = orders();
+        assert!(before.contains(&Effect::AwaitIdle { pool: "pool".to_owned() }), "{before:?}");
+        let signal = |orders: &[Effect]| orders.iter().any(|order| matches!(order, Effect::Signal { .. }));
+        assert!(!signal(&before), "{before:?}");
+        if told {
+            core.handle(at(1), Input::PoolIdle { pool: "another".to_owned() });
+            assert_eq!(std::iter::from_fn(|| core.poll_effect()).count(), 0);
+            core.handle(at(1), Input::PoolIdle { pool: "pool".to_owned() });
+        } else {
+            assert_eq!(core.next_deadline(), Some(at(2).mono));
+            core.handle(at(2), Input::Tick);
+        }
+        let after: Vec<Effect> = std::iter::from_fn(|| core.poll_effect()).collect();
+        assert!(signal(&after), "told {told}: {after:?}");
+        assert!(core.next_deadline().is_some_and(|deadline| deadline > at(1).mono));
+    }
+}

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use upkeep_core::event::EventKind;
 use upkeep_core::listener::{PoolEffect, Pools, Serials, Ticks, bytes_repr, decoded};
 use upkeep_core::spec::{GroupKind, ProcessSpec};
-use upkeep_core::{Event, Group, ProcId, StateName};
+use upkeep_core::{Event, Group, Input, ProcId, StateName};
 use upkeep_logs::{Level, StreamId};
 
 use crate::effects::level_of;
@@ -31,6 +31,8 @@ pub(crate) struct Listeners {
     left: BTreeMap<(String, String), ListenerRecord>,
     /// Groups that the last daemon has told of.
     told: BTreeSet<String>,
+    /// The pool that is stopped when it has nothing left to do.
+    pub(crate) last_pool: Option<String>,
     /// The last daemon has told that everything ends.
     stopping_told: bool,
 }
@@ -54,6 +56,7 @@ impl Shell {
     pub(crate) fn forget_listeners(&mut self) {
         self.listeners.pools.clear();
         self.listeners.names.clear();
+        self.listeners.last_pool = None;
     }
 
     /// What the core published, as far as listeners are concerned.
@@ -174,11 +177,20 @@ impl Shell {
                 PoolEffect::Store { .. } | PoolEffect::Done { .. } | PoolEffect::Load { .. } => {}
             }
         }
+        self.tell_idle();
     }
 
     /// Whether a group is a pool.
     pub(crate) fn is_pool(&self, name: &str) -> bool {
         matches!(self.core.group(name).map(Group::kind), Some(GroupKind::Listener(_)))
+    }
+
+    /// Says that the pool that is to be stopped has nothing left to do, once that is so.
+    pub(crate) fn tell_idle(&mut self) {
+        let Listeners { last_pool, pools, .. } = &mut self.listeners;
+        if let Some(pool) = last_pool.take_if(|pool| pools.is_idle(pool)) {
+            self.tell(Input::PoolIdle { pool });
+        }
     }
 
     /// What to write down of a listener.

@@ -1,0 +1,44 @@
+//! The daemon dies while listeners work.
+
+use super::{LISTENER, recorded, section, section_answering};
+use crate::rig::daemon::Daemon;
+use crate::rig::home::Home;
+use crate::rig::http::Arg::Text;
+use crate::rig::maker::Maker;
+use crate::rig::wait::until_true;
+
+/// A listener that has an event when the daemon dies gives its answer to the next one, and goes on: same pid, no event
+/// twice, numbers go on, nothing of the start is told again.
+#[test]
+fn a_busy_and_a_ready_listener_go_on() {
+    let home = Home::new();
+    home.write("listen.py", LISTENER);
+    let config = format!(
+        "{}{}",
+        section_answering("busy", "'hold %(here)s/go'", "events=REMOTE_COMMUNICATION,PROCESS_GROUP"),
+        section("ready", "events=REMOTE_COMMUNICATION,SUPERVISOR_STATE_CHANGE"),
+    );
+    // The first event of "busy" is its own group's: it has that when the daemon dies.
+    let daemon = Daemon::start_in(home, Maker::Upkeep, &config);
+    daemon.wait("RUNNING", &["busy", "ready"]);
+    until_true("an event", || recorded(&daemon.home, "busy").len() == 1);
+    daemon.call("supervisor.sendRemoteCommEvent", &[Text("t"), Text("before")]);
+    until_true("the start and the event", || recorded(&daemon.home, "ready").len() == 2);
+    let pids = ["busy", "ready"].map(|name| daemon.pid_of(name));
+    // Its RESULT must have been taken in, else it would only come with the next daemon: that is well, but not looked for.
+    daemon.kill_brain();
+    daemon.home.write("go", "");
+    daemon.call("supervisor.sendRemoteCommEvent", &[Text("t"), Text("after")]);
+    until_true("what was sent after", || recorded(&daemon.home, "ready").len() == 3);
+    until_true("an event for the busy one", || {
+        recorded(&daemon.home, "busy").last().is_some_and(|event| event.data == "type:t\nafter")
+    });
+    assert_eq!(["busy", "ready"].map(|name| daemon.pid_of(name)), pids);
+    let ready = recorded(&daemon.home, "ready");
+    let data: Vec<&str> = ready.iter().map(|event| event.data.as_str()).collect();
+    assert_eq!(data, ["", "type:t\nbefore", "type:t\nafter"]);
+    for events in [&ready, &recorded(&daemon.home, "busy")] {
+        assert!(events.windows(2).all(|pair| pair[0].serial < pair[1].serial), "{events:#?}");
+        assert!(events.windows(2).all(|pair| pair[0].pool_serial < pair[1].pool_serial), "{events:#?}");
+    }
+}
