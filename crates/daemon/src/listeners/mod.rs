@@ -131,11 +131,12 @@ impl Shell {
     }
 
     fn state_changed(&mut self, id: ProcId, change: Change) {
+        // First: a listener that is being stopped does not get the event that says so (EVT-064).
+        self.listeners.pools.running(id, change.to == StateName::Running);
         if let Some(name) = self.listeners.names.get(&id).cloned() {
             self.publish(change.kind(), || change.payload(&name));
         }
         let pools = &mut self.listeners.pools;
-        pools.running(id, change.to == StateName::Running);
         match change.to {
             StateName::Stopped | StateName::Backoff | StateName::Exited | StateName::Fatal => pools.ended(id),
             StateName::Starting | StateName::Running | StateName::Stopping | StateName::Unknown => {}

@@ -1,1 +1,0 @@
-//! Queues that are kept on disk.
