@@ -62,7 +62,7 @@ fn evt_060_words_right_and_wrong() {
     let names = rows.map(|(name, _)| name);
     let config = format!("{sections}[supervisord]\nloglevel=debug\n");
     compare(&config, |stage| {
-        stage.daemon.wait("RUNNING", &names.map(|name| name).to_vec());
+        stage.daemon.wait("RUNNING", &names);
         for name in ["good", "pieces", "fails", "odd", "lineless", "binary", "anyword", "again", "chatty"] {
             stage.daemon.wait_log(&format!(" {name}: ACKNOWLEDGED -> READY"));
         }
@@ -83,7 +83,7 @@ fn evt_060_words_right_and_wrong() {
             stage.daemon.wait_log(&format!(" {name}: BUSY -> UNKNOWN"));
         }
         // All of them live on.
-        stage.daemon.wait("RUNNING", &names.map(|name| name).to_vec());
+        stage.daemon.wait("RUNNING", &names);
         note_speech(stage, &names);
     });
 }
