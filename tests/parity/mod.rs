@@ -14,4 +14,5 @@ mod order;
 mod pidproxy;
 mod signals;
 mod startup;
+mod stops;
 mod updates;

@@ -11,6 +11,7 @@ use crate::rig::maker::Maker;
 use crate::rig::plain::plain;
 use crate::rig::procfs;
 use crate::rig::run::{ended, plain_environment, run};
+use crate::rig::stage::same_story;
 use crate::rig::wait::{until, until_true};
 
 /// Writes down its pid and its arguments, then every signal that it gets.
@@ -93,12 +94,7 @@ fn story(maker: Maker) -> String {
 /// PROC-361, PROC-362: the command runs with its arguments as given; signals go on, and three of them end the proxy.
 #[test]
 fn proc_362_signals_are_passed_on() {
-    let (reference, ours) = std::thread::scope(|scope| {
-        let reference = scope.spawn(|| story(Maker::Reference));
-        let ours = story(Maker::Upkeep);
-        (reference.join().expect("the original"), ours)
-    });
-    assert_eq!(ours, reference);
+    same_story(story);
 }
 
 /// PROC-363: without a readable pid file it says so and goes on, whatever the signal.

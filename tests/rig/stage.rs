@@ -112,6 +112,18 @@ pub(crate) fn compare_crossed(config: &str, scene: impl Fn(&mut Stage) + Sync) {
     }
 }
 
+/// Tells a story with each maker, both at once, and compares what was told. What differs by nature is taken out by the
+/// story itself. Returns the story.
+pub(crate) fn same_story(story: impl Fn(Maker) -> String + Sync) -> String {
+    let (reference, ours) = std::thread::scope(|scope| {
+        let reference = scope.spawn(|| story(Maker::Reference));
+        let ours = story(Maker::Upkeep);
+        (reference.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)), ours)
+    });
+    assert!(reference == ours, "ours differs from the original:\n{}", differences(&reference, &ours));
+    ours
+}
+
 fn play(
     pairs: &[(Maker, Maker)],
     config: &str,

@@ -177,7 +177,7 @@ impl Shell {
     /// The log thread has something to say.
     pub(crate) fn log_event(&mut self, event: LogEvent) {
         match event {
-            LogEvent::Closed { id } => self.stream_closed(id),
+            LogEvent::Closed { id, fd } => self.stream_closed(id, fd),
             LogEvent::Drained { id } => {
                 let run = run_of(id);
                 if let Some(open) = self.runs.get_mut(&run).and_then(|entry| entry.draining.as_mut()) {
@@ -218,8 +218,12 @@ impl Shell {
     }
 
     /// A child closed a channel while it lives: there is nothing to drain there later.
-    fn stream_closed(&mut self, id: StreamId) {
+    fn stream_closed(&mut self, id: StreamId, fd: i32) {
         let run = run_of(id);
+        if self.engine.wants(Level::Debug) {
+            let (name, channel) = self.name_of(id);
+            self.log(Level::Debug, format!("fd {fd} closed, stopped monitoring '{name}' {channel}"));
+        }
         let Some(entry) = self.runs.get_mut(&run) else { return };
         if entry.draining.is_some() {
             return;
@@ -229,6 +233,14 @@ impl Shell {
         } else {
             entry.has_stderr = false;
         }
+    }
+
+    /// The names of a stream's process and channel.
+    fn name_of(&self, id: StreamId) -> (&str, &'static str) {
+        let run = run_of(id);
+        let process = self.core.process_of(run).and_then(|process| self.core.process(process));
+        let channel = if id == stdout_of(run) { "stdout" } else { "stderr" };
+        (process.map_or("?", |process| process.name()), channel)
     }
 
     /// A process got other log options while it runs on: opens its new sinks off this task.

@@ -81,6 +81,8 @@ pub enum LogEvent {
     Closed {
         /// Which stream.
         id: StreamId,
+        /// The number its pipe had, for people (PROC-318).
+        fd: i32,
     },
     /// All that was asked for by [`Engine::drain`] is in the log (or waits for a full fifo or terminal to have room). The stream is gone.
     Drained {

@@ -1,7 +1,7 @@
 //! One output channel of one child: its pipe, and what its bytes go through.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::epoll::EventFlags;
@@ -74,6 +74,11 @@ impl Stream {
 
     pub(super) fn id(&self) -> StreamId {
         self.id
+    }
+
+    /// Tells that the other end is closed.
+    pub(super) fn closed(&self) -> LogEvent {
+        LogEvent::Closed { id: self.id, fd: self.pipe.as_raw_fd() }
     }
 
     pub(super) fn outlet(&self) -> Option<OutletKey> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -110,9 +110,9 @@ impl Worker {
                 }
                 Got::Nothing => break,
                 Got::End => {
-                    let id = stream.id();
+                    let closed = stream.closed();
                     self.close(key);
-                    self.out.tell(LogEvent::Closed { id });
+                    self.out.tell(closed);
                     return;
                 }
             }
@@ -139,10 +139,10 @@ impl Worker {
     fn listen(&mut self, key: u64) {
         let Some(stream) = self.streams.get_mut(&key) else { return };
         if let Err(error) = stream.listen(&self.out) {
-            let id = stream.id();
+            let closed = stream.closed();
             self.out.warn(format!("cannot wait for the output of a child: {error}"));
             self.close(key);
-            self.out.tell(LogEvent::Closed { id });
+            self.out.tell(closed);
         }
     }
 
@@ -182,6 +182,7 @@ impl Worker {
         let key = self.next_key;
         self.next_key += 2;
         let account = Account::new(id, self.commands.clone(), Arc::clone(&self.wake));
+        let fd = pipe.as_raw_fd();
         match Stream::new(id, key, pipe, sink, account, &mut self.out) {
             Ok(stream) => {
                 self.streams.insert(key, stream);
@@ -190,7 +191,7 @@ impl Worker {
             }
             Err(error) => {
                 self.out.warn(format!("cannot read the output of a child: {error}"));
-                self.out.tell(LogEvent::Closed { id });
+                self.out.tell(LogEvent::Closed { id, fd });
             }
         }
     }

@@ -65,7 +65,9 @@ impl Bench {
     }
 
     pub(crate) fn wait_closed(&self, id: u64) {
-        self.wait(|event| matches!(event, LogEvent::Closed { id: of } if of == StreamId(id)).then_some(()));
+        self.wait(|event| {
+            matches!(event, LogEvent::Closed { id: of, .. } if of == StreamId(id)).then_some(())
+        });
     }
 
     /// Drains the stream and waits for it.
