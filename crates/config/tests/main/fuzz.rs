@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 use upkeep_config::{
     CommandLine, CtlInvocation, Environment, Host, Invocation, Sources, check, ctl_invocation, invocation,
-    load, raw_sections, shlex,
+    load,
 };
+
+use crate::properties;
 
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -20,13 +22,137 @@ fn piece() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Bytes made of the words that mean something to a parser, and of some that mean nothing.
+fn words(known: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
+    let word = prop_oneof![
+        6 => proptest::sample::select(known).prop_map(|word| word.as_bytes().to_vec()),
+        1 => any::<char>().prop_map(|c| c.to_string().into_bytes()),
+        1 => any::<u8>().prop_map(|byte| vec![byte]),
+    ];
+    proptest::collection::vec(word, 0..40).prop_map(|words| words.concat())
+}
+
+const INI: &[&str] = &[
+    "[a]",
+    "[b]",
+    "[DEFAULT]",
+    "[",
+    "]",
+    "=",
+    ":",
+    ";",
+    "#",
+    " ",
+    "\n",
+    "\n",
+    "\n ",
+    "\r",
+    "\t",
+    "K",
+    "key",
+    "v",
+    "İ",
+    "\u{feff}",
+    "\u{85}",
+    "\u{1c}",
+    "\u{2028}",
+];
+const SHELL: &[&str] = &["'", "\"", "\\", " ", "\n", "\t", "a", "b c", "é", "#", "$x", "=", "\u{3000}"];
+const PERCENT: &[&str] = &[
+    "%",
+    "%%",
+    "%(here)",
+    "%(process_num)",
+    "%(ENV_HOME)s",
+    "(",
+    ")",
+    "s",
+    "d",
+    "r",
+    "c",
+    "x",
+    "e",
+    "f",
+    "G",
+    "0",
+    "-",
+    "+",
+    " ",
+    "#",
+    ".",
+    "*",
+    "3",
+    "99999",
+    "1048576",
+    "l",
+    "text",
+];
+const PAIRS: &[&str] =
+    &["A", "=", ",", "'", "\"", "|", " ", "#", ";", "/p:q", "é", "$", "\\", "%", "B=\"2,3\"", "\u{85}"];
+const SECTIONS: &[&str] = &[
+    "[supervisord]\n",
+    "[program:x]\n",
+    "[group:g]\n",
+    "[eventlistener:l]\n",
+    "[fcgi-program:f]\n",
+    "[include]\n",
+    "[inet_http_server]\n",
+    "[unix_http_server]\n",
+    "[DEFAULT]\n",
+    "command=c\n",
+    "numprocs=12\n",
+    "programs=x,f\n",
+    "process_name=%(process_num)d\n",
+    "events=TICK_5\n",
+    "socket=tcp://h:1\n",
+    "port=1\n",
+    "file=/s\n",
+    "files=*\n",
+    "environment=A=\"b\"\n",
+    "stopsignal=HUP\n",
+    "exitcodes=0,2\n",
+    "user=nobody\n",
+    "umask=022\n",
+    "priority=-1\n",
+    "stdout_logfile=NONE\n",
+    "stdout_logfile_maxbytes=99GB\n",
+    "=\n",
+    "\n",
+    "x",
+];
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn files_cfg_020_to_036(bytes in words(INI)) {
+        properties::ini(&bytes);
+    }
+
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = raw_sections("x", &bytes);
-        if let Ok(sources) = Sources::from_bytes(&bytes) {
-            prop_assert_eq!(Sources::from_bytes(&sources.to_bytes()), Ok(sources));
-        }
+        properties::ini(&bytes);
+        properties::snapshot(&bytes);
+    }
+
+    #[test]
+    fn commands_cfg_233(bytes in words(SHELL)) {
+        properties::command(&bytes);
+    }
+
+    #[test]
+    fn expansion_cfg_052(bytes in words(PERCENT)) {
+        properties::percent(&bytes);
+    }
+
+    #[test]
+    fn environments_cfg_220_to_232(bytes in words(PAIRS)) {
+        properties::environment(&bytes);
+    }
+
+    #[test]
+    fn whole_configurations(bytes in words(SECTIONS)) {
+        properties::whole(&bytes);
     }
 
     #[test]
@@ -57,10 +183,5 @@ proptest! {
         if let Ok(CtlInvocation::Run(options)) = ctl_invocation("/nowhere/bin/p", &args, &env) {
             prop_assert!(args.ends_with(&options.words));
         }
-    }
-
-    #[test]
-    fn any_command_is_split_or_refused(text in any::<String>()) {
-        let _ = shlex::split(&text);
     }
 }

@@ -7,6 +7,7 @@ mod dice;
 mod differences;
 mod dump;
 mod fuzz;
+mod properties;
 mod random;
 mod reference;
 mod reload;

@@ -7,7 +7,8 @@ use super::float;
 use argument::{Argument, as_char, as_float, as_int, as_text};
 use spec::Spec;
 
-/// Width and precision beyond this are refused: no configuration means them, and they only cost memory.
+/// Width, precision and results beyond this are refused, unless the text itself is longer: no configuration means them,
+/// and they only cost memory.
 const LIMIT: usize = 1 << 20;
 
 /// A value that can be put in.
@@ -63,9 +64,13 @@ struct Formatter<'a, 'v> {
 
 impl<'v> Formatter<'_, 'v> {
     fn run(&mut self) -> Result<(), FormatError> {
+        let most = LIMIT.max(self.text.len());
         while let Some(c) = self.take() {
             if c == '%' {
                 self.conversion()?;
+                if self.out.len() > most {
+                    return malformed("the result is too long");
+                }
             } else {
                 self.out.push(c);
             }
@@ -273,6 +278,7 @@ mod tests {
             ("%(here)s %s", "not enough arguments for format string"),
             ("%*d", "* wants int"),
             ("%(n)99999999999999999999d", "width too big"),
+            ("%(n)1048576d%(n)d", "the result is too long"),
         ] {
             assert_eq!(formatted(text), Err(reason.to_owned()), "{text}");
         }
