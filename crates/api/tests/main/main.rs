@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod oracle;
+mod properties;
 mod reader;
 mod verbs;

@@ -6,6 +6,8 @@ use upkeep_api::xmlrpc::{
     encode_fault, encode_response,
 };
 
+use crate::properties;
+
 fn call(params: &str) -> Result<Vec<Value>, RequestError> {
     let body = format!("<methodCall><methodName>m</methodName><params>{params}</params></methodCall>");
     decode_call(body.as_bytes(), ReadLimits::REQUEST).map(|(_, params)| params)
@@ -165,6 +167,8 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
     #[test]
     fn what_is_written_is_read(value in value()) {
         prop_assert_eq!(decode_response(&encode_response(&value)), Ok(value));
@@ -179,40 +183,67 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = decode_call(&bytes, ReadLimits::REQUEST);
-        let _ = decode_response(&bytes);
+        properties::request(&bytes);
+        properties::answer(&bytes);
     }
 
     #[test]
-    fn no_markup_makes_it_panic(parts in proptest::collection::vec(markup(), 0..40)) {
-        let bytes = parts.concat();
-        let _ = decode_call(bytes.as_bytes(), ReadLimits::REQUEST);
-        let _ = decode_response(bytes.as_bytes());
+    fn markup_is_read_or_refused(parts in proptest::collection::vec(markup(), 0..3)) {
+        let inside = parts.concat();
+        let values = format!("<params><param><value>{inside}</value></param></params>");
+        for document in [
+            inside,
+            format!("<methodCall><methodName>m\r</methodName>{values}</methodCall>"),
+            format!("<methodResponse>{values}</methodResponse>"),
+        ] {
+            properties::request(document.as_bytes());
+            properties::answer(document.as_bytes());
+        }
     }
 }
 
+/// Whole elements, mostly: random tags hardly ever close.
 fn markup() -> impl Strategy<Value = String> {
-    let tag = prop_oneof![
-        Just("value"),
-        Just("int"),
-        Just("array"),
-        Just("data"),
-        Just("struct"),
-        Just("member"),
-        Just("name"),
-        Just("methodName"),
-        Just("params"),
-        Just("param"),
-        Just("fault"),
-        Just("base64"),
-        Just("string"),
-        Just("nil"),
+    let tags = &[
+        "value",
+        "value",
+        "int",
+        "array",
+        "data",
+        "struct",
+        "member",
+        "name",
+        "methodName",
+        "methodCall",
+        "params",
+        "param",
+        "fault",
+        "base64",
+        "string",
+        "boolean",
+        "double",
+        "nil",
+        "methodResponse",
+        "dateTime.iso8601",
     ];
-    (tag, 0..7).prop_map(|(tag, form)| match form {
-        0 | 1 => format!("<{tag}>"),
-        2 | 3 => format!("</{tag}>"),
-        4 => format!("<{tag}/>"),
-        5 => "5".to_owned(),
-        _ => "&#1;<![CDATA[".to_owned(),
+    let text = prop_oneof![
+        Just("5"),
+        Just("&#13;&lt;"),
+        Just("<![CDATA[]]>"),
+        Just(" \r\n"),
+        Just("YQ=="),
+        Just("-1.5e3"),
+        Just("&#1;"),
+        Just("<member><name>k</name><value>v</value></member>"),
+        Just("<x/>"),
+        Just("&bad;"),
+        Just("<"),
+        Just("1"),
+    ];
+    let leaf = prop_oneof![4 => text.prop_map(str::to_owned), 1 => any::<String>()];
+    leaf.prop_recursive(8, 60, 4, move |inner| {
+        let inside = proptest::collection::vec(inner, 0..4).prop_map(|parts| parts.concat());
+        (proptest::sample::select(tags.as_slice()), inside)
+            .prop_map(|(tag, inside)| format!("<{tag}>{inside}</{tag}>"))
     })
 }
