@@ -8,3 +8,5 @@ mod engine;
 mod files;
 mod flow;
 mod journal;
+mod properties;
+mod random;
