@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 use std::fs::File;
-use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -11,10 +10,11 @@ use std::rc::Rc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use upkeep_keeper::wire::{
-    Incoming, MAX_FRAME, Message, Outgoing, SpawnPlan, StdinPlan, ToDaemon, ToKeeper, UserPlan, WireError,
+    Incoming, MAX_FRAME, Message, Outgoing, SpawnPlan, StdinPlan, ToKeeper, UserPlan, WireError,
 };
 
 use crate::messages::{to_daemon, to_keeper};
+use crate::properties::{self, bytes_of};
 
 /// Descriptors whose files all differ.
 fn files(count: usize) -> Vec<Rc<OwnedFd>> {
@@ -52,25 +52,9 @@ fn round_trip<M: Message + Debug + PartialEq>(messages: &[(M, usize)]) {
     assert!(outgoing.is_empty());
 }
 
-/// Takes everything that these bytes are; the error, if they end in one.
+/// The error that these bytes end in, if they do.
 fn read<M: Message>(bytes: &[u8]) -> Option<WireError> {
-    let (mut here, there) = UnixStream::pair().unwrap();
-    here.write_all(bytes).unwrap();
-    let mut incoming = Incoming::default();
-    loop {
-        match incoming.take::<M>() {
-            Ok(Some(_)) => {}
-            Ok(None)
-                if incoming
-                    .fill({
-                        there.set_nonblocking(true).unwrap();
-                        there.as_fd()
-                    })
-                    .unwrap() => {}
-            Ok(None) => return None,
-            Err(error) => return Some(error),
-        }
-    }
+    properties::read::<M>(bytes, usize::MAX).1
 }
 
 /// A frame of this kind.
@@ -80,6 +64,8 @@ fn frame(kind: u16, body: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(250))]
+
     #[test]
     fn what_a_daemon_says_arrives_with_its_descriptors(messages in vec((to_keeper(), 0..4usize), 1..30)) {
         round_trip(&messages);
@@ -92,14 +78,21 @@ proptest! {
 
     #[test]
     fn any_bytes_are_frames_or_an_error(bytes in vec(any::<u8>(), 0..400)) {
-        read::<ToKeeper>(&bytes);
-        read::<ToDaemon>(&bytes);
+        properties::frames(&bytes);
     }
 
     #[test]
-    fn any_body_is_a_message_or_an_error(kind in 0..13u16, body in vec(any::<u8>(), 0..120)) {
-        read::<ToKeeper>(&frame(kind, &body));
-        read::<ToDaemon>(&frame(100 + kind, &body));
+    fn any_bodies_are_messages_or_an_error(size: u8, bodies in vec((body_kind(), vec(small(), 0..60)), 0..4)) {
+        let frames = bodies.iter().map(|(kind, body)| frame(*kind, body));
+        properties::frames(&std::iter::once(vec![size]).chain(frames).collect::<Vec<_>>().concat());
+    }
+
+    #[test]
+    fn messages_are_the_same_however_they_come(size in 0..20_u8, asked in vec(to_keeper(), 0..4), told in vec(to_daemon(), 0..4)) {
+        let asked: Vec<u8> = asked.iter().flat_map(bytes_of).collect();
+        let told: Vec<u8> = told.iter().flat_map(bytes_of).collect();
+        properties::frames(&[&[size][..], &asked].concat());
+        properties::frames(&[&[size][..], &told].concat());
     }
 
     #[test]
@@ -113,9 +106,14 @@ proptest! {
     }
 }
 
-/// The bytes that a message is sent as.
-fn bytes_of(message: &impl Message) -> Vec<u8> {
-    crate::golden::bytes_of(message)
+/// Kinds of both sides, and some that nobody knows.
+fn body_kind() -> impl Strategy<Value = u16> {
+    prop_oneof![0..15_u16, 100..115_u16]
+}
+
+/// Numbers are small, so that what comes after a length is often there.
+fn small() -> impl Strategy<Value = u8> {
+    prop_oneof![4 => Just(0), 3 => 1..4_u8, 1 => any::<u8>()]
 }
 
 #[test]

@@ -1,25 +1,14 @@
 //! The bytes of every kind of message, as they were when a keeper of version 1 first said them. A keeper may be older than
 //! its daemon: a row that is changed breaks every upgrade that is under way. Rows are only added.
 
-use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use upkeep_keeper::wire::{
-    Detach, Exit, Incoming, Message, Outgoing, SpawnPlan, SpawnStep, StdinPlan, ToDaemon, ToKeeper, UserPlan,
+    Detach, Exit, Incoming, Message, SpawnPlan, SpawnStep, StdinPlan, ToDaemon, ToKeeper, UserPlan,
 };
 
-/// The bytes that a message is sent as.
-pub(crate) fn bytes_of(message: &impl Message) -> Vec<u8> {
-    let (here, mut there) = UnixStream::pair().unwrap();
-    let mut outgoing = Outgoing::default();
-    outgoing.push(message, Vec::new()).unwrap();
-    assert!(outgoing.flush(here.as_fd()).unwrap());
-    drop(here);
-    let mut bytes = Vec::new();
-    there.read_to_end(&mut bytes).unwrap();
-    bytes
-}
+use crate::properties::bytes_of;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

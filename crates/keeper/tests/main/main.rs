@@ -8,6 +8,7 @@ mod children;
 mod frames;
 mod golden;
 mod messages;
+mod properties;
 mod recovery;
 mod rig;
 mod signals;
