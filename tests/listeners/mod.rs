@@ -1,6 +1,7 @@
 //! Event listeners: what they are sent and what becomes of what they say, side by side with the original; and what
 //! the original's listeners do under ours.
 
+mod durable;
 mod pools;
 mod recovery;
 mod scenes;

@@ -75,22 +75,17 @@ impl Daemon {
         args: &[&str],
         environment: &[(&str, &str)],
     ) -> Daemon {
-        maker.install(&home.join("bin"));
-        let output = std::fs::File::create(home.join("foreground")).expect("a file");
-        let mut command = Command::new(home.join("bin/supervisord"));
-        plain_environment(&mut command);
-        let child = command
-            .args(args)
-            .envs(environment.iter().copied())
-            .current_dir(home.path())
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("a descriptor"))
-            .stderr(output)
-            .spawn()
-            .expect("the daemon");
+        let child = launch(&home, maker, args, environment);
         let mut daemon = Daemon { maker, home, child, config: config.to_owned(), socket: socket.to_owned() };
         daemon.wait_until_it_answers();
         daemon
+    }
+
+    /// After its end: another one with the same configuration in the same directory.
+    pub(crate) fn start_again(&mut self) {
+        let path = self.home.join(&self.config).display().to_string();
+        self.child = launch(&self.home, self.maker, &["-n", "-c", &path], &[]);
+        self.wait_until_it_answers();
     }
 
     fn wait_until_it_answers(&mut self) {
@@ -197,6 +192,22 @@ impl Daemon {
         until_true("another deciding process", || procfs::brain(self.pid()).is_some_and(|pid| pid != brain));
         until("the new daemon to answer", || self.try_call("supervisor.getState", &[]));
     }
+}
+
+fn launch(home: &Home, maker: Maker, args: &[&str], environment: &[(&str, &str)]) -> Child {
+    maker.install(&home.join("bin"));
+    let output = std::fs::File::create(home.join("foreground")).expect("a file");
+    let mut command = Command::new(home.join("bin/supervisord"));
+    plain_environment(&mut command);
+    command
+        .args(args)
+        .envs(environment.iter().copied())
+        .current_dir(home.path())
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().expect("a descriptor"))
+        .stderr(output)
+        .spawn()
+        .expect("the daemon")
 }
 
 impl Drop for Daemon {

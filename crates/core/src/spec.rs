@@ -47,6 +47,9 @@ pub struct ListenerSpec {
     /// `event_queue_directory`: where; `None` is the directory of automatic child logs.
     #[doc(alias = "event_queue_directory")]
     pub queue_directory: Option<String>,
+    /// `event_queue_maxbytes`: the file's limit; 0 is none. Default 256 MB.
+    #[doc(alias = "event_queue_maxbytes")]
+    pub queue_maxbytes: i64,
     /// `event_length = bytes`: `len:` in the header counts bytes instead of characters (D-30). Default false.
     #[doc(alias = "event_length")]
     pub length_in_bytes: bool,
@@ -60,6 +63,7 @@ impl Default for ListenerSpec {
             result_handler: String::new(),
             durable: false,
             queue_directory: None,
+            queue_maxbytes: 256 << 20,
             length_in_bytes: false,
         }
     }

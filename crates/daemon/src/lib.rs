@@ -113,6 +113,7 @@ impl Shell {
     async fn finish(mut self, end: End) -> i32 {
         match end {
             End::Orphaned => {
+                self.close_stores();
                 self.engine.shutdown();
                 ORPHANED
             }
@@ -120,6 +121,7 @@ impl Shell {
                 self.close_servers().await;
                 self.remove_pidfile();
                 self.send(&ToKeeper::Quit { code });
+                self.close_stores();
                 self.engine.clone().shutdown();
                 // The keeper sees that this process has ended even if the last frame does not get through.
                 let _ = self.link.flush();

@@ -17,7 +17,7 @@ use upkeep_logs::{Engine, Level, LogEvent, Sink};
 
 use crate::generations::{Generations, Loaded};
 use crate::keeperlink::KeeperLink;
-use crate::listeners::Listeners;
+use crate::listeners::{Listeners, Told};
 use crate::listening::Listening;
 use crate::logfiles::LogTable;
 use crate::prepare::{ChildContext, Prepared, Sinks};
@@ -56,6 +56,8 @@ pub(crate) enum Message {
         result: io::Result<LogTable>,
         reply: Responder,
     },
+    /// About events that are kept on disk.
+    Queue(Told),
     /// New sinks for a process whose log options changed.
     Sinks { run: RunId, sinks: Box<Sinks> },
 }
@@ -260,6 +262,7 @@ impl Shell {
             Message::Named { spec, generation, update, result, reply } => {
                 self.group_named(*spec, generation, update, result, reply);
             }
+            Message::Queue(told) => self.queue_told(told),
             Message::Sinks { run, sinks } => self.new_sinks(run, *sinks),
         }
     }

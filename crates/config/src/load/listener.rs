@@ -47,6 +47,7 @@ impl<'a> Loader<'a> {
         let durable = scope.read("event_queue", value::event_queue).unwrap_or_default();
         let machine = scope.loader.machine;
         let queue_directory = scope.read("event_queue_directory", |text| machine.directory(text));
+        let queue_maxbytes = scope.read("event_queue_maxbytes", value::bytes).unwrap_or_default();
         let length_in_bytes = scope.read("event_length", value::event_length).unwrap_or_default();
         let processes = self.processes(section, &name);
         let listener = ListenerSpec {
@@ -55,6 +56,7 @@ impl<'a> Loader<'a> {
             result_handler,
             durable,
             queue_directory,
+            queue_maxbytes,
             length_in_bytes,
         };
         Some(GroupSpec { name, priority, kind: GroupKind::Listener(listener), processes })

@@ -44,6 +44,14 @@ pub(super) const LISTENER: &[OptionRow] = &[
     .effect(Effect::Restart)
     .ours(),
     OptionRow::new(
+        "event_queue_maxbytes",
+        Kind::Bytes,
+        "256MB",
+        "size of a durable queue's file beyond which new events are discarded; 0 is no limit",
+    )
+    .effect(Effect::Restart)
+    .ours(),
+    OptionRow::new(
         "event_length",
         Kind::Choice(&["characters", "bytes"]),
         "characters",

@@ -75,6 +75,8 @@ pub enum PoolEffect<P> {
     Load {
         /// Name of the pool.
         pool: String,
+        /// Those behind this number in the pool; all if there is none.
+        after: Option<i64>,
         /// How many at most.
         count: usize,
     },
@@ -137,12 +139,14 @@ pub(crate) fn after(serial: i64) -> i64 {
 }
 
 impl<P: Clone> Pools<P> {
-    /// A pool became active, with no listeners yet; or it got new options.
-    pub fn add(&mut self, name: &str, spec: &ListenerSpec) {
-        match self.find(name) {
-            Some(pool) => pool.spec = spec.clone(),
-            None => self.pools.push(Pool::new(name, spec.clone())),
+    /// A pool became active, with no listeners yet; or it got new options. Says whether its store has to be opened,
+    /// which is answered by [`Self::found`] or [`Self::not_stored`].
+    pub fn add(&mut self, name: &str, spec: &ListenerSpec) -> bool {
+        if let Some(pool) = self.find(name) {
+            return pool.change(spec.clone());
         }
+        self.pools.push(Pool::new(name, spec.clone()));
+        spec.durable
     }
 
     /// A pool is no longer active: its events are dropped (EVT-099).
@@ -233,19 +237,39 @@ impl<P: Clone> Pools<P> {
     /// Events that were only on disk, in their order, as [`PoolEffect::Load`] asked. None at all means there is
     /// nothing more to be had.
     pub fn loaded(&mut self, pool: &str, events: Vec<Queued<P>>) {
-        let Some(pool) = self.find(pool) else { return };
-        pool.loading = false;
-        pool.stored = if events.is_empty() { 0 } else { pool.stored.saturating_sub(events.len() as u64) };
-        pool.buffer.extend(events);
+        if let Some(pool) = self.find(pool) {
+            pool.loaded(events);
+        }
     }
 
-    /// A durable pool was found to have this many events on disk, the last of them with this number.
+    /// A durable pool was found to have this many events on disk, the last of them with this number. Until this is
+    /// said, or [`Self::not_stored`], it keeps new events in hand.
     pub fn found(&mut self, pool: &str, count: u64, last: Option<i64>) {
-        let Some(pool) = self.find(pool) else { return };
-        pool.stored = count;
-        if let Some(last) = last {
-            pool.next_serial = pool.next_serial.max(after(last));
+        let Some(at) = self.pools.iter().position(|known| known.name == pool) else { return };
+        self.pools[at].found(count, last, &mut self.effects);
+    }
+
+    /// A durable pool has no place on disk: it does as others do.
+    pub fn not_stored(&mut self, pool: &str) {
+        let Some(at) = self.pools.iter().position(|known| known.name == pool) else { return };
+        self.pools[at].spec.durable = false;
+        self.pools[at].found(0, None, &mut self.effects);
+    }
+
+    /// An event could not be kept on disk; it is lost unless it is in hand too.
+    pub fn lost(&mut self, pool: &str, pool_serial: i64) {
+        if let Some(pool) = self.find(pool) {
+            pool.lost(pool_serial);
         }
+    }
+
+    /// Numbers of the events that a pool's listeners have.
+    #[must_use]
+    pub fn busy(&self, pool: &str) -> Vec<i64> {
+        let pool = self.pools.iter().find(|known| known.name == pool);
+        let events =
+            pool.into_iter().flat_map(|pool| pool.listeners.values()).filter_map(|one| one.event.as_ref());
+        events.map(|event| event.pool_serial).collect()
     }
 
     /// Every pool, in the order they became active.
@@ -306,7 +330,7 @@ impl<P> Pool<P> {
         PoolStatus {
             name: self.name.clone(),
             events: self.spec.events.clone(),
-            waiting: self.buffer.len() as u64 + self.stored,
+            waiting: self.buffer.len() as u64 + self.stored + self.early(),
             buffer_size: self.spec.buffer_size,
             durable: self.spec.durable,
             discarded: self.discarded,

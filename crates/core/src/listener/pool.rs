@@ -33,10 +33,15 @@ pub(super) struct Pool<P> {
     pub(super) discarded: u64,
     /// The store was asked for more.
     pub(super) loading: bool,
+    /// The newest event that was ever in the buffer: those behind it are the store's.
+    last_in_hand: Option<i64>,
+    /// What came while the store of a durable pool was being opened; `None` once it is.
+    early: Option<Vec<(i64, EventKind, P)>>,
 }
 
 impl<P: Clone> Pool<P> {
     pub(super) fn new(name: &str, spec: ListenerSpec) -> Self {
+        let early = spec.durable.then(Vec::new);
         Self {
             name: name.to_owned(),
             spec,
@@ -46,6 +51,8 @@ impl<P: Clone> Pool<P> {
             next_serial: 0,
             discarded: 0,
             loading: false,
+            last_in_hand: None,
+            early,
         }
     }
 
@@ -65,10 +72,15 @@ impl<P: Clone> Pool<P> {
         payload: P,
         out: &mut VecDeque<PoolEffect<P>>,
     ) {
+        if let Some(early) = &mut self.early {
+            early.push((serial, kind, payload));
+            return;
+        }
         let event = Queued { serial, pool_serial: self.next_serial, kind, payload };
         self.next_serial = after(self.next_serial);
         if !self.spec.durable {
             self.make_room(out);
+            self.last_in_hand = Some(event.pool_serial);
             self.buffer.push_back(event);
             return;
         }
@@ -76,7 +88,34 @@ impl<P: Clone> Pool<P> {
         if self.stored > 0 || self.buffer.len() >= self.limit() {
             self.stored += 1;
         } else {
+            self.last_in_hand = Some(event.pool_serial);
             self.buffer.push_back(event);
+        }
+    }
+
+    /// The store of a durable pool is open.
+    pub(super) fn found(&mut self, count: u64, last: Option<i64>, out: &mut VecDeque<PoolEffect<P>>) {
+        self.stored = count;
+        if let Some(last) = last {
+            self.next_serial = self.next_serial.max(after(last));
+        }
+        for (serial, kind, payload) in self.early.take().unwrap_or_default() {
+            self.accept(serial, kind, payload, out);
+        }
+    }
+
+    /// What the store brought. Nothing means that nothing is there.
+    pub(super) fn loaded(&mut self, events: Vec<Queued<P>>) {
+        self.loading = false;
+        self.stored = if events.is_empty() { 0 } else { self.stored.saturating_sub(events.len() as u64) };
+        self.last_in_hand = events.last().map(|event| event.pool_serial).or(self.last_in_hand);
+        self.buffer.extend(events);
+    }
+
+    pub(super) fn lost(&mut self, pool_serial: i64) {
+        if self.last_in_hand.is_none_or(|last| pool_serial > last) {
+            self.stored = self.stored.saturating_sub(1);
+            self.discarded += 1;
         }
     }
 
@@ -121,7 +160,8 @@ impl<P: Clone> Pool<P> {
         }
         if self.buffer.is_empty() && self.stored > 0 && !self.loading {
             self.loading = true;
-            out.push_back(PoolEffect::Load { pool: self.name.clone(), count: self.limit() });
+            let (pool, after, count) = (self.name.clone(), self.last_in_hand, self.limit());
+            out.push_back(PoolEffect::Load { pool, after, count });
         }
     }
 
@@ -217,6 +257,25 @@ impl<P: Clone> Pool<P> {
         if let Some(event) = listener.event.take() {
             self.put_back(event, out);
         }
+    }
+}
+
+impl<P> Pool<P> {
+    /// Events that came before the store was open.
+    pub(super) fn early(&self) -> u64 {
+        self.early.as_ref().map_or(0, |early| early.len() as u64)
+    }
+
+    /// Gets new options; says whether a store has to be opened for it.
+    pub(super) fn change(&mut self, spec: ListenerSpec) -> bool {
+        let opens = spec.durable && !self.spec.durable;
+        if opens {
+            self.early = Some(Vec::new());
+        } else if !spec.durable {
+            self.stored = 0;
+        }
+        self.spec = spec;
+        opens
     }
 }
 

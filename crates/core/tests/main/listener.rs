@@ -3,7 +3,7 @@
 use upkeep_core::event::EventKind::{
     self, Event, ProcessLogStdout, ProcessStateExited, ProcessStateRunning, Tick, Tick5, Tick60, Tick3600,
 };
-use upkeep_core::listener::{ListenerState, PoolEffect, Pools, SavedListener, Ticks};
+use upkeep_core::listener::{ListenerState, PoolEffect, Pools, Queued, SavedListener, Ticks};
 use upkeep_core::spec::ListenerSpec;
 use upkeep_core::{Level, ProcId};
 
@@ -338,37 +338,61 @@ fn a_new_daemon_goes_on_where_a_listener_stood() {
 fn a_durable_pool_discards_nothing_and_fetches_what_it_put_away() {
     let durable = ListenerSpec { durable: true, ..spec(&[Event], 2) };
     let mut bench = Bench::new(&durable);
-    let mut disk = Vec::new();
+    bench.publish(Tick5, "early");
+    assert_eq!(
+        (bench.pools.poll_effect(), bench.waiting().0),
+        (None, 1),
+        "it has no number before the disk is known"
+    );
+    bench.pools.found("p", 1, Some(4));
+    let mut disk = vec![Queued { serial: 9, pool_serial: 4, kind: Tick5, payload: "old" }];
+    let mut loads = Vec::new();
     for name in ["a", "b", "c", "d", "e"] {
         bench.publish(Tick5, name);
     }
     while let Some(effect) = bench.pools.poll_effect() {
         match effect {
             PoolEffect::Store { event, .. } => disk.push(event),
+            PoolEffect::Load { after, count, .. } => loads.push((after, count)),
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((disk.len(), bench.waiting()), (5, (5, 0)));
+    assert_eq!((disk.len(), bench.waiting()), (7, (7, 0)));
     bench.say(ONE, "READY\n").say(TWO, "READY\n");
-    assert_eq!(bench.sent(), "1<a#0/0 2<b#1/1");
+    assert_eq!(bench.sent(), "", "what is on disk comes first");
     let load = |bench: &mut Bench| {
         let mut effects = std::iter::from_fn(|| bench.pools.poll_effect());
         effects.find(|effect| matches!(effect, PoolEffect::Load { .. }))
     };
-    assert_eq!(load(&mut bench), Some(PoolEffect::Load { pool: "p".to_owned(), count: 2 }));
+    assert_eq!((loads, load(&mut bench)), (vec![(None, 2)], None), "asked for once");
+    bench.pools.loaded("p", disk[..2].to_vec());
+    bench.dispatch();
+    assert_eq!(bench.sent(), "1<old#9/4 2<early#0/5");
+    assert_eq!(load(&mut bench), Some(PoolEffect::Load { pool: "p".to_owned(), after: Some(5), count: 2 }));
+    assert_eq!(bench.pools.busy("p"), [4, 5]);
     bench.say(ONE, "RESULT 2\nOKREADY\n");
-    assert_eq!(
-        bench.pools.poll_effect(),
-        Some(PoolEffect::Log(upkeep_core::listener::ListenerNotice::Processed { name: "one".to_owned() }))
-    );
-    assert_eq!(bench.pools.poll_effect(), Some(PoolEffect::Done { pool: "p".to_owned(), pool_serial: 0 }));
-    assert_eq!(load(&mut bench), None, "asked for once");
+    let done = PoolEffect::Done { pool: "p".to_owned(), pool_serial: 4 };
+    assert!(std::iter::from_fn(|| bench.pools.poll_effect()).any(|effect| effect == done));
     bench.pools.loaded("p", disk[2..4].to_vec());
     bench.dispatch();
-    assert_eq!((bench.sent(), bench.waiting().0), ("1<c#2/2".to_owned(), 2));
+    assert_eq!((bench.sent(), bench.waiting().0), ("1<a#1/6".to_owned(), 4));
     bench.say(TWO, "RESULT 4\nFAIL");
     bench.publish(Tick5, "f");
-    assert_eq!(bench.waiting(), (4, 0), "a rejected event has room beyond the buffer");
+    assert_eq!(bench.waiting(), (6, 0), "a rejected event has room beyond the buffer");
+    bench.pools.lost("p", 9);
+    assert_eq!(bench.waiting(), (5, 1), "the disk could not keep it");
+    bench.pools.lost("p", 6);
+    assert_eq!(bench.waiting(), (5, 1), "it is in hand");
+}
+
+#[test]
+fn a_durable_pool_without_a_disk_does_as_others() {
+    let mut bench = Bench::new(&ListenerSpec { durable: true, ..spec(&[Event], 2) });
+    bench.publish(Tick5, "a").publish(Tick5, "b").publish(Tick5, "c");
+    bench.pools.not_stored("p");
+    assert_eq!(bench.log(), ["E pool p event buffer overflowed, discarding event 0"]);
+    bench.say(ONE, "READY\n");
+    assert_eq!(bench.sent(), "1<b#1/1");
 }
 
 #[test]

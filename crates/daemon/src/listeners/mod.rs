@@ -1,7 +1,10 @@
 //! Events: made from what happens, given to the pools, and written to the listeners that the pools choose.
 
 mod clock;
+mod durable;
 mod payload;
+mod queue;
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +16,13 @@ use upkeep_logs::{Level, StreamId};
 
 use crate::effects::level_of;
 use crate::keeping::{run_of, stdout_of};
-use crate::records::ListenerRecord;
+use crate::records::{EventRecord, ListenerRecord};
 use crate::shell::{Shell, now};
 use clock::Alarm;
 pub(crate) use payload::Payload;
 use payload::{Change, Name, Output};
+pub(crate) use store::Told;
+use store::{Order, Store};
 
 /// What the daemon keeps of events and listeners.
 #[derive(Debug, Default)]
@@ -31,6 +36,8 @@ pub(crate) struct Listeners {
     left: BTreeMap<(String, String), ListenerRecord>,
     /// Groups that the last daemon has told of.
     told: BTreeSet<String>,
+    /// Keeps the events of durable pools; started when the first one is there.
+    store: Option<Store>,
     /// The pool that is stopped when it has nothing left to do.
     pub(crate) last_pool: Option<String>,
     /// The last daemon has told that everything ends.
@@ -55,6 +62,7 @@ impl Shell {
     /// Everything starts anew: buffers are dropped, the numbering of events goes on (EVT-040).
     pub(crate) fn forget_listeners(&mut self) {
         self.listeners.pools.clear();
+        self.order_store(Order::CloseAll);
         self.listeners.names.clear();
         self.listeners.last_pool = None;
     }
@@ -74,7 +82,7 @@ impl Shell {
                 }
             }
             Event::GroupRemoved(name) => {
-                self.listeners.pools.remove(name);
+                self.drop_pool(name);
                 self.follow_clock();
                 self.publish(EventKind::ProcessGroupRemoved, || payload::group(name));
             }
@@ -117,15 +125,22 @@ impl Shell {
     /// A group became active or another: it is a pool now, or no longer.
     pub(crate) fn follow_group(&mut self, name: &str) {
         let group = self.core.group(name);
-        match group.map(Group::kind) {
-            Some(GroupKind::Listener(spec)) => self.listeners.pools.add(name, spec),
-            Some(GroupKind::Plain | GroupKind::Fcgi(_)) | None => self.listeners.pools.remove(name),
-        }
         let members: Vec<ProcId> = group.map(|group| group.members().to_vec()).unwrap_or_default();
+        let mut opens = None;
+        match group.map(Group::kind) {
+            Some(GroupKind::Listener(spec)) => {
+                let spec = spec.clone();
+                opens = self.listeners.pools.add(name, &spec).then_some(spec);
+            }
+            Some(GroupKind::Plain | GroupKind::Fcgi(_)) | None => self.drop_pool(name),
+        }
         for id in members {
             if let Some(process) = self.core.process(id).map(|process| process.name().to_owned()) {
                 self.join(name, id, &process);
             }
+        }
+        if let Some(spec) = opens {
+            self.open_store(name, &spec);
         }
         self.follow_clock();
     }
@@ -175,7 +190,15 @@ impl Shell {
                     }
                 }
                 PoolEffect::Save { id } => self.save_process(id),
-                PoolEffect::Store { .. } | PoolEffect::Done { .. } | PoolEffect::Load { .. } => {}
+                PoolEffect::Store { pool, event } => {
+                    self.order_store(Order::Append { pool, event: EventRecord::new(&event) });
+                }
+                PoolEffect::Done { pool, pool_serial } => {
+                    self.order_store(Order::Done { pool, number: pool_serial });
+                }
+                PoolEffect::Load { pool, after, count } => {
+                    self.order_store(Order::Load { pool, after, count });
+                }
             }
         }
         self.tell_idle();
