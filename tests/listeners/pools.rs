@@ -46,6 +46,37 @@ fn evt_090_one_of_a_pool_and_every_pool() {
     });
 }
 
+/// What waits and what was discarded is counted, and can be asked for.
+#[test]
+fn evt_094_what_was_discarded_is_counted() {
+    let home = crate::rig::home::Home::new();
+    home.write("listen.py", LISTENER);
+    let config = section_answering(
+        "slow",
+        "'hold %(here)s/go'",
+        "events=REMOTE_COMMUNICATION,TICK_3600\nbuffer_size=2",
+    );
+    let daemon = crate::rig::daemon::Daemon::start_in(home, crate::rig::maker::Maker::Upkeep, &config);
+    daemon.wait("RUNNING", &["slow"]);
+    until_true("the listener", || daemon.upkeep(&["listeners"]).stdout.ends_with("slow:slow  READY\n"));
+    for number in 0..6 {
+        daemon.call("supervisor.sendRemoteCommEvent", &[Text("t"), Text(&number.to_string())]);
+    }
+    let said = daemon.upkeep(&["listeners", "slow"]);
+    assert_eq!(
+        said.stdout,
+        "slow  REMOTE_COMMUNICATION,TICK_3600  2 waiting (room for 2), 3 discarded\n  slow:slow  BUSY\n"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&daemon.upkeep(&["listeners", "--json"]).stdout).expect("JSON");
+    assert_eq!((&json["pools"][0]["discarded"], &json["pools"][0]["waiting"]), (&3.into(), &2.into()));
+    let said = daemon.upkeep(&["listeners", "nobody"]);
+    assert_eq!((said.status, said.stdout.as_str()), (Some(1), ""));
+    // The counters outlive the daemon.
+    daemon.kill_brain();
+    assert!(daemon.upkeep(&["listeners"]).stdout.contains("BUSY"));
+}
+
 /// EVT-097 with D-01: a rejected event goes back to its own pool only; EVT-101 with D-16: a type and its parent are one.
 #[test]
 fn d_01_d_16_accidents_of_the_original() {

@@ -131,6 +131,13 @@ impl Daemon {
         run(&bin.join("supervisorctl"), &args, self.home.path())
     }
 
+    /// Runs one of our own commands.
+    pub(crate) fn upkeep(&self, words: &[&str]) -> Said {
+        let config = self.home.join(&self.config).display().to_string();
+        let args: Vec<&str> = words.iter().copied().chain(["-c", &config]).collect();
+        run(&self.home.join("bin/upkeep"), &args, self.home.path())
+    }
+
     /// The state's name, or none if the daemon knows no such process.
     pub(crate) fn state(&self, name: &str) -> Option<String> {
         member(&self.try_call("supervisor.getProcessInfo", &[Arg::Text(name)])?, "statename")

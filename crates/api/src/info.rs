@@ -214,6 +214,34 @@ pub struct GroupUpdate {
     pub live: Vec<String>,
 }
 
+/// One event listener pool, as `getListenerPools` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerPool {
+    /// Name of the pool: of its group.
+    pub name: String,
+    /// The event types it subscribed to.
+    pub events: Vec<String>,
+    /// Events that wait for a listener, those on disk included.
+    pub waiting: i64,
+    /// Events kept in memory at most.
+    pub buffer_size: i64,
+    /// Whether events beyond that wait on disk instead of being discarded.
+    pub durable: bool,
+    /// Events that were discarded because there was no room for them.
+    pub discarded: i64,
+    /// Its listeners in configuration order.
+    pub listeners: Vec<Listener>,
+}
+
+/// One event listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Name of its process, without the group.
+    pub name: String,
+    /// READY, BUSY, ACKNOWLEDGED or UNKNOWN.
+    pub state: String,
+}
+
 /// A part of a log (RPC-150).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogTail {

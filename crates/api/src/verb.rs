@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::{ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, LogTail, ProcessInfo, Reread};
+use crate::{
+    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, ListenerPool, LogTail, ProcessInfo, Reread,
+};
 
 /// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub enum Request {
     /// `upkeep.updateProcessGroup`: makes the active group what the last read configuration says, touching only
     /// what must change (D-37).
     UpdateProcessGroup { name: String },
+    /// `upkeep.getListenerPools`: event listeners, what waits for them and what was discarded.
+    GetListenerPools,
     /// `supervisor.getAllConfigInfo`.
     GetAllConfigInfo,
     /// `supervisor.getProcessInfo`.
@@ -103,6 +107,8 @@ pub enum Reply {
     Reread(Reread),
     /// What an update did.
     Update(GroupUpdate),
+    /// The event listener pools.
+    Pools(Vec<ListenerPool>),
     /// A part of a log.
     Tail(LogTail),
     /// Where a log is.

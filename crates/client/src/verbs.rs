@@ -3,7 +3,7 @@
 //! Verbs that wait for processes wait without limit, as their answer takes as long as the processes do.
 
 use upkeep_api::xmlrpc::Value;
-use upkeep_api::{Channel, FaultCode, GroupUpdate, ProcessInfo, Reread};
+use upkeep_api::{Channel, FaultCode, GroupUpdate, ListenerPool, ProcessInfo, Reread};
 
 use crate::decode::{self, Configured, Outcome};
 use crate::{Client, ClientError};
@@ -77,6 +77,15 @@ impl Client {
     pub fn update_process_group(&self, name: &str) -> Answer<Option<GroupUpdate>> {
         match self.call_waiting("upkeep.updateProcessGroup", &[name.into()]) {
             Ok(value) => decode::update(&value).map(Some),
+            Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The event listener pools; `None` when the server cannot tell, as the original cannot.
+    pub fn listener_pools(&self) -> Answer<Option<Vec<ListenerPool>>> {
+        match self.call("upkeep.getListenerPools", &[]) {
+            Ok(value) => decode::pools(&value).map(Some),
             Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
             Err(error) => Err(error),
         }

@@ -54,6 +54,7 @@ impl Shell {
             Request::RemoveProcessGroup { name } => {
                 self.ask(upkeep_core::Request::RemoveGroup(name.clone()), Purpose::Remove(name), reply);
             }
+            Request::GetListenerPools => respond(reply, Ok(Reply::Pools(self.listener_pools()))),
             Request::UpdateProcessGroup { name } => self.update_group(&name, reply),
             Request::ReadLog { .. }
             | Request::ClearLog

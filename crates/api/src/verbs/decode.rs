@@ -2,8 +2,8 @@
 
 use crate::xmlrpc::Value;
 use crate::{
-    ActionResult, ConfigInfo, Fault, FaultCode, GroupUpdate, LogFile, LogTail, OutputInfo, ProcessInfo,
-    ProcessState, Reread,
+    ActionResult, ConfigInfo, Fault, FaultCode, GroupUpdate, Listener, ListenerPool, LogFile, LogTail,
+    OutputInfo, ProcessInfo, ProcessState, Reread,
 };
 
 /// An answer that is not what its method answers.
@@ -216,6 +216,30 @@ impl GroupUpdate {
             restarted: members.texts("restarted")?,
             started: members.texts("started")?,
             live: members.texts("live")?,
+        })
+    }
+}
+
+impl ListenerPool {
+    /// Reads the answer of `getListenerPools`.
+    ///
+    /// # Errors
+    /// [`WrongShape`] naming the first member that is missing or of another type.
+    pub fn list_from_value(value: &Value) -> Result<Vec<Self>, WrongShape> {
+        all(value, |value| {
+            let members = Members(value);
+            Ok(Self {
+                name: members.text("name")?,
+                events: members.texts("events")?,
+                waiting: members.int("waiting")?,
+                buffer_size: members.int("buffer_size")?,
+                durable: members.bool("durable")?,
+                discarded: members.int("discarded")?,
+                listeners: all(members.get("listeners", Some)?, |one| {
+                    let members = Members(one);
+                    Ok(Listener { name: members.text("name")?, state: members.text("state")? })
+                })?,
+            })
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::xmlrpc::Value;
 use crate::{
-    ActionResult, ConfigInfo, FaultCode, GroupUpdate, LogFile, LogTail, OutputInfo, ProcessInfo, Reply,
-    Reread,
+    ActionResult, ConfigInfo, FaultCode, GroupUpdate, Listener, ListenerPool, LogFile, LogTail, OutputInfo,
+    ProcessInfo, Reply, Reread,
 };
 
 /// Times beyond what `int` holds are capped (RPC-085).
@@ -27,6 +27,7 @@ impl From<Reply> for Value {
                 let lists = [added, changed, removed].map(Self::strings);
                 vec![Self::Array(lists.into())].into()
             }
+            Reply::Pools(pools) => pools.into_iter().map(pool).collect::<Vec<_>>().into(),
             Reply::Update(update) => group_update(update),
             Reply::Tail(LogTail { data, offset, overflow }) => {
                 vec![text(&data), offset.into(), overflow.into()].into()
@@ -115,6 +116,19 @@ fn result(result: ActionResult) -> Value {
         ("group", result.group.into()),
         ("status", status.into()),
         ("description", description.into()),
+    ])
+}
+
+fn pool(pool: ListenerPool) -> Value {
+    let listener = |one: Listener| Value::record([("name", one.name.into()), ("state", one.state.into())]);
+    Value::record([
+        ("name", pool.name.into()),
+        ("events", Value::strings(pool.events)),
+        ("waiting", pool.waiting.into()),
+        ("buffer_size", pool.buffer_size.into()),
+        ("durable", pool.durable.into()),
+        ("discarded", pool.discarded.into()),
+        ("listeners", pool.listeners.into_iter().map(listener).collect::<Vec<_>>().into()),
     ])
 }
 

@@ -200,13 +200,19 @@ pub static STANDARD: &[Verb] = &[
 ];
 
 /// Our own, published under [`super::OWN_NAMESPACE`] wherever the standard ones are.
-pub static OWN: &[Verb] = &[verb("updateProcessGroup", &[GROUP], Type::Struct, |args| {
-    Ok(Request::UpdateProcessGroup { name: args.group()? })
-})
-.says(
-    "Makes an active group what the last read configuration says, touching only what must change.",
-    "names of processes: stopped, restarted, started, live",
-)];
+pub static OWN: &[Verb] = &[
+    verb("updateProcessGroup", &[GROUP], Type::Struct, |args| {
+        Ok(Request::UpdateProcessGroup { name: args.group()? })
+    })
+    .says(
+        "Makes an active group what the last read configuration says, touching only what must change.",
+        "names of processes: stopped, restarted, started, live",
+    ),
+    verb("getListenerPools", &[], Type::Array, |_| Ok(Request::GetListenerPools)).says(
+        "Tells what event listeners do, how many events wait for them and how many were discarded.",
+        "per pool a struct of name, events, waiting, buffer_size, durable, discarded, listeners",
+    ),
+];
 
 const fn about(name: &'static str, params: &'static [Param], returns: Type, build: Answer) -> Verb<Answer> {
     Verb { name, aliases: &[], params, returns, result: "", summary: "", build }

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use upkeep_api::verbs::{self, dispatch};
 use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
-    ActionResult, Channel, ConfigInfo, DaemonState, Fault, FaultCode, GroupUpdate, LogFile, LogTail, Mailbox,
-    OutputInfo, ProcessInfo, ProcessState, Reply, Request, Reread, mailbox,
+    ActionResult, Channel, ConfigInfo, DaemonState, Fault, FaultCode, GroupUpdate, Listener, ListenerPool,
+    LogFile, LogTail, Mailbox, OutputInfo, ProcessInfo, ProcessState, Reply, Request, Reread, mailbox,
 };
 
 /// Calls `method` with a daemon that answers each request by `answer`; also tells what it was asked.
@@ -174,6 +174,7 @@ fn arguments_make_requests_rpc_014_147() {
             vec!["g".into()],
             Some(Request::UpdateProcessGroup { name: "g".into() }),
         ),
+        ("upkeep.getListenerPools", vec![], Some(Request::GetListenerPools)),
     ];
     for (method, params, request) in rows {
         let context = format!("{method} {params:?}");
@@ -289,6 +290,17 @@ fn what_clients_decode_is_what_was_encoded() {
     let update =
         GroupUpdate { stopped: names("s"), restarted: names("r"), started: names("t"), live: names("l") };
     assert_eq!(GroupUpdate::from_value(&Reply::Update(update.clone()).into()), Ok(update));
+    let listeners = vec![Listener { name: "l_0".into(), state: "BUSY".into() }];
+    let pool = ListenerPool {
+        name: "l".into(),
+        events: names("TICK_5"),
+        waiting: 3,
+        buffer_size: 10,
+        durable: true,
+        discarded: 1 << 40,
+        listeners,
+    };
+    assert_eq!(ListenerPool::list_from_value(&Reply::Pools(vec![pool.clone()]).into()), Ok(vec![pool]));
     let tail = LogTail { data: b"xyz".to_vec(), offset: 3, overflow: true };
     assert_eq!(LogTail::from_value(&Reply::Tail(tail.clone()).into()), Ok(tail));
 }

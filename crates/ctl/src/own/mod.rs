@@ -11,6 +11,7 @@ mod control;
 mod daemon;
 mod groups;
 mod link;
+mod listeners;
 mod logs;
 mod options;
 mod problem;
@@ -58,6 +59,12 @@ const COMMANDS: &[Row] = &[
          -n BYTES    how much of the end (default 1600; 0 is everything)\n  \
          --stderr    standard error instead of standard output",
         logs::logs,
+    ),
+    row(
+        "listeners",
+        "[POOL ...]",
+        "Event listeners: what each does, how many events wait and how many were discarded.",
+        listeners::listeners,
     ),
     row("check", "", "Every problem of a configuration at once, without touching the daemon.", check::check),
     row(

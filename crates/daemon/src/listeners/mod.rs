@@ -8,8 +8,9 @@ mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use upkeep_api::{Listener, ListenerPool};
 use upkeep_core::event::EventKind;
-use upkeep_core::listener::{PoolEffect, Pools, Serials, Ticks, bytes_repr, decoded};
+use upkeep_core::listener::{PoolEffect, PoolStatus, Pools, Serials, Ticks, bytes_repr, decoded};
 use upkeep_core::spec::{GroupKind, ProcessSpec};
 use upkeep_core::{Event, Group, Input, ProcId, StateName};
 use upkeep_logs::{Level, StreamId};
@@ -249,6 +250,26 @@ impl Shell {
             return;
         };
         self.publish(output.communication_kind(), || payload::communication(&name, pid, data));
+    }
+
+    /// Every pool, as clients see it.
+    pub(crate) fn listener_pools(&self) -> Vec<ListenerPool> {
+        let name =
+            |id: &ProcId| self.listeners.names.get(id).map_or_else(String::new, |name| name.process.clone());
+        let pool = |status: PoolStatus| ListenerPool {
+            name: status.name,
+            events: status.events.iter().map(|kind| kind.name().to_owned()).collect(),
+            waiting: i64::try_from(status.waiting).unwrap_or(i64::MAX),
+            buffer_size: status.buffer_size,
+            durable: status.durable,
+            discarded: i64::try_from(status.discarded).unwrap_or(i64::MAX),
+            listeners: status
+                .listeners
+                .iter()
+                .map(|(id, state)| Listener { name: name(id), state: state.name().to_owned() })
+                .collect(),
+        };
+        self.listeners.pools.status().into_iter().map(pool).collect()
     }
 
     fn author(&self, id: ProcId) -> Option<(Name, u32)> {
