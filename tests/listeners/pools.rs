@@ -46,6 +46,23 @@ fn evt_090_one_of_a_pool_and_every_pool() {
     });
 }
 
+/// D-67, EVT-072, EVT-100: a Python result handler cannot be called; the pool works, its results are judged the usual way,
+/// and the log says so.
+#[test]
+fn d_67_another_result_handler() {
+    let home = crate::rig::home::Home::new();
+    home.write("listen.py", LISTENER);
+    let more = "events=REMOTE_COMMUNICATION\nresult_handler=my.package:judge";
+    let config = section_answering("judged", "FAIL", more);
+    let daemon = crate::rig::daemon::Daemon::start_in(home, crate::rig::maker::Maker::Upkeep, &config);
+    daemon.wait("RUNNING", &["judged"]);
+    let said = |line: &str| line.contains(" CRIT ") && line.contains("my.package:judge");
+    assert!(daemon.log().lines().any(said), "{}", daemon.log());
+    daemon.call("supervisor.sendRemoteCommEvent", &[Text("t"), Text("x")]);
+    until_true("a second try", || recorded(&daemon.home, "judged").len() == 2);
+    assert_eq!(daemon.upkeep(&["check"]).status, Some(1), "and check calls it an error");
+}
+
 /// What waits and what was discarded is counted, and can be asked for.
 #[test]
 fn evt_094_what_was_discarded_is_counted() {

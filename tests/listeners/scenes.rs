@@ -40,7 +40,7 @@ fn assert_counted(events: &[Recorded]) {
     assert!(events.windows(2).all(|pair| pair[0].serial < pair[1].serial), "{events:#?}");
 }
 
-/// EVT-001 … EVT-009, EVT-015 … EVT-018, EVT-021, EVT-022, EVT-030 … EVT-034, EVT-039, EVT-041, EVT-050, EVT-051,
+/// EVT-001 … EVT-009, EVT-015 … EVT-018, EVT-021, EVT-031, EVT-033, EVT-022, EVT-030 … EVT-034, EVT-039, EVT-041, EVT-050, EVT-051,
 /// EVT-052, EVT-054, EVT-061, EVT-064, EVT-070, EVT-077, EVT-099: one life of a daemon, seen by a listener to everything.
 #[test]
 fn evt_001_everything_that_happens() {

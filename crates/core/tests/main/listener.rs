@@ -91,7 +91,7 @@ const LOST: &str = "W one: has entered the UNKNOWN state and will no longer rece
                     process violated the eventlistener protocol";
 
 #[test]
-fn words_and_what_they_mean_evt_060_to_evt_071() {
+fn words_and_what_they_mean_evt_060_to_evt_071_evt_062_evt_067_evt_069() {
     use ListenerState::{Acknowledged, Busy, Ready, Unknown};
     // Before an event: words, state.
     let rows: [(&[&str], ListenerState); 9] = [
