@@ -1,9 +1,15 @@
 //! The files of the children's logs: names, modes, contents, rotation, clearing.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
+use crate::rig::home::Home;
 use crate::rig::http::Arg::{Int, Text};
-use crate::rig::stage::{Stage, compare};
+use crate::rig::maker::Maker;
+use crate::rig::run::run;
+use crate::rig::stage::{Stage, compare, compare_prepared};
+use crate::rig::wait::PATIENCE;
 
 /// Every file of the daemon's directory whose name contains `part`: name, mode, contents.
 fn note_files(stage: &mut Stage, part: &str) {
@@ -11,10 +17,10 @@ fn note_files(stage: &mut Stage, part: &str) {
         .expect("a directory")
         .flatten()
         .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
+            let name = entry.file_name().into_string().ok().filter(|name| name.contains(part))?;
             let metadata = entry.metadata().ok()?;
             let text = stage.daemon.home.read(&name);
-            name.contains(part).then(|| format!("{name} {:o} {text:?}", metadata.mode() & 0o7777))
+            Some(format!("{name} {:o} {text:?}", metadata.mode() & 0o7777))
         })
         .collect();
     files.sort_unstable();
@@ -171,4 +177,86 @@ fn proc_132_clean_up() {
         stage.daemon.wait("RUNNING", &["cat"]);
         note_files(stage, "---");
     });
+}
+
+/// PROC-133: a changed group that is taken away and added again, as the original's `update` does it, has new AUTO names, and
+/// the old files stay.
+/// PROC-139, PROC-138, D-10: a fifo is a log like any other, with a limit too, which ours ignores and says so.
+/// RPC-161: what does not fit into the pipe is kept and written later (D-12: ours says so, where the original fails).
+#[test]
+fn proc_133_files_and_fifos() {
+    let config = "\
+[program:cat]
+command=/bin/cat
+[program:fifo]
+command=/bin/cat
+startsecs=0
+stdout_logfile=%(here)s/fifo
+stdout_logfile_maxbytes=0
+autostart=false
+[program:limited]
+command=/bin/cat
+startsecs=0
+stdout_logfile=%(here)s/limited
+autostart=false
+[program:slow]
+command=/bin/sh -c 'until test -e %(here)s/go; do sleep 0.05; done; exec cat'
+startsecs=0
+stdout_logfile=%(here)s/slow
+stdout_logfile_maxbytes=0
+";
+    let prepare = |home: &Home| {
+        for name in ["fifo", "limited"] {
+            run(Path::new("/usr/bin/mkfifo"), &[name], home.path());
+        }
+    };
+    compare_prepared(config, &prepare, |stage| {
+        stage.daemon.wait("RUNNING", &["cat", "slow"]);
+        let long = "0123456789abcde\n".repeat(6000);
+        stage.call("supervisor.sendProcessStdin", &[Text("slow"), Text(&long)]);
+        let again = stage.daemon.call("supervisor.sendProcessStdin", &[Text("slow"), Text("the end")]);
+        let ours = stage.daemon.maker == Maker::Upkeep;
+        assert_eq!(again.contains("<boolean>1</boolean>"), ours, "{again}");
+        stage.daemon.home.write("go", "");
+        stage.daemon.wait_file("slow", "the end");
+        let whole = stage.daemon.home.read("slow") == format!("{long}the end");
+        stage.note("nothing is lost", &whole.to_string());
+        echo_through(stage, "fifo", &["first", "second"]);
+        // The original reads no second line from a process whose log is a fifo with a limit.
+        echo_through(stage, "limited", if ours { &["first", "second"] } else { &["first"] });
+        let warned =
+            stage.daemon.log().lines().any(|line| line.contains(" WARN ") && line.contains("limited"));
+        assert_eq!(warned, ours);
+        let changed = stage.daemon.home.read("supervisord.conf").replacen("/bin/cat", "/bin/cat -u", 1);
+        stage.daemon.home.write("supervisord.conf", &changed);
+        stage.call("supervisor.reloadConfig", &[]);
+        for method in ["stopProcess", "removeProcessGroup", "addProcessGroup"] {
+            stage.call(&format!("supervisor.{method}"), &[Text("cat")]);
+        }
+        stage.daemon.wait("RUNNING", &["cat"]);
+        let now = stage.daemon.call("supervisor.getProcessInfo", &[Text("cat")]);
+        stage.note("getProcessInfo", &now);
+        note_files(stage, "cat-std");
+    });
+}
+
+/// Starts a `cat` whose log is a fifo, and reads at the other end what it is sent.
+fn echo_through(stage: &mut Stage, name: &str, lines: &[&str]) {
+    let path = stage.daemon.home.join(name);
+    // For writing too: it never ends then, and nobody waits for anybody when it is opened.
+    let fifo = std::fs::OpenOptions::new().read(true).write(true).open(path).expect("a fifo");
+    let (sender, echoed) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        BufReader::new(fifo)
+            .lines()
+            .map_while(Result::ok)
+            .take_while(|line| sender.send(line.clone()).is_ok())
+            .last()
+    });
+    stage.daemon.call("supervisor.startProcess", &[Text(name)]);
+    for line in lines {
+        stage.daemon.call("supervisor.sendProcessStdin", &[Text(name), Text(&format!("{line}\n"))]);
+        let read = echoed.recv_timeout(PATIENCE);
+        assert_eq!(read.as_deref(), Ok(*line), "{:?}, {name}: {}", stage.daemon.maker, stage.daemon.log());
+    }
 }

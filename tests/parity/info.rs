@@ -1,7 +1,11 @@
 //! What the API tells of processes and their configuration.
 
+use rustix::process::Signal;
+
 use crate::rig::http::Arg;
+use crate::rig::procfs;
 use crate::rig::stage::compare;
+use crate::rig::wait::until_true;
 
 /// One process in each state, and a bit of every kind of option.
 const MIXED: &str = "\
@@ -94,7 +98,8 @@ fn without_later_keys(xml: &str) -> String {
     kept.join("<member>\n")
 }
 
-/// RPC-060, RPC-070…074: the list of methods, versions, identification, state.
+/// RPC-060, RPC-070…074, D-65: the list of methods, versions, identification, state. RPC-075, RPC-076: restart and shutdown
+/// answer at once, then do it. PROC-235: what would end others does nothing.
 #[test]
 fn rpc_060_about_the_daemon() {
     compare("", |stage| {
@@ -111,5 +116,15 @@ fn rpc_060_about_the_daemon() {
         let pid = stage.daemon.call("supervisor.getPID", &[]);
         let right = pid.contains(&format!("<int>{}</int>", stage.daemon.pid()));
         stage.note("getPID is the pid in the pid file", &right.to_string());
+        for pid in [Some(stage.daemon.pid()), procfs::brain(stage.daemon.pid())].into_iter().flatten() {
+            [Signal::PIPE, Signal::XFSZ].into_iter().for_each(|signal| procfs::signal(pid, signal));
+        }
+        stage.call("supervisor.getState", &[]);
+        stage.call("supervisor.restart", &[]);
+        until_true("the second start", || stage.daemon.log().matches("started with pid").count() == 2);
+        until_true("an answer", || stage.daemon.try_call("supervisor.getState", &[]).is_some());
+        stage.call("supervisor.shutdown", &[]);
+        stage.note_end();
+        stage.note_log(&[]);
     });
 }

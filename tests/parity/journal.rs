@@ -1,5 +1,7 @@
 //! The daemon's own log: text and order of the lines, process by process.
 
+use crate::rig::daemon::member;
+use crate::rig::http::Arg::{Int, Text};
 use crate::rig::stage::compare;
 
 /// PROC-301…310, PROC-012…021, PROC-050, PROC-051: every way a process can end.
@@ -47,9 +49,12 @@ exitcodes=0,2
 }
 
 /// PROC-018, PROC-305: a process that ended is started again at once, an unexpected end is a warning.
+/// PROC-168: with `silent` nothing of it is shown in the foreground.
 #[test]
 fn proc_018_autorestart() {
     let config = "\
+[supervisord]
+silent=true
 [program:again]
 command=/bin/sh -c 'test -e %(here)s/second && exec cat; touch %(here)s/second; sleep 2; exit 3'
 [program:always]
@@ -66,6 +71,8 @@ autorestart=true
             });
         }
         stage.note_log(&["again", "always"]);
+        let shown = stage.daemon.home.read("foreground");
+        stage.note("shown", &shown);
     });
 }
 
@@ -130,5 +137,47 @@ stopasgroup=true
         let lines: Vec<&str> =
             log.lines().filter(|line| wanted.iter().any(|part| line.contains(part))).collect();
         stage.note("debug lines", &lines.join("\n"));
+    });
+}
+
+/// RPC-077, RPC-078, PROC-320: the daemon's log by the API: slices of it, and a new file with the last line in the old one.
+#[test]
+fn rpc_077_log_of_the_daemon() {
+    let config = "\
+[program:cat]
+command=/bin/cat
+stdout_logfile=%(here)s/cat.out
+stderr_logfile=%(here)s/cat.err
+";
+    compare(config, |stage| {
+        stage.daemon.wait("RUNNING", &["cat"]);
+        let log = stage.daemon.log();
+        for (offset, length, part) in
+            [(0, 0, &log[..]), (0, 30, &log[..30]), (40, 9, &log[40..49]), (-25, 0, &log[log.len() - 25..])]
+        {
+            for method in ["supervisor.readLog", "supervisor.readMainLog"] {
+                let read = stage.daemon.call(method, &[Int(offset), Int(length)]);
+                let part = part.replace('>', "&gt;");
+                assert!(
+                    read.contains(&format!("<string>{part}</string>")),
+                    "{method} {offset} {length}: {read}"
+                );
+            }
+        }
+        stage.call("supervisor.readLog", &[Int(99_999), Int(0)]);
+        let home = &stage.daemon.home;
+        std::fs::hard_link(home.join("supervisord.log"), home.join("old.log")).expect("a link");
+        stage.call("supervisor.clearLog", &[]);
+        stage.call("supervisor.clearProcessLogs", &[Text("cat")]);
+        stage.call("supervisor.stopProcess", &[Text("cat")]);
+        let old = stage.daemon.home.read("old.log");
+        let told = old.lines().filter(|line| line.contains("INFO reopening log file")).count();
+        stage.note("told in the old one, of both outputs", &told.to_string());
+        stage.note_log(&["cat"]);
+        std::fs::remove_file(stage.daemon.home.join("supervisord.log")).expect("a removal");
+        for (method, args) in [("supervisor.readLog", &[Int(0), Int(0)][..]), ("supervisor.clearLog", &[])] {
+            let answer = stage.daemon.call(method, args);
+            stage.note(method, &format!("{:?}", member(&answer, "faultString")));
+        }
     });
 }

@@ -12,6 +12,7 @@ mod info;
 mod journal;
 mod order;
 mod pidproxy;
+mod privileges;
 mod signals;
 mod startup;
 mod stops;

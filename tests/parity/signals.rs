@@ -26,18 +26,23 @@ fn proc_230_term_int_quit() {
     }
 }
 
-/// PROC-231, PROC-244: HUP is a reload in the same process, and what was stopped by hand starts again.
+/// PROC-231, PROC-244: HUP is a reload in the same process, and what was stopped by hand starts again. PROC-245: on a new
+/// socket.
 #[test]
 fn proc_231_hup() {
     compare(CONFIG, |stage| {
         stage.daemon.wait("RUNNING", &["cat"]);
         stage.ctl(&["stop", "cat"]);
         let before = stage.daemon.pid();
+        let made = || stage.daemon.socket().metadata().and_then(|socket| socket.modified()).expect("a time");
+        let first_made = made();
         stage.daemon.signal(Signal::HUP);
         until_true("the second start", || stage.daemon.log().matches("started with pid").count() == 2);
         stage.daemon.wait("RUNNING", &["cat"]);
         let written = stage.daemon.home.read("supervisord.pid");
+        let new = made() != first_made;
         stage.note("same pid", &(written == format!("{before}\n")).to_string());
+        stage.note("new socket", &new.to_string());
         stage.note_log(&["cat"]);
     });
 }

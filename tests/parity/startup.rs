@@ -2,16 +2,18 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 use rustix::process::Signal;
 
-use crate::rig::daemon::{Daemon, HEAD};
+use crate::rig::daemon::{Daemon, HEAD, member};
 use crate::rig::home::Home;
+use crate::rig::http::Arg::Text;
 use crate::rig::maker::Maker;
 use crate::rig::plain::plain;
 use crate::rig::procfs;
 use crate::rig::run::{Said, run};
-use crate::rig::stage::{compare, differences};
+use crate::rig::stage::{compare, differences, same_story};
 use crate::rig::wait::{until, until_true};
 
 /// Runs a program of `maker` in a directory that `prepare` filled.
@@ -195,7 +197,8 @@ fn proc_203_daemonize() {
     assert!(reference == ours, "{}", differences(&reference, &ours));
 }
 
-/// CFG-121, PROC-202: a second daemon with the same files gives up with status 2 and the first one goes on.
+/// CFG-121, PROC-202: a second daemon with the same files gives up with status 2 and the first one goes on; D-06: with its
+/// logs.
 #[test]
 fn proc_202_second_daemon() {
     compare("[program:cat]\ncommand=/bin/cat\n", |stage| {
@@ -204,6 +207,14 @@ fn proc_202_second_daemon() {
         let said = run(&home.join("bin/supervisord"), &["-n", "-c", "supervisord.conf"], home.path());
         let pid = home.read("supervisord.pid") == format!("{}\n", stage.daemon.pid());
         stage.note("second", &format!("{:?}\n{}\npid file untouched: {pid}", said.status, said.stderr));
+        if stage.daemon.maker == Maker::Upkeep {
+            let log =
+                member(&stage.daemon.call("supervisor.getProcessInfo", &[Text("cat")]), "stdout_logfile");
+            assert!(
+                Path::new(&log.expect("an AUTO log")).exists(),
+                "D-06: the log of a living process is gone"
+            );
+        }
         stage.ctl(&["status"]);
     });
 }
@@ -222,7 +233,8 @@ fn cfg_123_stale_socket() {
     assert_eq!(start(Maker::Reference), start(Maker::Upkeep));
 }
 
-/// CFG-110…112: mode of the socket; CFG-082: the directory is for daemons only.
+/// CFG-110…112: mode of the socket. CFG-082, CFG-084, PROC-204: directory, umask and a session of its own are for daemons in
+/// the background only; D-34: which is said.
 #[test]
 fn cfg_111_socket_mode() {
     let config = "[unix_http_server]\nchmod=0640\n[supervisord]\ndirectory=/usr\numask=007\n";
@@ -232,5 +244,59 @@ fn cfg_111_socket_mode() {
         let log = std::fs::metadata(stage.daemon.home.join("supervisord.log")).expect("a log");
         let text = format!("{:o} {} {:o}", socket.mode() & 0o7777, cwd.display(), log.mode() & 0o7777);
         stage.note("modes", &text);
+        let sessions = [stage.daemon.pid(), procfs::own_pid()].map(procfs::session);
+        stage.note("in the session of its starter", &(sessions[0] == sessions[1]).to_string());
+        let said = stage.daemon.log().contains(" WARN [supervisord] directory and umask are not applied");
+        assert_eq!(said, stage.daemon.maker == Maker::Upkeep);
     });
+}
+
+/// PROC-172, PROC-207: a log that cannot be opened, a limit that cannot be had: nothing is started, nothing is left.
+#[test]
+fn proc_172_cannot_start() {
+    for (options, status) in [("logfile=%(here)s", Some(1)), ("minfds=99999999999", Some(2))] {
+        let config = HEAD
+            .replace("[supervisord]\n", "[supervisord]\nOPTION\n")
+            .replace("logfile=%(here)s/super", "x=");
+        let prepare = |home: &Home| home.write("supervisord.conf", &config.replace("OPTION", options));
+        let (reference, ours) = both(prepare, "supervisord", &["-n", "-c", "supervisord.conf"]);
+        assert_eq!((reference.status, ours.status), (status, status), "{options}: {ours:?}");
+        if status == Some(2) {
+            assert_eq!(without_places(&reference.stderr), without_places(&ours.stderr), "{options}");
+        } else {
+            assert!(ours.stderr.starts_with("Error: cannot open the log file 'HOME': "), "{ours:?}");
+        }
+    }
+}
+
+/// PROC-212: whoever is killed leaves pid file and socket behind; the next one replaces them.
+#[test]
+fn proc_212_after_a_kill() {
+    let run_one = |maker: Maker| {
+        let home = Home::new();
+        maker.install(&home.join("bin"));
+        home.write("supervisord.conf", &format!("{HEAD}[program:cat]\ncommand=/bin/cat\n"));
+        let mut story = Vec::new();
+        let mut last = 0;
+        for signal in [Signal::KILL, Signal::TERM] {
+            let said = run(&home.join("bin/supervisord"), &["-c", "supervisord.conf"], home.path());
+            story.push(format!("{:?} {}", said.status, said.stdout));
+            let pid = until("another pid", || {
+                home.read("supervisord.pid").trim().parse::<i32>().ok().filter(|pid| *pid != last)
+            });
+            until_true("an answer", || {
+                crate::rig::http::call(&home.join("sock"), "supervisor.getState", &[]).is_ok()
+            });
+            let family = procfs::descendants(pid);
+            procfs::signal(pid, signal);
+            until_true("its end", || {
+                !procfs::alive(pid) && family.iter().all(|child| !procfs::alive(child.pid))
+            });
+            let left = ["sock", "supervisord.pid"].map(|name| home.join(name).exists());
+            story.push(format!("{signal:?} leaves {left:?}"));
+            last = pid;
+        }
+        plain(&story.join("\n"), home.path())
+    };
+    same_story(run_one);
 }

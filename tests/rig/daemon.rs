@@ -67,6 +67,17 @@ impl Daemon {
         Daemon::spawn(home, maker, config, socket, &["-n", "-c", &path], environment)
     }
 
+    /// Starts a daemon as [`Daemon::start_in`] does, from a shell that has run `prelude` before: `ulimit` and the like.
+    pub(crate) fn start_after(prelude: &str, home: Home, maker: Maker, body: &str) -> Daemon {
+        home.write("supervisord.conf", &format!("{HEAD}{body}"));
+        let script = format!("{prelude}; exec bin/supervisord -n -c supervisord.conf");
+        let mut command = Command::new("/bin/sh");
+        plain_environment(&mut command);
+        command.args(["-c", &script]);
+        let child = launch_command(&home, maker, command);
+        Daemon::begun(home, maker, "supervisord.conf", "sock", child)
+    }
+
     fn spawn(
         home: Home,
         maker: Maker,
@@ -76,6 +87,10 @@ impl Daemon {
         environment: &[(&str, &str)],
     ) -> Daemon {
         let child = launch(&home, maker, args, environment);
+        Daemon::begun(home, maker, config, socket, child)
+    }
+
+    fn begun(home: Home, maker: Maker, config: &str, socket: &str, child: Child) -> Daemon {
         let mut daemon = Daemon { maker, home, child, config: config.to_owned(), socket: socket.to_owned() };
         daemon.wait_until_it_answers();
         daemon
@@ -202,13 +217,16 @@ impl Daemon {
 }
 
 fn launch(home: &Home, maker: Maker, args: &[&str], environment: &[(&str, &str)]) -> Child {
-    maker.install(&home.join("bin"));
-    let output = std::fs::File::create(home.join("foreground")).expect("a file");
     let mut command = Command::new(home.join("bin/supervisord"));
     plain_environment(&mut command);
+    command.args(args).envs(environment.iter().copied());
+    launch_command(home, maker, command)
+}
+
+fn launch_command(home: &Home, maker: Maker, mut command: Command) -> Child {
+    maker.install(&home.join("bin"));
+    let output = std::fs::File::create(home.join("foreground")).expect("a file");
     command
-        .args(args)
-        .envs(environment.iter().copied())
         .current_dir(home.path())
         .stdin(Stdio::null())
         .stdout(output.try_clone().expect("a descriptor"))

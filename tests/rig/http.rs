@@ -1,9 +1,13 @@
 //! Raw HTTP over a unix socket: neither of the two clients under test is used to test the daemon.
 
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
+
+/// How long an answer may take.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// An answer as it came.
 #[derive(Clone, Debug)]
@@ -51,17 +55,38 @@ pub(crate) fn call(socket: &Path, method: &str, args: &[Arg<'_>]) -> std::io::Re
 
 /// Posts `body` to /RPC2.
 pub(crate) fn post(socket: &Path, body: &str) -> std::io::Result<Answer> {
-    let head = format!(
-        "POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n",
+    exchange(socket, &post_request(body))
+}
+
+/// The request that posts `body` to /RPC2.
+pub(crate) fn post_request(body: &str) -> String {
+    format!(
+        "POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
-    );
-    exchange(socket, &format!("{head}{body}"))
+    )
 }
 
 /// Sends `request` as it is and reads one answer that tells its length.
 pub(crate) fn exchange(socket: &Path, request: &str) -> std::io::Result<Answer> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    converse(stream, request)
+}
+
+/// The same by TCP, on a port of this machine.
+pub(crate) fn exchange_tcp(port: u16, request: &str) -> std::io::Result<Answer> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    converse(stream, request)
+}
+
+/// A port of this machine that nobody uses.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its number").port()
+}
+
+fn converse(mut stream: impl Read + Write, request: &str) -> std::io::Result<Answer> {
     stream.write_all(request.as_bytes())?;
     let mut input = Vec::new();
     let head_end = loop {
@@ -91,7 +116,7 @@ pub(crate) fn header(head: &str, name: &str) -> Option<String> {
     })
 }
 
-fn read_some(stream: &mut UnixStream, input: &mut Vec<u8>) -> std::io::Result<()> {
+fn read_some(stream: &mut impl Read, input: &mut Vec<u8>) -> std::io::Result<()> {
     let mut buffer = [0; 65536];
     match stream.read(&mut buffer)? {
         0 => Err(std::io::ErrorKind::UnexpectedEof.into()),

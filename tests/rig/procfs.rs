@@ -27,6 +27,16 @@ pub(crate) fn process(pid: i32) -> Option<Process> {
     Some(Process { pid, comm: head.split_once('(')?.1.to_owned(), parent, zombie })
 }
 
+/// The session of a process.
+pub(crate) fn session(pid: i32) -> Option<Pid> {
+    rustix::process::getsid(Pid::from_raw(pid)).ok()
+}
+
+/// The pid of this test.
+pub(crate) fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
 /// Whether `pid` runs; a zombie does not.
 pub(crate) fn alive(pid: i32) -> bool {
     process(pid).is_some_and(|process| !process.zombie)

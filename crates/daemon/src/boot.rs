@@ -220,13 +220,16 @@ impl Shell {
     fn log_notes(&self) {
         let settings = self.settings();
         let mut notes: Vec<(Level, String)> = Vec::new();
+        for note in &self.generations.base().config.notes {
+            notes.push((journal_level(note.level), note.text.clone()));
+        }
         match &settings.user {
             None if rustix::process::getuid().is_root() => notes.push((Level::Critical, ROOT.to_owned())),
             None => {}
             Some(user) => notes.push((Level::Info, format!("Set uid to user {} succeeded", user.uid))),
         }
-        for note in &self.generations.base().config.notes {
-            notes.push((journal_level(note.level), note.text.clone()));
+        if settings.nodaemon && (settings.directory.is_some() || settings.umask != DEFAULT_UMASK) {
+            notes.push((Level::Warn, IGNORED.to_owned()));
         }
         let launcher = std::env::var(NOTES).unwrap_or_default();
         notes.extend(launcher.lines().map(|line| (Level::Info, line.to_owned())));
@@ -411,6 +414,12 @@ impl Shell {
         });
     }
 }
+
+/// What `[supervisord] umask` is when it is not written (CFG-084).
+const DEFAULT_UMASK: u32 = 0o022;
+
+/// Nobody should wonder why an option does nothing (PROC-204, D-34).
+const IGNORED: &str = "[supervisord] directory and umask are not applied in the foreground";
 
 /// What is said when nobody else is to be become (PROC-206).
 const ROOT: &str = "Supervisor is running as root.  Privileges were not dropped because no user is specified in the \

@@ -105,7 +105,11 @@ impl Shell {
         if !self.main_log().is_some_and(|path| path.exists()) {
             return respond(reply, Err(Fault::new(FaultCode::NoFile)));
         }
-        self.log(Level::Info, "reopening log file");
+        // Once for each place where the log goes (PROC-320).
+        let settings = self.settings();
+        for _ in 0..1 + usize::from(settings.nodaemon && !settings.silent) {
+            self.log(Level::Info, "reopening log file");
+        }
         let (token, cleared) = self.new_token();
         self.engine.clear(StreamId::JOURNAL, token);
         tokio::spawn(async move {
@@ -164,7 +168,6 @@ impl Shell {
                 (true, Some(stream), Some(_)) => {
                     let (token, cleared) = self.new_token();
                     self.engine.clear(stream, token);
-                    self.log(Level::Info, "reopening log file");
                     clearing.live.push(cleared);
                 }
                 (_, _, Some(path)) => clearing.idle.push(path.into()),
