@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use hyper::ext::ReasonPhrase;
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, SERVER, WWW_AUTHENTICATE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, LOCATION, SERVER,
+    WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
 use jiff::Timestamp;
@@ -52,6 +53,14 @@ pub(crate) fn unauthorized() -> Response<Body> {
     error_with(StatusCode::UNAUTHORIZED, |response| {
         set(response, CONNECTION, "close");
         set(response, WWW_AUTHENTICATE, "Basic realm=\"default\"");
+    })
+}
+
+/// 301: what was asked for is elsewhere; a page says so too.
+pub(crate) fn moved(location: &str, headers: impl FnOnce(&mut Response<Body>)) -> Response<Body> {
+    error_with(StatusCode::MOVED_PERMANENTLY, |response| {
+        set(response, LOCATION, location);
+        headers(response);
     })
 }
 

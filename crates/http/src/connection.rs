@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hyper::StatusCode;
 use hyper::server::conn::http1;
@@ -31,6 +31,10 @@ pub(crate) struct Service {
     pub(crate) handle: Handle,
     pub(crate) auth: Option<Auth>,
     pub(crate) namespaces: Vec<String>,
+    /// What this server calls itself to a client that does not say.
+    pub(crate) name: String,
+    /// When it began, which is the age of the files that are part of it.
+    pub(crate) since: SystemTime,
     pub(crate) limits: Limits,
     pub(crate) shutdown: watch::Receiver<bool>,
     pub(crate) crowded: watch::Receiver<bool>,

@@ -1,4 +1,4 @@
-//! The listeners and what is served on them: XML-RPC under `/RPC2`, log tails, and (a place for) web pages.
+//! The listeners and what is served on them: XML-RPC under `/RPC2`, log tails, web pages.
 //!
 //! Knows nothing of the daemon but [`upkeep_api`]: a request comes in as bytes, goes to the daemon's mailbox, and
 //! its answer goes out. Each connection is a task of its own on the one thread, with limits on everything a peer can
@@ -9,7 +9,7 @@
 //!
 //! - `server` accepts; `connection` runs one connection under its deadlines, which `progress` keeps; `stream` is the
 //!   socket beneath.
-//! - `route` checks the password and chooses who answers: `rpc`, `tail`, or nobody.
+//! - `route` checks the password and chooses who answers: `rpc`, `tail` or `pages`; `receive` reads a request's body.
 //! - `answer` and `body` make what is sent, `access` the line in the log about it.
 
 #![forbid(unsafe_code)]
@@ -21,7 +21,9 @@ mod body;
 mod connection;
 mod follow;
 mod limits;
+mod pages;
 mod progress;
+mod receive;
 mod route;
 mod rpc;
 mod server;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Request, Response, StatusCode, Version};
 
 use crate::access::Ticket;
 use crate::answer;
 use crate::auth::Access;
 use crate::body::Body;
 use crate::connection::Connection;
-use crate::{rpc, tail};
+use crate::{pages, rpc, tail};
 
 /// Answers one request of a connection.
 pub(crate) async fn respond(connection: Arc<Connection>, request: Request<Incoming>) -> Response<Body> {
@@ -22,7 +22,8 @@ pub(crate) async fn respond(connection: Arc<Connection>, request: Request<Incomi
     if keep_alive && !response.body().is_stream() {
         answer::set(&mut response, CONNECTION, "Keep-Alive");
     }
-    if has_body && response.status() != StatusCode::OK {
+    let refused = response.status().is_client_error() || response.status().is_server_error();
+    if has_body && refused {
         connection.progress.leave_unread();
     }
     if response.body().is_stream() {
@@ -49,14 +50,8 @@ async fn answer(connection: &Connection, request: Request<Incoming>) -> Response
     } else if path.starts_with("/mainlogtail") {
         tail::main_log(connection, request.method()).await
     } else {
-        pages(request.method())
+        pages::answer(connection, request, &path).await
     }
-}
-
-/// Everything else, which is where the web pages will be: nothing yet.
-fn pages(method: &Method) -> Response<Body> {
-    let known = method == Method::GET || method == Method::HEAD;
-    answer::error(if known { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST })
 }
 
 /// An HTTP/1.0 client that keeps its connection hears so (RPC-018).

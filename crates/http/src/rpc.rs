@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::CONTENT_LENGTH;
 use hyper::{Method, Request, Response, StatusCode};
 use upkeep_api::Fault;
 use upkeep_api::verbs::{self, dispatch};
@@ -13,6 +11,7 @@ use upkeep_api::xmlrpc::{self, ReadLimits, RequestError, Value};
 use crate::answer;
 use crate::body::Body;
 use crate::connection::Connection;
+use crate::receive::{self, Expected};
 
 /// Bytes of a refused document that are shown in the log.
 const SHOWN: usize = 1024;
@@ -25,8 +24,13 @@ pub(crate) async fn answer(connection: &Connection, request: Request<Incoming>) 
 }
 
 async fn call(connection: &Connection, request: Request<Incoming>) -> Result<Vec<u8>, StatusCode> {
-    let body = body(connection, request).await?;
-    let limits = ReadLimits { bytes: connection.service.limits.body_bytes, ..ReadLimits::REQUEST };
+    if request.method() != Method::POST {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let (head, body) = request.into_parts();
+    let most = connection.service.limits.body_bytes;
+    let body = receive::body(connection, &head.headers, body, Expected { most, may_be_empty: false }).await?;
+    let limits = ReadLimits { bytes: most, ..ReadLimits::REQUEST };
     let (method, params) = xmlrpc::decode_call(&body, limits).map_err(|error| {
         log::error!("XML-RPC request data {} is invalid: {}", shown(&body), short(&error));
         StatusCode::BAD_REQUEST
@@ -59,28 +63,6 @@ async fn carry_out(
     })?;
     log_result(&method, &result);
     Ok(result)
-}
-
-/// The request's body: its length told beforehand, within the limits, and complete in time.
-async fn body(connection: &Connection, request: Request<Incoming>) -> Result<bytes::Bytes, StatusCode> {
-    let limits = &connection.service.limits;
-    if request.method() != Method::POST {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    let length = request.headers().get(CONTENT_LENGTH).ok_or(StatusCode::LENGTH_REQUIRED)?;
-    let length: u64 =
-        length.to_str().ok().and_then(|text| text.parse().ok()).ok_or(StatusCode::BAD_REQUEST)?;
-    if length == 0 {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    if length > limits.body_bytes as u64 {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
-    }
-    match tokio::time::timeout(limits.body_timeout, request.into_body().collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
-        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
-    }
 }
 
 /// The words of RPC-008 and RPC-009: what exactly was wrong is the client's business.

@@ -4,7 +4,7 @@ use std::future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 use tokio::net::{TcpListener, UnixListener};
@@ -54,7 +54,10 @@ pub async fn serve(server: Server, handle: Handle, limits: Limits, shutdown: wat
     let Server { section, listener, auth, namespaces } = server;
     log_start(&listener);
     let (crowd, crowded) = watch::channel(false);
-    let service = Arc::new(Service { handle, auth, namespaces, limits, shutdown: shutdown.clone(), crowded });
+    let (name, since) = (listener.name(), SystemTime::now());
+    let shutdown_seen = shutdown.clone();
+    let service = Service { handle, auth, namespaces, name, since, limits, shutdown: shutdown_seen, crowded };
+    let service = Arc::new(service);
     let accepting = Accepting { section, listener, crowd, failures: Failures::default() };
     let mut connections = JoinSet::new();
     accepting.run(&service, &mut connections, shutdown).await;
@@ -170,6 +173,16 @@ impl Listener {
                 let _ = stream.set_nodelay(true);
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 Ok((Stream::Tcp(stream), peer.to_string().into()))
+            }
+        }
+    }
+
+    /// Host and port for an address of ours (RPC-208). A socket file has none: whoever uses one is on this host.
+    fn name(&self) -> String {
+        match self {
+            Self::Unix(_) => "localhost".to_owned(),
+            Self::Tcp(listener) => {
+                listener.local_addr().map_or_else(|_| "localhost".to_owned(), |address| address.to_string())
             }
         }
     }

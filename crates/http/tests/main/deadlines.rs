@@ -95,7 +95,7 @@ fn a_client_that_takes_its_time_gets_everything() {
     }
     slow.take(length - 600_000);
     // It was not idle all that time: there is still a connection.
-    slow.send(b"GET / HTTP/1.1\r\n\r\n");
+    slow.send(b"GET /nosuch HTTP/1.1\r\n\r\n");
     assert_eq!(slow.answer().status(), "404");
 }
 

@@ -1,0 +1,66 @@
+//! What the status page shows, and the small document by which an open page keeps itself up to date.
+
+use serde_json::{Value, json};
+use upkeep_api::{Fault, FaultCode, Handle, ProcessInfo, ProcessState, Reply, Request};
+
+use crate::language::Language;
+use crate::texts::{description, state_word};
+
+/// The daemon's name and its processes, sorted by group and name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// `identifier`, by which several daemons are told apart.
+    pub identifier: String,
+    /// Every process.
+    pub processes: Vec<ProcessInfo>,
+}
+
+impl Status {
+    /// Asks the daemon.
+    ///
+    /// # Errors
+    /// `SHUTDOWN_STATE` when it is ending.
+    pub async fn ask(handle: &Handle) -> Result<Self, Fault> {
+        let other = || Fault::new(FaultCode::Failed);
+        let Reply::Text(identifier) = handle.call(Request::GetIdentification).await? else {
+            return Err(other());
+        };
+        let Reply::Processes(mut processes) = handle.call(Request::GetAllProcessInfo).await? else {
+            return Err(other());
+        };
+        processes.sort_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
+        Ok(Self { identifier, processes })
+    }
+
+    /// How many are in each state that occurs, such as `3 running, 1 fatal`.
+    pub(crate) fn summary(&self, language: Language) -> String {
+        let count = |&state: &ProcessState| {
+            let number = self.processes.iter().filter(|process| process.state == state).count();
+            (number > 0).then(|| format!("{number} {}", state_word(language, state)))
+        };
+        ProcessState::ALL.iter().filter_map(count).collect::<Vec<_>>().join(" · ")
+    }
+}
+
+/// The document that the script of the status page asks for.
+#[must_use]
+pub fn status_json(language: Language, status: &Status) -> String {
+    let row = |process: &ProcessInfo| {
+        json!({
+            "name": name_of(process),
+            "state": process.state.name(),
+            "description": description(language, &process.description),
+        })
+    };
+    let rows: Vec<Value> = status.processes.iter().map(row).collect();
+    json!({ "summary": status.summary(language), "processes": rows }).to_string()
+}
+
+/// `GROUP:NAME`, or the name alone where it is the group's too.
+pub(crate) fn full_name(group: &str, name: &str) -> String {
+    if group == name { name.to_owned() } else { format!("{group}:{name}") }
+}
+
+pub(crate) fn name_of(process: &ProcessInfo) -> String {
+    full_name(&process.group, &process.name)
+}
