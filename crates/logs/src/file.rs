@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::pipe::SpliceFlags;
 
 pub use rotate::clear_path;
 use target::{Kind, Opened};
@@ -38,6 +39,19 @@ pub enum Notice {
     Unlimited,
     /// A line for the daemon's log, at level WARN.
     Warn(String),
+}
+
+/// What became of a [`RotatingFile::take_from`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// So many bytes are in the file and no longer in the pipe.
+    Bytes(usize),
+    /// The pipe is empty.
+    Nothing,
+    /// The pipe is empty, and nobody can write to it any more.
+    End,
+    /// They have to be read and written.
+    Refused,
 }
 
 /// A log file that rotates by size.
@@ -108,6 +122,9 @@ impl RotatingFile {
         if self.target.is_none() && !self.try_open(data.len()) {
             return data.len();
         }
+        if let Some(target) = &mut self.target {
+            target.append();
+        }
         let mut settled = 0;
         while settled < data.len() {
             match self.write_some(&data[settled..]) {
@@ -121,8 +138,35 @@ impl RotatingFile {
             }
         }
         self.succeed();
-        self.rotate_if_due();
+        self.rotate_if_written();
         data.len()
+    }
+
+    /// Moves at most `limit` bytes from a pipe to the end of the file, then rotates if it has reached its limit.
+    ///
+    /// The kernel does it: each byte is in the pipe or in the file, never in our hands, so whatever ends this process
+    /// loses none and doubles none. Refused for what is not a regular file of our own, and while bytes are dropped.
+    pub fn take_from(&mut self, pipe: BorrowedFd<'_>, limit: usize) -> Taken {
+        let Some(target) = self.target.as_mut().filter(|_| self.dropped.is_none()) else {
+            return Taken::Refused;
+        };
+        let Some(start) = target.end_to_move_to() else { return Taken::Refused };
+        let mut end = start;
+        match rustix::pipe::splice(pipe, None, &target.fd, Some(&mut end), limit, SpliceFlags::NONBLOCK) {
+            Ok(0) => Taken::End,
+            Ok(count) => {
+                let end = start + count as u64;
+                target.moved_to(end);
+                self.rotate_if_due(end);
+                Taken::Bytes(count)
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Taken::Nothing,
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                target.never_move();
+                Taken::Refused
+            }
+            Err(_) => Taken::Refused,
+        }
     }
 
     /// The descriptor to wait for after a [`Self::write`] that did not settle everything.
@@ -222,14 +266,20 @@ impl RotatingFile {
         }
     }
 
-    /// Rotates a regular file whose end is at or past its limit (PROC-135).
-    fn rotate_if_due(&mut self) {
+    fn rotate_if_written(&mut self) {
         let Some(target) = &self.target else { return };
-        if self.maxbytes == 0 || target.kind != Kind::Regular {
-            return;
-        }
         // The real position, not a count of our own: others may append to this file or truncate it.
-        if rustix::fs::tell(&target.fd).is_ok_and(|end| end >= self.rotate_at) {
+        if self.maxbytes > 0
+            && target.kind == Kind::Regular
+            && let Ok(end) = rustix::fs::tell(&target.fd)
+        {
+            self.rotate_if_due(end);
+        }
+    }
+
+    /// Rotates a regular file whose end is at or past its limit (PROC-135).
+    fn rotate_if_due(&mut self, end: u64) {
+        if self.maxbytes > 0 && end >= self.rotate_at {
             self.rotate();
         }
     }

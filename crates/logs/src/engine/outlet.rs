@@ -4,6 +4,7 @@
 //! the streams that write there pause until it is gone, and nothing else does.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 
 use super::sources::Sources;
-use crate::file::{Notice, RotatingFile};
+use crate::file::{Notice, RotatingFile, Taken};
 
 /// Bytes that may wait for one full target; what exceeds it (the last words of children that ended, the daemon's own
 /// lines) is dropped and counted.
@@ -55,6 +56,11 @@ impl Outlet {
             self.keep(&data[settled..]);
             self.wait(sources);
         }
+    }
+
+    /// Moves bytes from a pipe without copying them; see [`RotatingFile::take_from`].
+    pub(super) fn take_from(&mut self, pipe: BorrowedFd<'_>, limit: usize) -> Taken {
+        if self.is_full() { Taken::Refused } else { self.file.take_from(pipe, limit) }
     }
 
     /// There may be room: writes what waits. Returns whether nothing waits any more.

@@ -1,13 +1,14 @@
 //! Everything the log thread gives out: the open logs, one for each path, syslog, and what the daemon is told.
 
 use std::collections::{BTreeMap, HashSet};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::outlet::Outlet;
 use super::sources::Sources;
 use super::{LogEvent, StreamId, SyslogTag, Watched};
-use crate::file::{Notice, RotatingFile};
+use crate::file::{Notice, RotatingFile, Taken};
 use crate::syslog::Syslog;
 
 /// Names an open log; never given out twice. Odd, so that it is never the key of a stream.
@@ -109,6 +110,22 @@ impl Outputs {
             shared.outlet.write(data, &self.sources);
             self.settle(key, id);
         }
+    }
+
+    /// Moves bytes from a pipe to a log without copying them here.
+    pub(super) fn take_from(
+        &mut self,
+        key: OutletKey,
+        id: StreamId,
+        pipe: BorrowedFd<'_>,
+        limit: usize,
+    ) -> Taken {
+        let Some(shared) = self.open.get_mut(&key) else { return Taken::Refused };
+        let taken = shared.outlet.take_from(pipe, limit);
+        if let Taken::Bytes(_) = taken {
+            self.settle(key, id);
+        }
+        taken
     }
 
     /// A full log may have room. Returns whether those who wait for it may go on.

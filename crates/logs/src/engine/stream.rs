@@ -1,7 +1,7 @@
 //! One output channel of one child: its pipe, and what its bytes go through.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::epoll::EventFlags;
@@ -12,6 +12,7 @@ use super::outputs::{OutletKey, Outputs};
 use super::{LogEvent, Sink, StreamId, SyslogTag};
 use crate::ansi::AnsiFilter;
 use crate::capture::{CaptureBuffer, Piece, Scanner};
+use crate::file::Taken;
 
 /// What a pipe holds unless told otherwise.
 const FULL_PIPE: usize = 64 * 1024;
@@ -113,8 +114,30 @@ impl Stream {
         rustix::io::ioctl_fionread(&self.pipe).unwrap_or(0)
     }
 
-    /// Reads once and passes on what was read.
+    /// Moves what is there to the log, or reads once and passes on what was read.
     pub(super) fn turn(&mut self, buffer: &mut [u8], out: &mut Outputs) -> Got {
+        if let Some(key) = self.moves_to() {
+            match out.take_from(key, self.id, self.pipe.as_fd(), buffer.len()) {
+                Taken::Bytes(count) => {
+                    self.widen(count);
+                    return Got::Bytes(count);
+                }
+                Taken::Nothing => return Got::Nothing,
+                Taken::End => return Got::End,
+                Taken::Refused => {}
+            }
+        }
+        self.read(buffer, out)
+    }
+
+    /// The log, if nothing but the log wants the bytes.
+    fn moves_to(&self) -> Option<OutletKey> {
+        let Route { outlet, syslog, ansi, report, .. } = &self.route;
+        let seen = self.capture.is_some() || syslog.is_some() || ansi.is_some() || *report;
+        outlet.filter(|_| !seen)
+    }
+
+    fn read(&mut self, buffer: &mut [u8], out: &mut Outputs) -> Got {
         loop {
             match rustix::io::read(&self.pipe, &mut *buffer) {
                 Ok(0) => return Got::End,

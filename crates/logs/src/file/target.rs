@@ -29,11 +29,73 @@ pub(super) struct Opened {
     pub(super) kind: Kind,
     /// The open file is shared with others (a duplicate of descriptor 1 or 2), so it must not be made non-blocking.
     pub(super) shared: bool,
+    moving: Moving,
+}
+
+/// Whether bytes are moved to the end of a regular file by splice(2), which refuses files opened for appending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moving {
+    /// Not now: the file is open for appending.
+    No,
+    /// Yes, and the last move ended here.
+    Yes(u64),
+    /// Never: somebody else writes there too, or the file system cannot do it.
+    Never,
 }
 
 impl Opened {
     pub(super) fn regular(fd: OwnedFd) -> Self {
-        Self { fd, kind: Kind::Regular, shared: false }
+        Self::new(fd, Kind::Regular, false)
+    }
+
+    fn new(fd: OwnedFd, kind: Kind, shared: bool) -> Self {
+        Self { fd, kind, shared, moving: Moving::No }
+    }
+
+    /// Where the next move goes: the end of the file. `None` if bytes have to be appended instead.
+    ///
+    /// A file that has grown by itself since the last move has another writer, whose bytes must not be overwritten: only
+    /// appending is safe then. One that has shrunk was truncated, as logrotate's `copytruncate` does.
+    pub(super) fn end_to_move_to(&mut self) -> Option<u64> {
+        if self.kind != Kind::Regular || self.moving == Moving::Never {
+            return None;
+        }
+        let end = u64::try_from(rustix::fs::fstat(&self.fd).ok()?.st_size).ok()?;
+        match self.moving {
+            Moving::Yes(last) if end > last => {
+                self.never_move();
+                return None;
+            }
+            Moving::No if self.set_appending(false).is_err() => return None,
+            Moving::No | Moving::Yes(_) | Moving::Never => {}
+        }
+        self.moving = Moving::Yes(end);
+        Some(end)
+    }
+
+    /// A move has ended here.
+    pub(super) fn moved_to(&mut self, end: u64) {
+        self.moving = Moving::Yes(end);
+    }
+
+    pub(super) fn never_move(&mut self) {
+        self.append();
+        self.moving = Moving::Never;
+    }
+
+    /// Makes writes append, as they do unless bytes are moved.
+    pub(super) fn append(&mut self) {
+        if let Moving::Yes(_) = self.moving
+            && self.set_appending(true).is_ok()
+        {
+            self.moving = Moving::No;
+        }
+    }
+
+    fn set_appending(&self, wanted: bool) -> Result<(), Errno> {
+        let mut flags = rustix::fs::fcntl_getfl(&self.fd)?;
+        flags.set(OFlags::APPEND, wanted);
+        rustix::fs::fcntl_setfl(&self.fd, flags)
     }
 
     /// Whether this error says that the open file is of no more use, so that the path must be opened again.
@@ -52,7 +114,7 @@ pub(super) fn open(path: &Path, mode: u32) -> io::Result<Option<Opened>> {
     match append(path, mode, OFlags::NONBLOCK) {
         Ok(fd) => opened(fd, path).map(Some),
         Err(error) => match standard_stream(path) {
-            Some(fd) => Ok(Some(Opened { fd: fd?, kind: Kind::Stream, shared: true })),
+            Some(fd) => Ok(Some(Opened::new(fd?, Kind::Stream, true))),
             None if error == Errno::NXIO && is_fifo(path) => Ok(None),
             None => Err(error.into()),
         },
@@ -78,7 +140,7 @@ fn opened(fd: OwnedFd, path: &Path) -> io::Result<Opened> {
         FileType::BlockDevice => Kind::Device,
         _ => Kind::Stream,
     };
-    Ok(Opened { fd, kind, shared: false })
+    Ok(Opened::new(fd, kind, false))
 }
 
 /// The permissions of a log that may be removed: a regular file under a name of its own. `None` for others, and for one

@@ -323,3 +323,72 @@ fn the_newer_of_two_files_counts() {
     assert_eq!(contents(&path), ["", "new"]);
     assert_eq!(fs::read_to_string(moved).unwrap(), "old");
 }
+
+/// A pipe with these bytes in it, whose writer is kept.
+fn pipe_with(data: &[u8]) -> (OwnedFd, OwnedFd) {
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&reader, true).unwrap();
+    assert_eq!(rustix::io::write(&writer, data).unwrap(), data.len());
+    (reader, writer)
+}
+
+#[test]
+fn bytes_are_moved_from_a_pipe_and_rotated_as_written_ones_are_proc_135() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut file = RotatingFile::open(&path, 8, 2, MODE_NAMED).unwrap();
+    let (reader, writer) = pipe_with(b"moved");
+    assert_eq!(file.take_from(reader.as_fd(), 3), Taken::Bytes(3));
+    assert_eq!(file.take_from(reader.as_fd(), 100), Taken::Bytes(2));
+    assert_eq!(file.take_from(reader.as_fd(), 100), Taken::Nothing);
+    assert_eq!(file.write(b"and"), 3);
+    assert_eq!(fs::read(dir.path().join("log.1")).unwrap(), b"movedand", "a mixture is rotated at its limit");
+    rustix::io::write(&writer, b"in the next").unwrap();
+    assert_eq!(file.take_from(reader.as_fd(), 100), Taken::Bytes(11));
+    rustix::io::write(&writer, b"last").unwrap();
+    assert_eq!(file.take_from(reader.as_fd(), 100), Taken::Bytes(4));
+    drop(writer);
+    assert_eq!(file.take_from(reader.as_fd(), 100), Taken::End);
+    let found = ["log.2", "log.1", "log"].map(|name| fs::read_to_string(dir.path().join(name)).unwrap());
+    assert_eq!(found, ["movedand", "in the next", "last"]);
+    assert!(!file.has_notices());
+}
+
+/// Another process that appends to the same file, and logrotate's `copytruncate`: nothing is overwritten, nothing is a hole.
+#[test]
+fn other_writers_are_noticed_before_a_move() {
+    use std::io::Write;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut other = fs::File::options().create(true).append(true).open(&path).unwrap();
+    other.write_all(b"old ").unwrap();
+    let mut file = RotatingFile::open(&path, 0, 0, MODE_NAMED).unwrap();
+    let (reader, writer) = pipe_with(b"one ");
+    assert_eq!(file.take_from(reader.as_fd(), 100), Taken::Bytes(4));
+    fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+    rustix::io::write(&writer, b"two ").unwrap();
+    assert_eq!(file.take_from(reader.as_fd(), 100), Taken::Bytes(4));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "two ");
+    other.write_all(b"theirs ").unwrap();
+    rustix::io::write(&writer, b"three").unwrap();
+    for _ in 0..2 {
+        assert_eq!(file.take_from(reader.as_fd(), 100), Taken::Refused, "appending is safe, moving is not");
+    }
+    file.write(b"three ");
+    other.write_all(b"theirs again").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "two theirs three theirs again");
+    file.reopen().unwrap();
+    assert_eq!(file.take_from(reader.as_fd(), 100), Taken::Bytes(5), "a file opened anew is looked at anew");
+}
+
+#[test]
+fn what_is_no_file_of_our_own_is_not_moved_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = fifo(&dir);
+    let _reader = fs::File::options().read(true).write(true).open(&path).unwrap();
+    let (pipe, _writer) = pipe_with(b"bytes");
+    for target in [path.to_str().unwrap(), "/dev/null", "/dev/full"] {
+        let mut file = RotatingFile::open(target, 0, 0, MODE_NAMED).unwrap();
+        assert_eq!(file.take_from(pipe.as_fd(), 100), Taken::Refused, "{target}");
+    }
+}
