@@ -13,6 +13,7 @@ mod journal;
 mod order;
 mod pidproxy;
 mod privileges;
+mod promises;
 mod signals;
 mod startup;
 mod stops;

@@ -1,6 +1,7 @@
 //! The rules of the supervisor, as tables over a simulated world.
 
 #[cfg(test)]
+mod clock;
 mod control;
 #[cfg(test)]
 mod crash;

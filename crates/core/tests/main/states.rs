@@ -407,29 +407,3 @@ fn how_an_end_is_told_proc_307() {
         assert_eq!(end.to_string(), text);
     }
 }
-
-/// The wall clock is only shown: its steps decide nothing (PROC-036, PROC-037).
-#[test]
-fn steps_of_the_wall_clock_change_nothing_proc_036_proc_037() {
-    use upkeep_core::{Effect, Input, Mono, Now, RunId, Supervisor};
-    let told = |walls: [i64; 4]| -> Vec<Effect> {
-        let mut core = Supervisor::new();
-        let second = |seconds: u64| Mono(seconds * 1_000_000_000);
-        let spawned = Input::Spawned { run: RunId(1), pid: 7, at: second(10) };
-        let exited = Input::Exited { run: RunId(1), end: RunEnd::Code(0), at: second(13) };
-        let inputs = [Input::Begin { recovered: false }, spawned, Input::Tick, exited];
-        core.handle(Now::default(), Input::Setup(crate::scene::alone(web(|spec| spec.startsecs = 2))));
-        for ((input, wall), seconds) in inputs.into_iter().zip(walls).zip([10, 10, 12, 13]) {
-            core.handle(Now { mono: second(seconds), wall }, input);
-        }
-        std::iter::from_fn(|| core.poll_effect()).collect()
-    };
-    let steady = told([1000, 1000, 1002, 1003]);
-    assert_eq!(told([1000, 500, 400, 300]), steady, "back");
-    assert_eq!(told([1000, 9000, 9000, 99_000]), steady, "forward");
-    assert!(
-        steady
-            .iter()
-            .any(|effect| matches!(effect, Effect::Log(notice) if notice.to_string().starts_with("success")))
-    );
-}

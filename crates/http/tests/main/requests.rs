@@ -22,6 +22,7 @@ fn bad_requests_get_a_clear_answer_rpc_004_to_007_029() {
         ("garbage\r\n\r\n", "400"),
         ("GET /\r\n\r\n", "400"),
         ("GET / HTTP/9.9\r\n\r\n", "400"),
+        ("GET / HTTP/2.0\r\n\r\n", "400"),
         ("GET /%ff HTTP/1.1\r\n\r\n", "400"),
         ("GET /logtail HTTP/1.1\r\n\r\n", "404"),
         ("POST /logtail HTTP/1.1\r\n\r\n", "400"),
@@ -58,6 +59,19 @@ fn bad_credentials_rpc_034() {
     }
 }
 
+/// RPC-027: the original says nothing before the body is there. Whoever asks for a word first gets it, and then the answer.
+#[test]
+fn a_client_that_waits_to_be_told_to_go_on_is_told() {
+    let up = Up::plain();
+    let request = post(b"<methodName>supervisor.getPID</methodName>", "Expect: 100-continue\r\n");
+    let (head, body) = request.split_at(request.len() - b"<methodName>supervisor.getPID</methodName>".len());
+    let mut connection = up.address.connect();
+    connection.send(head);
+    assert_eq!(connection.answer().status(), "100");
+    connection.send(body);
+    assert!(connection.answer().body.contains("<int>7</int>"));
+}
+
 /// A refused client hears why even if it sends its whole body first, and the connection ends.
 #[test]
 fn refused_bodies_are_answered_rpc_032() {
@@ -85,7 +99,7 @@ fn limits_of_size() {
     assert_eq!(up.address.ask(&call("supervisor.getPID", &[])).status(), "200");
 }
 
-/// RPC-017…020.
+/// RPC-017…021: an answer is in the version of its request; a version that does not exist is refused (D-12).
 #[test]
 fn connections_stay_or_go_rpc_017_to_020() {
     let up = Up::plain();
