@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod fuzz;
 mod install;
 mod steps;
 
@@ -15,6 +16,7 @@ usage: cargo xtask CHORE
           cargo-deny, cargo-nextest
   lint    format, clippy, licences and sources of dependencies
   docs    the reference of every crate, with warnings as errors
+  fuzz    SECONDS [TARGET]: every fuzz target, or one, for so long; needs a nightly toolchain and cargo-fuzz
 ";
 
 fn main() -> ExitCode {
@@ -27,6 +29,10 @@ fn main() -> ExitCode {
         "setup" => install::everything(),
         "lint" => install::cargo_deny().and_then(|()| steps::lint()),
         "docs" => steps::docs(),
+        "fuzz" => match std::env::args().nth(2) {
+            Some(seconds) => fuzz::fuzz(&seconds, std::env::args().nth(3).as_deref()),
+            None => Err(USAGE.to_owned()),
+        },
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -1,0 +1,7 @@
+//! Removal of ANSI sequences.
+#![no_main]
+
+#[path = "../../crates/logs/tests/main/properties.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::ansi(bytes));

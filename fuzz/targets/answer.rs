@@ -1,0 +1,7 @@
+//! XML-RPC answers.
+#![no_main]
+
+#[path = "../../crates/api/tests/main/properties.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::answer(bytes));

@@ -1,0 +1,7 @@
+//! Tags of the communication mode.
+#![no_main]
+
+#[path = "../../crates/logs/tests/main/properties.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::capture(bytes));

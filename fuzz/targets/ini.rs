@@ -1,0 +1,7 @@
+//! The INI dialect.
+#![no_main]
+
+#[path = "../../crates/config/tests/main/properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::ini(bytes));

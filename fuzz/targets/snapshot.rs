@@ -1,0 +1,7 @@
+//! Sources kept for the next daemon.
+#![no_main]
+
+#[path = "../../crates/config/tests/main/properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::snapshot(bytes));
