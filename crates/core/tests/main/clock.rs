@@ -47,9 +47,9 @@ fn a_kill() -> Story {
 /// The wall clock is only shown: its steps decide nothing (PROC-036, PROC-037), so PROC-316 is never said.
 #[test]
 fn steps_of_the_wall_clock_change_nothing_proc_036_proc_037() {
-    let stories: [(fn() -> Story, &str); 3] =
-        [(a_life, "success: web"), (another_try, "exited: web"), (a_kill, "killing 'web' (7) with SIGKILL")];
-    for (story, line) in stories {
+    let stories: [fn() -> Story; 3] = [a_life, another_try, a_kill];
+    let lines = ["success: web", "exited: web", "killing 'web' (7) with SIGKILL"];
+    for (story, line) in stories.into_iter().zip(lines) {
         let steady = ordered(story(), |seconds| 1000 + seconds.cast_signed());
         let told =
             |effect: &Effect| matches!(effect, Effect::Log(notice) if notice.to_string().starts_with(line));
