@@ -141,7 +141,7 @@ fn team(command: &str, numprocs: u32, stopwaitsecs: u32) -> String {
     )
 }
 
-/// D-37: `strict_update = true` is the original's way, a restart of the whole group.
+/// D-37, CTL-104: `strict_update = true` is the original's way, a restart of the whole group.
 #[test]
 fn d_037_strict_update() {
     let strict = |body: String| format!("[supervisord]\nstrict_update=true\n{body}");

@@ -4,6 +4,7 @@
 
 mod fuzz;
 mod install;
+mod parity;
 mod steps;
 
 use std::process::ExitCode;
@@ -14,7 +15,8 @@ usage: cargo xtask CHORE
   test    all that a change must pass, after installing what that needs (below); closes with the runner's summary
   setup   Debian packages, the original Supervisor under target/reference, packages of Node.js under target/node,
           cargo-deny, cargo-nextest
-  lint    format, clippy, licences and sources of dependencies
+  lint    format, clippy, licences and sources of dependencies, docs/parity.md
+  parity  write docs/parity.md: which tests show which item of the ledger; with --check only look
   docs    the reference of every crate, with warnings as errors
   fuzz    SECONDS [TARGET]: every fuzz target, or one, for so long; needs a nightly toolchain and cargo-fuzz
 ";
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
             Some(seconds) => fuzz::fuzz(&seconds, std::env::args().nth(3).as_deref()),
             None => Err(USAGE.to_owned()),
         },
+        "parity" if std::env::args().nth(2).as_deref() == Some("--check") => parity::check(),
+        "parity" => parity::write(),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::install::{REFERENCE, run};
-use crate::say;
+use crate::{parity, say};
 
-/// Format, lints as errors, licences and sources of dependencies.
+/// Format, lints as errors, licences and sources of dependencies, every item of the ledger with its tests.
 ///
 /// # Errors
 /// The first check that fails.
@@ -16,7 +16,9 @@ pub(crate) fn lint() -> Result<(), String> {
     say("clippy");
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
     say("dependencies");
-    run(cargo().args(["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]))
+    run(cargo().args(["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]))?;
+    say("parity");
+    parity::check()
 }
 
 /// The reference of every crate.

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn options_win_over_the_file_and_the_file_over_defaults_cfg_130_to_134() {
+    fn options_win_over_the_file_and_the_file_over_defaults_cfg_131_to_133() {
         let file = "[supervisorctl]\nserverurl=unix://s/../x.sock\nusername=u\nprompt=p\nstrict_names=yes\n";
         let options = run(Some(file), &["-u", "me", "status", "-x"]).unwrap();
         assert!(options.serverurl.starts_with("unix:///") && options.serverurl.ends_with("/x.sock"));

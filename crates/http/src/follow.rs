@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn follows_through_everything_rpc_241_to_248() {
+    fn follows_through_everything_rpc_241_to_243_rpc_248() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         append(&path, &("x".repeat(1000) + &"y".repeat(1024)));

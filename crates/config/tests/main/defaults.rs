@@ -13,7 +13,7 @@ fn loaded(program: &str) -> ProcessSpec {
 }
 
 #[test]
-fn nothing_written_is_what_core_calls_the_defaults_cfg_140_to_168() {
+fn nothing_written_is_what_core_calls_the_defaults() {
     assert_eq!(loaded(""), ProcessSpec::new("x", "run"));
 }
 

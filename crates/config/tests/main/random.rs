@@ -135,7 +135,7 @@ fn bare(text: &str) -> bool {
 }
 
 #[test]
-fn expansion_is_pythons_cfg_052_to_077() {
+fn expansion_is_pythons_cfg_052_cfg_054_cfg_076() {
     let mut reference = reference();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x.conf");

@@ -160,7 +160,7 @@ fn logins_ctl_012_ctl_027() {
     assert_eq!(outcome.status, Some(1));
 }
 
-/// CTL-007: with `-i` a command asks first, and no shell follows. CTL-105…107.
+/// CTL-007: with `-i` a command asks first, and no shell follows. CTL-005: without, it does not ask. CTL-105…107.
 #[test]
 fn shutdown_and_reload_ctl_105_106_107() {
     let pair = Pair::start("");

@@ -121,8 +121,9 @@ fn replace(text: &str, start: &str, end: &str, by: &str) -> String {
     out
 }
 
+/// RPC-002…005, RPC-008…012, RPC-014, RPC-016, RPC-018, RPC-022, RPC-028.
 #[test]
-fn answers_are_the_same_bytes_rpc_002_to_028() {
+fn answers_are_the_same_bytes() {
     let both = Both::start();
     let raw = |text: &str| text.as_bytes().to_vec();
     let old = |headers: &str| {
