@@ -3,6 +3,8 @@
 //! Pure: bytes in, pieces out. Unlike the reference, only what may be the beginning of a tag is held back, and it is
 //! given out at the end (D-02).
 
+use std::collections::VecDeque;
+
 const BEGIN: &[u8] = b"<!--XSUPERVISOR:BEGIN-->";
 const END: &[u8] = b"<!--XSUPERVISOR:END-->";
 
@@ -108,14 +110,15 @@ fn find(data: &[u8], tag: &[u8]) -> usize {
 #[derive(Clone, Debug)]
 pub struct CaptureBuffer {
     limit: usize,
-    data: Vec<u8>,
+    /// A ring: letting go of the oldest bytes must not move all others.
+    data: VecDeque<u8>,
 }
 
 impl CaptureBuffer {
     /// Keeps about `limit` bytes, the newest.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit, data: Vec::new() }
+        Self { limit, data: VecDeque::new() }
     }
 
     /// Adds a piece. If it does not fit, as many of the oldest bytes go as it has (PROC-159), so that a single piece
@@ -124,12 +127,12 @@ impl CaptureBuffer {
         if self.data.len() + piece.len() > self.limit {
             self.data.drain(..piece.len().min(self.data.len()));
         }
-        self.data.extend_from_slice(piece);
+        self.data.extend(piece);
     }
 
     /// The whole capture; the next one starts empty.
     pub fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.data)
+        std::mem::take(&mut self.data).into()
     }
 }
 
