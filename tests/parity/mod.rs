@@ -18,3 +18,4 @@ mod signals;
 mod startup;
 mod stops;
 mod updates;
+mod web;
