@@ -3,6 +3,7 @@
 //! The process that decides is the child `upkeep-daemon` of the pid in the pid file. It is killed here at the worst
 //! moments: no worker, no exit, no byte of output and no request may be lost.
 
+mod both;
 mod deaths;
 mod output;
 mod requests;

@@ -119,7 +119,7 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
     });
     shell.open_journal()?;
     match record {
-        None => shell.begin_afresh(&inventory)?,
+        None => shell.begin_afresh(&inventory).await?,
         Some(record) => shell.go_on(&record, inventory)?,
     }
     Ok(shell)
@@ -174,12 +174,13 @@ impl Shell {
         Ok(())
     }
 
-    fn begin_afresh(&mut self, inventory: &Inventory) -> Result<(), StartError> {
+    async fn begin_afresh(&mut self, inventory: &Inventory) -> Result<(), StartError> {
         self.set_up()?;
         self.hold_generation(self.generations.base);
         self.save_daemon();
         self.become_ready(inventory.detached);
         self.announce();
+        self.meet_orphans().await;
         self.tell(Input::Begin { recovered: false });
         Ok(())
     }
@@ -321,6 +322,7 @@ impl Shell {
         for child in inventory.children {
             self.take_over(child);
         }
+        self.keep_run_file();
         Ok(())
     }
 

@@ -76,6 +76,7 @@ impl Shell {
         let (stdin, stdout, stderr) = (fds.next(), fds.next(), fds.next());
         self.attach(run, stdin, stdout, stderr);
         self.tell(Input::Spawned { run, pid, at });
+        self.note_child(run, pid);
     }
 
     /// Gives a run's pipes to those who read and write them.
@@ -114,6 +115,7 @@ impl Shell {
         if self.engine.wants(Level::Debug) {
             self.log(Level::Debug, "received SIGCHLD indicating a child quit");
         }
+        self.note_end(run);
         let entry = self.runs.entry(run).or_default();
         entry.stdin = None;
         let mut open = 0;

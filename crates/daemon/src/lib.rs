@@ -34,6 +34,8 @@ mod listening;
 mod logcalls;
 mod logfiles;
 mod names;
+mod orphans;
+mod ownfile;
 mod pidfile;
 mod pidproxy;
 mod prepare;
@@ -120,6 +122,7 @@ impl Shell {
             End::Exit(code) => {
                 self.close_servers().await;
                 self.remove_pidfile();
+                self.remove_run_file();
                 self.send(&ToKeeper::Quit { code });
                 self.close_stores();
                 self.engine.clone().shutdown();

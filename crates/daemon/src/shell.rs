@@ -20,6 +20,7 @@ use crate::keeperlink::KeeperLink;
 use crate::listeners::{Listeners, Told};
 use crate::listening::Listening;
 use crate::logfiles::LogTable;
+use crate::orphans::RunFile;
 use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::stdin::Stdin;
 
@@ -137,6 +138,7 @@ pub(crate) struct Shell {
     /// Read and found good before a restart; used when everything is down.
     pub(crate) next: Option<Loaded>,
     pub(crate) pidfile_written: bool,
+    pub(crate) run_file: Option<RunFile>,
     pub(crate) handle: Handle,
     pub(crate) mailbox: Mailbox,
     pub(crate) inbox: mpsc::UnboundedReceiver<Message>,
@@ -189,6 +191,7 @@ impl Shell {
             listeners: Listeners::default(),
             next: None,
             pidfile_written: false,
+            run_file: None,
             handle,
             mailbox,
             inbox: parts.inbox,

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
+use crate::ownfile::open_own;
 use crate::records::EventRecord;
 
 /// Bytes of done events that are not worth writing the file anew.
@@ -211,24 +212,10 @@ impl QueueFile {
     }
 }
 
-/// Opens a file that is ours alone: no link, no other user's, no other daemon's.
-fn open_own(path: &Path, flags: OFlags) -> io::Result<File> {
-    let flags = flags | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?);
-    let about = file.metadata()?;
-    if !about.is_file() || about.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not a file of our own"));
-    }
-    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
-        .map_err(|error| match error {
-            rustix::io::Errno::AGAIN => io::Error::other("another daemon uses it"),
-            other => other.into(),
-        })
-        .map(|()| file)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     fn event(number: i64) -> EventRecord {

@@ -1,0 +1,193 @@
+//! Children that keeper and daemon left behind when both were killed: recognised, and stopped before new ones start,
+//! so that no program runs twice.
+
+mod runfile;
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal};
+use upkeep_config::Orphans;
+use upkeep_core::{ProcId, RunId};
+use upkeep_logs::{Engine, Level};
+
+use crate::shell::Shell;
+pub(crate) use runfile::RunFile;
+use runfile::{Entry, start_ticks, survivors};
+
+/// How long a process that was killed may take to be gone.
+const AFTER_KILL: Duration = Duration::from_secs(5);
+/// Longest `stopwaitsecs` that is waited for.
+const LONGEST_WAIT: u64 = 3600;
+
+/// A survivor that cannot be mistaken for another process any more.
+struct Orphan {
+    entry: Entry,
+    pidfd: OwnedFd,
+    kill_at: Instant,
+    killed: bool,
+}
+
+impl Shell {
+    fn run_file_path(&self) -> PathBuf {
+        let mut path = self.settings().pidfile.clone().into_os_string();
+        path.push(".children");
+        path.into()
+    }
+
+    /// Deals with what a killed daemon left, as `orphans` says; waits until what is to be stopped has ended. From then
+    /// on what lives is written down for the next one.
+    pub(crate) async fn meet_orphans(&mut self) {
+        let path = self.run_file_path();
+        let found = match survivors(&path) {
+            Ok(found) => found,
+            Err(error) => {
+                let text =
+                    format!("cannot tell what an earlier supervisord left: '{}': {error}", path.display());
+                return self.log(Level::Error, text);
+            }
+        };
+        if !found.is_empty() {
+            self.end_orphans(found).await;
+        }
+        self.keep_run_file();
+    }
+
+    async fn end_orphans(&mut self, found: Vec<Entry>) {
+        let names: Vec<String> =
+            found.iter().map(|entry| format!("{}:{} (pid {})", entry.group, entry.name, entry.pid)).collect();
+        let names = names.join(", ");
+        let what = match self.settings().orphans {
+            Orphans::Ignore => "left alone, as orphans=ignore says",
+            Orphans::Stop => "stopped before anything is started",
+            Orphans::Adopt => "stopped before anything is started, as orphans=adopt cannot be done yet",
+        };
+        self.log(Level::Warn, format!("processes that a killed supervisord left behind are {what}: {names}"));
+        if self.settings().orphans != Orphans::Ignore {
+            let engine = self.engine.clone();
+            // Fails only if the thread panicked: then there is nothing more to wait for.
+            let _ = tokio::task::spawn_blocking(move || stop(found, &engine)).await;
+        }
+    }
+
+    /// From now on, what lives is written down for a daemon that finds no keeper.
+    pub(crate) fn keep_run_file(&mut self) {
+        let entries =
+            self.core.processes().filter_map(|(id, process)| self.entry_of(id, process.pid())).collect();
+        match RunFile::start(self.run_file_path(), entries, self.engine.clone()) {
+            Ok(file) => self.run_file = Some(file),
+            Err(error) => self.log(Level::Warn, format!("children are not written down: {error}")),
+        }
+    }
+
+    /// A child was made.
+    pub(crate) fn note_child(&mut self, run: RunId, pid: u32) {
+        let entry = self.core.process_of(run).and_then(|id| self.entry_of(id, pid));
+        if let (Some(file), Some(entry)) = (&self.run_file, entry) {
+            file.add(entry);
+        }
+    }
+
+    /// A child has ended.
+    pub(crate) fn note_end(&mut self, run: RunId) {
+        let process = self.core.process_of(run).and_then(|id| self.core.process(id));
+        if let (Some(file), Some(process)) = (&self.run_file, process) {
+            file.gone(process.pid());
+        }
+    }
+
+    /// The daemon ends in order.
+    pub(crate) fn remove_run_file(&mut self) {
+        if let Some(file) = self.run_file.take() {
+            file.remove();
+        }
+    }
+
+    fn entry_of(&self, id: ProcId, pid: u32) -> Option<Entry> {
+        let process = self.core.process(id)?;
+        let ticks = start_ticks(pid).filter(|_| pid != 0)?;
+        let stop = self.core.saved(id)?.stop;
+        Some(Entry {
+            pid,
+            ticks,
+            group: process.group().to_owned(),
+            name: process.name().to_owned(),
+            signal: stop.stopsignal.0,
+            wait: stop.stopwaitsecs,
+            stop_group: stop.stopasgroup,
+            kill_group: stop.killasgroup,
+        })
+    }
+}
+
+/// Asks every orphan to end as its program says, kills those that do not, and waits for all.
+fn stop(found: Vec<Entry>, engine: &Engine) {
+    let mut orphans: Vec<Orphan> = found.into_iter().filter_map(Orphan::hold).collect();
+    for orphan in &orphans {
+        if let Some(signal) = Signal::from_named_raw(orphan.entry.signal) {
+            orphan.signal(signal, orphan.entry.stop_group);
+        }
+    }
+    while !orphans.is_empty() {
+        let now = Instant::now();
+        for orphan in orphans.iter_mut().filter(|orphan| orphan.kill_at <= now) {
+            orphan.lose_patience(engine);
+        }
+        orphans.retain(|orphan| !orphan.killed || orphan.kill_at > now);
+        let Some(next) = orphans.iter().map(|orphan| orphan.kill_at).min() else { return };
+        wait_for_any(&orphans, next.saturating_duration_since(now));
+        orphans.retain(|orphan| !orphan.has_ended());
+    }
+}
+
+impl Orphan {
+    fn hold(entry: Entry) -> Option<Self> {
+        let pid = Pid::from_raw(i32::try_from(entry.pid).ok()?)?;
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        // Looked at again: what the descriptor means cannot change any more.
+        (start_ticks(entry.pid) == Some(entry.ticks)).then_some(())?;
+        let wait = u64::try_from(entry.wait).unwrap_or(0).min(LONGEST_WAIT);
+        Some(Self { entry, pidfd, kill_at: Instant::now() + Duration::from_secs(wait), killed: false })
+    }
+
+    /// Signals it, or its whole process group. It may be gone already.
+    fn signal(&self, signal: Signal, group: bool) {
+        let leader = i32::try_from(self.entry.pid).ok().and_then(Pid::from_raw);
+        let _ = match leader.filter(|_| group) {
+            Some(leader) => rustix::process::kill_process_group(leader, signal),
+            None => rustix::process::pidfd_send_signal(&self.pidfd, signal),
+        };
+    }
+
+    /// It had its time: kills it, or gives it up.
+    fn lose_patience(&mut self, engine: &Engine) {
+        let Entry { group, name, pid, kill_group, .. } = &self.entry;
+        if self.killed {
+            engine.journal(
+                Level::Error,
+                format!("{group}:{name} (pid {pid}) does not end though it was killed"),
+            );
+            return;
+        }
+        engine.journal(Level::Warn, format!("killing '{name}' ({pid}) with SIGKILL"));
+        self.signal(Signal::KILL, *kill_group);
+        self.killed = true;
+        self.kill_at += AFTER_KILL;
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut polled = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::event::poll(&mut polled, Some(&none)).is_ok_and(|count| count > 0)
+    }
+}
+
+fn wait_for_any(orphans: &[Orphan], limit: Duration) {
+    let mut polled: Vec<PollFd<'_>> =
+        orphans.iter().map(|orphan| PollFd::new(&orphan.pidfd, PollFlags::IN)).collect();
+    let limit = Timespec::try_from(limit).unwrap_or_default();
+    // Whatever it says, everybody is looked at afterwards.
+    let _ = rustix::event::poll(&mut polled, Some(&limit));
+}
