@@ -3,10 +3,14 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 
 use crate::rig::daemon::{Daemon, member};
+use rustix::process::Signal;
+
 use crate::rig::home::Home;
 use crate::rig::http::Arg::Text;
 use crate::rig::http::{call_xml, exchange, exchange_tcp, free_port, post_request};
+use crate::rig::maker::Maker;
 use crate::rig::plain::plain;
+use crate::rig::procfs;
 use crate::rig::stage::same_story;
 
 /// `nobody` of every system.
@@ -29,6 +33,12 @@ command=/bin/cat
 user=root
 startretries=0
 stderr_logfile=%(here)s/another.err
+[program:untouchable]
+command=%(here)s/perl -e '$< = 0; $> = 0; $| = 1; print q(up); sleep 600'
+autostart=false
+autorestart=false
+startsecs=0
+stdout_logfile=%(here)s/untouchable
 [program:forbidden]
 command=%(here)s/secret
 autostart=false
@@ -50,6 +60,9 @@ fn home() -> Home {
     home.write("sitecustomize.py", "import encodings.idna\n");
     home.write("secret", "#!/bin/sh\n");
     std::fs::set_permissions(home.join("secret"), PermissionsExt::from_mode(0o700)).expect("a mode");
+    // A program that makes itself root, whom its starter may not signal any more.
+    std::fs::copy("/usr/bin/perl", home.join("perl")).expect("a copy");
+    std::fs::set_permissions(home.join("perl"), PermissionsExt::from_mode(0o4755)).expect("a mode");
     // A directory by the name of a log cannot be removed as one.
     home.write("old-stdout---supervisor-abcdefgh.log/file", "");
     chown(home.path(), Some(NOBODY), None).expect("an owner");
@@ -70,8 +83,35 @@ fn spawnerr(daemon: &Daemon, name: &str) -> String {
     format!("{:?} {:?}", member(&answer, "faultString"), member(&info, "spawnerr"))
 }
 
+/// A process that may not be signalled, and what can be done with it then.
+fn unknown(daemon: &Daemon) -> String {
+    daemon.call("supervisor.startProcess", &[Text("untouchable")]);
+    daemon.wait_file("untouchable", "up");
+    let pid = daemon.pid_of("untouchable");
+    let mut story = Vec::new();
+    let fault =
+        |answer: &str| member(answer, "faultString").map(|text| text.replace(&pid.to_string(), "PID"));
+    for (method, args) in [
+        ("stopProcess", &[Text("untouchable")][..]),
+        ("stopProcess", &[Text("untouchable")]),
+        ("signalProcess", &[Text("untouchable"), Text("HUP")]),
+        ("startProcess", &[Text("untouchable")]),
+    ] {
+        let said = fault(&daemon.call(&format!("supervisor.{method}"), args)).expect("a fault");
+        // The original goes on with a traceback, ours with what the system said.
+        story.push(format!("{method}: {}", said.split("(PID):").next().unwrap_or_default()));
+        story.push(format!("{:?}", daemon.state("untouchable")));
+    }
+    if daemon.maker == Maker::Upkeep {
+        procfs::signal(pid, Signal::KILL);
+        daemon.wait("EXITED", &["untouchable"]);
+    }
+    story.join("\n")
+}
+
 /// PROC-200, PROC-173, PROC-207…210, PROC-319: what is logged at a start, in its order.
 /// PROC-043, PROC-048, PROC-060, PROC-069: processes of a daemon that is not root.
+/// PROC-028, PROC-029, PROC-317: one that may not be signalled; D-07: which is over when it ends.
 /// RPC-001, RPC-036: every server serves, and without a password everybody.
 #[test]
 fn proc_208_another_user() {
@@ -90,6 +130,7 @@ fn proc_208_another_user() {
         story.extend(answers.map(|answer| format!("{}", answer.expect("an answer").status)));
         story.push(daemon.home.read("another.err"));
         story.push(spawnerr(&daemon, "forbidden"));
+        story.push(unknown(&daemon));
         daemon.call("supervisor.startProcess", &[Text("limit")]);
         daemon.wait("EXITED", &["limit"]);
         story.push(spawnerr(&daemon, "late"));
