@@ -24,7 +24,8 @@ fn note_output(stage: &mut Stage, name: &str) {
 #[test]
 fn proc_070_environment() {
     let config = format!(
-        "{}{}{}[group:team]\nprograms=member\n",
+        "{}{}{}{}[group:team]\nprograms=member\n",
+        printer("automatic", "env", "serverurl=AUTO"),
         printer("plain", "env", ""),
         printer(
             "own",
@@ -34,7 +35,7 @@ fn proc_070_environment() {
         printer("member", "env", "serverurl=http://example.invalid:7"),
     );
     compare(&config, |stage| {
-        for name in ["plain", "own", "member"] {
+        for name in ["automatic", "plain", "own", "member"] {
             let file = format!("{name}.out");
             stage.daemon.wait_file(&file, "END\n");
             let output = stage.daemon.home.read(&file);
@@ -74,7 +75,8 @@ fn standard_signals(line: &str) -> String {
     format!("{name} {:08x}", mask & 0x7fff_ffff)
 }
 
-/// PROC-061…063, PROC-078, PROC-079, CFG-156: directory, and what a child says that cannot be executed.
+/// PROC-061…063, PROC-079, CFG-156: directory, and what a child says that cannot be executed. PROC-078: where a command is
+/// looked for, and where it is found when it runs.
 #[test]
 fn proc_061_directory_and_exec() {
     let config = format!(
@@ -83,18 +85,28 @@ fn proc_061_directory_and_exec() {
          [program:nodir]\ncommand=/bin/cat\ndirectory=/no/such/dir\nstartretries=0\n\
          stderr_logfile=%(here)s/nodir.err\n\
          [program:nouser]\ncommand=/bin/cat\nredirect_stderr=true\nstartretries=0\ndirectory=/no/such/dir\n\
-         stdout_logfile=%(here)s/nouser.out\n",
+         stdout_logfile=%(here)s/nouser.out\n\
+         [program:here]\ncommand=sub/tool\nstdout_logfile=%(here)s/here.out\n\
+         [program:elsewhere]\ncommand=sub/tool\ndirectory=/usr\nstartretries=0\n\
+         stderr_logfile=%(here)s/elsewhere.err\n\
+         [program:own_path]\ncommand=tool\nenvironment=PATH=\"%(here)s/none:%(here)s/sub:/bin\"\n\
+         stdout_logfile=%(here)s/own_path.out\n\
+         [program:first]\ncommand=tool\nenvironment=PATH=\"%(here)s/plain:%(here)s/sub:/bin\"\nstartretries=0\n",
         printer("dir", "pwd", "directory=/usr"),
         printer("argv", "tr \"\\\\000\" \" \" < /proc/self/cmdline", ""),
     );
     compare_with_garbage(&config, |stage| {
         note_output(stage, "dir");
-        stage.daemon.wait("FATAL", &["noexec", "nodir", "nouser"]);
-        for file in ["noexec.err", "nodir.err", "nouser.out"] {
+        for name in ["here", "own_path"] {
+            note_output(stage, name);
+        }
+        stage.daemon.wait("FATAL", &["noexec", "nodir", "nouser", "elsewhere", "first"]);
+        for file in ["noexec.err", "nodir.err", "nouser.out", "elsewhere.err"] {
             let text = stage.daemon.home.read(file);
             stage.note(file, &text);
         }
-        stage.note_log(&["noexec", "nodir", "nouser", "dir", "argv"]);
+        let names = ["noexec", "nodir", "nouser", "dir", "argv", "here", "elsewhere", "own_path", "first"];
+        stage.note_log(&names);
     });
 }
 
@@ -103,8 +115,12 @@ fn compare_with_garbage(config: &str, scene: impl Fn(&mut Stage) + Sync) {
     let prepare = |home: &Home| {
         use std::os::unix::fs::PermissionsExt;
         home.write("garbage", "\u{1}no program\n");
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(home.join("garbage"), mode).expect("a mode");
+        home.write("plain/tool", "not to be executed\n");
+        home.write("sub/tool", "#!/bin/sh\necho \"$PWD\"; echo END; exec cat\n");
+        for name in ["garbage", "sub/tool"] {
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(home.join(name), mode).expect("a mode");
+        }
     };
     crate::rig::stage::compare_prepared(config, &prepare, scene);
 }

@@ -29,6 +29,9 @@ autostart=false
 [program:unquoted]
 command=/bin/cat 'a
 autostart=false
+[program:empty]
+command=''
+autostart=false
 [program:hasty]
 command=/bin/sh -c 'exit 1'
 autostart=false
@@ -66,6 +69,7 @@ const CALLS: &[(&str, &str, &[Arg<'_>])] = &[
     ("PROC-040: not on the path", "supervisor.startProcess", &[Text("nameless")]),
     ("RPC-048, PROC-042", "supervisor.startProcess", &[Text("plain")]),
     ("PROC-041", "supervisor.startProcess", &[Text("folder")]),
+    ("PROC-040: an empty name", "supervisor.startProcess", &[Text("empty")]),
     ("PROC-047", "supervisor.startProcess", &[Text("unquoted")]),
     ("PROC-052: the state is untouched", "supervisor.getProcessInfo", &[Text("missing")]),
     ("RPC-052", "supervisor.startProcess", &[Text("cat")]),
@@ -95,7 +99,6 @@ const CALLS: &[(&str, &str, &[Arg<'_>])] = &[
     ("RPC-157", "supervisor.clearProcessLogs", &[Text("cat")]),
     ("RPC-157: unknown", "supervisor.clearProcessLogs", &[Text("nobody")]),
     ("RPC-157: group form", "supervisor.clearProcessLogs", &[Text("cat:*")]),
-    ("RPC-158", "supervisor.clearAllProcessLogs", &[]),
     ("RPC-144: the daemon's log", "supervisor.readLog", &[Int(-1), Int(1)]),
     ("RPC-160: unknown", "supervisor.sendProcessStdin", &[Text("nobody"), Text("x")]),
     ("RPC-160: not running", "supervisor.sendProcessStdin", &[Text("idle"), Text("x")]),
@@ -119,7 +122,7 @@ const CALLS: &[(&str, &str, &[Arg<'_>])] = &[
 ];
 
 /// RPC-040…057: each fault's code and text, and what the same calls answer when they succeed. RPC-092: FATAL
-/// tells why.
+/// tells why. PROC-314: a start while stopping is logged.
 #[test]
 fn rpc_040_every_fault() {
     compare(CONFIG, |stage| {
@@ -130,6 +133,9 @@ fn rpc_040_every_fault() {
         }
         stage.daemon.wait("FATAL", &["hasty"]);
         stage.call("supervisor.getProcessInfo", &[Text("hasty")]);
+        let log = stage.daemon.log();
+        let again: Vec<&str> = log.lines().filter(|line| line.contains("already running")).collect();
+        stage.note("PROC-314", &again.join("\n"));
     });
 }
 

@@ -107,10 +107,12 @@ stdout_logfile_maxbytes=0
     });
 }
 
-/// PROC-141, RPC-157, RPC-140…156: clear and read; every example of the ledger for tail.
+/// PROC-141, RPC-157, RPC-158, RPC-140…156: clear and read; every example of the ledger for tail.
 #[test]
 fn rpc_140_read_and_tail() {
-    let config = "[program:cat]\ncommand=/bin/cat\nstdout_logfile=%(here)s/child-cat\n";
+    let config = "[program:cat]\ncommand=/bin/cat\nstdout_logfile=%(here)s/child-cat\n\
+                  [program:later]\ncommand=/bin/cat\n\
+                  [program:first]\ncommand=/bin/cat\npriority=1\nautostart=false\n";
     compare(config, |stage| {
         stage.daemon.wait("RUNNING", &["cat"]);
         feed(stage, "cat", "child-cat", "0123456789abcdef");
@@ -125,6 +127,8 @@ fn rpc_140_read_and_tail() {
         stage.call("supervisor.clearProcessLogs", &[Text("cat")]);
         stage.call("supervisor.readProcessStdoutLog", &[Text("cat"), Int(0), Int(0)]);
         feed(stage, "cat", "child-cat", "after");
+        stage.call("supervisor.clearAllProcessLogs", &[]);
+        feed(stage, "cat", "child-cat", "again");
         note_files(stage, "child-");
     });
 }

@@ -121,22 +121,27 @@ fn proc_311_debug_lines() {
 loglevel=debug
 [program:talker]
 command=/bin/sh -c 'echo hello; echo oops >&2; exec cat'
+[program:binary]
+command=/bin/sh -c 'printf \"\\377\\001x\"; exec cat'
 [program:team]
 command=/bin/cat
 stopasgroup=true
 ";
-    let wanted = ["killing ", "sending ", "output:", "hello", "oops"];
+    let wanted = ["killing ", "sending ", "output:", "hello", "oops", "Undecodable"];
     compare(config, |stage| {
-        stage.daemon.wait("RUNNING", &["talker", "team"]);
+        stage.daemon.wait("RUNNING", &["talker", "team", "binary"]);
         for words in [["signal", "CONT", "talker"], ["signal", "0", "team"]] {
             stage.ctl(&words);
         }
         stage.ctl(&["stop", "talker"]);
         stage.ctl(&["stop", "team"]);
         let log = stage.daemon.log();
-        let lines: Vec<&str> =
-            log.lines().filter(|line| wanted.iter().any(|part| line.contains(part))).collect();
-        stage.note("debug lines", &lines.join("\n"));
+        let (binary, others) = log
+            .lines()
+            .filter(|line| wanted.iter().any(|part| line.contains(part)))
+            .partition::<Vec<_>, _>(|line| line.contains("binary") || line.contains("Undecodable"));
+        stage.note("debug lines", &others.join("\n"));
+        stage.note("of what is no text", &binary.join("\n"));
     });
 }
 

@@ -72,6 +72,18 @@ fn d_08_at_once() {
     assert!(asked.elapsed() < Duration::from_secs(4), "seven groups took {:?}", asked.elapsed());
 }
 
+/// D-11: the log of a process that does not run is cleared too.
+#[test]
+fn d_11_clear_what_is_stopped() {
+    let config = "[program:once]\ncommand=/bin/echo said\nautorestart=false\nstartsecs=0\nstdout_logfile=%(here)s/once\n";
+    let daemon = Daemon::start(Maker::Upkeep, config);
+    daemon.wait("EXITED", &["once"]);
+    daemon.wait_file("once", "said\n");
+    assert_eq!(daemon.ctl(&["clear", "once"]).stdout, "once: cleared\n");
+    assert_eq!(daemon.home.read("once"), "");
+    assert!(daemon.home.join("once").exists());
+}
+
 /// D-69: the parent of the children, the pid file and getPID name one process, and what it is told is done.
 #[test]
 fn d_69_the_parent_obeys() {
