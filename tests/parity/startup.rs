@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use crate::rig::daemon::{Daemon, HEAD, member};
 use crate::rig::home::Home;
@@ -13,7 +13,7 @@ use crate::rig::maker::Maker;
 use crate::rig::plain::plain;
 use crate::rig::procfs;
 use crate::rig::run::{Said, run};
-use crate::rig::stage::{compare, differences, same_story};
+use crate::rig::stage::{compare, compare_prepared, differences, same_story};
 use crate::rig::wait::{until, until_true};
 
 /// Runs a program of `maker` in a directory that `prepare` filled.
@@ -198,15 +198,18 @@ fn proc_203_daemonize() {
 }
 
 /// CFG-121, PROC-202: a second daemon with the same files gives up with status 2 and the first one goes on; D-06: with its
-/// logs.
+/// logs. PROC-201: in the background too, which its starter is told.
 #[test]
 fn proc_202_second_daemon() {
     compare("[program:cat]\ncommand=/bin/cat\n", |stage| {
         stage.daemon.wait("RUNNING", &["cat"]);
         let home = &stage.daemon.home;
-        let said = run(&home.join("bin/supervisord"), &["-n", "-c", "supervisord.conf"], home.path());
+        let foreground = run(&home.join("bin/supervisord"), &["-n", "-c", "supervisord.conf"], home.path());
+        let background = run(&home.join("bin/supervisord"), &["-c", "supervisord.conf"], home.path());
         let pid = home.read("supervisord.pid") == format!("{}\n", stage.daemon.pid());
-        stage.note("second", &format!("{:?}\n{}\npid file untouched: {pid}", said.status, said.stderr));
+        for (title, said) in [("second", foreground), ("in the background", background)] {
+            stage.note(title, &format!("{:?}\n{}\npid file untouched: {pid}", said.status, said.stderr));
+        }
         if stage.daemon.maker == Maker::Upkeep {
             let log =
                 member(&stage.daemon.call("supervisor.getProcessInfo", &[Text("cat")]), "stdout_logfile");
@@ -299,4 +302,52 @@ fn proc_212_after_a_kill() {
         plain(&story.join("\n"), home.path())
     };
     same_story(run_one);
+}
+
+/// PROC-045, PROC-046: descriptors run out, a log is a directory. PROC-205: a pid file that cannot be written is no reason to
+/// stop.
+#[test]
+fn proc_045_what_cannot_be_opened() {
+    let config = "\
+[supervisord]
+pidfile=%(here)s/sub
+[program:late]
+command=/bin/cat
+autostart=false
+startretries=0
+startsecs=0
+[program:folder]
+command=/bin/cat
+stdout_logfile=%(here)s/sub
+autostart=false
+startretries=0
+";
+    compare_prepared(config, &|home| home.write("sub/file", ""), |stage| {
+        let usual =
+            prlimit(Pid::from_raw(stage.daemon.pid()), Resource::Nofile, one_more(stage.daemon.pid()))
+                .expect("a limit");
+        stage.call("supervisor.startProcess", &[Text("late")]);
+        prlimit(Pid::from_raw(stage.daemon.pid()), Resource::Nofile, usual).expect("a limit");
+        stage.call("supervisor.startProcess", &[Text("folder")]);
+        for name in ["late", "folder"] {
+            stage.daemon.wait("FATAL", &[name]);
+            stage.call("supervisor.getProcessInfo", &[Text(name)]);
+        }
+        stage.call("supervisor.startProcess", &[Text("late")]);
+        // The original says that it could not write and then not that it is up (PROC-210), though it is.
+        let log = stage.daemon.log();
+        assert!(log.contains("CRIT could not write pidfile"), "{log}");
+        assert_eq!(log.contains("started with pid"), stage.daemon.maker == Maker::Upkeep);
+        for name in ["late", "folder"] {
+            let lines: Vec<&str> = log.lines().filter(|line| line.contains(name)).collect();
+            stage.note(name, &lines.join("\n"));
+        }
+    });
+}
+
+/// A limit that leaves one more descriptor to a process: enough for a connection, too little for a pipe.
+fn one_more(pid: i32) -> Rlimit {
+    let used = |number: &u64| Path::new(&format!("/proc/{pid}/fd/{number}")).symlink_metadata().is_ok();
+    let free = (0..).find(|number| !used(number));
+    Rlimit { current: free.map(|number| number + 1), ..getrlimit(Resource::Nofile) }
 }
