@@ -109,7 +109,7 @@ fn unknown(daemon: &Daemon) -> String {
     story.join("\n")
 }
 
-/// PROC-200, PROC-173, PROC-207…210, PROC-319: what is logged at a start, in its order.
+/// PROC-200, PROC-173, PROC-207…210, PROC-319, CFG-070, CFG-071, CFG-080, CFG-083: what is logged at a start, in its order.
 /// PROC-043, PROC-048, PROC-060, PROC-069: processes of a daemon that is not root.
 /// PROC-028, PROC-029, PROC-317: one that may not be signalled; D-07: which is over when it ends.
 /// RPC-001, RPC-036: every server serves, and without a password everybody.

@@ -24,7 +24,7 @@ fn refused_there(case: &Case) -> bool {
 }
 
 #[test]
-fn a_byte_order_mark_is_accepted_d_18() {
+fn a_byte_order_mark_is_accepted_d_18_cfg_008() {
     let case = load("\u{feff}[supervisord]\nidentifier=x\n".as_bytes());
     assert!(refused_there(&case));
     assert_eq!(case.ours.expect("accepted").settings.identifier, "x");
@@ -60,7 +60,7 @@ fn a_bare_conversion_is_an_error_d_19_cfg_077() {
 }
 
 #[test]
-fn python_plugins_are_left_out_and_said_so_d_67() {
+fn python_plugins_are_left_out_and_said_so_d_67_cfg_193_cfg_252() {
     let text = "[supervisord]\n[rpcinterface:extra]\nsupervisor.rpcinterface_factory=no.such:thing\n\
                 [eventlistener:e]\ncommand=x\nevents=TICK_5\nresult_handler=no.such:handler\n";
     let case = load(text.as_bytes());

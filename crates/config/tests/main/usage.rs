@@ -88,6 +88,7 @@ const DAEMON: &[&str] = &[
     "--silent=1",
 ];
 
+/// With CFG-097: an option that is taken and does nothing.
 #[test]
 fn the_daemons_command_line_is_the_same_cfg_400_to_409() {
     let mut reference = reference();
@@ -162,6 +163,7 @@ const CLIENT: &[&str] = &[
     "--",
 ];
 
+/// With CFG-075: `[include]` is not for the client, whatever it says.
 #[test]
 fn the_clients_command_line_is_the_same_ctl_001_to_004_cfg_130_to_135() {
     let mut reference = reference();

@@ -434,7 +434,7 @@ fn any_locale_will_do() {
     assert!(shown.starts_with("Warning: sys.stdout.encoding is set to"), "{shown}");
 }
 
-/// CTL-151, D-67: a plugin's commands are unknown, and why is said beside it.
+/// CTL-151, D-67, CFG-255: a plugin's commands are unknown, and why is said beside it.
 #[test]
 fn plugins_are_not_loaded() {
     let dir = tempfile::TempDir::new().expect("tempdir");

@@ -98,7 +98,7 @@ fn permission_denied_ctl_026() {
 }
 
 #[test]
-fn no_supervisor_namespace_ctl_025() {
+fn no_supervisor_namespace_ctl_025_cfg_254() {
     let head = HEAD.replace("[rpcinterface:supervisor]\nsupervisor.", "[rpcinterface:other]\nsupervisor.");
     assert_ne!(head, HEAD);
     let daemon = Daemon::start_with(&head, "");
