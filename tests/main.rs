@@ -6,6 +6,7 @@
 //! * `listeners`: event listeners, side by side with the original and beyond it
 //! * `broken`: configurations that must be refused
 //! * `clients`: clients for Python, Perl, Ruby and Node.js
+//! * `ui`: the web pages in a real browser
 //! * `rig`: what the others stand on
 
 #![forbid(unsafe_code)]
@@ -16,4 +17,5 @@ mod faults;
 mod listeners;
 mod parity;
 mod rig;
+mod ui;
 mod workloads;

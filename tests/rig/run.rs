@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::wait::within;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// What a command said.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, LAST_MODIFIED};
+use hyper::header::{CONTENT_TYPE, HeaderName, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::{mpsc, watch};
 use upkeep_api::{Channel, FaultCode, Reply, Request};
@@ -71,6 +71,8 @@ async fn log(connection: &Connection, method: &Method, process: Option<(String, 
     let mut response = answer::begin(StatusCode::OK, Body::pieces(receiver));
     answer::set(&mut response, LAST_MODIFIED, &answer::http_date(modified));
     answer::set(&mut response, CONTENT_TYPE, "text/plain;charset=utf-8");
+    // Without it a browser waits for enough bytes to guess another type, and might find one in what a process prints.
+    answer::set(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
     response
 }
 

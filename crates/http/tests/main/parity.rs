@@ -88,6 +88,8 @@ impl Both {
 
 fn normal(mut answer: Answer) -> Answer {
     answer.head = answer.head.replace("Www-Authenticate", "WWW-Authenticate");
+    // Ours alone, on log streams: for browsers.
+    answer.head = answer.head.replace("X-Content-Type-Options: nosniff\r\n", "");
     for name in ["Date: ", "Last-Modified: "] {
         answer.head = blank(&answer.head, name, "GMT");
     }
