@@ -6,6 +6,7 @@
 mod children;
 mod commands;
 mod faults;
+mod fcgi;
 mod files;
 mod http;
 mod info;

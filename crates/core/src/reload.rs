@@ -1,6 +1,6 @@
 //! What a new configuration changes: for `reread`, which groups; for `update`, how much must be disturbed.
 
-use crate::spec::{GroupKind, GroupSpec, LogTarget, OutputSpec, ProcessSpec};
+use crate::spec::{GroupKind, GroupSpec, LogTarget, OutputSpec, ProcessSpec, SocketSpec};
 
 /// What applying a change costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +77,7 @@ impl ProcessSpec {
             || self.umask != new.umask
             || self.environment != new.environment
             || self.serverurl != new.serverurl
+            || url(&self.socket) != url(&new.socket)
             || self.redirect_stderr != new.redirect_stderr;
         if needs_restart {
             return Kind::Restart;
@@ -95,6 +96,11 @@ impl ProcessSpec {
             || !output_is_same(&self.stderr, &new.stderr);
         if live { Kind::Live } else { Kind::None }
     }
+}
+
+/// Of a socket only the URL counts (CFG-422).
+fn url(socket: &Option<SocketSpec>) -> Option<&str> {
+    socket.as_ref().map(|socket| socket.url.as_str())
 }
 
 /// An AUTO log on either side is not compared (CFG-422).

@@ -145,6 +145,8 @@ pub struct ProcessSpec {
     pub stderr: OutputSpec,
     /// `[supervisord] environment` overlaid by the program's own.
     pub environment: BTreeMap<String, String>,
+    /// The socket it shares with the other processes of its `[fcgi-program:x]`, as descriptor 0; `None` is a pipe.
+    pub socket: Option<SocketSpec>,
     /// `SUPERVISOR_SERVER_URL` for the child; `None` is the daemon's own (PROC-072).
     pub serverurl: Option<String>,
 }
@@ -228,6 +230,7 @@ impl ProcessSpec {
             stdout: OutputSpec::default(),
             stderr: OutputSpec::default(),
             environment: BTreeMap::new(),
+            socket: None,
             serverurl: None,
         }
     }

@@ -42,6 +42,9 @@ pub(crate) enum StartError {
     /// The log files of a group cannot be created.
     #[error("cannot create the log files of group '{group}': {source}")]
     ChildLogs { group: String, source: io::Error },
+    /// The socket of a FastCGI program cannot be made (PROC-262).
+    #[error(transparent)]
+    Fcgi(#[from] crate::fcgi::SocketError),
     /// The system refused something else.
     #[error("cannot {action}: {source}")]
     System { action: &'static str, source: io::Error },
@@ -55,7 +58,11 @@ impl StartError {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Server(_) => 2,
-            Self::Log { .. } | Self::ChildLogs { .. } | Self::System { .. } | Self::Recovery(_) => 1,
+            Self::Log { .. }
+            | Self::Fcgi(_)
+            | Self::ChildLogs { .. }
+            | Self::System { .. }
+            | Self::Recovery(_) => 1,
         }
     }
 }
@@ -200,7 +207,7 @@ impl Shell {
         for spec in groups {
             let named = naming.name_group(&spec, &LogTable::new());
             let table = named.map_err(|source| StartError::ChildLogs { group: spec.name.clone(), source });
-            let table = match table {
+            let table = match table.and_then(|table| Ok(self.try_sockets(&spec).map(|()| table)?)) {
                 Ok(table) => table,
                 Err(error) => {
                     sockets.iter().for_each(|(server, _)| servers::remove_file(server));
@@ -311,6 +318,7 @@ impl Shell {
         self.restore_groups(record, &processes)?;
         self.restore_processes(&inventory, &processes);
         self.adopt_sockets(&mut inventory.held)?;
+        self.adopt_fcgi_sockets(&mut inventory.held);
         self.save_daemon();
         self.pidfile_written = true;
         self.send(&ToKeeper::Ready { detach: None });

@@ -1,8 +1,9 @@
 //! Carries out what the core orders.
 
+use std::os::fd::{AsFd, BorrowedFd};
+
 use upkeep_api::{ActionResult, Fault, FaultCode, GroupUpdate, Reply};
-use upkeep_core::spec::GroupKind;
-use upkeep_core::{Answer, Effect, Event, Group, Level as CoreLevel, Outcome, ProcId, Refusal, RunId};
+use upkeep_core::{Answer, Effect, Event, Level as CoreLevel, Outcome, ProcId, Refusal, RunId};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -80,6 +81,7 @@ impl Shell {
             spec: process.spec().clone(),
             paths: self.logs.get(&key).cloned().unwrap_or_default(),
             listener: self.is_pool(&key.0),
+            sockets: self.sockets.clone(),
             context: self.context.clone(),
         })
     }
@@ -102,15 +104,18 @@ impl Shell {
 
     pub(crate) fn prepared(&mut self, run: RunId, result: Result<Box<Prepared>, String>) {
         if self.core.process_of(run).is_none() {
-            return;
+            return self.give_back(result.ok().and_then(|prepared| prepared.socket));
         }
         match result {
             Err(text) => self.tell(upkeep_core::Input::SpawnFailed { run, text }),
             Ok(prepared) => {
-                let Prepared { plan, stdout, stderr } = *prepared;
-                let sinks = Some((stdout, stderr));
-                self.runs.insert(run, Run { sinks, ..Run::default() });
-                self.send(&ToKeeper::Spawn { run: run.0, plan });
+                let Prepared { plan, stdout, stderr, socket } = *prepared;
+                if let Some(shared) = &socket {
+                    self.hold_socket(shared);
+                }
+                let fds: Vec<BorrowedFd<'_>> = socket.iter().map(|shared| shared.fd().as_fd()).collect();
+                self.send_with(&ToKeeper::Spawn { run: run.0, plan }, &fds);
+                self.runs.insert(run, Run { sinks: Some((stdout, stderr)), socket, ..Run::default() });
             }
         }
     }
@@ -123,19 +128,9 @@ impl Shell {
             | Event::ProcessAdded { id, .. } => self.save_process(*id),
             Event::ProcessRemoved(id) => self.send(&ToKeeper::Delete { key: key_of(*id) }),
             Event::SupervisorStopping => self.save_daemon(),
-            Event::GroupAdded(name) => self.warn_of_gaps(name),
-            Event::GroupRemoved(_) | Event::SupervisorRunning => {}
+            Event::GroupAdded(_) | Event::GroupRemoved(_) | Event::SupervisorRunning => {}
         }
         self.listen(event);
-    }
-
-    /// Says of a group what it does not get yet, so that nobody waits for it.
-    fn warn_of_gaps(&self, name: &str) {
-        let gap = match self.core.group(name).map(Group::kind) {
-            Some(GroupKind::Fcgi(_)) => "fcgi-program processes are started, but without their socket yet",
-            Some(GroupKind::Plain | GroupKind::Listener(_)) | None => return,
-        };
-        self.log(Level::Warn, format!("group '{name}': {gap}"));
     }
 
     /// Writes a process down for the next daemon.

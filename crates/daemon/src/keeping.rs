@@ -73,7 +73,9 @@ impl Shell {
 
     fn child_made(&mut self, run: RunId, pid: u32, at: Mono, fds: Vec<OwnedFd>) {
         let mut fds = fds.into_iter();
-        let (stdin, stdout, stderr) = (fds.next(), fds.next(), fds.next());
+        let attached = self.runs.get(&run).is_some_and(|entry| entry.socket.is_some());
+        let stdin = if attached { None } else { fds.next() };
+        let (stdout, stderr) = (fds.next(), fds.next());
         self.attach(run, stdin, stdout, stderr);
         self.tell(Input::Spawned { run, pid, at });
         self.note_child(run, pid);
@@ -102,6 +104,7 @@ impl Shell {
     }
 
     fn child_not_made(&mut self, run: RunId, errno: i32, step: SpawnStep) {
+        self.release_socket(run);
         self.runs.remove(&run);
         let name = self.core.process_of(run).and_then(|id| self.core.process(id));
         let name = name.map_or_else(String::new, |process| process.name().to_owned());
@@ -116,6 +119,7 @@ impl Shell {
             self.log(Level::Debug, "received SIGCHLD indicating a child quit");
         }
         self.note_end(run);
+        self.release_socket(run);
         let entry = self.runs.entry(run).or_default();
         entry.stdin = None;
         let mut open = 0;

@@ -23,6 +23,7 @@ mod calls;
 mod effects;
 mod environment;
 mod facade;
+mod fcgi;
 mod generations;
 mod info;
 mod inventory;

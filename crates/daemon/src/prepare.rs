@@ -12,6 +12,7 @@ use upkeep_core::spec::ProcessSpec;
 use upkeep_keeper::wire::{SpawnPlan, StdinPlan, UserPlan};
 use upkeep_logs::Sink;
 
+use crate::fcgi::{Shared, Sockets};
 use crate::logfiles::{LogPaths, SinkContext, open_sink};
 use crate::program::{self, ProgramError};
 
@@ -38,6 +39,8 @@ pub(crate) struct Order {
     pub(crate) paths: LogPaths,
     /// It is an event listener: its standard output is for its pool.
     pub(crate) listener: bool,
+    /// Where FastCGI programs get their sockets.
+    pub(crate) sockets: Sockets,
     pub(crate) context: Arc<ChildContext>,
 }
 
@@ -48,6 +51,8 @@ pub(crate) struct Prepared {
     pub(crate) stdout: Sink,
     /// `None` with `redirect_stderr`.
     pub(crate) stderr: Option<Sink>,
+    /// Its standard input, for a FastCGI program.
+    pub(crate) socket: Option<Arc<Shared>>,
 }
 
 /// Where a process's output goes, as far as it could be opened.
@@ -142,6 +147,8 @@ impl Order {
         let Sinks { stdout, stderr } = self.open_sinks();
         let stdout = stdout.map_err(log_error)?;
         let stderr = stderr.transpose().map_err(log_error)?;
+        let socket = spec.socket.as_ref().map(|socket| self.sockets.share(&spec.section, socket));
+        let socket = socket.transpose().map_err(|error| error.to_string())?;
         let plan = SpawnPlan {
             path: program.path.into_bytes(),
             argv: program.argv.into_iter().map(String::into_bytes).collect(),
@@ -149,10 +156,10 @@ impl Order {
             cwd: spec.directory.clone().map(String::into_bytes),
             umask: spec.umask,
             user: user_plan(spec.uid),
-            stdin: StdinPlan::Pipe,
+            stdin: if socket.is_some() { StdinPlan::Attached } else { StdinPlan::Pipe },
             stderr_to_stdout: spec.redirect_stderr,
         };
-        Ok(Prepared { plan, stdout, stderr })
+        Ok(Prepared { plan, stdout, stderr, socket })
     }
 }
 

@@ -93,6 +93,9 @@ impl Shell {
             let code = if update { FaultCode::BadName } else { FaultCode::AlreadyAdded };
             return respond(reply, Err(Fault::about(code, name)));
         }
+        if !update && let Err(error) = self.try_sockets(&spec) {
+            return respond(reply, Err(Fault::about(FaultCode::Failed, error.to_string())));
+        }
         self.logs.extend(table);
         self.activate(Active { spec: spec.clone(), generation });
         if update {

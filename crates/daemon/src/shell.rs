@@ -15,6 +15,7 @@ use upkeep_core::{CallId, Input, Mono, Now, ProcId, Refusal, RunEnd, RunId, Supe
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Level, LogEvent, Sink};
 
+use crate::fcgi::{Shared, Sockets};
 use crate::generations::{Generations, Loaded};
 use crate::keeperlink::KeeperLink;
 use crate::listeners::{Listeners, Told};
@@ -75,6 +76,8 @@ pub(crate) struct Run {
     pub(crate) heard: bool,
     /// How and when the child ended, until its last words are heard.
     pub(crate) end: Option<(RunEnd, Mono)>,
+    /// Its share in the socket of its FastCGI program.
+    pub(crate) socket: Option<Arc<Shared>>,
     /// Channels whose last bytes are not yet in the log, once the child has exited.
     pub(crate) draining: Option<u8>,
 }
@@ -135,6 +138,8 @@ pub(crate) struct Shell {
     pub(crate) tokens: BTreeMap<u64, oneshot::Sender<bool>>,
     pub(crate) listening: Listening,
     pub(crate) listeners: Listeners,
+    /// Sockets of FastCGI programs.
+    pub(crate) sockets: Sockets,
     /// Read and found good before a restart; used when everything is down.
     pub(crate) next: Option<Loaded>,
     pub(crate) pidfile_written: bool,
@@ -189,6 +194,7 @@ impl Shell {
             tokens: BTreeMap::new(),
             listening: Listening::default(),
             listeners: Listeners::default(),
+            sockets: Sockets::default(),
             next: None,
             pidfile_written: false,
             run_file: None,

@@ -24,21 +24,32 @@ impl<'a> Loader<'a> {
     /// The socket's keys, then the processes.
     pub(super) fn fcgi(&mut self, section: &'a Section) -> Option<GroupSpec> {
         let name = self.group_name(section)?;
-        let machine = self.machine;
         let mut scope = self.group_scope(section, SectionKind::Fcgi);
         let priority = scope.read("priority", value::integer).unwrap_or(999);
+        let socket = self.fcgi_socket(section, &name);
+        let mut processes = self.processes(section, &name);
+        processes.iter_mut().for_each(|process| process.socket.clone_from(&socket));
+        let kind = socket.map_or(GroupKind::Plain, GroupKind::Fcgi);
+        Some(GroupSpec { name, priority, kind, processes })
+    }
+
+    /// The socket of a member of a `[group:x]`. The original gives it none and does not look at its keys (CFG-188), so what
+    /// is wrong with them is no error (D-09).
+    pub(super) fn member_socket(&mut self, section: &'a Section) -> Option<SocketSpec> {
+        let name = self.group_name(section)?;
+        self.forgiving(|loader| loader.fcgi_socket(section, &name))
+    }
+
+    fn fcgi_socket(&mut self, section: &'a Section, name: &str) -> Option<SocketSpec> {
+        let machine = self.machine;
+        let mut scope = self.group_scope(section, SectionKind::Fcgi);
         let user = scope.read("user", |text| machine.user(text));
         let backlog = scope.read("socket_backlog", backlog);
         let owner = scope.read("socket_owner", |text| machine.owner(text, "Invalid socket_owner value"));
         let mode = scope.written_mode();
-        scope.names.insert("program_name".to_owned(), Value::Text(name.clone()));
-        let socket = scope.socket(machine, &Wanted { owner, mode, user });
-        let processes = self.processes(section, &name);
-        let kind = match socket {
-            Some((url, address)) => GroupKind::Fcgi(SocketSpec { url, address, backlog }),
-            None => GroupKind::Plain,
-        };
-        Some(GroupSpec { name, priority, kind, processes })
+        scope.names.insert("program_name".to_owned(), Value::Text(name.to_owned()));
+        let (url, address) = scope.socket(machine, &Wanted { owner, mode, user })?;
+        Some(SocketSpec { url, address, backlog })
     }
 }
 

@@ -84,7 +84,12 @@ impl<'a> Loader<'a> {
             let Some(member) = self.member(section, &bracket, &program) else { continue };
             bracket = member.name.clone();
             members.insert(member.name.clone());
-            processes.extend(self.processes(member, &name));
+            let mut made = self.processes(member, &name);
+            if member.name.starts_with("fcgi-program:") {
+                let socket = self.member_socket(member);
+                made.iter_mut().for_each(|process| process.socket.clone_from(&socket));
+            }
+            processes.extend(made);
         }
         Some(GroupSpec { name, priority, kind: GroupKind::Plain, processes: distinct(processes) })
     }
@@ -95,10 +100,7 @@ impl<'a> Loader<'a> {
         let fcgi = self.document.section(&format!("fcgi-program:{program}"));
         let wrong = match (plain, fcgi) {
             (Some(found), None) => return Some(found),
-            (None, Some(found)) => {
-                self.doubt_fcgi_member(section, found);
-                return Some(found);
-            }
+            (None, Some(found)) => return Some(found),
             (None, None) => Wrong {
                 message: format!("[{bracket}] names unknown program or fcgi-program {program}"),
                 hint: self.program_hint(program),
@@ -126,12 +128,6 @@ impl<'a> Loader<'a> {
             self.document.sections.iter().filter_map(move |s| s.name.strip_prefix(prefix))
         });
         did_you_mean(program, programs)
-    }
-
-    /// CFG-188.
-    fn doubt_fcgi_member(&mut self, group: &Section, member: &Section) {
-        let message = format!("[{}] is a member of [{}]: it gets no socket there", member.name, group.name);
-        self.remark(message.into(), &At::section(member));
     }
 
     /// CFG-187, D-64: of two groups with one name only the first is ever added.

@@ -174,6 +174,20 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// Reads something whose mistakes are no errors: they are remarks.
+    pub(crate) fn forgiving<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let (known, errors) = (self.problems.len(), self.errors);
+        let value = read(self);
+        self.errors = errors;
+        for problem in &mut self.problems[known..] {
+            problem.severity = Severity::Warning;
+            let (file, line) = (problem.file.clone().unwrap_or_default(), problem.line.unwrap_or_default());
+            self.notes
+                .push(Note { level: Level::Warn, text: format!("{} ({file}:{line})", problem.message) });
+        }
+        value
+    }
+
     /// An error. Of several about one value the first counts: some are read twice, others once per process.
     pub(crate) fn error(&mut self, wrong: Wrong, at: &At) {
         self.add(Severity::Error, wrong, at);

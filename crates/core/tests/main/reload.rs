@@ -34,6 +34,7 @@ fn every_field(spec: &ProcessSpec) {
             OutputSpec { target: _, maxbytes: _, backups: _, capture_maxbytes: _, events_enabled: _, syslog: _ },
         stderr: _,
         environment: _,
+        socket: _,
         serverurl: _,
     } = spec;
 }
@@ -51,6 +52,7 @@ fn what_each_option_costs_d_37_cfg_422() {
         ("umask", Kind::Restart, |spec| spec.umask = Some(0o77)),
         ("serverurl", Kind::Restart, |spec| spec.serverurl = Some("unix:///s".to_owned())),
         ("redirect_stderr", Kind::Restart, |spec| spec.redirect_stderr = true),
+        ("socket", Kind::Restart, |spec| spec.socket = socket("tcp://h:1", None)),
         ("environment", Kind::Restart, |spec| drop(spec.environment.insert("A".to_owned(), "1".to_owned()))),
         ("priority", Kind::Live, |spec| spec.priority = 1),
         ("autostart", Kind::Live, |spec| spec.autostart = false),
@@ -91,6 +93,11 @@ fn what_each_option_costs_d_37_cfg_422() {
             !difference(&[alone(old.clone())], &[GroupSpec::plain("web", vec![new])]).changed.is_empty();
         assert_eq!(changed, *kind != Kind::None, "{option}: reread tells what update does");
     }
+}
+
+fn socket(url: &str, backlog: Option<i64>) -> Option<SocketSpec> {
+    let address = SocketAddress::Tcp { host: "h".to_owned(), port: 1 };
+    Some(SocketSpec { url: url.to_owned(), address, backlog })
 }
 
 fn pool(change: fn(&mut ListenerSpec)) -> GroupSpec {
