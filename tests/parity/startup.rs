@@ -311,6 +311,9 @@ fn proc_045_what_cannot_be_opened() {
     let config = "\
 [supervisord]
 pidfile=%(here)s/sub
+[program:up]
+command=/bin/cat
+startsecs=0
 [program:late]
 command=/bin/cat
 autostart=false
@@ -323,6 +326,7 @@ autostart=false
 startretries=0
 ";
     compare_prepared(config, &|home| home.write("sub/file", ""), |stage| {
+        stage.daemon.wait("RUNNING", &["up"]);
         let usual =
             prlimit(Pid::from_raw(stage.daemon.pid()), Resource::Nofile, one_more(stage.daemon.pid()))
                 .expect("a limit");

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Resource, getrlimit};
 use upkeep_os::spawn::{Identity, Plan, Program, Stdio, spawn};
 use upkeep_os::{Ended, monotonic_ns};
 
@@ -149,6 +150,19 @@ impl Children {
     }
 }
 
+/// Descriptors that children leave free: for what the daemon gives to hold, and for the next daemon's socket. A keeper that
+/// had given them all to children could not get another daemon.
+const SPARE: u64 = 16;
+
+/// Fails where the next child would have to live on the spare ones.
+fn leave_spare(fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let highest = fds.iter().filter_map(|fd| u64::try_from(fd.as_raw_fd()).ok()).max().unwrap_or(0);
+    match getrlimit(Resource::Nofile).current {
+        Some(limit) if highest.saturating_add(SPARE) >= limit => Err(rustix::io::Errno::MFILE.into()),
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn make_pipes(plan: &SpawnPlan, attached: Option<OwnedFd>) -> io::Result<(Pipes, ChildEnds)> {
     let mut pipes = Pipes::default();
     let stdin = match plan.stdin {
@@ -168,6 +182,7 @@ fn make_pipes(plan: &SpawnPlan, attached: Option<OwnedFd>) -> io::Result<(Pipes,
         pipes.stderr = Some(Rc::new(read));
         stderr = Some(write);
     }
+    leave_spare(&[stdin.as_fd(), stdout.as_fd(), stderr.as_ref().map_or(stdout.as_fd(), AsFd::as_fd)])?;
     Ok((pipes, ChildEnds { stdin, stdout, stderr }))
 }
 

@@ -192,3 +192,35 @@ fn hundreds_of_children_are_handed_on_with_their_own_pipes() {
         assert_eq!(read_all(stderr), "");
     }
 }
+
+/// Children do not get the last descriptors: the next daemon needs a socket, and this one has things to give away.
+#[test]
+fn a_keeper_that_is_full_of_children_still_gets_a_daemon_proc_045() {
+    const EMFILE: i32 = 24;
+    let mut rig = Rig::start_after("ulimit -Sn 48");
+    let mut daemon = rig.ready_daemon();
+    let mut born = 0;
+    loop {
+        daemon.say(&ToKeeper::Spawn { run: born, plan: sh("read line") });
+        match daemon.hear().0 {
+            ToDaemon::Spawned { pid, .. } => rig.adopt(pid),
+            other => {
+                let step = upkeep_keeper::wire::SpawnStep::Pipe;
+                assert_eq!(other, ToDaemon::SpawnFailed { run: born, errno: EMFILE, step });
+                break;
+            }
+        }
+        born += 1;
+    }
+    assert!(born > 2, "only {born} children");
+    let file = fs::File::open("/dev/null").unwrap();
+    for number in 0..10 {
+        daemon.say_with(&ToKeeper::Hold { name: number.to_string() }, &[file.as_fd()]);
+    }
+    daemon.crash();
+    let inventory = rig.daemon().inventory();
+    let count = |wanted: fn(&ToDaemon) -> bool| inventory.iter().filter(|(frame, _)| wanted(frame)).count();
+    assert_eq!(count(|frame| matches!(frame, ToDaemon::Held { .. })), 10);
+    let children = count(|frame| matches!(frame, ToDaemon::Child { .. }));
+    assert_eq!(u64::try_from(children), Ok(born));
+}
