@@ -15,6 +15,7 @@ mod order;
 mod pidproxy;
 mod privileges;
 mod promises;
+mod reloads;
 mod signals;
 mod startup;
 mod stops;
