@@ -313,6 +313,7 @@ async function wrongAction() {
   assert.equal((await page.goto(`${base}/index.html?action=nonsense`)).status(), 500);
   await page.goto(`${base}/index.html?action=start&processname=nobody`);
   await told(page, "No such process named nobody");
+  await page.locator("#message.error").waitFor();
   await page.context().close();
 }
 

@@ -124,6 +124,16 @@ pub(crate) fn fill(template: &str, values: &[&str]) -> String {
     text
 }
 
+/// Whether a message tells of a failure: it begins as one of ours that does, in any language. A message comes back
+/// in an address and brings nothing but its text.
+pub(crate) fn is_failure(message: &str) -> bool {
+    let failures = |texts: &'static Texts| {
+        [texts.start_error, texts.not_stopped, texts.not_restarted, texts.fault, texts.no_such_process]
+    };
+    let begins = |template: &str| message.starts_with(template.split('{').next().unwrap_or_default());
+    [&ENGLISH, &CHINESE].into_iter().flat_map(failures).any(begins)
+}
+
 /// The word for a state.
 pub(crate) fn state_word(language: Language, state: ProcessState) -> &'static str {
     let texts = texts(language);
@@ -164,6 +174,19 @@ mod tests {
             let gaps = |text: &str| text.matches("{}").count();
             assert_eq!(gaps(english), gaps(chinese), "{name}");
             assert!(!english.is_empty() && !chinese.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn failures_are_recognised() {
+        for good in ["", "Process ERROR: started", "Page refreshed at NOW", "进程 a 已启动", "anything"]
+        {
+            assert!(!is_failure(good), "{good}");
+        }
+        let failed = ["ERROR: Process a: spawn error", "unexpected rpc fault [70] NOT_RUNNING: a"];
+        let named = ["ERROR: not restarted: a (spawn error)", "No such process named a", "没有名为 a 的进程"];
+        for bad in failed.iter().chain(&named) {
+            assert!(is_failure(bad), "{bad}");
         }
     }
 

@@ -8,7 +8,7 @@ use crate::action::Step;
 use crate::form::quote;
 use crate::language::Language;
 use crate::status::{Status, name_of};
-use crate::texts::{Texts, description, fill, state_word, texts};
+use crate::texts::{Texts, description, fill, is_failure, state_word, texts};
 
 /// The page at `/`; `message` is what an action before it had to say.
 #[must_use]
@@ -46,8 +46,9 @@ fn header(texts: &Texts, status: &Status) -> Markup {
 
 /// The place is there without a message too: a screen reader tells what appears in it.
 fn message_area(message: Option<&str>) -> Markup {
+    let text = message.unwrap_or_default();
     html! {
-        p #message .status_msg role="status" hidden[message.is_none()] { (message.unwrap_or_default()) }
+        p #message .status_msg .error[is_failure(text)] role="status" hidden[message.is_none()] { (text) }
     }
 }
 
