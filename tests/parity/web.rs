@@ -80,7 +80,7 @@ fn between<'a>(html: &'a str, start: &str, end: &str) -> &'a str {
     rest.split_once(end).map_or(rest, |(inner, _)| inner)
 }
 
-/// RPC-201…205: what a status page says.
+/// What a status page says.
 fn status_facts(html: &str) -> String {
     static HIDDEN: LazyLock<Regex> =
         LazyLock::new(|| Regex::new("<a[^>]*class=\"hidden\"[^>]*>Action</a>").expect("a pattern"));
@@ -113,7 +113,7 @@ fn note_status(stage: &mut Stage, path: &str) {
     stage.note(path, &text);
 }
 
-/// RPC-200…205, RPC-220: the page, its rows in several states, its message.
+/// The page, its rows in several states, its message.
 #[test]
 fn status_page_rpc_200_rpc_201_rpc_202_rpc_203_rpc_205_rpc_220() {
     compare(CONFIG, |stage| {
@@ -131,7 +131,6 @@ fn status_page_rpc_200_rpc_201_rpc_202_rpc_203_rpc_205_rpc_220() {
     });
 }
 
-/// RPC-204
 #[test]
 fn no_programs_rpc_204() {
     compare("", |stage| note_status(stage, "/"));
@@ -149,7 +148,7 @@ fn note_action(stage: &mut Stage, request: &str) {
     stage.note(request, &text);
 }
 
-/// RPC-206…213: actions on one process, and what cannot be done.
+/// Actions on one process, and what cannot be done.
 #[test]
 fn actions_rpc_206_rpc_207_rpc_208_rpc_210_rpc_211_rpc_212_rpc_213() {
     compare(CONFIG, |stage| {
@@ -195,7 +194,7 @@ fn actions_rpc_206_rpc_207_rpc_208_rpc_210_rpc_211_rpc_212_rpc_213() {
     });
 }
 
-/// RPC-209: actions on all, answered when they are done.
+/// Actions on all, answered when they are done.
 #[test]
 fn actions_on_all_rpc_209_rpc_207() {
     let config =
@@ -223,7 +222,6 @@ fn note_tail(stage: &mut Stage, query: &str) {
     stage.note(query, &format!("{}{title}\n{log}\n{refresh:?}", head(&answer, &names)));
 }
 
-/// RPC-214, RPC-215
 #[test]
 fn tails_rpc_214_rpc_215() {
     let config =
@@ -259,7 +257,7 @@ fn tails_rpc_214_rpc_215() {
     });
 }
 
-/// RPC-216…219: other pages, files, methods and paths.
+/// Other pages, files, methods and paths.
 #[test]
 fn files_rpc_216_rpc_217_rpc_218_rpc_219() {
     compare("", |stage| {
@@ -321,8 +319,8 @@ fn location(answer: &Answer) -> String {
     header(&answer.head, "location").unwrap_or_default()
 }
 
-/// RPC-206, RPC-210: where we differ on purpose (D-17). Pages from elsewhere change nothing, and only what was restarted
-/// is called so. RPC-006 as far as forms go: an empty one is one.
+/// Where we differ on purpose, D-17: pages from elsewhere change nothing, and only what was restarted is called so. An
+/// empty form is a form, RPC-006.
 #[test]
 fn other_sites_and_failed_restarts_rpc_206_rpc_210() {
     let daemon = Daemon::start(Maker::Upkeep, CONFIG);

@@ -27,7 +27,7 @@ process_name=%(program_name)s_%(process_num)03d
 autostart=false
 "#;
 
-/// RPC-200…215 as a reader meets them, D-17: buttons with a script and without, pages of other sites, live rows and
+/// Buttons with a script and without, pages of other sites (D-17), live rows and
 /// tails, the filter, 200 processes, two languages, a phone's width.
 #[test]
 fn pages_in_a_browser_rpc_201_rpc_203_rpc_206_rpc_210_rpc_214_rpc_240() {

@@ -9,7 +9,7 @@
 //!
 //! - `server` accepts; `connection` runs one connection under its deadlines, which `progress` keeps; `stream` is the
 //!   socket beneath.
-//! - `route` checks the password and chooses who answers: `rpc`, `tail` or `pages`; `receive` reads a request's body.
+//! - `route` checks the password and chooses who answers: `rpc`, `tail`, `pages` or `files`; `receive` reads a request's body.
 //! - `answer` and `body` make what is sent, `access` the line in the log about it.
 
 #![forbid(unsafe_code)]
@@ -19,6 +19,7 @@ mod answer;
 mod auth;
 mod body;
 mod connection;
+mod files;
 mod follow;
 mod limits;
 mod pages;

@@ -1,23 +1,21 @@
-//! The web pages, their files, and what their buttons do: what `upkeep_webui` makes of a request (RPC-200 … RPC-220).
+//! The web pages, and what their buttons do: what `upkeep_webui` makes of a request (RPC-200 … RPC-216).
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPIRES,
-    HOST, HeaderMap, HeaderName, IF_MODIFIED_SINCE, LAST_MODIFIED, ORIGIN, PRAGMA, REFERER, REFERRER_POLICY,
-    VARY, X_CONTENT_TYPE_OPTIONS,
+    HOST, HeaderMap, HeaderName, ORIGIN, PRAGMA, REFERER, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
-use jiff::fmt::rfc2822;
 use upkeep_api::verbs;
-use upkeep_webui::{Action, Asset, Form, Language, Outcome, Sender, Status, Tail, WrongAction};
+use upkeep_webui::{Action, Form, Language, Outcome, Sender, Status, Tail, WrongAction};
 
 use crate::answer;
 use crate::body::Body;
 use crate::connection::Connection;
+use crate::files;
 use crate::receive::{self, Expected};
 
 /// Bytes of a form. Names and addresses are short.
@@ -53,7 +51,7 @@ pub(crate) async fn answer(
     let path = path.trim_start_matches('/');
     match (Page::of(path), request.method()) {
         (Some(page), &Method::GET | &Method::POST) => made(connection, request, page).await,
-        (_, &Method::GET | &Method::HEAD) => file(connection, request.headers(), path),
+        (_, &Method::GET | &Method::HEAD) => files::answer(connection, request.headers(), path),
         (_, _) => answer::error(StatusCode::BAD_REQUEST),
     }
 }
@@ -155,7 +153,7 @@ fn wrong_action(WrongAction(action): &WrongAction) -> Response<Body> {
 }
 
 /// The server's own address as the client knows it (RPC-208).
-fn server(connection: &Connection, headers: &HeaderMap) -> String {
+pub(crate) fn server(connection: &Connection, headers: &HeaderMap) -> String {
     let host = text(headers, HOST).unwrap_or(&connection.service.name).trim();
     format!("http://{}", host.strip_suffix(":80").unwrap_or(host))
 }
@@ -171,46 +169,8 @@ fn sender(headers: &HeaderMap) -> Sender<'_> {
 }
 
 /// The text of a header. One that is no text counts as empty, never as absent.
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
-}
-
-/// A file, or an answer that it is not newer than what the client has (RPC-217).
-fn file(connection: &Connection, headers: &HeaderMap, path: &str) -> Response<Body> {
-    if let Some(asset) = upkeep_webui::asset(path) {
-        return asset_answer(connection, headers, asset);
-    }
-    if !path.ends_with('/') && upkeep_webui::is_folder(path) {
-        return answer::moved(&format!("{}/{path}/", server(connection, headers)), |_| {});
-    }
-    answer::error(StatusCode::NOT_FOUND)
-}
-
-/// The files are part of the program, so none can change while it runs.
-fn asset_answer(connection: &Connection, headers: &HeaderMap, asset: &'static Asset) -> Response<Body> {
-    let since = connection.service.since;
-    if text(headers, IF_MODIFIED_SINCE).is_some_and(|known| is_known(since, known)) {
-        return answer::begin(StatusCode::NOT_MODIFIED, Body::whole(Bytes::new()));
-    }
-    let mut response = answer::begin(StatusCode::OK, Body::whole(Bytes::from_static(asset.bytes)));
-    answer::set(&mut response, LAST_MODIFIED, &answer::http_date(since));
-    answer::set(&mut response, CONTENT_LENGTH, &asset.bytes.len().to_string());
-    answer::set(&mut response, CONTENT_TYPE, asset.content_type);
-    // After an upgrade the pages want the new files.
-    answer::set(&mut response, CACHE_CONTROL, "no-cache");
-    answer::set(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
-    response
-}
-
-/// Whether a copy of this time is new enough. Something may follow the time after a semicolon.
-fn is_known(since: SystemTime, time: &str) -> bool {
-    let time = time.split(';').next().unwrap_or_default().trim();
-    let seconds =
-        |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs());
-    rfc2822::parse(time).is_ok_and(|known| {
-        let known = SystemTime::from(known.timestamp());
-        seconds(since) <= seconds(known)
-    })
 }
 
 fn html(status: StatusCode, page: String) -> Response<Body> {
@@ -242,27 +202,4 @@ fn uncached(response: &mut Response<Body>) {
     answer::set(response, PRAGMA, "no-cache");
     answer::set(response, CACHE_CONTROL, "no-cache");
     answer::set(response, EXPIRES, "Thu, 01 Jan 1970 00:00:00 GMT");
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn known_copies_rpc_217() {
-        let since = SystemTime::UNIX_EPOCH + Duration::from_millis(784_111_777_900);
-        let rows = [
-            ("Sun, 06 Nov 1994 08:49:37 GMT", true),
-            ("Sun, 06 Nov 1994 08:49:37 GMT; length=3", true),
-            ("Sun, 06 Nov 1994 08:49:36 GMT", false),
-            ("Mon, 07 Nov 1994 08:49:36 GMT", true),
-            ("yesterday", false),
-            ("", false),
-        ];
-        for (time, known) in rows {
-            assert_eq!(is_known(since, time), known, "{time}");
-        }
-    }
 }

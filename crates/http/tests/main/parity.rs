@@ -125,7 +125,7 @@ fn replace(text: &str, start: &str, end: &str, by: &str) -> String {
 
 /// RPC-002…005, RPC-008…012, RPC-014, RPC-016, RPC-018, RPC-022, RPC-028.
 #[test]
-fn answers_are_the_same_bytes() {
+fn answers_are_the_same_bytes_rpc_246() {
     let both = Both::start();
     let raw = |text: &str| text.as_bytes().to_vec();
     let old = |headers: &str| {

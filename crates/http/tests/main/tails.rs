@@ -72,7 +72,7 @@ fn a_log_is_followed_rpc_240_to_243() {
 }
 
 #[test]
-fn what_cannot_be_followed_rpc_244() {
+fn what_cannot_be_followed_rpc_244_rpc_246() {
     let folder = tempfile::tempdir().expect("a folder");
     let up = with_log(&folder.path().join("missing"), Limits::default());
     for path in [

@@ -12,6 +12,9 @@ use crate::texts::{Texts, fill, texts};
 /// Bytes that are shown at least, and if nothing else is asked for.
 const LEAST: i64 = 1024;
 
+/// Bytes that are shown at most: all of a page is made at once, and held in memory.
+const MOST: i64 = 4 << 20;
+
 /// Beyond this the page offers no more, and does not follow: it would fetch all of it again and again.
 const MOST_OFFERED: i64 = 64 << 10;
 
@@ -52,12 +55,12 @@ impl Asked {
     }
 }
 
-/// A number of bytes; what is no number, or less than the least, is the least.
+/// A number of bytes between the least and the most; what is no number is the least.
 fn limit(text: &str) -> i64 {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return LEAST;
     }
-    text.parse().unwrap_or(i64::MAX).max(LEAST)
+    text.parse().unwrap_or(MOST).clamp(LEAST, MOST)
 }
 
 impl Tail {
@@ -157,11 +160,11 @@ mod tests {
 
     #[test]
     fn limits_rpc_214() {
-        let rows = [("", 1024), ("x", 1024), ("-5", 1024), ("7", 1024), ("3000", 3000)];
+        let rows = [("", LEAST), ("x", 1024), ("-5", 1024), ("7", 1024), ("3000", 3000), ("9999999", MOST)];
         for (text, bytes) in rows {
             assert_eq!(limit(text), bytes, "{text}");
         }
-        assert_eq!(limit("99999999999999999999"), i64::MAX);
+        assert_eq!(limit("99999999999999999999"), MOST);
     }
 
     #[test]
