@@ -1,11 +1,12 @@
 //! Event listeners: what they are sent and what becomes of what they say, side by side with the original; and what
-//! the original's listeners do under ours.
+//! the listeners that people run with the original do under ours.
 
 mod durable;
 mod pools;
 mod recovery;
 mod scenes;
 mod speech;
+mod superlance;
 
 /// A listener that records every event, a JSON object a line, and answers as its arguments tell.
 ///

@@ -44,7 +44,8 @@ impl Maker {
     }
 }
 
-fn reference_bin() -> PathBuf {
+/// Where the original's programs are, and those of what is installed beside it.
+pub(crate) fn reference_bin() -> PathBuf {
     reference_python().parent().expect("python lies in a directory").to_owned()
 }
 

@@ -11,5 +11,6 @@ pub(crate) mod port;
 pub(crate) mod procfs;
 pub(crate) mod redis;
 pub(crate) mod run;
+pub(crate) mod smtp;
 pub(crate) mod stage;
 pub(crate) mod wait;

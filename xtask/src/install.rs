@@ -18,7 +18,7 @@ const NODE_PACKAGES: [(&str, &str); 3] =
     [("playwright-core", "1.64.1"), ("node-supervisord", "1.0.6-rc.2"), ("xmlrpc", "1.3.2")];
 
 /// A Debian package and a command that shows that it is there.
-const PACKAGES: [(&str, &[&str]); 12] = [
+const PACKAGES: [(&str, &[&str]); 13] = [
     ("chromium", &["chromium", "--version"]),
     ("libfcgi-bin", &["sh", "-c", "command -v cgi-fcgi"]),
     ("librpc-xml-perl", &["perl", "-MRPC::XML::Client", "-e", "1"]),
@@ -27,6 +27,7 @@ const PACKAGES: [(&str, &[&str]); 12] = [
     ("php-cgi", &["php-cgi", "--version"]),
     ("php-cli", &["php", "--version"]),
     ("php-redis", &["php", "-r", "exit(extension_loaded('redis') ? 0 : 1);"]),
+    ("procps", &["ps", "--version"]),
     ("redis-server", &["redis-server", "--version"]),
     ("python3-venv", &["python3", "-c", "import ensurepip, venv"]),
     ("ruby", &["ruby", "--version"]),
