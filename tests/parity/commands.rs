@@ -63,7 +63,7 @@ fn ctl_040_status() {
     });
 }
 
-/// CTL-009, CTL-050…061, CTL-068: start, stop, restart; a later success does not take back a failure.
+/// CTL-009, CTL-050…061: start, stop, restart; a later success does not take back a failure.
 #[test]
 fn ctl_050_start_stop_restart() {
     compare_crossed(CONFIG, |stage| {

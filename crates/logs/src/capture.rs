@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_at_the_tags_proc_155() {
+    fn cuts_at_the_tags_proc_155_proc_158() {
         let rows: &[(&str, &str, &[&str])] = &[
             ("hi\n", "hi\n", &[]),
             ("a[B]b[E]c", "ac", &["b"]),

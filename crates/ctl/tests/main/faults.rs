@@ -67,6 +67,7 @@ fn a_bad_name() {
     every_command_meets(10, "BAD_NAME: x");
 }
 
+/// CTL-029, CTL-096, CTL-097, CTL-098.
 #[test]
 fn a_failure() {
     every_command_meets(30, "FAILED: it's \"odd\"");
@@ -77,6 +78,7 @@ fn a_fault_nobody_knows() {
     every_command_meets(4711, "WHATEVER");
 }
 
+/// CTL-052, CTL-057, CTL-063, CTL-065, CTL-068, CTL-073.
 #[test]
 fn each_fault_of_each_verb_on_one_process() {
     for code in FaultCode::ALL {

@@ -71,9 +71,9 @@ fn pair() -> Pair {
     pair
 }
 
-/// CTL-040…044, CTL-050…068.
+/// CTL-040…044, CTL-050…066.
 #[test]
-fn control_and_status_ctl_040_to_068() {
+fn control_and_status_ctl_040_to_066() {
     let pair = pair();
     pair.same_lines(
         "status

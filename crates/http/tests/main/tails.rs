@@ -12,7 +12,7 @@ use upkeep_http::Limits;
 use crate::client::{Connection, DEADLINE, call};
 use crate::stub::{Setup, Up};
 
-/// A server whose process `g:a` has a stdout log, in a folder of the test's own.
+/// A server whose process `g:a` has a stdout log, in a folder of the test's own. A log called `main` is the daemon's too.
 fn with_log(path: &Path, limits: Limits) -> Up {
     let path = path.to_owned();
     Up::start(Setup {
@@ -21,6 +21,7 @@ fn with_log(path: &Path, limits: Limits) -> Up {
                 Request::LogPath { process } => match process {
                     Some((name, Channel::Stdout)) if name == "g:a" => Ok(Reply::Path(path.clone())),
                     Some((name, _)) => Err(Fault::about(FaultCode::BadName, name.clone())),
+                    None if path.ends_with("main") => Ok(Reply::Path(path.clone())),
                     None => Err(Fault::new(FaultCode::NoFile)),
                 },
                 other => crate::stub::plain(other),
@@ -69,6 +70,21 @@ fn a_log_is_followed_rpc_240_to_243() {
     assert_eq!(tail.until("\n\r\n"), chunk("==> File truncated <==\n"));
     append(&log, "three\n");
     assert_eq!(tail.until("\n\r\n"), chunk("three\n"));
+}
+
+#[test]
+fn the_main_log_is_followed_rpc_246() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("main");
+    append(&log, "one\n");
+    let up = with_log(&log, Limits::default());
+    let mut tail = get(&up, "/mainlogtail", "1.1");
+    let head = tail.until("\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && !head.contains("X-Accel-Buffering"), "{head}");
+    assert!(head.contains("\r\nTransfer-Encoding: chunked\r\n"), "{head}");
+    assert_eq!(tail.until("one\n\r\n"), chunk("one\n"));
+    append(&log, "two\n");
+    assert_eq!(tail.until("\n\r\n"), chunk("two\n"));
 }
 
 #[test]
