@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 
 use crate::rig::http::Arg;
+use crate::rig::maker::Maker;
 use crate::rig::procfs;
 use crate::rig::stage::compare;
 use crate::rig::wait::until_true;
@@ -81,11 +82,13 @@ fn rpc_083_all_process_info() {
     });
 }
 
-/// RPC-134…137: the configuration of every process, sorted by name.
+/// RPC-134…137: the configuration of every process, sorted by name. D-68: with autorestart, as Supervisor 4.4 will have it.
 #[test]
 fn rpc_134_all_config_info() {
     compare(MIXED, |stage| {
         let info = stage.daemon.call("supervisor.getAllConfigInfo", &[]);
+        let later = info.contains("<name>autorestart</name>");
+        assert_eq!(later, stage.daemon.maker == Maker::Upkeep);
         stage.note("getAllConfigInfo", &without_later_keys(&info));
     });
 }

@@ -1,14 +1,14 @@
 //! The items of test sources: functions and tables with the comments above them.
 //!
 //! Formatted source is read by its indentation, which is enough: an item begins where a line at the outermost
-//! level does, and ends where the next one begins. What a module says about itself is no claim of a test.
+//! level does, and ends where the next one begins. What a module or a function beside the tests says is no claim.
 
 use std::path::{Path, PathBuf};
 
 /// What the tests at the top stand on: it proves nothing by itself.
 const RIG: &str = "rig";
 
-/// A function or table of a test.
+/// A test or a table of one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Item {
     /// `crate::module::name`.
@@ -84,7 +84,9 @@ fn in_file(module: &str, text: &str, only_tests: bool) -> Vec<Item> {
         indent = level(line).unwrap_or(indent);
         let inner = line.get(indent..).filter(|_| line[..indent].trim().is_empty()).unwrap_or_default();
         if let Some(name) = name(inner) {
-            items.push(Item { name: format!("{module}::{name}"), text: std::mem::take(&mut above) });
+            let shows = above.contains("test]") || inner.contains("const ") || inner.contains("static ");
+            let name = if shows { format!("{module}::{name}") } else { String::new() };
+            items.push(Item { name, text: std::mem::take(&mut above) });
         }
         let comment = inner.starts_with("///") || inner.starts_with("#[");
         match items.last_mut() {
@@ -93,6 +95,7 @@ fn in_file(module: &str, text: &str, only_tests: bool) -> Vec<Item> {
             None => {}
         }
     }
+    items.retain(|item| !item.name.is_empty());
     items
 }
 
@@ -138,8 +141,12 @@ const TABLE: [&str; 1] = [
     \"row\",
 ];
 
+/// Helps.
+fn helps() {}
+
 proptest! {
     /// Two.
+    #[test]
     fn two() {}
 }
 ";
@@ -148,7 +155,7 @@ proptest! {
     fn comments_belong_to_what_follows() {
         let items = in_file("x::y", SOURCE, false);
         let of = |name: &str| items.iter().find(|item| item.name == name).expect("there").text.as_str();
-        assert!(!items.iter().any(|item| item.text.contains("Module")));
+        assert!(!items.iter().any(|item| item.text.contains("Module") || item.text.contains("Helps")));
         assert!(of("x::y::one").contains("One.") && of("x::y::one").contains("inner"));
         assert!(of("x::y::TABLE").contains("row") && !of("x::y::TABLE").contains("Two"));
         assert!(of("x::y::two").contains("Two."));
@@ -156,7 +163,8 @@ proptest! {
 
     #[test]
     fn of_a_crates_own_source_only_its_tests_count() {
-        let text = "/// A.\nfn a() {}\n\n#[cfg(test)]\nmod tests {\n    /// B.\n    fn b() {}\n}\n";
+        let text =
+            "/// A.\nfn a() {}\n\n#[cfg(test)]\nmod tests {\n    /// B.\n    #[test]\n    fn b() {}\n}\n";
         let names: Vec<String> = in_file("x", text, true).into_iter().map(|item| item.name).collect();
         assert_eq!(names, ["x::b"]);
         assert!(in_file("x", "/// A.\nfn a() {}\n", true).is_empty());
