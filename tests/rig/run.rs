@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::wait::within;
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(100);
 
 /// What a command said.
 #[derive(Clone, Debug, PartialEq, Eq)]

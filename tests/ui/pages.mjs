@@ -143,6 +143,11 @@ function isMarked(page) {
   return page.evaluate(() => window.marked === true);
 }
 
+/** As if the reader came back to the page: it looks at once, and the scene need not wait. */
+function comeBack(page) {
+  return page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+}
+
 // The scenes.
 
 async function buttons() {
@@ -208,9 +213,11 @@ async function live() {
   await inState(page, "web", "STOPPED");
   await rpc("supervisor.startProcess", "web");
   await rpc("supervisor.removeProcessGroup", "odd");
+  await comeBack(page);
   await inState(page, "web", "RUNNING");
   await row(page, "odd:<s>&x").waitFor({ state: "detached" });
   await rpc("supervisor.addProcessGroup", "odd");
+  await comeBack(page);
   await row(page, "odd:<s>&x").waitFor();
   assert.ok(await isMarked(page));
   await close(page);
@@ -222,8 +229,10 @@ async function silence() {
   assert.ok(await page.locator("#offline").isHidden());
   proxy.silent = true;
   for (const end of proxy.open) end.destroy();
+  await comeBack(page);
   await page.locator("#offline").waitFor();
   proxy.silent = false;
+  await comeBack(page);
   await page.locator("#offline").waitFor({ state: "hidden" });
   assert.ok(await isMarked(page));
   await page.context().close();
@@ -278,6 +287,7 @@ async function tails() {
   await rpc("supervisor.sendProcessStdin", "web", "later\n");
   await log.filter({ hasText: "later" }).waitFor();
   await rpc("supervisor.clearProcessLogs", "web");
+  await comeBack(page);
   await log.filter({ hasNotText: "later" }).waitFor();
   assert.ok(await isMarked(page));
   const opened = page.context().waitForEvent("page");
