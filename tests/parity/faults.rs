@@ -121,7 +121,7 @@ const CALLS: &[(&str, &str, &[Arg<'_>])] = &[
     ("RPC-114", "supervisor.startAllProcesses", &[Int(1), Int(2)]),
 ];
 
-/// RPC-040…057: each fault's code and text, and what the same calls answer when they succeed. RPC-092: FATAL
+/// RPC-040…043, RPC-045…048, RPC-051…056: each fault's code and text, and what the same calls answer when they succeed. RPC-092: FATAL
 /// tells why. PROC-314: a start while stopping is logged.
 #[test]
 fn rpc_040_every_fault() {

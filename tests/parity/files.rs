@@ -107,7 +107,7 @@ stdout_logfile_maxbytes=0
     });
 }
 
-/// PROC-141, RPC-157, RPC-158, RPC-140…156: clear and read; every example of the ledger for tail.
+/// PROC-141, RPC-157, RPC-158, RPC-140…143, RPC-150…154, RPC-156: clear and read; every example of the ledger for tail.
 #[test]
 fn rpc_140_read_and_tail() {
     let config = "[program:cat]\ncommand=/bin/cat\nstdout_logfile=%(here)s/child-cat\n\

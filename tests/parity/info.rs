@@ -35,6 +35,10 @@ command=/bin/true
 autostart=false
 startretries=7
 startsecs=9
+[program:starting]
+command=/bin/cat
+autostart=false
+startsecs=99
 [program:ended]
 command=/bin/sh -c 'exit 3'
 startsecs=0
@@ -63,7 +67,7 @@ buffer_size=4
 
 const SETTLED: [(&str, &[&str]); 4] = [
     ("RUNNING", &["cat", "pair:pair_03", "pair:pair_04", "team:in_a", "team:in_b", "ears"]),
-    ("STOPPED", &["idle"]),
+    ("STOPPED", &["idle", "starting"]),
     ("EXITED", &["ended"]),
     ("FATAL", &["missing", "broken"]),
 ];
@@ -78,7 +82,10 @@ fn rpc_083_all_process_info() {
             stage.call("supervisor.getProcessInfo", &[Arg::Text(name)]);
         }
         stage.call("supervisor.stopProcess", &[Arg::Text("cat")]);
-        stage.call("supervisor.getProcessInfo", &[Arg::Text("cat")]);
+        stage.call("supervisor.startProcess", &[Arg::Text("starting"), Arg::Bool(false)]);
+        for name in ["cat", "starting"] {
+            stage.call("supervisor.getProcessInfo", &[Arg::Text(name)]);
+        }
     });
 }
 

@@ -89,8 +89,10 @@ fn unknown(daemon: &Daemon) -> String {
     daemon.wait_file("untouchable", "up");
     let pid = daemon.pid_of("untouchable");
     let mut story = Vec::new();
-    let fault =
-        |answer: &str| member(answer, "faultString").map(|text| text.replace(&pid.to_string(), "PID"));
+    let fault = |answer: &str| {
+        let text = member(answer, "faultString")?.replace(&pid.to_string(), "PID");
+        Some(format!("{} {text}", member(answer, "faultCode")?))
+    };
     for (method, args) in [
         ("stopProcess", &[Text("untouchable")][..]),
         ("stopProcess", &[Text("untouchable")]),
@@ -111,7 +113,7 @@ fn unknown(daemon: &Daemon) -> String {
 
 /// PROC-200, PROC-173, PROC-207…210, PROC-319, CFG-070, CFG-071, CFG-080, CFG-083: what is logged at a start, in its order.
 /// PROC-043, PROC-048, PROC-060, PROC-069: processes of a daemon that is not root.
-/// PROC-028, PROC-029, PROC-317: one that may not be signalled; D-07: which is over when it ends.
+/// PROC-028, PROC-029, PROC-317, RPC-049: one that may not be signalled; D-07: which is over when it ends.
 /// RPC-001, RPC-036: every server serves, and without a password everybody.
 #[test]
 fn proc_208_another_user() {

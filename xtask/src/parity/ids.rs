@@ -1,4 +1,4 @@
-//! Ids in a test: at the end of its name (`stops_proc_025`, `_proc_025_to_028`), or in its text (`PROC-025`, `PROC-155…159`).
+//! Ids in a test: at the end of its name (`stops_proc_025`, `_proc_025_028`, `_proc_025_to_028`), or in its text (`PROC-025`, `PROC-155…159`).
 
 use std::collections::BTreeSet;
 
@@ -21,16 +21,19 @@ fn within(id: &str, first: &str, last: &str) -> bool {
     id.len() == first.len() && (first..=last).contains(&id)
 }
 
-/// `_proc_025`, and `_proc_025_to_028` for a range.
+/// `_proc_025`, `_proc_025_028` for two, `_proc_025_to_028` for a range.
 fn in_name(name: &str) -> Vec<(String, String)> {
-    let words: Vec<&str> = name.split(['_', ':']).collect();
-    let ids = words.windows(2).enumerate().filter_map(|(at, pair)| {
-        let area = pair[0].to_uppercase();
-        let first = id(&area, pair[1])?;
-        let end = words.get(at + 3).filter(|_| words[at + 2] == "to");
-        Some((first.clone(), end.and_then(|end| id(&area, end)).unwrap_or(first)))
-    });
-    ids.collect()
+    let (mut ids, mut area, mut range) = (Vec::<(String, String)>::new(), String::new(), false);
+    for word in name.split(['_', ':']) {
+        match (id(&area, word), ids.last_mut()) {
+            (Some(id), Some((_, last))) if range => *last = id,
+            (Some(id), _) => ids.push((id.clone(), id)),
+            (None, _) if word != "to" => area = word.to_uppercase(),
+            (None, _) => {}
+        }
+        range = word == "to";
+    }
+    ids
 }
 
 fn id(area: &str, number: &str) -> Option<String> {
@@ -82,6 +85,8 @@ mod tests {
     fn names_and_text_are_read() {
         assert_eq!(found("config::ini::commas_cfg_010_d_16", ""), ["CFG-010", "D-16"]);
         assert_eq!(found("commas_cfg_010_to_012", ""), ["CFG-010", "CFG-012"]);
+        assert_eq!(found("commas_cfg_010_020_d_16", ""), ["CFG-010", "CFG-020", "D-16"]);
+        assert_eq!(found("from_cfg_010_to_here_020", ""), ["CFG-010"]);
         assert_eq!(found("a", "/// CFG-010 … CFG-012, D-16: all"), ["CFG-010", "CFG-012", "D-16"]);
         assert_eq!(found("a", "(CFG-010…020)"), ["CFG-010", "CFG-012", "CFG-020"]);
         assert_eq!(found("a", "\"PROC-011\", 3"), ["PROC-011"]);

@@ -326,7 +326,7 @@ fn times_beyond_an_int_are_capped_rpc_085() {
 }
 
 #[test]
-fn logs_are_bytes_until_here_d_03() {
+fn logs_are_bytes_until_here_d_03_rpc_146() {
     assert_eq!(Value::from(Reply::Bytes(b"a\xc3".to_vec())), "a\u{fffd}".into());
     assert_eq!(Value::from(Reply::Bytes("é".into())), "é".into());
 }

@@ -9,9 +9,9 @@ fn status_of(up: &Up, request: &str) -> String {
     up.address.ask(request.as_bytes()).status().to_owned()
 }
 
-/// RPC-004…007, RPC-029, D-12.
+/// RPC-004, RPC-006, RPC-007, RPC-029, D-12.
 #[test]
-fn bad_requests_get_a_clear_answer_rpc_004_to_007_029() {
+fn bad_requests_get_a_clear_answer_rpc_004_006_007_029() {
     let up = Up::plain();
     let rows = [
         ("POST /RPC2 HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "400"),
