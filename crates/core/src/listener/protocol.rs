@@ -147,13 +147,14 @@ impl Protocol {
 
     fn expect_line(&mut self, data: &[u8], steps: &mut Vec<Step>) -> usize {
         let end = data.iter().position(|&byte| byte == b'\n');
-        self.pending.extend_from_slice(&data[..end.unwrap_or(data.len()).min(LINE_LIMIT)]);
-        let Some(end) = end.filter(|_| self.pending.len() <= LINE_LIMIT) else {
-            if self.pending.len() >= LINE_LIMIT {
-                return self.bad_line(steps);
-            }
-            return data.len();
-        };
+        let part = &data[..end.unwrap_or(data.len())];
+        // A byte more than there may be shows that there are too many.
+        let room = LINE_LIMIT + 1 - self.pending.len();
+        self.pending.extend_from_slice(&part[..part.len().min(room)]);
+        if self.pending.len() > LINE_LIMIT {
+            return self.bad_line(steps);
+        }
+        let Some(end) = end else { return data.len() };
         match result_length(&self.pending) {
             None => self.bad_line(steps),
             Some(missing) => {
@@ -240,11 +241,16 @@ mod tests {
     #[test]
     fn a_line_without_end_is_not_waited_for() {
         let mut listener = Protocol::new(ListenerState::Busy);
-        for _ in 0..LINE_LIMIT - 1 {
+        for _ in 0..LINE_LIMIT {
             assert_eq!(listener.feed(b"x"), []);
         }
-        assert_eq!(listener.feed(b"xx"), [Step::BadLine(vec![b'x'; LINE_LIMIT + 1])]);
+        let cut = vec![b'x'; LINE_LIMIT + 1];
+        assert_eq!(listener.feed(b"xx"), [Step::BadLine(cut.clone())]);
         assert_eq!(listener.state, ListenerState::Unknown);
+        // One that is too long is bad whole, too.
+        let line = [vec![b'x'; LINE_LIMIT], b" 2\nOK".to_vec()].concat();
+        let mut listener = Protocol::new(ListenerState::Busy);
+        assert!(matches!(listener.feed(&line).as_slice(), [Step::BadLine(_)]));
     }
 
     #[test]

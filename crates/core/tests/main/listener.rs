@@ -417,25 +417,17 @@ proptest::proptest! {
     fn cuts_make_no_difference(
         words in proptest::collection::vec(
             proptest::sample::select(vec![
-                "READY\n", "READY", "\n", "RESULT 2\nOK", "RESULT 4\nFAIL", "RESULT 2\n", "OK", "RESULT -1\n", "x", "RESULT 0\n", "é",
+                "READY\n", "READY", "\n", "RESULT 2\nOK", "RESULT 4\nFAIL", "RESULT 2\n", "OK", "RESULT -1\n", "x",
+                "RESULT 0\n", "é",
             ]),
             0..12,
         ),
-        cuts in proptest::collection::vec(0usize..100, 0..8),
     ) {
-        let text = words.concat().into_bytes();
-        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
-        cuts.extend([0, text.len()]);
-        cuts.sort_unstable();
-        let chunks: Vec<&[u8]> = cuts.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
-        let run = |chunks: &[&[u8]]| {
-            let mut bench = Bench::new(&spec(&[Event], 10));
-            bench.say(ONE, "READY\n").publish(Tick5, "a").say(TWO, "READY\n");
-            for chunk in chunks {
-                bench.pools.heard(ONE, chunk);
-            }
-            (bench.state(ONE), bench.waiting(), bench.log())
-        };
-        proptest::prop_assert_eq!(run(&chunks), run(&[&text]));
+        crate::properties::listener(words.concat().as_bytes());
+    }
+
+    #[test]
+    fn no_bytes_do_harm(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+        crate::properties::listener(&bytes);
     }
 }

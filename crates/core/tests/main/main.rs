@@ -10,6 +10,8 @@ mod events;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod scene;
