@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::wait::within;
 
-const LIMIT: Duration = Duration::from_secs(100);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// What a command said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +25,15 @@ impl Said {
 
 /// Runs `program` in `dir`; a command that does not end is killed and fails the test.
 pub(crate) fn run(program: &Path, args: &[&str], dir: &Path) -> Said {
+    run_within(LIMIT, program, args, dir)
+}
+
+/// The same for a command that may take longer.
+pub(crate) fn run_within(limit: Duration, program: &Path, args: &[&str], dir: &Path) -> Said {
     let mut command = Command::new(program);
     command.args(args).current_dir(dir);
     plain_environment(&mut command);
-    run_command(command)
+    run_command(command, limit)
 }
 
 /// The same small environment everywhere, so that no test depends on who runs it.
@@ -38,7 +43,7 @@ pub(crate) fn plain_environment(command: &mut Command) {
 }
 
 /// Runs a prepared command with nothing on its standard input.
-fn run_command(mut command: Command) -> Said {
+fn run_command(mut command: Command, limit: Duration) -> Said {
     let shown = format!("{command:?}");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
@@ -49,9 +54,9 @@ fn run_command(mut command: Command) -> Said {
         done.send(()).ok();
         output
     });
-    if ended.recv_timeout(LIMIT).is_err() {
+    if ended.recv_timeout(limit).is_err() {
         super::procfs::signal(pid, rustix::process::Signal::KILL);
-        panic!("{shown} did not end within {LIMIT:?}");
+        panic!("{shown} did not end within {limit:?}");
     }
     Said::new(waiter.join().expect("the waiter").expect("output"))
 }

@@ -5,6 +5,7 @@ mod client;
 mod deadlines;
 mod descriptors;
 mod journal;
+mod pages;
 mod parity;
 mod python;
 mod reference;
