@@ -1,5 +1,6 @@
 //! What a reload takes anew and what it leaves, what a reread never touches, and servers that cannot be opened.
 
+use std::os::unix::fs::chown;
 use std::path::Path;
 
 use rustix::process::Signal;
@@ -153,13 +154,14 @@ impl Drop for Background {
     }
 }
 
-/// CFG-122: other reasons why a server cannot be opened. CFG-120: without servers there is nothing to open.
+/// CFG-122, CFG-112: other reasons why a server cannot be opened. CFG-120: without servers there is nothing to open.
 #[test]
 fn cfg_122_servers() {
     const TELLS: &str = "[program:end]\ncommand=/bin/sh -c 'kill -TERM $PPID'\nstartsecs=0\n";
     for (servers, status) in [
         ("[unix_http_server]\nfile=%(here)s/none/sock\n", 2),
         ("[inet_http_server]\nport=192.0.2.1:9001\n", 2),
+        ("[supervisord]\nuser=nobody\n[unix_http_server]\nfile=%(here)s/sock\nchown=root:root\n", 2),
         ("", 0),
     ] {
         let story = same_story(|maker| {
@@ -168,6 +170,7 @@ fn cfg_122_servers() {
             let log = "[supervisord]\nlogfile=%(here)s/log\npidfile=%(here)s/pid\nchildlogdir=%(here)s\n";
             let servers = servers.replace("%(here)s", &home.path().display().to_string());
             home.write("x.conf", &format!("{log}{servers}{TELLS}"));
+            chown(home.path(), Some(65534), None).expect("a directory of nobody");
             let said = run(&home.join("bin/supervisord"), &["-n", "-s", "-c", "x.conf"], home.path());
             let started = home.read("log").contains("supervisord started with pid");
             plain(&format!("{:?} {} {started}", said.status, said.stderr), home.path())

@@ -35,9 +35,9 @@ pub(crate) enum OpenError {
     Other(String),
     #[error(
         "Not permitted to chown {path} to uid/gid ({uid}, {gid}); adjust \"sockchown\" value in config file or on \
-         command line to values that the current user can successfully chown"
+         command line to values that the current user ({me}) can successfully chown"
     )]
-    Chown { path: String, uid: u32, gid: i64 },
+    Chown { path: String, uid: u32, gid: i64, me: String },
 }
 
 impl From<io::Error> for OpenError {
@@ -134,10 +134,18 @@ fn publish(
     if let Some((uid, gid)) = owner {
         chown(path, Some(uid), gid).map_err(|_| {
             let _ = fs::remove_file(path);
-            OpenError::Chown { path: path.display().to_string(), uid, gid: gid.map_or(-1, i64::from) }
+            let path = path.display().to_string();
+            OpenError::Chown { path, uid, gid: gid.map_or(-1, i64::from), me: own_name() }
         })?;
     }
     Ok(())
+}
+
+/// The name of the user that the daemon is, or its number.
+fn own_name() -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    let user = upkeep_os::user_by_uid(uid).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 /// Removes the socket file of a server that is being closed.
