@@ -1,5 +1,6 @@
 //! FastCGI programs: the socket their processes share, and a real FastCGI server behind it.
 
+use std::net::TcpStream;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::process::{Command, Stdio};
 
@@ -8,11 +9,13 @@ use rustix::process::Signal;
 use crate::rig::daemon::{Daemon, HEAD};
 use crate::rig::home::Home;
 use crate::rig::http::Arg::{Bool, Text};
+use crate::rig::http::free_port;
 use crate::rig::maker::Maker;
+use crate::rig::plain::plain;
 use crate::rig::procfs;
 use crate::rig::run::{plain_environment, run};
-use crate::rig::stage::{Stage, compare, compare_prepared};
-use crate::rig::wait::until_true;
+use crate::rig::stage::{Stage, compare, compare_prepared, same_story};
+use crate::rig::wait::{until, until_true};
 
 /// A program whose two processes say what their standard input is.
 const PAIR: &str = "\
@@ -209,4 +212,79 @@ fn a_socket_and_its_queue_survive_the_daemon() {
     daemon.call("supervisor.stopProcess", &[Text(names[0]), Bool(true)]);
     daemon.wait_log("Closing socket unix");
     until_true("nobody to listen", || std::os::unix::net::UnixStream::connect(&address).is_err());
+}
+
+/// PROC-261: what is said of the socket comes after what is said of the process, also of one that fails again and again.
+/// PROC-265: a TCP port is free again at once, for the next start and for a reload (PROC-245), though a client was there.
+#[test]
+fn proc_265_tcp_again_and_again() {
+    let story = same_story(|maker| {
+        let port = free_port();
+        let body = format!(
+            "[fcgi-program:web]\ncommand=/bin/sleep 600\nsocket=tcp://LocalHost:{port}\n\
+             [fcgi-program:hasty]\ncommand=/bin/false\nstartretries=0\nsocket=unix://%(here)s/hasty.sock\n"
+        );
+        let daemon = Daemon::start(maker, &body);
+        daemon.wait("RUNNING", &["web"]);
+        daemon.wait("FATAL", &["hasty"]);
+        let hasty = daemon.log();
+        let client = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+        let said = daemon.ctl(&["restart", "web"]).stdout;
+        drop(client);
+        TcpStream::connect(("127.0.0.1", port)).expect("it listens again");
+        daemon.signal(Signal::HUP);
+        until_true("a new beginning", || daemon.log().matches("supervisord started with pid").count() == 2);
+        daemon.wait("RUNNING", &["web"]);
+        TcpStream::connect(("127.0.0.1", port)).expect("it listens once more");
+        let (all, about) =
+            (daemon.log(), |line: &&str| ["web", "tcp://"].iter().any(|word| line.contains(word)));
+        let web: Vec<&str> = all.lines().filter(about).filter(|line| !line.contains("waiting for")).collect();
+        let last: Vec<&str> =
+            hasty.lines().filter(|line| line.contains("hasty") && !line.contains("spawned")).collect();
+        plain(&format!("{said}{}\n{}", web.join("\n"), last.join("\n")), daemon.home.path())
+            .replace(&port.to_string(), "PORT")
+    });
+    assert_eq!(story.matches("Closing socket tcp://localhost:PORT").count(), 4, "{story}");
+}
+
+/// The only worker and the daemon are killed while a request waits, so that nobody but the keeper has the socket: the worker
+/// that follows answers, at the same socket. The original closes it with the worker, and the request is lost.
+#[test]
+fn a_waiting_request_outlives_worker_and_daemon() {
+    let home = Home::new();
+    home.write("answer.php", SCRIPT);
+    let body =
+        "[fcgi-program:php]\ncommand=/usr/bin/php-cgi\nsocket=unix://%(here)s/php.sock\nautorestart=true\n";
+    let daemon = Daemon::start_in(home, Maker::Upkeep, body);
+    daemon.wait("RUNNING", &["php"]);
+    let address = daemon.home.join("php.sock").display().to_string();
+    let worker = daemon.pid_of("php");
+    freeze(worker);
+    let waiting = ask(&daemon.home, &address, "patience");
+    until_true("the request to wait", || sockets_at(&address) > 1);
+    let brain = until("the deciding process", || procfs::brain(daemon.pid()));
+    freeze(brain);
+    procfs::signal(worker, Signal::KILL);
+    until_true("the worker's end", || !procfs::alive(worker));
+    procfs::signal(brain, Signal::KILL);
+
+    let text = answer(waiting);
+    assert!(text.ends_with("asked patience"), "{text:?}\n{}", daemon.log());
+    daemon.wait("RUNNING", &["php"]);
+    assert_ne!(daemon.pid_of("php"), worker);
+    assert_eq!(daemon.log().matches("Creating socket").count(), 2, "once as a test: {}", daemon.log());
+}
+
+/// Stops a process, and returns when it has stopped: until then it may still accept.
+fn freeze(pid: i32) {
+    procfs::signal(pid, Signal::STOP);
+    let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    until_true("the process to stop", || stat().contains(") T "));
+}
+
+/// How many sockets of the system have the name, or one that begins so, as ours has before it is moved into place: the one
+/// that listens, and one for each client that waits.
+fn sockets_at(path: &str) -> usize {
+    let all = std::fs::read_to_string("/proc/net/unix").expect("the sockets");
+    all.lines().filter(|line| line.contains(path)).count()
 }

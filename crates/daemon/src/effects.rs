@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use upkeep_api::{ActionResult, Fault, FaultCode, GroupUpdate, Reply};
-use upkeep_core::{Answer, Effect, Event, Level as CoreLevel, Outcome, ProcId, Refusal, RunId};
+use upkeep_core::{Answer, Effect, Event, Level as CoreLevel, Outcome, ProcId, Refusal, RunId, StateName};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -49,11 +49,17 @@ impl Shell {
         let mut starts: Vec<(RunId, Order)> = Vec::new();
         while let Some(effect) = self.core.poll_effect() {
             match effect {
-                Effect::Spawn { id, run } => starts.extend(self.order_for(id).map(|order| (run, order))),
+                Effect::Spawn { id, run } => starts.extend(self.start_of(id, run)),
                 Effect::Signal { id, run, signal, group } => {
                     self.send(&ToKeeper::Signal { token: id.0, run: run.0, signo: signal.0, group });
                 }
-                Effect::Publish(event) => self.published(&event),
+                Effect::Publish(event) => {
+                    self.published(&event);
+                    if matches!(event, Event::ProcessState { to: StateName::Backoff, .. }) {
+                        // Nothing follows at once, and it may be about to be said that this was the last try.
+                        self.release_sockets();
+                    }
+                }
                 Effect::Reconfigure { id } => self.reconfigure(id),
                 Effect::Log(notice) => self.log(level_of(notice.level()), notice.to_string()),
                 Effect::Answer { call, answer } => {
@@ -66,10 +72,20 @@ impl Shell {
                     self.tell_idle();
                 }
                 Effect::Terminate { restart: false } => self.end = Some(End::Exit(0)),
-                Effect::Terminate { restart: true } => self.come_up_again().await,
+                Effect::Terminate { restart: true } => {
+                    self.release_sockets();
+                    self.come_up_again().await;
+                }
             }
         }
+        self.release_sockets();
         self.prepare(starts);
+    }
+
+    fn start_of(&mut self, id: ProcId, run: RunId) -> Option<(RunId, Order)> {
+        let order = self.order_for(id)?;
+        self.keep_socket(run, &order.spec);
+        Some((run, order))
     }
 
     /// What a start of this process needs to know.
@@ -103,8 +119,10 @@ impl Shell {
     }
 
     pub(crate) fn prepared(&mut self, run: RunId, result: Result<Box<Prepared>, String>) {
+        self.leaving.extend(self.kept.remove(&run));
         if self.core.process_of(run).is_none() {
-            return self.give_back(result.ok().and_then(|prepared| prepared.socket));
+            self.leaving.extend(result.ok().and_then(|prepared| prepared.socket));
+            return;
         }
         match result {
             Err(text) => self.tell(upkeep_core::Input::SpawnFailed { run, text }),

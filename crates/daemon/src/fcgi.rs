@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::net::{AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use upkeep_core::RunId;
-use upkeep_core::spec::{GroupSpec, SocketAddress, SocketSpec};
+use upkeep_core::spec::{GroupSpec, ProcessSpec, SocketAddress, SocketSpec};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -116,16 +116,33 @@ impl Shell {
         }
     }
 
-    /// A run has ended, or never began: gives its share back; the last one closes the socket (PROC-261).
-    pub(crate) fn release_socket(&mut self, run: RunId) {
-        let shared = self.runs.get_mut(&run).and_then(|entry| entry.socket.take());
-        self.give_back(shared);
+    /// A run has ended, or never began: its share is given back when all that follows from it is done.
+    pub(crate) fn leave_socket(&mut self, run: RunId) {
+        self.leaving.extend(self.runs.get_mut(&run).and_then(|entry| entry.socket.take()));
     }
 
-    pub(crate) fn give_back(&mut self, shared: Option<Arc<Shared>>) {
-        let Some(Shared { section, url, held, .. }) = shared.and_then(Arc::into_inner) else { return };
+    /// A run that follows at once on the one that ended keeps the socket open, and the requests that wait in it.
+    pub(crate) fn keep_socket(&mut self, run: RunId, spec: &ProcessSpec) {
+        let url = spec.socket.as_ref().map(|socket| &socket.url);
+        let same = |shared: &&Arc<Shared>| shared.section == spec.section && Some(&shared.url) == url;
+        let kept = self.leaving.iter().find(same).map(Arc::clone);
+        self.kept.extend(kept.map(|shared| (run, shared)));
+    }
+
+    /// Gives back the shares of runs that have ended.
+    pub(crate) fn release_sockets(&mut self) {
+        for shared in std::mem::take(&mut self.leaving) {
+            self.give_back(shared);
+        }
+    }
+
+    /// The last share closes the socket (PROC-261). The keeper's duplicate goes too, but a moment later: a TCP port must be
+    /// free before.
+    fn give_back(&mut self, shared: Arc<Shared>) {
+        let Some(Shared { section, url, held, fd }) = Arc::into_inner(shared) else { return };
         if held.into_inner() {
             self.log(Level::Info, format!("Closing socket {url}"));
+            free_port(&url, &fd);
             self.send(&ToKeeper::Unhold { name: held_name(&section, &url) });
         }
     }
@@ -144,11 +161,18 @@ impl Shell {
             self.runs.entry(run).or_default().socket =
                 adopted.get(&section).filter(|shared| shared.url == url).cloned();
         }
-        let unused: Vec<String> = held.keys().filter(|name| name.starts_with("fcgi/")).cloned().collect();
-        for name in unused {
-            held.remove(&name);
+        for (name, fd) in held.extract_if(.., |name, _| name.starts_with("fcgi/")).collect::<Vec<_>>() {
+            free_port(&name, &fd);
             self.send(&ToKeeper::Unhold { name });
         }
+    }
+}
+
+/// Ends the listening at a TCP port, whoever else has the socket. A Unix socket needs none of it: its file is replaced.
+fn free_port(name: &str, fd: &OwnedFd) {
+    if name.contains("tcp://") {
+        // Fails only if nobody listens there any more.
+        let _ = rustix::net::shutdown(fd, Shutdown::Both);
     }
 }
 

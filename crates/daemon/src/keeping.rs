@@ -104,7 +104,7 @@ impl Shell {
     }
 
     fn child_not_made(&mut self, run: RunId, errno: i32, step: SpawnStep) {
-        self.release_socket(run);
+        self.leave_socket(run);
         self.runs.remove(&run);
         let name = self.core.process_of(run).and_then(|id| self.core.process(id));
         let name = name.map_or_else(String::new, |process| process.name().to_owned());
@@ -119,7 +119,6 @@ impl Shell {
             self.log(Level::Debug, "received SIGCHLD indicating a child quit");
         }
         self.note_end(run);
-        self.release_socket(run);
         let entry = self.runs.entry(run).or_default();
         entry.stdin = None;
         let mut open = 0;
@@ -136,6 +135,7 @@ impl Shell {
             entry.end = Some((end, at));
             self.release_if_drained(run);
         } else {
+            self.leave_socket(run);
             self.release_if_drained(run);
             self.tell(Input::Exited { run, end, at });
         }
@@ -146,6 +146,7 @@ impl Shell {
         if self.runs.get(&run).is_none_or(|entry| entry.draining != Some(0)) {
             return;
         }
+        self.leave_socket(run);
         let end = self.runs.remove(&run).and_then(|entry| entry.end);
         self.send(&ToKeeper::Release { run: run.0 });
         if let Some((end, at)) = end {

@@ -140,6 +140,10 @@ pub(crate) struct Shell {
     pub(crate) listeners: Listeners,
     /// Sockets of FastCGI programs.
     pub(crate) sockets: Sockets,
+    /// Shares of runs that have ended, until all that follows from that is done.
+    pub(crate) leaving: Vec<Arc<Shared>>,
+    /// Shares for starts that are being prepared.
+    pub(crate) kept: BTreeMap<RunId, Arc<Shared>>,
     /// Read and found good before a restart; used when everything is down.
     pub(crate) next: Option<Loaded>,
     pub(crate) pidfile_written: bool,
@@ -195,6 +199,8 @@ impl Shell {
             listening: Listening::default(),
             listeners: Listeners::default(),
             sockets: Sockets::default(),
+            leaving: Vec::new(),
+            kept: BTreeMap::new(),
             next: None,
             pidfile_written: false,
             run_file: None,
