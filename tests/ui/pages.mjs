@@ -150,8 +150,10 @@ function comeBack(page) {
 
 // The scenes.
 
+/** The password in the address is what some bookmarks have; here nobody asks for it. */
 async function buttons() {
-  const page = await open("/");
+  const page = await open();
+  await page.goto(base.replace("//", "//user:password@"));
   await mark(page);
   await press(page, "web", "Stop");
   await told(page, "Process web stopped");
@@ -324,6 +326,12 @@ async function wrongAction() {
   await page.goto(`${base}/index.html?action=start&processname=nobody`);
   await told(page, "No such process named nobody");
   await page.locator("#message.error").waitFor();
+  const address = "/index.html?processname=web&action=stop";
+  const refused = await fetch(base + address, { method: "POST", headers: { Origin: "http://proxy" } });
+  const body = await refused.text();
+  await page.route(base + address, (route) => route.fulfill({ status: 403, contentType: "text/html", body }));
+  await press(page, "web", "Stop");
+  await told(page, "Nothing was changed. If you want this, do it on the status page.");
   await page.context().close();
 }
 

@@ -1,6 +1,6 @@
 // Keeps the table of the status page up to date, runs its buttons without leaving it, and filters by name.
 
-import { ask, parsed, watch } from "./watch.js";
+import { ask, parsed, plain, watch } from "./watch.js";
 
 const form = document.getElementById("processes");
 const message = document.getElementById("message");
@@ -58,14 +58,21 @@ function show() {
   for (const row of rows(document)) row.hidden = !row.dataset.name.toLowerCase().includes(wanted);
 }
 
+/** A refusal comes as a page: what it says is the message. */
+async function outcome(answer) {
+  if (answer.ok) return answer.json();
+  const paragraphs = [...parsed(await answer.text()).querySelectorAll("p:not(:has(a))")];
+  return { message: paragraphs.map((paragraph) => paragraph.textContent.trim()).join(" "), good: false };
+}
+
 async function press(button) {
   if (button.dataset.confirm && !confirm(button.dataset.confirm)) return;
   if (button.ariaBusy === "true") return;
   button.ariaBusy = "true";
   try {
     // No limit of time: a process may take as long as it may to stop.
-    const answer = await fetch(button.formAction, { method: "POST", headers: { Accept: "application/json" } });
-    const { message: text, good } = await answer.json();
+    const answer = await fetch(plain(button.formAction), { method: "POST", headers: { Accept: "application/json" } });
+    const { message: text, good } = await outcome(answer);
     tell(text, good);
   } catch {
     tell(document.getElementById("offline").textContent, false);

@@ -3,9 +3,17 @@
 const INTERVAL = 2000;
 const PATIENCE = 10000;
 
+/** An address that can be fetched: those of a page opened as `http://user:password@host/` cannot. */
+export function plain(address) {
+  const url = new URL(address, location.href);
+  url.username = "";
+  url.password = "";
+  return url;
+}
+
 /** Fetches text of this server; no answer in time, or another status than 200, is an error. */
-export async function ask(address, options = {}) {
-  const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE), ...options });
+export async function ask(address) {
+  const answer = await fetch(plain(address), { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
   if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
   return answer.text();
 }
