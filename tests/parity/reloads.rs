@@ -161,6 +161,7 @@ fn cfg_122_servers() {
     for (servers, status) in [
         ("[unix_http_server]\nfile=%(here)s/none/sock\n", 2),
         ("[inet_http_server]\nport=192.0.2.1:9001\n", 2),
+        (&format!("[unix_http_server]\nfile=%(here)s/{}\n", "x".repeat(120)), 2),
         ("[supervisord]\nuser=nobody\n[unix_http_server]\nfile=%(here)s/sock\nchown=root:root\n", 2),
         ("", 0),
     ] {

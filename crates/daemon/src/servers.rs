@@ -31,7 +31,7 @@ pub(crate) enum OpenError {
     InUse,
     #[error("Cannot open an HTTP server: socket.error reported errno.{} ({code})", upkeep_os::errno_name(*.code))]
     System { code: i32 },
-    #[error("Cannot open an HTTP server: {0}")]
+    #[error("Cannot open an HTTP server: socket.error reported {0}")]
     Other(String),
     #[error(
         "Not permitted to chown {path} to uid/gid ({uid}, {gid}); adjust \"sockchown\" value in config file or on \
@@ -45,6 +45,9 @@ impl From<io::Error> for OpenError {
         match error.raw_os_error() {
             Some(code) if code == rustix::io::Errno::ADDRINUSE.raw_os_error() => Self::InUse,
             Some(code) => Self::System { code },
+            None if error.kind() == io::ErrorKind::InvalidInput => {
+                Self::Other("AF_UNIX path too long".into())
+            }
             None => Self::Other(error.to_string()),
         }
     }
