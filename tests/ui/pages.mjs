@@ -248,7 +248,7 @@ async function hiddenPages() {
   page.on("request", (request) => (requests += request.url().endsWith("/status.json") ? 1 : 0));
   await page.clock.install({ time: 0 });
   await page.goto(`${base}/`);
-  await page.clock.pauseAt(10000);
+  await page.clock.pauseAt(3600000);
   const see = (state) =>
     page.evaluate((state) => {
       Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
