@@ -1,8 +1,11 @@
 //! Signals to the pid in the pid file.
 
+use std::net::TcpStream;
+
 use rustix::process::Signal;
 
 use crate::rig::daemon::Daemon;
+use crate::rig::http::free_port;
 use crate::rig::maker::Maker;
 use crate::rig::stage::compare;
 use crate::rig::wait::until_true;
@@ -45,6 +48,21 @@ fn proc_231_hup() {
         stage.note("new socket", &new.to_string());
         stage.note_log(&["cat"]);
     });
+}
+
+/// PROC-244, PROC-245: a server at a TCP port is there again after a reload.
+#[test]
+fn proc_245_hup_with_a_port() {
+    for maker in [Maker::Reference, Maker::Upkeep] {
+        let port = free_port();
+        let daemon = Daemon::start(maker, &format!("[inet_http_server]\nport=127.0.0.1:{port}\n"));
+        let client = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+        daemon.signal(Signal::HUP);
+        daemon.wait_log("received SIGHUP");
+        until_true("the second start", || daemon.log().matches("started with pid").count() == 2);
+        drop(client);
+        TcpStream::connect(("127.0.0.1", port)).expect("it listens again");
+    }
 }
 
 /// PROC-233, PROC-140, PROC-170: USR2 opens every log anew, so that logrotate may move them away.

@@ -24,7 +24,8 @@ const STANDARD_FACTORY: &str = "supervisor.rpcinterface:make_main_rpcinterface";
 /// The servers that are up.
 #[derive(Debug, Default)]
 pub(crate) struct Listening {
-    configured: Vec<Server>,
+    /// Each with a duplicate of its socket.
+    configured: Vec<(Server, OwnedFd)>,
     tasks: Vec<JoinHandle<()>>,
     stop: Option<watch::Sender<bool>>,
 }
@@ -74,7 +75,7 @@ impl Shell {
             };
             let serving = upkeep_http::serve(http, self.handle.clone(), Limits::default(), stopped.clone());
             self.listening.tasks.push(tokio::spawn(serving));
-            self.listening.configured.push(server);
+            self.listening.configured.push((server, duplicate));
         }
         self.listening.stop = Some(stop);
         Ok(())
@@ -123,7 +124,8 @@ impl Shell {
                 task.abort();
             }
         }
-        for server in &configured {
+        for (server, socket) in &configured {
+            servers::stop_listening(server, socket);
             servers::remove_file(server);
             self.send(&ToKeeper::Unhold { name: servers::held_name(server) });
         }

@@ -151,6 +151,14 @@ fn own_name() -> String {
     user.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
+/// Frees the port of a server that is being closed: the keeper lets go of its duplicate a moment later.
+pub(crate) fn stop_listening(server: &Server, socket: &OwnedFd) {
+    if let Address::Inet { .. } = &server.address {
+        // Fails only if nobody listens there any more.
+        let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+    }
+}
+
 /// Removes the socket file of a server that is being closed.
 pub(crate) fn remove_file(server: &Server) {
     if let Address::Unix { path, .. } = &server.address {
