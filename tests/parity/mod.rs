@@ -19,5 +19,6 @@ mod reloads;
 mod signals;
 mod startup;
 mod stops;
+mod syslog;
 mod updates;
 mod web;
