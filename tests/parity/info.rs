@@ -138,3 +138,16 @@ fn rpc_060_about_the_daemon() {
         stage.note_log(&[]);
     });
 }
+
+/// CFG-251: the standard methods are published under every name that asks for them, and the log says so (CFG-256).
+#[test]
+fn cfg_251_another_namespace() {
+    let other = "[rpcinterface:other]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n";
+    compare(other, |stage| {
+        stage.call("other.getState", &[]);
+        stage.call("other.getProcessInfo", &[Arg::Text("nobody")]);
+        stage.call("system.listMethods", &[]);
+        stage.call("system.methodSignature", &[Arg::Text("other.startProcess")]);
+        stage.note_log(&[]);
+    });
+}
