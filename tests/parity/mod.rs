@@ -16,6 +16,7 @@ mod pidproxy;
 mod privileges;
 mod promises;
 mod reloads;
+mod rereads;
 mod signals;
 mod startup;
 mod stops;

@@ -103,10 +103,9 @@ fn url(socket: &Option<SocketSpec>) -> Option<&str> {
     socket.as_ref().map(|socket| socket.url.as_str())
 }
 
-/// An AUTO log on either side is not compared (CFG-422).
+/// What becomes AUTO keeps the log that it has; an AUTO log that gets a name is another (CFG-422).
 fn output_is_same(old: &OutputSpec, new: &OutputSpec) -> bool {
-    let auto = old.target == LogTarget::Auto || new.target == LogTarget::Auto;
-    (auto || old.target == new.target)
+    (new.target == LogTarget::Auto || old.target == new.target)
         && old.maxbytes == new.maxbytes
         && old.backups == new.backups
         && old.capture_maxbytes == new.capture_maxbytes

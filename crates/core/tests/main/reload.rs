@@ -66,15 +66,11 @@ fn what_each_option_costs_d_37_cfg_422() {
         ("killasgroup", Kind::Live, |spec| spec.killasgroup = true),
         ("stdout_logfile", Kind::Live, |spec| spec.stdout.target = LogTarget::File("/other".to_owned())),
         ("stdout_logfile NONE", Kind::Live, |spec| spec.stdout.target = LogTarget::None),
-        ("stdout_logfile AUTO", Kind::None, |spec| spec.stdout.target = LogTarget::Auto),
         ("stdout_logfile_maxbytes", Kind::Live, |spec| spec.stdout.maxbytes = 1),
         ("stdout_logfile_backups", Kind::Live, |spec| spec.stdout.backups = 1),
         ("stdout_capture_maxbytes", Kind::Live, |spec| spec.stdout.capture_maxbytes = 1),
         ("stdout_events_enabled", Kind::Live, |spec| spec.stdout.events_enabled = true),
         ("stdout_syslog", Kind::Live, |spec| spec.stdout.syslog = true),
-        ("stderr_logfile from AUTO", Kind::None, |spec| {
-            spec.stderr.target = LogTarget::File("/other".to_owned())
-        }),
         ("stderr_logfile_maxbytes", Kind::Live, |spec| spec.stderr.maxbytes = 1),
         ("stderr_logfile_backups", Kind::Live, |spec| spec.stderr.backups = 1),
         ("stderr_capture_maxbytes", Kind::Live, |spec| spec.stderr.capture_maxbytes = 1),
@@ -92,6 +88,22 @@ fn what_each_option_costs_d_37_cfg_422() {
         let changed =
             !difference(&[alone(old.clone())], &[GroupSpec::plain("web", vec![new])]).changed.is_empty();
         assert_eq!(changed, *kind != Kind::None, "{option}: reread tells what update does");
+    }
+}
+
+/// The original gives an active AUTO log its name, and compares no AUTO of the new configuration.
+#[test]
+fn auto_logs_differ_one_way_cfg_422() {
+    let with = |target: &LogTarget| web(|spec| spec.stderr.target = target.clone());
+    let [auto, none, file] = [LogTarget::Auto, LogTarget::None, LogTarget::File("/log".to_owned())];
+    for (old, new, kind) in [
+        (&auto, &auto, Kind::None),
+        (&auto, &file, Kind::Live),
+        (&auto, &none, Kind::Live),
+        (&file, &auto, Kind::None),
+        (&none, &auto, Kind::None),
+    ] {
+        assert_eq!(with(old).change_to(&with(new)), kind, "{old:?} to {new:?}");
     }
 }
 
