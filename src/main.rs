@@ -7,10 +7,12 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: upkeep COMMAND [options]
 
-  run [-c FILE]          run the daemon in the foreground
+  run [-c FILE] [--exit-when RULE]
+                         run the daemon in the foreground
   status [NAME ...]      what runs, and how
   start | stop | restart | signal NAME ...
   logs [-f] [NAME ...]   output of processes, or the daemon's own log
+  listeners [POOL ...]   event listeners, and what waits for them
   check [-c FILE]        every problem of a configuration at once
   reread | update | reload | shutdown | pid | version
 

@@ -4,6 +4,7 @@
 //! * `workloads`: the Laravel example with real PHP and Redis
 //! * `faults`: what is left when something is killed
 //! * `listeners`: event listeners, side by side with the original and beyond it
+//! * `containers`: the daemon as PID 1, and as long-lived as its programs
 //! * `broken`: configurations that must be refused
 //! * `clients`: clients for Python, Perl, Ruby and Node.js
 //! * `ui`: the web pages in a real browser
@@ -13,6 +14,7 @@
 
 mod broken;
 mod clients;
+mod containers;
 mod faults;
 mod listeners;
 mod parity;

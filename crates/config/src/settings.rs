@@ -64,6 +64,8 @@ pub struct Settings {
     pub strict_update: bool,
     /// What to do with processes that an earlier daemon and keeper left behind. Default [`Orphans::Stop`].
     pub orphans: Orphans,
+    /// `exit_when`: what makes the daemon stop everything and end by itself; `None` is nothing.
+    pub exit_when: Option<ExitWhen>,
 }
 
 /// `[supervisord] logfile`.
@@ -73,6 +75,34 @@ pub enum LogFile {
     Path(PathBuf),
     /// The system's log.
     Syslog,
+}
+
+/// `exit_when`. A name is that of a process, `G:P`, or of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExitWhen {
+    /// A process (this one) is FATAL.
+    Fatal(Option<String>),
+    /// A process (this one) has ended and is not started again.
+    AnyExited(Option<String>),
+    /// No process runs, or will by itself.
+    AllExited,
+}
+
+impl ExitWhen {
+    /// The rule that is written so; `None` if it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (rule, name) = match text.split_once(':') {
+            Some((rule, name)) => (rule, Some(name.to_owned()).filter(|name| !name.is_empty())),
+            None => (text, None),
+        };
+        match (rule.to_lowercase().as_str(), name) {
+            ("fatal", name) => Some(Self::Fatal(name)),
+            ("any-exited", name) => Some(Self::AnyExited(name)),
+            ("all-exited", None) => Some(Self::AllExited),
+            _ => None,
+        }
+    }
 }
 
 /// What happens at start to processes of an earlier daemon whose keeper died too.

@@ -308,6 +308,7 @@ impl Shell {
             Level::Warn,
             format!("the daemon was started again by its keeper and goes on with {living} running processes"),
         );
+        self.exit_status = record.exit_status;
         let processes = inventory.process_records();
         let listeners = processes.values().filter_map(|process| {
             let key = (process.group.clone(), process.name.clone());

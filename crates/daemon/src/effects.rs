@@ -71,7 +71,7 @@ impl Shell {
                     self.listeners.last_pool = Some(pool);
                     self.tell_idle();
                 }
-                Effect::Terminate { restart: false } => self.end = Some(End::Exit(0)),
+                Effect::Terminate { restart: false } => self.end = Some(End::Exit(self.exit_status)),
                 Effect::Terminate { restart: true } => {
                     self.release_sockets();
                     self.come_up_again().await;

@@ -4,10 +4,11 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use upkeep_config::{Address, CommandLine, Config, Environment, Host, Invocation, Sources};
+use upkeep_config::{Address, CommandLine, Config, Environment, ExitWhen, Host, Invocation, Sources};
 use upkeep_keeper::Boot;
 
 use crate::boot::NOTES;
+use crate::exitwhen::EXIT_WHEN;
 
 /// Runs the daemon as Supervisor's own `supervisord` does. Returns the exit status; in the foreground only on failure,
 /// since this process becomes the keeper.
@@ -19,29 +20,63 @@ pub fn supervisord(program: &str, args: &[String]) -> i32 {
             print(&text);
             0
         }
-        Ok(Invocation::Run(cli)) => start(program, args, &cli, false),
+        Ok(Invocation::Run(cli)) => start(program, args, &cli, Own::Supervisord),
         Err(error) => complain(&error.to_string(), 2),
     }
 }
 
-/// Runs the daemon in the foreground with our own defaults: `upkeep run [-c FILE]`, and any option of `supervisord`.
+/// Runs the daemon in the foreground with our own defaults: `upkeep run [-c FILE] [--exit-when RULE]`, and any option of
+/// `supervisord`.
 #[must_use]
 pub fn run(args: &[String]) -> i32 {
     let program = "upkeep";
     let mut options = vec!["-n".to_owned()];
     options.extend(args.iter().filter(|arg| *arg != "-n" && *arg != "--nodaemon").cloned());
+    let exit_when = match take_exit_rule(&mut options) {
+        Ok(rule) => rule,
+        Err(message) => return complain(&usage(program, &message), 2),
+    };
     match upkeep_config::invocation(program, &options) {
         Ok(Invocation::Print(text)) => {
             print(&text);
             0
         }
-        Ok(Invocation::Run(cli)) => start(program, &options, &cli, true),
+        Ok(Invocation::Run(cli)) => start(program, &options, &cli, Own::Upkeep { exit_when }),
         Err(error) => complain(&error.to_string(), 2),
     }
 }
 
-fn start(program: &str, args: &[String], cli: &CommandLine, own_name: bool) -> i32 {
-    match prepare(program, args, cli, own_name) {
+/// Whose ways are followed.
+enum Own {
+    /// Supervisor's.
+    Supervisord,
+    /// Our own.
+    Upkeep { exit_when: Option<String> },
+}
+
+/// Takes `--exit-when RULE` or `--exit-when=RULE` out of the options.
+fn take_exit_rule(options: &mut Vec<String>) -> Result<Option<String>, String> {
+    const NAME: &str = "--exit-when";
+    let Some(at) = options.iter().position(|option| option == NAME || option.starts_with("--exit-when="))
+    else {
+        return Ok(None);
+    };
+    let option = options.remove(at);
+    let rule = match option.split_once('=') {
+        Some((_, rule)) => rule.to_owned(),
+        None if at < options.len() => options.remove(at),
+        None => return Err(format!("option {NAME} requires argument")),
+    };
+    if ExitWhen::parse(&rule).is_none() {
+        return Err(format!(
+            "{NAME} {rule}: there is no such rule\nhint: write fatal[:NAME], any-exited[:NAME] or all-exited"
+        ));
+    }
+    Ok(Some(rule))
+}
+
+fn start(program: &str, args: &[String], cli: &CommandLine, own: Own) -> i32 {
+    match prepare(program, args, cli, own) {
         Ok(boot) => match upkeep_keeper::launch(boot) {
             Ok(status) => status,
             Err(error) => complain(&format!("Error: cannot start the keeper process: {error}"), 1),
@@ -50,18 +85,19 @@ fn start(program: &str, args: &[String], cli: &CommandLine, own_name: bool) -> i
     }
 }
 
-fn prepare(program: &str, args: &[String], cli: &CommandLine, own_name: bool) -> Result<Boot, String> {
+fn prepare(program: &str, args: &[String], cli: &CommandLine, own: Own) -> Result<Boot, String> {
     let sources = Sources::read(cli, Environment::of_this_process()).map_err(|error| error.to_string())?;
     if let Some(warning) = sources.start_warning() {
         say(&warning);
     }
     let config = upkeep_config::load(&sources, cli, &Host).map_err(|error| error.to_string())?;
-    if own_name {
+    let mut env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    if let Own::Upkeep { exit_when } = own {
         refuse_open_servers(&config)?;
+        env.extend(exit_when.map(|rule| (EXIT_WHEN.into(), rule.into())));
     }
     drop_privileges(&config)?;
     let notes = raise_limits(&config)?;
-    let mut env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     if !notes.is_empty() {
         env.push((NOTES.into(), notes.join("\n").into()));
     }

@@ -32,6 +32,9 @@ pub(crate) struct DaemonRecord {
     /// What was going on.
     #[serde(default)]
     pub(crate) ending: Ending,
+    /// The status it is to end with.
+    #[serde(default)]
+    pub(crate) exit_status: u8,
 }
 
 /// Whether the daemon was going down.

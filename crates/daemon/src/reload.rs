@@ -167,6 +167,7 @@ impl Shell {
             latest: self.generations.latest,
             groups: self.active.iter().map(|group| (group.spec.name.clone(), group.generation)).collect(),
             ending,
+            exit_status: self.exit_status,
         };
         if let Ok(value) = serde_json::to_vec(&record) {
             self.send(&ToKeeper::Put { key: DAEMON_KEY, value });

@@ -153,6 +153,10 @@ pub(crate) struct Shell {
     pub(crate) inbox: mpsc::UnboundedReceiver<Message>,
     pub(crate) messages: mpsc::UnboundedSender<Message>,
     pub(crate) end: Option<End>,
+    /// A process has ended since the rule of `exit_when` was looked at.
+    pub(crate) something_ended: bool,
+    /// The status of an end in order.
+    pub(crate) exit_status: u8,
     next_call: u64,
     next_token: u64,
 }
@@ -209,6 +213,8 @@ impl Shell {
             inbox: parts.inbox,
             messages: parts.messages,
             end: None,
+            something_ended: false,
+            exit_status: 0,
             next_call: 0,
             next_token: 0,
         }
@@ -218,6 +224,8 @@ impl Shell {
     pub(crate) async fn run(&mut self) -> End {
         self.read_link();
         loop {
+            self.carry_out().await;
+            self.follow_exit_rule();
             self.carry_out().await;
             self.flush_link();
             if let Some(end) = self.end {

@@ -77,6 +77,13 @@ pub(super) const SUPERVISORD: &[OptionRow] = &[
         "processes that a killed daemon left behind: stop, adopt or ignore",
     )
     .ours(),
+    OptionRow::without_default(
+        "exit_when",
+        Kind::Text,
+        "fatal",
+        "end the daemon by itself: fatal[:NAME], any-exited[:NAME] or all-exited",
+    )
+    .ours(),
 ];
 
 pub(super) const INCLUDE: &[OptionRow] = &[OptionRow::without_default(

@@ -11,7 +11,7 @@ use upkeep_core::spec::Autorestart;
 use crate::python::integer;
 use crate::python::repr::py_repr;
 use crate::python::text::strip;
-use crate::settings::{Level, Orphans};
+use crate::settings::{ExitWhen, Level, Orphans};
 use crate::suggest::did_you_mean;
 
 pub(crate) use address::{inet_address, port, url};
@@ -145,6 +145,19 @@ pub(crate) fn autorestart(text: &str) -> Read<Autorestart> {
 /// `[supervisord] orphans`.
 pub(crate) fn orphans(text: &str) -> Read<Orphans> {
     choice("orphans", text, [("stop", Orphans::Stop), ("adopt", Orphans::Adopt), ("ignore", Orphans::Ignore)])
+}
+
+/// `[supervisord] exit_when`.
+pub(crate) fn exit_when(text: &str) -> Read<ExitWhen> {
+    let rule = text.split(':').next().unwrap_or_default().to_lowercase();
+    ExitWhen::parse(text).ok_or_else(|| {
+        let message = format!("not a valid value for exit_when: {}", py_repr(text));
+        let hint = did_you_mean(&rule, ["fatal", "any-exited", "all-exited"]);
+        Wrong::new(
+            message,
+            hint.unwrap_or_else(|| "write fatal[:NAME], any-exited[:NAME] or all-exited".to_owned()),
+        )
+    })
 }
 
 /// `[eventlistener:x] event_queue`: whether it is durable.

@@ -154,7 +154,10 @@ impl Shell {
         }
         let pools = &mut self.listeners.pools;
         match change.to {
-            StateName::Stopped | StateName::Backoff | StateName::Exited | StateName::Fatal => pools.ended(id),
+            StateName::Stopped | StateName::Backoff | StateName::Exited | StateName::Fatal => {
+                pools.ended(id);
+                self.something_ended = true;
+            }
             StateName::Starting | StateName::Running | StateName::Stopping | StateName::Unknown => {}
         }
         self.serve_listeners();
