@@ -142,3 +142,18 @@ fn cfg_422_an_auto_log_gets_a_name() {
     daemon.wait_file("named", "hello\n");
     assert_eq!(daemon.pid_of("echo"), pid);
 }
+
+/// CTL-099, CTL-104: with `strict_update = true` an update says and does what the original's does, whatever changed.
+#[test]
+fn ctl_104_strict_updates() {
+    let strict = |config: &str| config.replace("[supervisord]\n", "[supervisord]\nstrict_update=true\n");
+    compare(&format!("[supervisord]\nstrict_update=true\n{BASE}"), |stage| {
+        // Every change is made on the one before, so each undoes that one too.
+        for change in CHANGES.iter().step_by(5) {
+            stage.daemon.home.write("supervisord.conf", &strict(&changed(*change)));
+            stage.note(&format!("{change:?}"), "");
+            stage.ctl(&["update"]);
+        }
+        stage.ctl(&["status"]);
+    });
+}

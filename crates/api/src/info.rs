@@ -212,6 +212,8 @@ pub struct GroupUpdate {
     pub started: Vec<String>,
     /// Given new options while they run on.
     pub live: Vec<String>,
+    /// The group itself was replaced, with all its processes, whether any ran or not.
+    pub whole: bool,
 }
 
 /// One event listener pool, as `getListenerPools` tells it.

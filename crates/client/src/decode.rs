@@ -179,6 +179,7 @@ pub(crate) fn update(value: &Value) -> Result<GroupUpdate, ClientError> {
         restarted: list("restarted")?,
         started: list("started")?,
         live: list("live")?,
+        whole: value.get("whole").and_then(Value::as_bool).unwrap_or_default(),
     })
 }
 

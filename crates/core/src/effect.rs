@@ -88,6 +88,8 @@ pub struct Update {
     pub started: Vec<String>,
     /// Given new options while they run on.
     pub live: Vec<String>,
+    /// The group itself was replaced, with all its processes, whether any ran or not.
+    pub whole: bool,
 }
 
 /// What is published.

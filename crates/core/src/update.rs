@@ -22,7 +22,8 @@ impl Supervisor {
         let everything = strict || change_kind(&self.groups[at].kind, &spec.kind) == Kind::Restart;
         self.groups[at].priority = spec.priority;
         self.groups[at].kind = spec.kind;
-        let mut change = Change { everything, strict, ..Change::default() };
+        let update = Update { whole: everything, ..Update::default() };
+        let mut change = Change { everything, strict, update, ..Change::default() };
         let old = std::mem::take(&mut self.groups[at].members);
         let mut kept = Vec::new();
         for process in last_of_each_name(spec.processes) {

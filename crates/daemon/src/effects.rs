@@ -177,6 +177,7 @@ impl Shell {
                 restarted: update.restarted,
                 started: update.started,
                 live: update.live,
+                whole: update.whole,
             })),
         };
         match asker.purpose {

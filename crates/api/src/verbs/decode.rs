@@ -216,6 +216,7 @@ impl GroupUpdate {
             restarted: members.texts("restarted")?,
             started: members.texts("started")?,
             live: members.texts("live")?,
+            whole: members.bool("whole")?,
         })
     }
 }

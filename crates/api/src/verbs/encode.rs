@@ -138,5 +138,6 @@ fn group_update(update: GroupUpdate) -> Value {
         ("restarted", Value::strings(update.restarted)),
         ("started", Value::strings(update.started)),
         ("live", Value::strings(update.live)),
+        ("whole", update.whole.into()),
     ])
 }

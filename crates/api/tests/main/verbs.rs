@@ -287,8 +287,13 @@ fn what_clients_decode_is_what_was_encoded() {
     let names = |name: &str| vec![name.to_owned()];
     let reread = Reread { added: names("a"), changed: vec![], removed: names("r") };
     assert_eq!(Reread::from_value(&Reply::Reread(reread.clone()).into()), Ok(reread));
-    let update =
-        GroupUpdate { stopped: names("s"), restarted: names("r"), started: names("t"), live: names("l") };
+    let update = GroupUpdate {
+        stopped: names("s"),
+        restarted: names("r"),
+        started: names("t"),
+        live: names("l"),
+        whole: true,
+    };
     assert_eq!(GroupUpdate::from_value(&Reply::Update(update.clone()).into()), Ok(update));
     let listeners = vec![Listener { name: "l_0".into(), state: "BUSY".into() }];
     let pool = ListenerPool {

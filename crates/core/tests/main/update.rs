@@ -11,7 +11,7 @@ use crate::scene::{ALL, alone, events_of, group, names, standing, standing_with,
 /// What an update did, as `s:a r:b n:c l:d` (stopped, restarted, new, live); `None` while it is open.
 fn done(sim: &Sim, call: CallId) -> Option<String> {
     match sim.answers(call).answers.first() {
-        Some((_, Answer::Updated(Update { stopped, restarted, started, live }))) => {
+        Some((_, Answer::Updated(Update { stopped, restarted, started, live, .. }))) => {
             let lists = [("s", stopped), ("r", restarted), ("n", started), ("l", live)];
             let words =
                 lists.iter().flat_map(|(mark, list)| list.iter().map(move |name| format!("{mark}:{name}")));

@@ -187,10 +187,10 @@ fn remove_group(session: &mut Session, client: &Client, group: &str) -> Result<(
 /// Lets the server change only what must change; where it cannot, the whole group starts over (D-37).
 fn change_group(client: &Client, group: &str) -> Result<(), Trouble> {
     match client.update_process_group(group)? {
-        Some(update) if update.stopped.is_empty() && update.restarted.is_empty() => {}
-        Some(_) => {
+        Some(update) if update.whole || !update.stopped.is_empty() || !update.restarted.is_empty() => {
             screen::line(&format!("{group}: stopped"));
         }
+        Some(_) => {}
         None => replace_group(client, group)?,
     }
     screen::line(&format!("{group}: updated process group"));
