@@ -34,6 +34,10 @@ fn a_busy_and_a_ready_listener_go_on() {
         recorded(&daemon.home, "busy").last().is_some_and(|event| event.data == "type:t\nafter")
     });
     assert_eq!(["busy", "ready"].map(|name| daemon.pid_of(name)), pids);
+    let busy = recorded(&daemon.home, "busy");
+    let data: Vec<&str> = busy.iter().map(|event| event.data.as_str()).collect();
+    assert_eq!(data[data.len() - 2..], ["type:t\nbefore", "type:t\nafter"], "what waited is there: {data:?}");
+    assert_eq!(data.iter().filter(|data| data.starts_with("groupname:")).count(), 2, "{data:?}");
     let ready = recorded(&daemon.home, "ready");
     let data: Vec<&str> = ready.iter().map(|event| event.data.as_str()).collect();
     assert_eq!(data, ["", "type:t\nbefore", "type:t\nafter"]);

@@ -315,7 +315,12 @@ impl Shell {
             process.listener.clone().map(|listener| (key, listener))
         });
         let groups = record.groups.iter().map(|(name, _)| name.clone());
-        self.listeners.left_behind(listeners.collect(), groups, record.ending != Ending::No);
+        let mut waiting = Vec::new();
+        for (key, record) in inventory.buffer_records() {
+            self.send(&ToKeeper::Delete { key });
+            waiting.extend(record);
+        }
+        self.listeners.left_behind(waiting, listeners.collect(), groups, record.ending != Ending::No);
         self.restore_groups(record, &processes)?;
         self.restore_processes(&inventory, &processes);
         self.adopt_sockets(&mut inventory.held)?;

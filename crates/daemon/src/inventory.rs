@@ -8,7 +8,7 @@ use upkeep_core::{Mono, RunId};
 use upkeep_keeper::Link;
 use upkeep_keeper::wire::ToDaemon;
 
-use crate::records::{DAEMON_KEY, DaemonRecord, ProcessRecord};
+use crate::records::{BufferRecord, DAEMON_KEY, DaemonRecord, FIRST_BUFFER_KEY, ProcessRecord};
 
 /// A child the keeper holds.
 #[derive(Debug)]
@@ -97,9 +97,15 @@ impl Inventory {
         serde_json::from_slice(value).map(Some).map_err(|error| error.to_string())
     }
 
+    /// What waited in the pools' memories, with the keys of the records.
+    pub(crate) fn buffer_records(&self) -> Vec<(u64, Option<BufferRecord>)> {
+        let buffers = self.records.range(FIRST_BUFFER_KEY..);
+        buffers.map(|(&key, value)| (key, serde_json::from_slice(value).ok())).collect()
+    }
+
     /// The records of processes, by key; one that cannot be understood is left out.
     pub(crate) fn process_records(&self) -> BTreeMap<u64, ProcessRecord> {
-        let processes = self.records.iter().filter(|&(&key, _)| key != DAEMON_KEY);
+        let processes = self.records.range(DAEMON_KEY + 1..FIRST_BUFFER_KEY);
         processes.filter_map(|(&key, value)| Some((key, serde_json::from_slice(value).ok()?))).collect()
     }
 }

@@ -49,6 +49,16 @@ pub(crate) enum Ending {
     Restart,
 }
 
+/// Keys from here on are those of [`BufferRecord`]s: there are fewer processes.
+pub(crate) const FIRST_BUFFER_KEY: u64 = 1 << 40;
+
+/// Events that wait in a pool's memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BufferRecord {
+    pub(crate) pool: String,
+    pub(crate) events: Vec<EventRecord>,
+}
+
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ProcessRecord {

@@ -227,6 +227,7 @@ impl Shell {
             self.carry_out().await;
             self.follow_exit_rule();
             self.carry_out().await;
+            self.save_buffers();
             self.flush_link();
             if let Some(end) = self.end {
                 return end;

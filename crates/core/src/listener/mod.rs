@@ -272,6 +272,23 @@ impl<P: Clone> Pools<P> {
         events.map(|event| event.pool_serial).collect()
     }
 
+    /// The buffers that have to be written down for the next daemon, each with its pool's name; those of durable pools are
+    /// in their stores.
+    pub fn buffers_to_write(&mut self) -> Vec<(String, Vec<Queued<P>>)> {
+        let pools = self.pools.iter_mut();
+        pools.filter_map(|pool| pool.take_changed().map(|events| (pool.name.clone(), events))).collect()
+    }
+
+    /// Takes back what an earlier daemon wrote down of a pool's buffer.
+    pub fn restore_buffer(&mut self, pool: &str, events: Vec<Queued<P>>) {
+        if let Some(last) = events.iter().map(|event| event.serial).max() {
+            self.next_serial = self.next_serial.max(after(last));
+        }
+        if let Some(pool) = self.find(pool) {
+            pool.take_back(events);
+        }
+    }
+
     /// Every pool, in the order they became active.
     #[must_use]
     pub fn status(&self) -> Vec<PoolStatus> {

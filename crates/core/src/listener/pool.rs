@@ -27,6 +27,10 @@ pub(super) struct Pool<P> {
     pub(super) listeners: BTreeMap<ProcId, Listener<P>>,
     /// Oldest first.
     pub(super) buffer: VecDeque<Queued<P>>,
+    /// The buffer has changed since it was written down.
+    changed: bool,
+    /// What was written down is not empty.
+    written: bool,
     /// Events behind the buffer that are only in the store of a durable pool.
     pub(super) stored: u64,
     pub(super) next_serial: i64,
@@ -47,6 +51,8 @@ impl<P: Clone> Pool<P> {
             spec,
             listeners: BTreeMap::new(),
             buffer: VecDeque::new(),
+            changed: false,
+            written: false,
             stored: 0,
             next_serial: 0,
             discarded: 0,
@@ -78,6 +84,7 @@ impl<P: Clone> Pool<P> {
         }
         let event = Queued { serial, pool_serial: self.next_serial, kind, payload };
         self.next_serial = after(self.next_serial);
+        self.changed = true;
         if !self.spec.durable {
             self.make_room(out);
             self.last_in_hand = Some(event.pool_serial);
@@ -91,6 +98,25 @@ impl<P: Clone> Pool<P> {
             self.last_in_hand = Some(event.pool_serial);
             self.buffer.push_back(event);
         }
+    }
+
+    /// The buffer, if it has to be written down: it has changed, and it or what was written last is not empty.
+    pub(super) fn take_changed(&mut self) -> Option<Vec<Queued<P>>> {
+        let due = std::mem::take(&mut self.changed) && !self.spec.durable;
+        if !due || (self.buffer.is_empty() && !self.written) {
+            return None;
+        }
+        self.written = !self.buffer.is_empty();
+        Some(self.buffer.iter().cloned().collect())
+    }
+
+    /// Takes back what an earlier daemon wrote down.
+    pub(super) fn take_back(&mut self, events: Vec<Queued<P>>) {
+        if let Some(last) = events.iter().map(|event| event.pool_serial).max() {
+            self.next_serial = self.next_serial.max(after(last));
+        }
+        self.buffer.extend(events);
+        (self.changed, self.written) = (true, true);
     }
 
     /// The store of a durable pool is open.
@@ -130,6 +156,7 @@ impl<P: Clone> Pool<P> {
         if !self.spec.durable {
             self.make_room(out);
         }
+        self.changed = true;
         self.buffer.push_front(event);
     }
 
@@ -153,6 +180,7 @@ impl<P: Clone> Pool<P> {
     ) {
         while self.has_ready() {
             let Some(event) = self.buffer.pop_front() else { break };
+            self.changed = true;
             if let Err(event) = self.send(event, deliver, out) {
                 self.put_back(event, out);
                 break;

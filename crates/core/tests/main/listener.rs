@@ -335,6 +335,26 @@ fn a_new_daemon_goes_on_where_a_listener_stood() {
 }
 
 #[test]
+fn what_waits_is_written_down_when_it_changes() {
+    let mut before = Bench::new(&spec(&[Event], 10));
+    before.say(ONE, "READY\n").publish(Tick5, "a");
+    assert_eq!(before.pools.buffers_to_write(), [], "nothing waits, and nothing was written");
+    before.publish(Tick5, "b").publish(Tick5, "c");
+    let written = before.pools.buffers_to_write();
+    assert_eq!(written.len(), 1);
+    assert_eq!(before.pools.buffers_to_write(), [], "once");
+    let mut after = Bench::new(&spec(&[Event], 10));
+    after.pools.restore(ONE, before.pools.saved(ONE).expect("a listener"));
+    after.pools.restore_buffer("p", written[0].1.clone());
+    after.publish(Tick5, "d").say(TWO, "READY\n").say(ONE, "RESULT 2\nOKREADY\n");
+    assert_eq!(after.sent(), "2<b#1/1 1<c#2/2");
+    after.say(TWO, "RESULT 2\nOKREADY\n");
+    assert_eq!(after.sent(), "2<d#3/3");
+    assert_eq!(after.pools.buffers_to_write(), [("p".to_owned(), vec![])], "and that it is empty, once");
+    assert_eq!(after.pools.buffers_to_write(), []);
+}
+
+#[test]
 fn a_durable_pool_discards_nothing_and_fetches_what_it_put_away() {
     let durable = ListenerSpec { durable: true, ..spec(&[Event], 2) };
     let mut bench = Bench::new(&durable);

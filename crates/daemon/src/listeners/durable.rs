@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use upkeep_core::spec::ListenerSpec;
+use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
 use super::store::{Order, Store, Told};
@@ -41,6 +42,9 @@ impl Shell {
     /// A pool is no longer active; its file stays for the next one of its name.
     pub(super) fn drop_pool(&mut self, name: &str) {
         self.listeners.pools.remove(name);
+        if let Some(&key) = self.listeners.buffer_keys.get(name) {
+            self.send(&ToKeeper::Delete { key });
+        }
         self.order_store(Order::Close { pool: name.to_owned() });
     }
 

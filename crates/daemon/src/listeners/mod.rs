@@ -10,20 +10,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use upkeep_api::{Listener, ListenerPool};
 use upkeep_core::event::EventKind;
-use upkeep_core::listener::{PoolEffect, PoolStatus, Pools, Serials, Ticks, bytes_repr, decoded};
+use upkeep_core::listener::{PoolEffect, PoolStatus, Pools, Queued, Serials, Ticks, bytes_repr, decoded};
 use upkeep_core::spec::{GroupKind, ProcessSpec};
 use upkeep_core::{Event, Group, Input, ProcId, StateName};
+use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Level, StreamId};
 
 use crate::effects::level_of;
 use crate::keeping::{run_of, stdout_of};
-use crate::records::{EventRecord, ListenerRecord};
+use crate::records::{BufferRecord, EventRecord, FIRST_BUFFER_KEY, ListenerRecord};
 use crate::shell::{Shell, now};
 use clock::Alarm;
 pub(crate) use payload::Payload;
 use payload::{Change, Name, Output};
 pub(crate) use store::Told;
 use store::{Order, Store};
+
+/// Most bytes of a pool's waiting events that the keeper is given to hold.
+const BUFFER_ROOM: usize = 256 * 1024;
 
 /// What the daemon keeps of events and listeners.
 #[derive(Debug, Default)]
@@ -35,6 +39,10 @@ pub(crate) struct Listeners {
     names: BTreeMap<ProcId, Name>,
     /// Where listeners stood when the last daemon died, by group and process.
     left: BTreeMap<(String, String), ListenerRecord>,
+    /// What waited in the pools' memories then.
+    left_waiting: BTreeMap<String, BufferRecord>,
+    /// The keys under which the keeper has what waits, by pool.
+    buffer_keys: BTreeMap<String, u64>,
     /// Groups that the last daemon has told of.
     told: BTreeSet<String>,
     /// Keeps the events of durable pools; started when the first one is there.
@@ -49,11 +57,13 @@ impl Listeners {
     /// What the last daemon left behind; none of it is told again.
     pub(crate) fn left_behind(
         &mut self,
+        waiting: Vec<BufferRecord>,
         left: BTreeMap<(String, String), ListenerRecord>,
         groups: impl Iterator<Item = String>,
         stopping: bool,
     ) {
         self.left = left;
+        self.left_waiting = waiting.into_iter().map(|record| (record.pool.clone(), record)).collect();
         self.told = groups.collect();
         self.stopping_told = stopping;
     }
@@ -63,6 +73,9 @@ impl Shell {
     /// Everything starts anew: buffers are dropped, the numbering of events goes on (EVT-040).
     pub(crate) fn forget_listeners(&mut self) {
         self.listeners.pools.clear();
+        for key in std::mem::take(&mut self.listeners.buffer_keys).into_values() {
+            self.send(&ToKeeper::Delete { key });
+        }
         self.order_store(Order::CloseAll);
         self.listeners.names.clear();
         self.listeners.last_pool = None;
@@ -139,6 +152,10 @@ impl Shell {
             if let Some(process) = self.core.process(id).map(|process| process.name().to_owned()) {
                 self.join(name, id, &process);
             }
+        }
+        if let Some(left) = self.listeners.left_waiting.remove(name) {
+            let events = left.events.iter().filter_map(EventRecord::queued).collect();
+            self.listeners.pools.restore_buffer(name, events);
         }
         if let Some(spec) = opens {
             self.open_store(name, &spec);
@@ -218,6 +235,26 @@ impl Shell {
         let Listeners { last_pool, pools, .. } = &mut self.listeners;
         if let Some(pool) = last_pool.take_if(|pool| pools.is_idle(pool)) {
             self.tell(Input::PoolIdle { pool });
+        }
+    }
+
+    /// Writes down what waits in memory for the next daemon, as far as the keeper should hold so much.
+    pub(crate) fn save_buffers(&mut self) {
+        for (pool, events) in self.listeners.pools.buffers_to_write() {
+            let keys = &mut self.listeners.buffer_keys;
+            let next = FIRST_BUFFER_KEY + keys.len() as u64;
+            let key = *keys.entry(pool.clone()).or_insert(next);
+            let mut room = BUFFER_ROOM;
+            let fits = |event: &&Queued<Payload>| {
+                room = room.saturating_sub(event.payload.len());
+                room > 0
+            };
+            let events: Vec<EventRecord> = events.iter().take_while(fits).map(EventRecord::new).collect();
+            if events.is_empty() {
+                self.send(&ToKeeper::Delete { key });
+            } else if let Ok(value) = serde_json::to_vec(&BufferRecord { pool, events }) {
+                self.send(&ToKeeper::Put { key, value });
+            }
         }
     }
 
