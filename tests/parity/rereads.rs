@@ -4,6 +4,7 @@ use crate::rig::daemon::{Daemon, HEAD};
 use crate::rig::http::Arg::Text;
 use crate::rig::maker::Maker;
 use crate::rig::stage::compare;
+use crate::rig::wait::until_true;
 
 /// A group of every kind, and nothing that starts.
 const BASE: &str = "\
@@ -138,8 +139,11 @@ fn cfg_422_an_auto_log_gets_a_name() {
     daemon.home.write("supervisord.conf", &named);
     let said = daemon.ctl(&["update"]);
     assert_eq!(said.stdout, "echo: updated process group\n", "{said:?}");
-    daemon.call("supervisor.sendProcessStdin", &[Text("echo"), Text("hello\n")]);
-    daemon.wait_file("named", "hello\n");
+    // The answer does not wait for a disk: what is written meanwhile may still go into the old file.
+    until_true("output in the new log", || {
+        daemon.call("supervisor.sendProcessStdin", &[Text("echo"), Text("hello\n")]);
+        daemon.home.read("named").contains("hello\n")
+    });
     assert_eq!(daemon.pid_of("echo"), pid);
 }
 
