@@ -5,5 +5,6 @@
 
 mod both;
 mod deaths;
+mod disks;
 mod output;
 mod requests;

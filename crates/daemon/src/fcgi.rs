@@ -17,6 +17,7 @@ use upkeep_core::spec::{GroupSpec, ProcessSpec, SocketAddress, SocketSpec};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
+use crate::errors::python;
 use crate::shell::Shell;
 
 /// What a socket's queue holds if nothing else is said: more than any system allows means as much as it allows.
@@ -181,22 +182,11 @@ fn create(spec: &SocketSpec) -> Result<OwnedFd, SocketError> {
     let failed = |reason: String| SocketError { url: spec.url.clone(), reason };
     let fd = match &spec.address {
         SocketAddress::Unix { path, owner, mode } => unix(Path::new(path), *owner, *mode).map_err(failed)?,
-        SocketAddress::Tcp { host, port } => tcp(host, *port).map_err(|error| failed(python_text(&error)))?,
+        SocketAddress::Tcp { host, port } => tcp(host, *port).map_err(|error| failed(python(&error)))?,
     };
     let backlog = spec.backlog.and_then(|backlog| i32::try_from(backlog).ok()).unwrap_or(LONGEST_QUEUE);
-    rustix::net::listen(&fd, backlog).map_err(|error| failed(python_text(&error.into())))?;
+    rustix::net::listen(&fd, backlog).map_err(|error| failed(python(&error.into())))?;
     Ok(fd)
-}
-
-/// An error as Python shows it.
-fn python_text(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(code) => {
-            let text = error.to_string();
-            format!("[Errno {code}] {}", text.split(" (os error").next().unwrap_or(&text))
-        }
-        None => error.to_string(),
-    }
 }
 
 /// PROC-265.
@@ -220,7 +210,7 @@ fn unix(path: &Path, owner: Option<(u32, Option<u32>)>, mode: u32) -> Result<Own
     let beside = PathBuf::from(format!("{}.{}", path.display(), std::process::id()));
     // One that an earlier daemon of this pid left.
     let _ = fs::remove_file(&beside);
-    let fd = bind(&beside).map_err(|error| python_text(&error))?;
+    let fd = bind(&beside).map_err(|error| python(&error))?;
     let published = publish(&beside, path, owner, mode);
     if published.is_err() {
         let _ = fs::remove_file(&beside);
@@ -237,11 +227,11 @@ fn bind(path: &Path) -> io::Result<OwnedFd> {
 fn publish(beside: &Path, path: &Path, owner: Option<(u32, Option<u32>)>, mode: u32) -> Result<(), String> {
     if let Some((uid, gid)) = owner {
         chown(beside, Some(uid), gid)
-            .map_err(|error| format!("Could not change ownership of socket file: {}", python_text(&error)))?;
+            .map_err(|error| format!("Could not change ownership of socket file: {}", python(&error)))?;
     }
     fs::set_permissions(beside, fs::Permissions::from_mode(mode))
-        .map_err(|error| format!("Could not change permissions of socket file: {}", python_text(&error)))?;
-    fs::rename(beside, path).map_err(|error| python_text(&error))
+        .map_err(|error| format!("Could not change permissions of socket file: {}", python(&error)))?;
+    fs::rename(beside, path).map_err(|error| python(&error))
 }
 
 #[cfg(test)]

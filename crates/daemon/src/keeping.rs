@@ -159,9 +159,8 @@ impl Shell {
             Ok(())
         } else {
             let gone = errno == rustix::io::Errno::SRCH.raw_os_error();
-            let text = std::io::Error::from_raw_os_error(errno).to_string();
-            let text = text.split(" (os error").next().unwrap_or(&text).to_owned();
-            Err(SignalFailure { gone, error: format!("[Errno {errno}] {text}") })
+            let error = crate::errors::python(&std::io::Error::from_raw_os_error(errno));
+            Err(SignalFailure { gone, error })
         };
         self.tell(Input::Signalled { id, outcome });
     }

@@ -22,6 +22,7 @@ mod boot;
 mod calls;
 mod effects;
 mod environment;
+mod errors;
 mod exitwhen;
 mod facade;
 mod fcgi;

@@ -8,6 +8,7 @@ use upkeep_core::{ProcId, RunId};
 use upkeep_logs::{Level, LogEvent, ReadError, StreamId};
 
 use crate::calls::respond;
+use crate::errors::words;
 use crate::keeping::{run_of, stderr_of, stdout_of};
 use crate::names::resolve_process;
 use crate::prepare::Sinks;
@@ -197,7 +198,7 @@ impl Shell {
             LogEvent::Captured { id, data } => self.captured(id, &data),
             LogEvent::Grew { .. } => {}
             LogEvent::Dropping { error, path, .. } => {
-                let path = path.display();
+                let (path, error) = (path.display(), words(&error));
                 self.log(
                     Level::Error,
                     format!(
