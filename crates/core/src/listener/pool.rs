@@ -102,7 +102,11 @@ impl<P: Clone> Pool<P> {
 
     /// The buffer, if it has to be written down: it has changed, and it or what was written last is not empty.
     pub(super) fn take_changed(&mut self) -> Option<Vec<Queued<P>>> {
-        let due = std::mem::take(&mut self.changed) && !self.spec.durable;
+        if self.spec.durable {
+            // What was written before its events went to a store would come again.
+            return std::mem::take(&mut self.written).then(Vec::new);
+        }
+        let due = std::mem::take(&mut self.changed);
         if !due || (self.buffer.is_empty() && !self.written) {
             return None;
         }
@@ -130,9 +134,12 @@ impl<P: Clone> Pool<P> {
         }
     }
 
-    /// What the store brought. Nothing means that nothing is there.
+    /// What the store brought. Nothing means that nothing is there. What a pool of the same name had asked for before
+    /// this one was made is not for this one, whose store tells of it anew.
     pub(super) fn loaded(&mut self, events: Vec<Queued<P>>) {
-        self.loading = false;
+        if !std::mem::take(&mut self.loading) {
+            return;
+        }
         self.stored = if events.is_empty() { 0 } else { self.stored.saturating_sub(events.len() as u64) };
         self.last_in_hand = events.last().map(|event| event.pool_serial).or(self.last_in_hand);
         self.buffer.extend(events);
@@ -299,6 +306,8 @@ impl<P> Pool<P> {
         let opens = spec.durable && !self.spec.durable;
         if opens {
             self.early = Some(Vec::new());
+            // What an earlier time on disk left may be older than what was numbered meanwhile.
+            self.last_in_hand = None;
         } else if !spec.durable {
             self.stored = 0;
         }

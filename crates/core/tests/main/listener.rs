@@ -406,6 +406,41 @@ fn a_durable_pool_discards_nothing_and_fetches_what_it_put_away() {
 }
 
 #[test]
+fn a_durable_pool_takes_nothing_that_another_of_its_name_asked_for() {
+    let mut bench = Bench::new(&ListenerSpec { durable: true, ..spec(&[Event], 2) });
+    bench.say(ONE, "READY\n");
+    bench.pools.loaded("p", vec![Queued { serial: 9, pool_serial: 4, kind: Tick5, payload: "second" }]);
+    bench.dispatch();
+    assert_eq!(bench.sent(), "");
+    bench.pools.found("p", 2, Some(4));
+    bench.dispatch();
+    let load = std::iter::from_fn(|| bench.pools.poll_effect());
+    let load: Vec<_> = load.filter(|effect| matches!(effect, PoolEffect::Load { .. })).collect();
+    assert_eq!(
+        load,
+        [PoolEffect::Load { pool: "p".to_owned(), after: None, count: 2 }],
+        "the first comes first"
+    );
+}
+
+#[test]
+fn a_pool_that_becomes_durable_fetches_what_an_earlier_time_left_and_leaves_nothing_twice() {
+    let memory = spec(&[Event], 2);
+    let mut bench = Bench::new(&memory);
+    bench.publish(Tick5, "a");
+    assert_eq!(bench.pools.buffers_to_write().len(), 1);
+    assert!(bench.pools.add("p", &ListenerSpec { durable: true, ..memory }));
+    assert_eq!(bench.pools.buffers_to_write(), [("p".to_owned(), vec![])], "it would come again");
+    assert_eq!(bench.pools.buffers_to_write(), []);
+    bench.pools.found("p", 1, Some(0));
+    bench.say(ONE, "READY\n");
+    assert_eq!(bench.sent(), "1<a#0/0");
+    let mut effects = std::iter::from_fn(|| bench.pools.poll_effect());
+    let load = effects.find(|effect| matches!(effect, PoolEffect::Load { .. }));
+    assert_eq!(load, Some(PoolEffect::Load { pool: "p".to_owned(), after: None, count: 2 }));
+}
+
+#[test]
 fn a_durable_pool_without_a_disk_does_as_others() {
     let mut bench = Bench::new(&ListenerSpec { durable: true, ..spec(&[Event], 2) });
     bench.publish(Tick5, "a").publish(Tick5, "b").publish(Tick5, "c");
