@@ -27,6 +27,8 @@ fn a_busy_and_a_ready_listener_go_on() {
     let pids = ["busy", "ready"].map(|name| daemon.pid_of(name));
     // Its RESULT must have been taken in, else it would only come with the next daemon: that is well, but not looked for.
     daemon.kill_brain();
+    // The next one too: what it took back is still the keeper's.
+    daemon.kill_brain();
     daemon.home.write("go", "");
     daemon.call("supervisor.sendRemoteCommEvent", &[Text("t"), Text("after")]);
     until_true("what was sent after", || recorded(&daemon.home, "ready").len() == 3);

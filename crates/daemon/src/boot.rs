@@ -317,8 +317,10 @@ impl Shell {
         let groups = record.groups.iter().map(|(name, _)| name.clone());
         let mut waiting = Vec::new();
         for (key, record) in inventory.buffer_records() {
-            self.send(&ToKeeper::Delete { key });
-            waiting.extend(record);
+            match record {
+                Some(record) => waiting.push((key, record)),
+                None => self.send(&ToKeeper::Delete { key }),
+            }
         }
         self.listeners.left_behind(waiting, listeners.collect(), groups, record.ending != Ending::No);
         self.restore_groups(record, &processes)?;

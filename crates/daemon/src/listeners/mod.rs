@@ -57,13 +57,17 @@ impl Listeners {
     /// What the last daemon left behind; none of it is told again.
     pub(crate) fn left_behind(
         &mut self,
-        waiting: Vec<BufferRecord>,
+        waiting: Vec<(u64, BufferRecord)>,
         left: BTreeMap<(String, String), ListenerRecord>,
         groups: impl Iterator<Item = String>,
         stopping: bool,
     ) {
         self.left = left;
-        self.left_waiting = waiting.into_iter().map(|record| (record.pool.clone(), record)).collect();
+        for (key, record) in waiting {
+            // Written anew under the same key: at no time does the keeper have it twice, or not at all.
+            self.buffer_keys.insert(record.pool.clone(), key);
+            self.left_waiting.insert(record.pool.clone(), record);
+        }
         self.told = groups.collect();
         self.stopping_told = stopping;
     }
@@ -133,6 +137,8 @@ impl Shell {
         if let Some(left) = self.listeners.left.remove(&(group.to_owned(), process.to_owned())) {
             pools.restore_serials(&left.serials(group));
             pools.restore(id, left.saved());
+            // What was written when it was added says nothing of this: the next daemon would wait for a READY in vain.
+            self.save_process(id);
         }
     }
 
@@ -242,7 +248,7 @@ impl Shell {
     pub(crate) fn save_buffers(&mut self) {
         for (pool, events) in self.listeners.pools.buffers_to_write() {
             let keys = &mut self.listeners.buffer_keys;
-            let next = FIRST_BUFFER_KEY + keys.len() as u64;
+            let next = keys.values().max().map_or(FIRST_BUFFER_KEY, |key| key.saturating_add(1));
             let key = *keys.entry(pool.clone()).or_insert(next);
             let mut room = BUFFER_ROOM;
             let fits = |event: &&Queued<Payload>| {
