@@ -13,6 +13,7 @@ use upkeep_config::Orphans;
 use upkeep_core::{ProcId, RunId};
 use upkeep_logs::{Engine, Level};
 
+use crate::errors::words;
 use crate::shell::Shell;
 pub(crate) use runfile::RunFile;
 use runfile::{Entry, start_ticks, survivors};
@@ -44,8 +45,11 @@ impl Shell {
         let found = match survivors(&path) {
             Ok(found) => found,
             Err(error) => {
-                let text =
-                    format!("cannot tell what an earlier supervisord left: '{}': {error}", path.display());
+                let (path, error) = (path.display(), words(&error));
+                let text = format!(
+                    "cannot tell what an earlier supervisord left: '{path}': {error}; look for processes that run twice, \
+                     then remove the file"
+                );
                 return self.log(Level::Error, text);
             }
         };
