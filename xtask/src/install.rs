@@ -109,7 +109,7 @@ pub(crate) fn cargo_deny() -> Result<(), String> {
     cargo_tool("deny", "cargo-deny")
 }
 
-/// A cargo command that a package of crates.io provides.
+/// A cargo command that a package of Rust provides.
 fn cargo_tool(command: &str, package: &str) -> Result<(), String> {
     let there = quiet(cargo().args([command, "--version"])).status().is_ok_and(|status| status.success());
     if there {
