@@ -68,7 +68,14 @@ impl Stage {
     pub(crate) fn note_log(&mut self, processes: &[&str]) {
         let log = plain(&self.daemon.log(), self.daemon.home.path());
         let waits = |line: &&str| line.contains(" INFO waiting for ") && line.ends_with(" to stop");
-        let log = log.lines().filter(|line| !waits(line)).collect::<Vec<_>>().join("\n");
+        // At the end the first such line always comes, the others each three seconds if it takes so long.
+        let mut ending = false;
+        let mut again = |line: &&str| {
+            let dies = line.contains(" INFO waiting for ") && line.ends_with(" to die");
+            dies && std::mem::replace(&mut ending, true)
+        };
+        let lines = log.lines().filter(|line| !waits(line));
+        let log = lines.filter(|line| !again(line)).collect::<Vec<_>>().join("\n");
         let about = |line: &str, name: &str| names(line).any(|word| word == name);
         let rest = log.lines().filter(|line| !processes.iter().any(|name| about(line, name)));
         let mut text = rest.fold(String::new(), |text, line| text + line + "\n");
