@@ -111,7 +111,7 @@ pub enum Orphans {
     /// They are stopped, then started anew.
     #[default]
     Stop,
-    /// They are supervised as if nothing had happened.
+    /// They are to be supervised as if nothing had happened; not done yet: they are stopped, and the log says so.
     Adopt,
     /// They are left alone.
     Ignore,

@@ -74,7 +74,7 @@ pub(super) const SUPERVISORD: &[OptionRow] = &[
         "orphans",
         Kind::Choice(&["stop", "adopt", "ignore"]),
         "stop",
-        "processes that a killed daemon left behind: stop, adopt or ignore",
+        "processes that a killed daemon left behind: stop or ignore; adopt is taken as stop, with a warning",
     )
     .ours(),
     OptionRow::without_default(
