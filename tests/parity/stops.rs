@@ -120,7 +120,9 @@ programs=hasty,silent,member
         stage
             .note("a child quit", &log.contains("DEBG received SIGCHLD indicating a child quit").to_string());
         for name in ["member", "silent"] {
-            let about = |line: &&str| line.contains(name) && !line.contains(" fd ");
+            // A stop that is over before somebody looks for the first time is not waited for.
+            let waits = |line: &&str| line.ends_with(" to stop");
+            let about = |line: &&str| line.contains(name) && !line.contains(" fd ") && !waits(line);
             let lines: Vec<&str> = log.lines().filter(about).collect();
             stage.note(name, &lines.join("\n"));
         }

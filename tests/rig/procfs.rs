@@ -27,9 +27,11 @@ pub(crate) fn process(pid: i32) -> Option<Process> {
     Some(Process { pid, comm: head.split_once('(')?.1.to_owned(), parent, zombie })
 }
 
-/// The session of a process.
-pub(crate) fn session(pid: i32) -> Option<Pid> {
-    rustix::process::getsid(Pid::from_raw(pid)).ok()
+/// The session of a process: 0 if its leader is outside this pid namespace.
+pub(crate) fn session(pid: i32) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
+    let (_, tail) = stat.rsplit_once(") ").expect("a name in brackets");
+    tail.split(' ').nth(3).expect("a session").parse().expect("a number")
 }
 
 /// The pid of this test.

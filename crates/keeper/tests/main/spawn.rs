@@ -21,12 +21,15 @@ fn a_child_is_the_keepers_and_leads_its_own_group_in_its_session_proc_067() {
     let (pid, pipes) = daemon.spawn(1, sh("read line; exit 3"));
     rig.adopt(pid);
     assert_eq!(pipes.len(), 3);
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let keeper_session = rustix::process::getsid(Some(pid_of(rig.pid()))).unwrap();
-    assert_eq!(fields[1], rig.pid().to_string(), "parent");
-    assert_eq!(fields[2], pid.to_string(), "process group");
-    assert_eq!(fields[3], keeper_session.to_string(), "session");
+    // State, parent, process group, session; the last is 0 for a leader outside this pid namespace.
+    let family = |pid: u32| -> Vec<String> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit(')').next().unwrap().split_whitespace().map(str::to_owned).collect()
+    };
+    let (child, keeper) = (family(pid), family(rig.pid()));
+    assert_eq!(child[1], rig.pid().to_string(), "parent");
+    assert_eq!(child[2], pid.to_string(), "process group");
+    assert_eq!(child[3], keeper[3], "session");
     drop(pipes);
     daemon.say(&ToKeeper::CloseStdin { run: 1 });
     assert_eq!(daemon.exit_of(1), 3 << 8);
