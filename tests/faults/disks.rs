@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::rig::daemon::Daemon;
+use crate::rig::daemon::{Daemon, member};
 use crate::rig::home::Home;
 use crate::rig::http::Arg::{Bool, Text};
 use crate::rig::maker::Maker;
@@ -71,6 +71,8 @@ fn a_full_disk_costs_what_is_counted_and_nothing_else() {
     let others = daemon.home.read("other").lines().count();
     until_true("the other's lines", || daemon.home.read("other").lines().count() > others + 3);
     assert_eq!(daemon.state("count").as_deref(), Some("RUNNING"));
+    let status = daemon.upkeep(&["status"]).stdout;
+    assert!(status.contains(" dropped (No space left on device)\n"), "{status}");
     inside(&daemon, "rm small/filler");
     daemon.wait_log(" works again; ");
     let before = size(&daemon);
@@ -79,6 +81,13 @@ fn a_full_disk_costs_what_is_counted_and_nothing_else() {
     let log = inside(&daemon, "cat small/log");
     let last: usize = log.lines().last().and_then(|line| line.parse().ok()).expect("a number");
     assert_eq!(log.len() + dropped(&daemon.log()), last * 8, "{}", daemon.log());
+    let losses = daemon.call("upkeep.getLogLosses", &[]);
+    assert_eq!(member(&losses, "dropped"), Some(dropped(&daemon.log()).to_string()));
+    assert_eq!(member(&losses, "dropping").as_deref(), Some("0"));
+    assert!(!daemon.upkeep(&["status"]).stdout.contains("No space"));
+    assert!(!daemon.ctl(&["status"]).stdout.contains("dropped"));
+    daemon.call("supervisor.clearProcessLogs", &[Text("count")]);
+    assert!(!daemon.call("upkeep.getLogLosses", &[]).contains("struct"), "an empty log lacks nothing");
 }
 
 fn size(daemon: &Daemon) -> usize {

@@ -244,6 +244,25 @@ pub struct Listener {
     pub state: String,
 }
 
+/// A log that has lost bytes since the daemon came up or since it was cleared, as `getLogLosses` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLoss {
+    /// Name of the process; empty for a log that is no present process's.
+    pub name: String,
+    /// Name of its group, or empty.
+    pub group: String,
+    /// `stdout` or `stderr`; `main` is the daemon's own log, `syslog` what everybody sends there; empty for others.
+    pub channel: String,
+    /// The file. What processes lose that share one is told of each of them.
+    pub path: String,
+    /// Bytes that were dropped.
+    pub dropped: i64,
+    /// Why, in words.
+    pub reason: String,
+    /// Whether bytes are dropped at present.
+    pub dropping: bool,
+}
+
 /// A part of a log (RPC-150).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogTail {

@@ -16,8 +16,8 @@ pub mod xmlrpc;
 pub use fault::{Fault, FaultCode};
 pub use handle::{Call, Handle, Mailbox, mailbox};
 pub use info::{
-    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, Listener, ListenerPool, LogFile, LogTail,
-    OutputInfo, ProcessInfo, ProcessState, Reread,
+    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, Listener, ListenerPool, LogFile, LogLoss,
+    LogTail, OutputInfo, ProcessInfo, ProcessState, Reread,
 };
 pub use verb::{Reply, Request};
 

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::{
-    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, ListenerPool, LogTail, ProcessInfo, Reread,
+    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, ListenerPool, LogLoss, LogTail, ProcessInfo,
+    Reread,
 };
 
 /// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
@@ -42,6 +43,8 @@ pub enum Request {
     UpdateProcessGroup { name: String },
     /// `upkeep.getListenerPools`: event listeners, what waits for them and what was discarded.
     GetListenerPools,
+    /// `upkeep.getLogLosses`: logs that have lost bytes, and why.
+    GetLogLosses,
     /// `supervisor.getAllConfigInfo`.
     GetAllConfigInfo,
     /// `supervisor.getProcessInfo`.
@@ -109,6 +112,8 @@ pub enum Reply {
     Update(GroupUpdate),
     /// The event listener pools.
     Pools(Vec<ListenerPool>),
+    /// The logs that have lost bytes.
+    Losses(Vec<LogLoss>),
     /// A part of a log.
     Tail(LogTail),
     /// Where a log is.

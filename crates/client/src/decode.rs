@@ -2,7 +2,7 @@
 //! cannot do without makes the answer malformed.
 
 use upkeep_api::xmlrpc::Value;
-use upkeep_api::{FaultCode, GroupUpdate, ListenerPool, ProcessInfo, ProcessState, Reread};
+use upkeep_api::{FaultCode, GroupUpdate, ListenerPool, LogLoss, ProcessInfo, ProcessState, Reread};
 
 use crate::ClientError;
 
@@ -170,6 +170,10 @@ pub(crate) fn reread(value: &Value) -> Result<Reread, ClientError> {
 
 pub(crate) fn pools(value: &Value) -> Result<Vec<ListenerPool>, ClientError> {
     ListenerPool::list_from_value(value).map_err(|error| wrong(&error.0))
+}
+
+pub(crate) fn losses(value: &Value) -> Result<Vec<LogLoss>, ClientError> {
+    LogLoss::list_from_value(value).map_err(|error| wrong(&error.0))
 }
 
 pub(crate) fn update(value: &Value) -> Result<GroupUpdate, ClientError> {

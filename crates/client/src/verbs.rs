@@ -3,7 +3,7 @@
 //! Verbs that wait for processes wait without limit, as their answer takes as long as the processes do.
 
 use upkeep_api::xmlrpc::Value;
-use upkeep_api::{Channel, FaultCode, GroupUpdate, ListenerPool, ProcessInfo, Reread};
+use upkeep_api::{Channel, FaultCode, GroupUpdate, ListenerPool, LogLoss, ProcessInfo, Reread};
 
 use crate::decode::{self, Configured, Outcome};
 use crate::{Client, ClientError};
@@ -87,6 +87,15 @@ impl Client {
         match self.call("upkeep.getListenerPools", &[]) {
             Ok(value) => decode::pools(&value).map(Some),
             Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The logs that have lost bytes; none when the server cannot tell, as the original cannot.
+    pub fn log_losses(&self) -> Answer<Vec<LogLoss>> {
+        match self.call("upkeep.getLogLosses", &[]) {
+            Ok(value) => decode::losses(&value),
+            Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }

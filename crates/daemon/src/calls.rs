@@ -55,6 +55,7 @@ impl Shell {
                 self.ask(upkeep_core::Request::RemoveGroup(name.clone()), Purpose::Remove(name), reply);
             }
             Request::GetListenerPools => respond(reply, Ok(Reply::Pools(self.listener_pools()))),
+            Request::GetLogLosses => respond(reply, Ok(Reply::Losses(self.log_losses()))),
             Request::UpdateProcessGroup { name } => self.update_group(&name, reply),
             Request::ReadLog { .. }
             | Request::ClearLog

@@ -36,6 +36,7 @@ mod listeners;
 mod listening;
 mod logcalls;
 mod logfiles;
+mod losses;
 mod names;
 mod orphans;
 mod ownfile;

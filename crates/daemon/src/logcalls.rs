@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::oneshot;
 use upkeep_api::{ActionResult, Channel, Fault, FaultCode, LogTail, Reply, Request};
 use upkeep_core::{ProcId, RunId};
-use upkeep_logs::{Level, LogEvent, ReadError, StreamId};
+use upkeep_logs::{Engine, Level, LogEvent, ReadError, StreamId};
 
 use crate::calls::respond;
 use crate::errors::words;
@@ -123,10 +123,10 @@ impl Shell {
         match resolve_process(&self.core, &name) {
             Err(fault) => respond(reply, Err(fault)),
             Ok(id) => {
-                let clearing = self.begin_clearing(id);
+                let (clearing, engine) = (self.begin_clearing(id), self.engine.clone());
                 tokio::spawn(async move {
                     let ok = match clearing {
-                        Some(clearing) => clearing.finish().await,
+                        Some(clearing) => clearing.finish(engine).await,
                         None => false,
                     };
                     let failed = || Fault::about(FaultCode::Failed, name);
@@ -139,12 +139,13 @@ impl Shell {
     fn clear_all(&mut self, reply: Responder) {
         let ids = self.core.all_by_priority();
         let all: Vec<Clearing> = ids.into_iter().filter_map(|id| self.begin_clearing(id)).collect();
+        let engine = self.engine.clone();
         tokio::spawn(async move {
             let mut results = Vec::with_capacity(all.len());
             for clearing in all {
                 let (name, group) = (clearing.process.clone(), clearing.group.clone());
                 let full = if group == name { name.clone() } else { format!("{group}:{name}") };
-                let fault = match clearing.finish().await {
+                let fault = match clearing.finish(engine.clone()).await {
                     true => None,
                     false => Some(Fault::about(FaultCode::Failed, full)),
                 };
@@ -210,6 +211,10 @@ impl Shell {
                 let path = path.display();
                 self.log(Level::Warn, format!("log file '{path}' works again; {bytes} bytes were dropped"));
             }
+            LogEvent::GaveUp { bytes, path, .. } => {
+                let path = path.display();
+                self.log(Level::Warn, format!("log file '{path}' is closed; {bytes} bytes were dropped"));
+            }
             LogEvent::Warn { text } => self.log(Level::Warn, text),
         }
     }
@@ -253,7 +258,7 @@ impl Shell {
         let Some(order) = self.order_for(id) else { return };
         let messages = self.messages.clone();
         tokio::task::spawn_blocking(move || {
-            let sinks = Box::new(order.open_sinks());
+            let sinks = Box::new(order.open_new_sinks());
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Sinks { run, sinks });
         });
@@ -278,14 +283,14 @@ impl Shell {
 
 impl Clearing {
     /// Waits for the log thread and clears the rest.
-    async fn finish(self) -> bool {
+    async fn finish(self, engine: Engine) -> bool {
         let mut ok = true;
         for cleared in self.live {
             ok &= cleared.await.unwrap_or(false);
         }
         let idle = self.idle;
         let rest = tokio::task::spawn_blocking(move || {
-            idle.iter().all(|path| !path.exists() || upkeep_logs::clear_path(path).is_ok())
+            idle.iter().all(|path| !path.exists() || engine.clear_unused(path).is_ok())
         });
         ok & rest.await.unwrap_or(false)
     }

@@ -102,18 +102,29 @@ pub(crate) struct SinkContext {
 /// # Errors
 /// The log file could not be opened (PROC-045, PROC-046).
 pub(crate) fn open_sink(output: &OutputSpec, path: Option<&str>, context: &SinkContext) -> io::Result<Sink> {
-    let file = match path {
-        None => None,
-        Some(path) => {
-            let mode = if output.target == LogTarget::Auto { MODE_AUTO } else { MODE_NAMED };
-            Some(RotatingFile::open(path, output.maxbytes, output.backups, mode)?)
-        }
-    };
+    let open = |path| RotatingFile::open(path, output.maxbytes, output.backups, mode_of(output));
+    Ok(sink_to(path.map(open).transpose()?, output, context))
+}
+
+/// The same for a child that runs already: a log that cannot be opened now is opened when it can be, and what would go
+/// there meanwhile is dropped and counted.
+pub(crate) fn sink_of_running(output: &OutputSpec, path: Option<&str>, context: &SinkContext) -> Sink {
+    open_sink(output, path, context).unwrap_or_else(|_| {
+        let later = |path| RotatingFile::later(path, output.maxbytes, output.backups, mode_of(output));
+        sink_to(path.map(later), output, context)
+    })
+}
+
+fn mode_of(output: &OutputSpec) -> u32 {
+    if output.target == LogTarget::Auto { MODE_AUTO } else { MODE_NAMED }
+}
+
+fn sink_to(file: Option<RotatingFile>, output: &OutputSpec, context: &SinkContext) -> Sink {
     let tag = SyslogTag { ident: context.ident.clone(), name: context.process.clone() };
     if context.protocol {
-        return Ok(Sink { file, strip_ansi: context.strip_ansi, raw: true, copy: true, ..Sink::default() });
+        return Sink { file, strip_ansi: context.strip_ansi, raw: true, copy: true, ..Sink::default() };
     }
-    Ok(Sink {
+    Sink {
         file,
         syslog: output.syslog.then_some(tag),
         strip_ansi: context.strip_ansi,
@@ -121,5 +132,5 @@ pub(crate) fn open_sink(output: &OutputSpec, path: Option<&str>, context: &SinkC
         events: output.events_enabled,
         copy: context.echo,
         raw: false,
-    })
+    }
 }

@@ -8,12 +8,12 @@ use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 use upkeep_config::py_repr;
-use upkeep_core::spec::ProcessSpec;
+use upkeep_core::spec::{OutputSpec, ProcessSpec};
 use upkeep_keeper::wire::{SpawnPlan, StdinPlan, UserPlan};
 use upkeep_logs::Sink;
 
 use crate::fcgi::{Shared, Sockets};
-use crate::logfiles::{LogPaths, SinkContext, open_sink};
+use crate::logfiles::{LogPaths, SinkContext, open_sink, sink_of_running};
 use crate::program::{self, ProgramError};
 
 /// What all children have in common.
@@ -125,13 +125,22 @@ impl Order {
         program::find(&self.spec.command, self.context.search_path(&self.spec).as_deref()).map(|_| ())
     }
 
-    /// Opens where the output goes. Blocks on the file system.
+    /// Where the output of a child goes that runs already: always somewhere. Blocks on the file system.
     pub(crate) fn open_sinks(&self) -> Sinks {
+        self.sinks(|output, path, context| Ok(sink_of_running(output, path, context)))
+    }
+
+    /// Opens where the output is to go from now on. Blocks on the file system.
+    pub(crate) fn open_new_sinks(&self) -> Sinks {
+        self.sinks(open_sink)
+    }
+
+    fn sinks(&self, open: impl Fn(&OutputSpec, Option<&str>, &SinkContext) -> io::Result<Sink>) -> Sinks {
         let context = self.context.sink_context(&self.spec);
         let speech = SinkContext { protocol: self.listener, ..context.clone() };
-        let stdout = open_sink(&self.spec.stdout, self.paths.stdout.as_deref(), &speech);
+        let stdout = open(&self.spec.stdout, self.paths.stdout.as_deref(), &speech);
         let stderr = (!self.spec.redirect_stderr)
-            .then(|| open_sink(&self.spec.stderr, self.paths.stderr.as_deref(), &context));
+            .then(|| open(&self.spec.stderr, self.paths.stderr.as_deref(), &context));
         Sinks { stdout, stderr }
     }
 
@@ -144,7 +153,7 @@ impl Order {
         let program = program::find(&spec.command, self.context.search_path(spec).as_deref())
             .map_err(|error| error.to_string())?;
         let log_error = |error: io::Error| dispatcher_error(&spec.name, &error);
-        let Sinks { stdout, stderr } = self.open_sinks();
+        let Sinks { stdout, stderr } = self.open_new_sinks();
         let stdout = stdout.map_err(log_error)?;
         let stderr = stderr.transpose().map_err(log_error)?;
         let socket = spec.socket.as_ref().map(|socket| self.sockets.share(&spec.section, socket));

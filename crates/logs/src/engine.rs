@@ -13,19 +13,20 @@ mod stream;
 mod wake;
 mod worker;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use crate::file::RotatingFile;
+use crate::file::{RotatingFile, clear_path};
 use crate::journal::{self, Journal, Line};
 use crate::level::Level;
+use crate::losses::{Loss, Losses};
 use crate::syslog::Syslog;
 use credit::Lease;
 use outputs::Outputs;
@@ -126,6 +127,15 @@ pub enum LogEvent {
         /// Which file.
         path: PathBuf,
     },
+    /// A log is closed before it could be written again.
+    GaveUp {
+        /// A stream that wrote there, or [`StreamId::JOURNAL`].
+        id: StreamId,
+        /// How many bytes were dropped.
+        bytes: u64,
+        /// Which file.
+        path: PathBuf,
+    },
     /// A log is written again.
     Resumed {
         /// A stream that writes there, or [`StreamId::JOURNAL`].
@@ -178,6 +188,7 @@ struct Shared {
     level: AtomicU8,
     queue: journal::Queue,
     watched: Watched,
+    losses: Losses,
     thread: Mutex<Option<Running>>,
 }
 
@@ -211,8 +222,9 @@ impl Engine {
         let (commands, inbox) = mpsc::channel();
         let wake = Arc::new(Wake::new()?);
         let queue = journal::Queue::default();
-        let watched = Watched::default();
-        let out = Outputs::new(Sources::new()?, Syslog::default(), Arc::clone(&watched), Box::new(events));
+        let (watched, losses) = (Watched::default(), Losses::default());
+        let seen = (Arc::clone(&watched), losses.clone());
+        let out = Outputs::new(Sources::new()?, Syslog::default(), seen, Box::new(events));
         let mut worker = Worker::new(inbox, commands.clone(), Arc::clone(&wake), queue.clone(), out)?;
         let (end, ended) = mpsc::channel();
         let handle = std::thread::Builder::new().name("logs".to_owned()).spawn(move || {
@@ -222,7 +234,7 @@ impl Engine {
         })?;
         let thread = Mutex::new(Some(Running { handle, ended }));
         let level = AtomicU8::new(0);
-        Ok(Self { shared: Arc::new(Shared { commands, wake, level, queue, watched, thread }) })
+        Ok(Self { shared: Arc::new(Shared { commands, wake, level, queue, watched, losses, thread }) })
     }
 
     /// Takes over the read end of a child's pipe: it is made non-blocking and read as data comes. An older stream of
@@ -251,6 +263,23 @@ impl Engine {
         if let Ok(mut watched) = self.shared.watched.lock() {
             watched.insert(path);
         }
+    }
+
+    /// What logs have lost since this handle was made, by path as given to [`RotatingFile::open`]; those that have lost
+    /// nothing, or were cleared since, are left out. Never waits for the log thread. Syslog counts as the path of its socket.
+    #[must_use]
+    pub fn losses(&self) -> BTreeMap<PathBuf, Loss> {
+        self.shared.losses.all()
+    }
+
+    /// Empties a log that no live stream writes; see [`clear_path`]. Waits for the disk.
+    ///
+    /// # Errors
+    /// Those of [`clear_path`].
+    pub fn clear_unused(&self, path: &Path) -> io::Result<()> {
+        clear_path(path)?;
+        self.shared.losses.forget(path);
+        Ok(())
     }
 
     /// Closes and reopens all logs of live streams, in append mode (PROC-140).

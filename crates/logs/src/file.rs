@@ -35,6 +35,8 @@ pub enum Notice {
     Dropping(io::Error),
     /// Writing works again; so many bytes were dropped meanwhile.
     Resumed(u64),
+    /// It is closed before writing worked again; so many bytes were dropped.
+    GaveUp(u64),
     /// It has a size limit but cannot be rotated: the limit is ignored (D-10). Said when it is opened.
     Unlimited,
     /// A line for the daemon's log, at level WARN.
@@ -67,6 +69,8 @@ pub struct RotatingFile {
     rotate_at: u64,
     /// Bytes dropped in the present episode; `None` while all is well.
     dropped: Option<u64>,
+    /// Bytes dropped since [`Self::take_lost`].
+    lost: u64,
     notices: Vec<Notice>,
 }
 
@@ -81,21 +85,28 @@ impl RotatingFile {
     /// # Errors
     /// Those of open(2): the path is a directory, may not be written, has no parent …
     pub fn open(path: impl Into<PathBuf>, maxbytes: i64, backups: i64, mode: u32) -> io::Result<Self> {
-        let path = path.into();
-        let target = target::open(&path, mode)?;
+        let mut file = Self::later(path, maxbytes, backups, mode);
+        file.target = target::open(&file.path, mode)?;
+        file.check_limit();
+        Ok(file)
+    }
+
+    /// The same, but nothing is opened before the first write; a write that finds the path unusable drops its bytes, and
+    /// the next one tries again. For the log of a child that runs already, which cannot be refused for want of a log.
+    pub fn later(path: impl Into<PathBuf>, maxbytes: i64, backups: i64, mode: u32) -> Self {
         let mut file = Self {
-            path,
+            path: path.into(),
             maxbytes: u64::try_from(maxbytes).unwrap_or(0),
             backups: u32::try_from(backups.max(0)).unwrap_or(u32::MAX),
             mode,
-            target,
+            target: None,
             rotate_at: 0,
             dropped: None,
+            lost: 0,
             notices: Vec::new(),
         };
         file.rotate_at = file.maxbytes;
-        file.check_limit();
-        Ok(file)
+        file
     }
 
     /// The path as configured.
@@ -188,6 +199,18 @@ impl RotatingFile {
         self.fail(error, bytes);
     }
 
+    /// Bytes dropped since the last call.
+    pub fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// The end: says how much was dropped if that is still going on.
+    pub fn give_up(&mut self) {
+        if let Some(bytes) = self.dropped.take() {
+            self.notices.push(Notice::GaveUp(bytes));
+        }
+    }
+
     /// What happened since the last call, oldest first.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
@@ -248,6 +271,7 @@ impl RotatingFile {
             self.notices.push(Notice::Dropping(error));
         }
         *self.dropped.get_or_insert(0) += bytes as u64;
+        self.lost += bytes as u64;
     }
 
     fn succeed(&mut self) {

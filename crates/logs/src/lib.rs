@@ -26,6 +26,7 @@ mod engine;
 mod file;
 mod journal;
 mod level;
+mod losses;
 mod read;
 mod syslog;
 
@@ -36,4 +37,5 @@ pub use engine::{Engine, LogEvent, Sink, StreamId, SyslogTag};
 pub use file::{MODE_AUTO, MODE_NAMED, Notice, RotatingFile, clear_path};
 pub use journal::Journal;
 pub use level::Level;
+pub use losses::Loss;
 pub use read::{READ_LIMIT, ReadError, Tail, read, tail};

@@ -2,8 +2,8 @@
 
 use crate::xmlrpc::Value;
 use crate::{
-    ActionResult, ConfigInfo, Fault, FaultCode, GroupUpdate, Listener, ListenerPool, LogFile, LogTail,
-    OutputInfo, ProcessInfo, ProcessState, Reread,
+    ActionResult, ConfigInfo, Fault, FaultCode, GroupUpdate, Listener, ListenerPool, LogFile, LogLoss,
+    LogTail, OutputInfo, ProcessInfo, ProcessState, Reread,
 };
 
 /// An answer that is not what its method answers.
@@ -240,6 +240,27 @@ impl ListenerPool {
                     let members = Members(one);
                     Ok(Listener { name: members.text("name")?, state: members.text("state")? })
                 })?,
+            })
+        })
+    }
+}
+
+impl LogLoss {
+    /// Reads the answer of `getLogLosses`.
+    ///
+    /// # Errors
+    /// [`WrongShape`] naming the first member that is missing or of another type.
+    pub fn list_from_value(value: &Value) -> Result<Vec<Self>, WrongShape> {
+        all(value, |value| {
+            let members = Members(value);
+            Ok(Self {
+                name: members.text("name")?,
+                group: members.text("group")?,
+                channel: members.text("channel")?,
+                path: members.text("path")?,
+                dropped: members.int("dropped")?,
+                reason: members.text("reason")?,
+                dropping: members.bool("dropping")?,
             })
         })
     }

@@ -2,8 +2,8 @@
 
 use crate::xmlrpc::Value;
 use crate::{
-    ActionResult, ConfigInfo, FaultCode, GroupUpdate, Listener, ListenerPool, LogFile, LogTail, OutputInfo,
-    ProcessInfo, Reply, Reread,
+    ActionResult, ConfigInfo, FaultCode, GroupUpdate, Listener, ListenerPool, LogFile, LogLoss, LogTail,
+    OutputInfo, ProcessInfo, Reply, Reread,
 };
 
 /// Times beyond what `int` holds are capped (RPC-085).
@@ -28,6 +28,7 @@ impl From<Reply> for Value {
                 vec![Self::Array(lists.into())].into()
             }
             Reply::Pools(pools) => pools.into_iter().map(pool).collect::<Vec<_>>().into(),
+            Reply::Losses(losses) => losses.into_iter().map(loss).collect::<Vec<_>>().into(),
             Reply::Update(update) => group_update(update),
             Reply::Tail(LogTail { data, offset, overflow }) => {
                 vec![text(&data), offset.into(), overflow.into()].into()
@@ -129,6 +130,18 @@ fn pool(pool: ListenerPool) -> Value {
         ("durable", pool.durable.into()),
         ("discarded", pool.discarded.into()),
         ("listeners", pool.listeners.into_iter().map(listener).collect::<Vec<_>>().into()),
+    ])
+}
+
+fn loss(loss: LogLoss) -> Value {
+    Value::record([
+        ("name", loss.name.into()),
+        ("group", loss.group.into()),
+        ("channel", loss.channel.into()),
+        ("path", loss.path.into()),
+        ("dropped", loss.dropped.into()),
+        ("reason", loss.reason.into()),
+        ("dropping", loss.dropping.into()),
     ])
 }
 

@@ -212,6 +212,10 @@ pub static OWN: &[Verb] = &[
         "Tells what event listeners do, how many events wait for them and how many were discarded.",
         "per pool a struct of name, events, waiting, buffer_size, durable, discarded, listeners",
     ),
+    verb("getLogLosses", &[], Type::Array, |_| Ok(Request::GetLogLosses)).says(
+        "Tells which logs have lost bytes since the daemon came up or since they were cleared, and why.",
+        "per log a struct of name, group, channel, path, dropped, reason, dropping",
+    ),
 ];
 
 const fn about(name: &'static str, params: &'static [Param], returns: Type, build: Answer) -> Verb<Answer> {

@@ -8,7 +8,8 @@ use upkeep_api::verbs::{self, dispatch};
 use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
     ActionResult, Channel, ConfigInfo, DaemonState, Fault, FaultCode, GroupUpdate, Listener, ListenerPool,
-    LogFile, LogTail, Mailbox, OutputInfo, ProcessInfo, ProcessState, Reply, Request, Reread, mailbox,
+    LogFile, LogLoss, LogTail, Mailbox, OutputInfo, ProcessInfo, ProcessState, Reply, Request, Reread,
+    mailbox,
 };
 
 /// Calls `method` with a daemon that answers each request by `answer`; also tells what it was asked.
@@ -175,6 +176,7 @@ fn arguments_make_requests_rpc_014_147() {
             Some(Request::UpdateProcessGroup { name: "g".into() }),
         ),
         ("upkeep.getListenerPools", vec![], Some(Request::GetListenerPools)),
+        ("upkeep.getLogLosses", vec![], Some(Request::GetLogLosses)),
     ];
     for (method, params, request) in rows {
         let context = format!("{method} {params:?}");
@@ -306,6 +308,16 @@ fn what_clients_decode_is_what_was_encoded() {
         listeners,
     };
     assert_eq!(ListenerPool::list_from_value(&Reply::Pools(vec![pool.clone()]).into()), Ok(vec![pool]));
+    let loss = LogLoss {
+        name: "a".into(),
+        group: "g".into(),
+        channel: "stderr".into(),
+        path: "/e".into(),
+        dropped: 1 << 40,
+        reason: "No space left on device".into(),
+        dropping: true,
+    };
+    assert_eq!(LogLoss::list_from_value(&Reply::Losses(vec![loss.clone()]).into()), Ok(vec![loss]));
     let tail = LogTail { data: b"xyz".to_vec(), offset: 3, overflow: true };
     assert_eq!(LogTail::from_value(&Reply::Tail(tail.clone()).into()), Ok(tail));
 }

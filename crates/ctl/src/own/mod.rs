@@ -13,6 +13,7 @@ mod groups;
 mod link;
 mod listeners;
 mod logs;
+mod losses;
 mod options;
 mod problem;
 mod show;

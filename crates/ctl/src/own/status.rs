@@ -1,9 +1,10 @@
 //! `upkeep status`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use upkeep_api::ProcessInfo;
 
 use super::link::{Link, no_such_process};
+use super::losses::Losses;
 use super::options::Options;
 use super::problem::{Problem, status as code};
 use super::show;
@@ -15,14 +16,18 @@ use crate::screen;
 pub(super) fn status(options: &Options) -> Result<i32, Problem> {
     let link = Link::open(options)?;
     let all = link.processes()?;
+    let losses = Losses::ask(&link)?;
     let (shown, problems) = selected(&link, options, &all);
     if options.json {
-        let processes: Vec<_> = shown.iter().map(|info| show::process(info)).collect();
+        let processes: Vec<_> = shown.iter().map(|info| in_json(info, &losses)).collect();
         let errors: Vec<_> = problems.iter().map(Problem::to_json).collect();
-        show::json(&json!({ "processes": processes, "errors": errors }));
+        show::json(
+            &json!({ "processes": processes, "log_losses": losses.others_in_json(), "errors": errors }),
+        );
     } else {
         problems.iter().for_each(|problem| screen::note(&problem.to_string()));
-        screen::bytes(table(&shown).as_bytes());
+        screen::bytes(table(&shown, &losses).as_bytes());
+        losses.others().for_each(|line| screen::note(&line));
     }
     Ok(if shown.iter().any(|info| is_stopped(info.state)) {
         code::NOT_RUNNING
@@ -51,7 +56,13 @@ fn selected<'a>(
     (shown, problems)
 }
 
-fn table(shown: &[&ProcessInfo]) -> String {
+fn in_json(info: &ProcessInfo, losses: &Losses) -> Value {
+    let mut value = show::process(info);
+    value["log_losses"] = losses.in_json(info);
+    value
+}
+
+fn table(shown: &[&ProcessInfo], losses: &Losses) -> String {
     if shown.is_empty() {
         return String::new();
     }
@@ -63,7 +74,7 @@ fn table(shown: &[&ProcessInfo]) -> String {
     }
     for (info, name) in shown.iter().zip(&names) {
         let state = show::state(info.state, STATE_WIDTH);
-        let line = format!("{name:<width$}  {state}  {}", info.description);
+        let line = format!("{name:<width$}  {state}  {}{}", info.description, losses.mark(info));
         text.push_str(line.trim_end());
         text.push('\n');
     }

@@ -42,7 +42,7 @@ impl Desk {
         };
         if let Some(old) = self.places.replace(places) {
             for key in [old.file, old.stdout].into_iter().flatten() {
-                out.release(key);
+                out.release(key, StreamId::JOURNAL);
             }
         }
         for line in std::mem::take(&mut self.early) {
@@ -115,6 +115,7 @@ mod tests {
     use super::*;
     use crate::engine::Watched;
     use crate::engine::sources::Sources;
+    use crate::losses::Losses;
     use crate::syslog::Syslog;
 
     #[test]
@@ -125,7 +126,7 @@ mod tests {
         let mut out = Outputs::new(
             Sources::new().unwrap(),
             syslog,
-            Watched::default(),
+            (Watched::default(), Losses::default()),
             Box::new(|event| panic!("{event:?}")),
         );
         let mut desk = Desk::new(Queue::default());

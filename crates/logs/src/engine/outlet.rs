@@ -45,6 +45,16 @@ impl Outlet {
         if self.file.has_notices() { self.file.take_notices() } else { Vec::new() }
     }
 
+    /// Bytes dropped since the last call.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        self.file.take_lost()
+    }
+
+    /// Nobody writes here any more.
+    pub(super) fn give_up(&mut self) {
+        self.file.give_up();
+    }
+
     /// Appends `data`, or keeps what does not fit until [`Self::flush`].
     pub(super) fn write(&mut self, data: &[u8], sources: &Sources) {
         if self.is_full() {

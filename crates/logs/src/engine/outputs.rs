@@ -9,6 +9,7 @@ use super::outlet::Outlet;
 use super::sources::Sources;
 use super::{LogEvent, StreamId, SyslogTag, Watched};
 use crate::file::{Notice, RotatingFile, Taken};
+use crate::losses::Losses;
 use crate::syslog::Syslog;
 
 /// Names an open log; never given out twice. Odd, so that it is never the key of a stream.
@@ -27,6 +28,7 @@ pub(super) struct Outputs {
     open: BTreeMap<OutletKey, Shared>,
     next_key: u64,
     watched: Watched,
+    losses: Losses,
     /// Paths whose limits have been found fault with: once is enough for a file that every run opens again.
     warned: HashSet<PathBuf>,
     syslog: Syslog,
@@ -44,7 +46,7 @@ impl Outputs {
     pub(super) fn new(
         sources: Sources,
         syslog: Syslog,
-        watched: Watched,
+        (watched, losses): (Watched, Losses),
         tell: Box<dyn Fn(LogEvent) + Send>,
     ) -> Self {
         Self {
@@ -52,6 +54,7 @@ impl Outputs {
             open: BTreeMap::new(),
             next_key: 1,
             watched,
+            losses,
             warned: HashSet::new(),
             syslog,
             syslog_dropped: None,
@@ -92,12 +95,20 @@ impl Outputs {
     }
 
     /// One user less. The last one closes the file, as soon as nothing waits for it.
-    pub(super) fn release(&mut self, key: OutletKey) {
+    pub(super) fn release(&mut self, key: OutletKey, id: StreamId) {
         if let Some(shared) = self.open.get_mut(&key) {
             shared.users -= 1;
             if shared.users == 0 && !shared.outlet.is_full() {
-                self.open.remove(&key);
+                self.close(key, id);
             }
+        }
+    }
+
+    fn close(&mut self, key: OutletKey, id: StreamId) {
+        if let Some(shared) = self.open.get_mut(&key) {
+            shared.outlet.give_up();
+            self.settle(key, id);
+            self.open.remove(&key);
         }
     }
 
@@ -135,7 +146,7 @@ impl Outputs {
         let unused = shared.users == 0;
         self.settle(key, id);
         if free && unused {
-            self.open.remove(&key);
+            self.close(key, id);
         }
         free
     }
@@ -158,7 +169,16 @@ impl Outputs {
             (self.tell)(LogEvent::Warn { text: format!("log file '{path}' could not be cleared: {error}") });
         }
         self.settle(key, id);
+        if result.is_ok() {
+            self.forget_losses(key);
+        }
         result.is_ok()
+    }
+
+    fn forget_losses(&self, key: OutletKey) {
+        if let Some(shared) = self.open.get(&key) {
+            self.losses.forget(shared.outlet.path());
+        }
     }
 
     /// Every open log.
@@ -181,11 +201,14 @@ impl Outputs {
         match self.syslog.send(&tag.ident, &tag.name, data) {
             Ok(()) => {
                 if let Some(bytes) = self.syslog_dropped.take() {
+                    self.losses.end(&path);
                     self.tell(LogEvent::Resumed { id, bytes, path });
                 }
             }
             Err((error, bytes)) => {
+                self.losses.add(&path, bytes as u64);
                 if self.syslog_dropped.is_none() {
+                    self.losses.begin(&path, &error);
                     self.tell(LogEvent::Dropping { id, error, path });
                 }
                 *self.syslog_dropped.get_or_insert(0) += bytes as u64;
@@ -196,7 +219,10 @@ impl Outputs {
     /// After anything was done to a log: says what it has to say, and tells the watchers.
     fn settle(&mut self, key: OutletKey, id: StreamId) {
         let Some(shared) = self.open.get_mut(&key) else { return };
-        let notices = shared.outlet.notices();
+        let (notices, lost) = (shared.outlet.notices(), shared.outlet.take_lost());
+        if lost > 0 {
+            self.losses.add(shared.outlet.path(), lost);
+        }
         let watched =
             self.watched.lock().is_ok_and(|mut set| !set.is_empty() && set.remove(shared.outlet.path()));
         if notices.is_empty() && !watched {
@@ -212,8 +238,18 @@ impl Outputs {
     fn report(&mut self, id: StreamId, path: &Path, notices: Vec<Notice>) {
         for notice in notices {
             match notice {
-                Notice::Dropping(error) => self.tell(LogEvent::Dropping { id, error, path: path.to_owned() }),
-                Notice::Resumed(bytes) => self.tell(LogEvent::Resumed { id, bytes, path: path.to_owned() }),
+                Notice::Dropping(error) => {
+                    self.losses.begin(path, &error);
+                    self.tell(LogEvent::Dropping { id, error, path: path.to_owned() });
+                }
+                Notice::Resumed(bytes) => {
+                    self.losses.end(path);
+                    self.tell(LogEvent::Resumed { id, bytes, path: path.to_owned() });
+                }
+                Notice::GaveUp(bytes) => {
+                    self.losses.end(path);
+                    self.tell(LogEvent::GaveUp { id, bytes, path: path.to_owned() });
+                }
                 Notice::Unlimited => self.warn_unlimited(path),
                 Notice::Warn(text) => self.warn(text),
             }

@@ -274,7 +274,7 @@ impl Route {
 
     fn close(self, out: &mut Outputs) {
         if let Some(key) = self.outlet {
-            out.release(key);
+            out.release(key, self.id);
         }
     }
 }

@@ -40,6 +40,7 @@ fn notices(file: &mut RotatingFile) -> Vec<String> {
     let word = |notice| match notice {
         Notice::Dropping(error) => format!("dropping {}", error.raw_os_error().unwrap()),
         Notice::Resumed(bytes) => format!("resumed {bytes}"),
+        Notice::GaveUp(bytes) => format!("gave up {bytes}"),
         Notice::Unlimited => "unlimited".to_owned(),
         Notice::Warn(_) => "warn".to_owned(),
     };

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use upkeep_logs::{LogEvent, MODE_NAMED, RotatingFile, Sink, StreamId};
+use upkeep_logs::{LogEvent, Loss, MODE_NAMED, RotatingFile, Sink, StreamId};
 
 use super::bench::{Bench, until};
 
@@ -78,6 +78,9 @@ fn a_full_disk_stops_nobody() {
         _ => None,
     });
     assert_eq!(path, bench.path("log"));
+    let loss = || bench.engine.losses().remove(&bench.path("log"));
+    let expected = Loss { bytes: 5, reason: "No space left on device".to_owned(), now: true };
+    assert_eq!(loss(), Some(expected));
     pipe.write_all(&vec![b'x'; 1 << 20]).unwrap();
     fs::remove_file(bench.path("log")).unwrap();
     bench.sync(&[1]);
@@ -90,8 +93,49 @@ fn a_full_disk_stops_nobody() {
         _ => None,
     });
     assert_eq!(bytes, (1 << 20) + 5);
+    assert_eq!(loss().map(|loss| (loss.bytes, loss.now)), Some((bytes, false)));
+    assert!(bench.clear(StreamId(1)));
+    assert_eq!(loss(), None, "an empty log lacks nothing");
+    pipe.write_all(b"back").unwrap();
     bench.drain(1);
     assert_eq!(bench.text("log"), "back");
+}
+
+#[test]
+fn what_was_dropped_is_told_at_the_end_too() {
+    let bench = Bench::new();
+    symlink("/dev/full", bench.path("log")).unwrap();
+    let mut pipe = bench.attach(1, bench.sink("log", 0, 0));
+    pipe.write_all(b"12345").unwrap();
+    bench.engine.drain(StreamId(1));
+    let bytes = bench.wait(|event| match event {
+        LogEvent::GaveUp { id: StreamId(1), bytes, .. } => Some(bytes),
+        _ => None,
+    });
+    assert_eq!(bytes, 5);
+    // A new stream with the same file begins a new story.
+    pipe = bench.attach(2, bench.sink("log", 0, 0));
+    pipe.write_all(b"678").unwrap();
+    bench.drain(2);
+    bench.sync(&[]);
+    let loss = bench.engine.losses().remove(&bench.path("log")).unwrap();
+    assert_eq!((loss.bytes, loss.now), (8, false));
+    assert!(bench.engine.clear_unused(&bench.path("log")).is_ok());
+    assert_eq!(bench.engine.losses().len(), 0);
+}
+
+#[test]
+fn a_log_that_is_opened_later() {
+    let bench = Bench::new();
+    let file = RotatingFile::later(bench.path("dir/log"), 0, 0, MODE_NAMED);
+    let mut pipe = bench.attach(1, Sink { file: Some(file), ..Sink::default() });
+    pipe.write_all(b"12345").unwrap();
+    bench.sync(&[1]);
+    fs::create_dir(bench.path("dir")).unwrap();
+    pipe.write_all(b"back").unwrap();
+    bench.drain(1);
+    assert_eq!(bench.text("dir/log"), "back");
+    assert_eq!(bench.engine.losses()[&bench.path("dir/log")].bytes, 5);
 }
 
 #[test]
