@@ -6,5 +6,6 @@
 mod both;
 mod deaths;
 mod disks;
+mod failing;
 mod output;
 mod requests;

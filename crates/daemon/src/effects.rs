@@ -9,7 +9,7 @@ use upkeep_logs::Level;
 
 use crate::prepare::{Order, Prepared};
 use crate::records::{ProcessRecord, key_of};
-use crate::shell::{Asker, End, Message, Purpose, Run, Shell};
+use crate::shell::{Asker, End, Purpose, Run, Shell};
 
 /// The fault that a refusal is (RPC-040 …).
 pub(crate) fn fault_of(refusal: Refusal) -> Fault {
@@ -102,24 +102,9 @@ impl Shell {
         })
     }
 
-    /// Finds commands and opens logs on a thread that may wait for the disk.
-    fn prepare(&self, starts: Vec<(RunId, Order)>) {
-        if starts.is_empty() {
-            return;
-        }
-        let messages = self.messages.clone();
-        tokio::task::spawn_blocking(move || {
-            for (run, order) in starts {
-                let result = order.prepare().map(Box::new);
-                if messages.send(Message::Prepared { run, result }).is_err() {
-                    return;
-                }
-            }
-        });
-    }
-
     pub(crate) fn prepared(&mut self, run: RunId, result: Result<Box<Prepared>, String>) {
         self.leaving.extend(self.kept.remove(&run));
+        self.stuck.remove(&run);
         if self.core.process_of(run).is_none() {
             self.leaving.extend(result.ok().and_then(|prepared| prepared.socket));
             return;

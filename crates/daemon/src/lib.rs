@@ -43,6 +43,7 @@ mod ownfile;
 mod pidfile;
 mod pidproxy;
 mod prepare;
+mod preparing;
 mod program;
 mod records;
 mod reload;

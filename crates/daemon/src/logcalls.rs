@@ -1,8 +1,10 @@
 //! Requests about logs: read off the daemon's task, after the log thread has written what there is.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 use upkeep_api::{ActionResult, Channel, Fault, FaultCode, LogTail, Reply, Request};
 use upkeep_core::{ProcId, RunId};
 use upkeep_logs::{Engine, Level, LogEvent, ReadError, StreamId};
@@ -13,6 +15,13 @@ use crate::keeping::{run_of, stderr_of, stdout_of};
 use crate::names::resolve_process;
 use crate::prepare::Sinks;
 use crate::shell::{Message, Responder, Shell};
+
+/// How long an answer about a log waits for the log thread: one that a disk holds up must not hold up the others.
+const SYNC_PATIENCE: Duration = Duration::from_secs(2);
+/// How long reading or clearing a log may take.
+const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// Logs that are read at once: readers that a disk holds up must leave threads for everything else.
+static READERS: Semaphore = Semaphore::const_new(32);
 
 /// What is left to do to clear one process's logs.
 struct Clearing {
@@ -95,10 +104,12 @@ impl Shell {
         let (token, synced) = self.new_token();
         self.engine.sync(streams, token);
         tokio::spawn(async move {
-            // A log thread that is gone has nothing more to write.
-            let _ = synced.await;
-            let result = tokio::task::spawn_blocking(job).await;
-            respond(reply, result.unwrap_or_else(|_| Err(Fault::new(FaultCode::Failed))));
+            // A log thread that is gone has nothing more to write; one that a disk holds up writes what it has later.
+            let _ = timeout(SYNC_PATIENCE, synced).await;
+            respond(
+                reply,
+                timeout(READ_PATIENCE, read_apart(job)).await.unwrap_or_else(|_| Err(silent_disk())),
+            );
         });
     }
 
@@ -114,8 +125,12 @@ impl Shell {
         let (token, cleared) = self.new_token();
         self.engine.clear(StreamId::JOURNAL, token);
         tokio::spawn(async move {
-            let ok = cleared.await.unwrap_or(false);
-            respond(reply, if ok { Ok(Reply::Bool(true)) } else { Err(Fault::new(FaultCode::Failed)) });
+            let result = match timeout(READ_PATIENCE, cleared).await {
+                Ok(Ok(true)) => Ok(Reply::Bool(true)),
+                Ok(Ok(false) | Err(_)) => Err(Fault::new(FaultCode::Failed)),
+                Err(_) => Err(silent_disk()),
+            };
+            respond(reply, result);
         });
     }
 
@@ -126,7 +141,7 @@ impl Shell {
                 let (clearing, engine) = (self.begin_clearing(id), self.engine.clone());
                 tokio::spawn(async move {
                     let ok = match clearing {
-                        Some(clearing) => clearing.finish(engine).await,
+                        Some(clearing) => clearing.finish(engine, Instant::now() + READ_PATIENCE).await,
                         None => false,
                     };
                     let failed = || Fault::about(FaultCode::Failed, name);
@@ -139,13 +154,13 @@ impl Shell {
     fn clear_all(&mut self, reply: Responder) {
         let ids = self.core.all_by_priority();
         let all: Vec<Clearing> = ids.into_iter().filter_map(|id| self.begin_clearing(id)).collect();
-        let engine = self.engine.clone();
+        let (engine, deadline) = (self.engine.clone(), Instant::now() + READ_PATIENCE);
         tokio::spawn(async move {
             let mut results = Vec::with_capacity(all.len());
             for clearing in all {
                 let (name, group) = (clearing.process.clone(), clearing.group.clone());
                 let full = if group == name { name.clone() } else { format!("{group}:{name}") };
-                let fault = match clearing.finish(engine.clone()).await {
+                let fault = match clearing.finish(engine.clone(), deadline).await {
                     true => None,
                     false => Some(Fault::about(FaultCode::Failed, full)),
                 };
@@ -283,7 +298,11 @@ impl Shell {
 
 impl Clearing {
     /// Waits for the log thread and clears the rest.
-    async fn finish(self, engine: Engine) -> bool {
+    async fn finish(self, engine: Engine, deadline: Instant) -> bool {
+        timeout_at(deadline, self.wait(engine)).await.unwrap_or(false)
+    }
+
+    async fn wait(self, engine: Engine) -> bool {
         let mut ok = true;
         for cleared in self.live {
             ok &= cleared.await.unwrap_or(false);
@@ -294,6 +313,23 @@ impl Clearing {
         });
         ok & rest.await.unwrap_or(false)
     }
+}
+
+/// Runs `job` on a thread that may wait for the disk, if not too many do already.
+async fn read_apart(job: impl FnOnce() -> Result<Reply, Fault> + Send + 'static) -> Result<Reply, Fault> {
+    let failed = || Fault::new(FaultCode::Failed);
+    let place = READERS.acquire().await.map_err(|_| failed())?;
+    let done = tokio::task::spawn_blocking(move || {
+        let result = job();
+        drop(place);
+        result
+    });
+    done.await.unwrap_or_else(|_| Err(failed()))
+}
+
+/// The fault of a request that a disk holds up.
+fn silent_disk() -> Fault {
+    Fault::about(FaultCode::Failed, "the disk does not answer")
 }
 
 fn read(path: &Path, offset: i64, length: i64) -> Result<Reply, Fault> {

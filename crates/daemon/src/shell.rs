@@ -38,6 +38,8 @@ pub(crate) enum Message {
     Log(LogEvent),
     /// A start was prepared, or cannot be.
     Prepared { run: RunId, result: Result<Box<Prepared>, String> },
+    /// A start is not prepared yet and nobody waits any longer.
+    Overdue { run: RunId },
     /// The commands of processes that are to be started were looked at.
     Checked {
         targets: Vec<(ProcId, Option<Refusal>)>,
@@ -144,6 +146,8 @@ pub(crate) struct Shell {
     pub(crate) leaving: Vec<Arc<Shared>>,
     /// Shares for starts that are being prepared.
     pub(crate) kept: BTreeMap<RunId, Arc<Shared>>,
+    /// Starts that a disk holds up and that count as failed, with their processes.
+    pub(crate) stuck: BTreeMap<RunId, ProcId>,
     /// Read and found good before a restart; used when everything is down.
     pub(crate) next: Option<Loaded>,
     pub(crate) pidfile_written: bool,
@@ -205,6 +209,7 @@ impl Shell {
             sockets: Sockets::default(),
             leaving: Vec::new(),
             kept: BTreeMap::new(),
+            stuck: BTreeMap::new(),
             next: None,
             pidfile_written: false,
             run_file: None,
@@ -278,6 +283,7 @@ impl Shell {
         match message {
             Message::Log(event) => self.log_event(event),
             Message::Prepared { run, result } => self.prepared(run, result),
+            Message::Overdue { run } => self.overdue(run),
             Message::Checked { targets, many, asked, wait, reply } => {
                 self.start_checked(targets, many, asked, wait, reply);
             }

@@ -1,0 +1,97 @@
+//! A file system that fails or hangs on demand (`failing.py`): what is lost is counted, nobody waits, and it resumes by itself.
+
+use std::time::{Duration, Instant};
+
+use crate::rig::daemon::{Daemon, member};
+use crate::rig::home::{Home, repository};
+use crate::rig::http::Arg::{Bool, Text};
+use crate::rig::maker::{Maker, reference_python};
+use crate::rig::wait::until_true;
+
+const PROGRAMS: &str = "\
+[program:count]
+command=/bin/sh -c 'i=0; while :; do i=$((i+1)); printf \"%%07d\\n\" $i; sleep 0.005; done'
+stdout_logfile=%(here)s/small/log
+stdout_logfile_maxbytes=0
+stopsignal=KILL
+startsecs=0
+[program:other]
+command=/bin/cat
+stdout_logfile=%(here)s/other
+autostart=false
+startsecs=0
+";
+
+/// Starts a daemon for which `small` is the failing file system; what is really there lies in `behind`.
+fn start() -> Daemon {
+    let home = Home::new();
+    home.write("mode", "");
+    home.write("behind/log", "");
+    home.write("small/not mounted", "");
+    let (python, script) = (reference_python(), repository("tests/faults/failing.py"));
+    let mount = format!("{} {} small behind mode", python.display(), script.display());
+    let inside = format!(
+        "[ -e /dev/fuse ] || mknod /dev/fuse c 10 229\n{mount} &\n\
+         while [ -e 'small/not mounted' ]; do kill -0 $! || exit 1; sleep 0.02; done\n\
+         exec bin/supervisord -n -c supervisord.conf\n"
+    );
+    home.write("inside", &inside);
+    let prelude = "exec unshare --mount --propagation private /bin/sh ./inside";
+    let daemon = Daemon::start_after(prelude, home, Maker::Upkeep, PROGRAMS);
+    until_true("some lines", || lines(&daemon) > 10);
+    daemon
+}
+
+fn lines(daemon: &Daemon) -> usize {
+    daemon.home.read("behind/log").lines().count()
+}
+
+/// The log holds the numbers from 1 on, but for those that were counted as dropped.
+fn assert_counted(daemon: &Daemon, dropped: usize) {
+    let log = daemon.home.read("behind/log");
+    let last: usize = log.lines().last().and_then(|line| line.parse().ok()).expect("a number");
+    assert_eq!(log.len() + dropped, last * 8, "{}", daemon.log());
+}
+
+#[test]
+fn a_disk_with_errors_costs_what_is_counted() {
+    let daemon = start();
+    for (mode, reason) in [("EIO", "Input/output error"), ("EROFS", "Read-only file system")] {
+        daemon.home.write("mode", mode);
+        daemon.wait_log(&format!("{reason}; its lines are dropped"));
+        let status = daemon.upkeep(&["status", "count"]).stdout;
+        assert!(status.contains(&format!(" dropped ({reason})\n")), "{status}");
+        daemon.call("supervisor.startProcess", &[Text("other"), Bool(true)]);
+        daemon.call("supervisor.stopProcess", &[Text("other"), Bool(true)]);
+        let before = lines(&daemon);
+        daemon.home.write("mode", "");
+        until_true("new lines", || lines(&daemon) > before + 10);
+    }
+    daemon.call("supervisor.stopProcess", &[Text("count"), Bool(true)]);
+    let losses = daemon.call("upkeep.getLogLosses", &[]);
+    let dropped = member(&losses, "dropped").and_then(|text| text.parse().ok()).expect("a loss");
+    assert_counted(&daemon, dropped);
+}
+
+/// Nothing can be written, not even with an error. Nothing is lost: it waits in the pipe.
+#[test]
+fn a_disk_that_hangs_delays_no_control() {
+    let daemon = start();
+    daemon.home.write("mode", "hang");
+    until_true("somebody waits for the disk", || daemon.home.join("mode.hangs").exists());
+    let before = lines(&daemon);
+    let began = Instant::now();
+    assert!(daemon.ctl(&["status", "count"]).stdout.contains("RUNNING"));
+    assert!(daemon.upkeep(&["status", "count"]).stdout.contains("RUNNING"));
+    daemon.call("supervisor.startProcess", &[Text("other"), Bool(true)]);
+    assert_eq!(daemon.state("other").as_deref(), Some("RUNNING"));
+    daemon.call("supervisor.stopProcess", &[Text("other"), Bool(true)]);
+    assert_eq!(daemon.state("other").as_deref(), Some("STOPPED"));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(daemon.upkeep(&["logs"]).stdout.contains("INFO supervisord started"), "another disk's log");
+    assert_eq!(lines(&daemon), before, "the log thread hangs");
+    daemon.home.write("mode", "");
+    until_true("new lines", || lines(&daemon) > before + 10);
+    daemon.call("supervisor.stopProcess", &[Text("count"), Bool(true)]);
+    assert_counted(&daemon, 0);
+}
