@@ -7,5 +7,6 @@ mod both;
 mod deaths;
 mod disks;
 mod failing;
+mod moved;
 mod output;
 mod requests;

@@ -39,7 +39,7 @@ enum Moving {
     No,
     /// Yes, and the last move ended here.
     Yes(u64),
-    /// Never: somebody else writes there too, or the file system cannot do it.
+    /// Never: somebody else writes or truncates there too, or the file system cannot do it.
     Never,
 }
 
@@ -55,14 +55,15 @@ impl Opened {
     /// Where the next move goes: the end of the file. `None` if bytes have to be appended instead.
     ///
     /// A file that has grown by itself since the last move has another writer, whose bytes must not be overwritten: only
-    /// appending is safe then. One that has shrunk was truncated, as logrotate's `copytruncate` does.
+    /// appending is safe then. One that has shrunk was truncated, as logrotate's `copytruncate` does, and will be again: if
+    /// that happened between looking for the end and moving there, a hole as long as the old file would be left.
     pub(super) fn end_to_move_to(&mut self) -> Option<u64> {
         if self.kind != Kind::Regular || self.moving == Moving::Never {
             return None;
         }
         let end = u64::try_from(rustix::fs::fstat(&self.fd).ok()?.st_size).ok()?;
         match self.moving {
-            Moving::Yes(last) if end > last => {
+            Moving::Yes(last) if end != last => {
                 self.never_move();
                 return None;
             }
