@@ -7,7 +7,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: upkeep COMMAND [options]
 
-  run [-c FILE] [--exit-when RULE]
+  run [-c FILE] [--exit-when RULE] [--log-prefix]
                          run the daemon in the foreground
   status [NAME ...]      what runs, and how
   start | stop | restart | signal NAME ...

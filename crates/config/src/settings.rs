@@ -64,6 +64,9 @@ pub struct Settings {
     pub strict_update: bool,
     /// What to do with processes that an earlier daemon and keeper left behind. Default [`Orphans::Stop`].
     pub orphans: Orphans,
+    /// In the foreground, copy each line that a child writes to standard output with the child's name before it. Default
+    /// false.
+    pub log_prefix: bool,
     /// `exit_when`: what makes the daemon stop everything and end by itself; `None` is nothing.
     pub exit_when: Option<ExitWhen>,
 }

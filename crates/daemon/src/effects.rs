@@ -96,6 +96,7 @@ impl Shell {
             group: key.0.clone(),
             spec: process.spec().clone(),
             paths: self.logs.get(&key).cloned().unwrap_or_default(),
+            prefix: self.log_prefix(process),
             listener: self.is_pool(&key.0),
             sockets: self.sockets.clone(),
             context: self.context.clone(),

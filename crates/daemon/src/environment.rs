@@ -29,6 +29,7 @@ pub(crate) fn context(
         server_url: upkeep_config::server_url(&config.servers),
         strip_ansi: config.settings.strip_ansi,
         echo: config.settings.loglevel >= ConfigLevel::Debug,
+        log_prefix: crate::console::is_wanted(&config.settings),
         ident: program.rsplit('/').next().unwrap_or(program).to_owned(),
     })
 }

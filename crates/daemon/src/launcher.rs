@@ -8,6 +8,7 @@ use upkeep_config::{Address, CommandLine, Config, Environment, ExitWhen, Host, I
 use upkeep_keeper::Boot;
 
 use crate::boot::NOTES;
+use crate::console::{LOG_PREFIX, take_log_prefix};
 use crate::exitwhen::EXIT_WHEN;
 
 /// Runs the daemon as Supervisor's own `supervisord` does. Returns the exit status; in the foreground only on failure,
@@ -25,8 +26,8 @@ pub fn supervisord(program: &str, args: &[String]) -> i32 {
     }
 }
 
-/// Runs the daemon in the foreground with our own defaults: `upkeep run [-c FILE] [--exit-when RULE]`, and any option of
-/// `supervisord`.
+/// Runs the daemon in the foreground with our own defaults: `upkeep run [-c FILE] [--exit-when RULE] [--log-prefix]`, and any
+/// option of `supervisord`.
 #[must_use]
 pub fn run(args: &[String]) -> i32 {
     let program = "upkeep";
@@ -36,12 +37,13 @@ pub fn run(args: &[String]) -> i32 {
         Ok(rule) => rule,
         Err(message) => return complain(&usage(program, &message), 2),
     };
+    let log_prefix = take_log_prefix(&mut options);
     match upkeep_config::invocation(program, &options) {
         Ok(Invocation::Print(text)) => {
             print(&text);
             0
         }
-        Ok(Invocation::Run(cli)) => start(program, &options, &cli, Own::Upkeep { exit_when }),
+        Ok(Invocation::Run(cli)) => start(program, &options, &cli, Own::Upkeep { exit_when, log_prefix }),
         Err(error) => complain(&error.to_string(), 2),
     }
 }
@@ -51,7 +53,7 @@ enum Own {
     /// Supervisor's.
     Supervisord,
     /// Our own.
-    Upkeep { exit_when: Option<String> },
+    Upkeep { exit_when: Option<String>, log_prefix: bool },
 }
 
 /// Takes `--exit-when RULE` or `--exit-when=RULE` out of the options.
@@ -92,9 +94,10 @@ fn prepare(program: &str, args: &[String], cli: &CommandLine, own: Own) -> Resul
     }
     let config = upkeep_config::load(&sources, cli, &Host).map_err(|error| error.to_string())?;
     let mut env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-    if let Own::Upkeep { exit_when } = own {
+    if let Own::Upkeep { exit_when, log_prefix } = own {
         refuse_open_servers(&config)?;
         env.extend(exit_when.map(|rule| (EXIT_WHEN.into(), rule.into())));
+        env.extend(log_prefix.then(|| (LOG_PREFIX.into(), "true".into())));
     }
     drop_privileges(&config)?;
     let notes = raise_limits(&config)?;

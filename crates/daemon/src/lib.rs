@@ -20,6 +20,7 @@
 
 mod boot;
 mod calls;
+mod console;
 mod effects;
 mod environment;
 mod errors;

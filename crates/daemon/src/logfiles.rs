@@ -89,6 +89,8 @@ pub(crate) struct SinkContext {
     pub(crate) process: String,
     /// `strip_ansi` of `[supervisord]`.
     pub(crate) strip_ansi: bool,
+    /// What stands before its lines on our standard output, if they are copied there.
+    pub(crate) console: Option<String>,
     /// Show the output in the daemon's log (PROC-169).
     pub(crate) echo: bool,
     /// The name the daemon was called by, for syslog.
@@ -127,6 +129,7 @@ fn sink_to(file: Option<RotatingFile>, output: &OutputSpec, context: &SinkContex
     Sink {
         file,
         syslog: output.syslog.then_some(tag),
+        console: context.console.clone(),
         strip_ansi: context.strip_ansi,
         capture_maxbytes: usize::try_from(output.capture_maxbytes).unwrap_or(0),
         events: output.events_enabled,

@@ -12,6 +12,7 @@ use upkeep_core::spec::{OutputSpec, ProcessSpec};
 use upkeep_keeper::wire::{SpawnPlan, StdinPlan, UserPlan};
 use upkeep_logs::Sink;
 
+use crate::console::is_standard_stream;
 use crate::fcgi::{Shared, Sockets};
 use crate::logfiles::{LogPaths, SinkContext, open_sink, sink_of_running};
 use crate::program::{self, ProgramError};
@@ -27,6 +28,8 @@ pub(crate) struct ChildContext {
     pub(crate) strip_ansi: bool,
     /// Show output in the daemon's log (PROC-169).
     pub(crate) echo: bool,
+    /// Copy each line to our standard output with a name before it.
+    pub(crate) log_prefix: bool,
     /// The name the daemon was called by.
     pub(crate) ident: String,
 }
@@ -37,6 +40,8 @@ pub(crate) struct Order {
     pub(crate) group: String,
     pub(crate) spec: Arc<ProcessSpec>,
     pub(crate) paths: LogPaths,
+    /// What stands before its lines on our standard output, if they are copied there.
+    pub(crate) prefix: Option<String>,
     /// It is an event listener: its standard output is for its pool.
     pub(crate) listener: bool,
     /// Where FastCGI programs get their sockets.
@@ -109,6 +114,7 @@ impl ChildContext {
         SinkContext {
             process: spec.name.clone(),
             strip_ansi: self.strip_ansi,
+            console: None,
             echo: self.echo,
             ident: self.ident.clone(),
             protocol: false,
@@ -136,12 +142,20 @@ impl Order {
     }
 
     fn sinks(&self, open: impl Fn(&OutputSpec, Option<&str>, &SinkContext) -> io::Result<Sink>) -> Sinks {
-        let context = self.context.sink_context(&self.spec);
+        let mut context = self.context.sink_context(&self.spec);
+        context.console.clone_from(&self.prefix);
         let speech = SinkContext { protocol: self.listener, ..context.clone() };
-        let stdout = open(&self.spec.stdout, self.paths.stdout.as_deref(), &speech);
-        let stderr = (!self.spec.redirect_stderr)
-            .then(|| open(&self.spec.stderr, self.paths.stderr.as_deref(), &context));
+        let stdout = open(&self.spec.stdout, Self::log_path(self.paths.stdout.as_deref(), &speech), &speech);
+        let stderr = (!self.spec.redirect_stderr).then(|| {
+            open(&self.spec.stderr, Self::log_path(self.paths.stderr.as_deref(), &context), &context)
+        });
         Sinks { stdout, stderr }
+    }
+
+    /// Where the log is. Not on a standard stream of ours if the lines are copied there anyway.
+    fn log_path<'a>(path: Option<&'a str>, context: &SinkContext) -> Option<&'a str> {
+        let is_copied = context.console.is_some() && !context.protocol;
+        path.filter(|path| !(is_copied && is_standard_stream(path)))
     }
 
     /// Prepares the start.

@@ -3,6 +3,7 @@
 //! Owns the children's pipes and all open logs. Never makes a caller wait, never blocks on a reader of a log, and never
 //! lets one child's flood keep another's line waiting for more than a turn.
 
+mod console;
 pub(crate) mod credit;
 mod desk;
 mod outlet;
@@ -63,6 +64,8 @@ pub struct Sink {
     pub file: Option<RotatingFile>,
     /// Send each line to syslog too.
     pub syslog: Option<SyslogTag>,
+    /// Copy each line to standard output with this before it: `NAME | `.
+    pub console: Option<String>,
     /// Remove ANSI sequences from everything but the tags (PROC-150, PROC-151).
     pub strip_ansi: bool,
     /// Bytes kept between communication tags; 0 does not look for tags (PROC-155).

@@ -194,9 +194,10 @@ impl RotatingFile {
             .is_none_or(|target| target::is_writable(target.fd.as_fd(), limit).unwrap_or(true))
     }
 
-    /// Counts `bytes` as dropped without trying to write them, because of `error`.
+    /// Counts `bytes` as dropped without trying to write them, because of `error`. The target stays open: whoever waits for
+    /// room in it goes on waiting.
     pub fn drop_bytes(&mut self, error: io::Error, bytes: usize) {
-        self.fail(error, bytes);
+        self.count(error, bytes);
     }
 
     /// Bytes dropped since the last call.
@@ -267,6 +268,10 @@ impl RotatingFile {
         if self.target.as_ref().is_some_and(|target| target.is_gone(&error)) {
             self.target = None;
         }
+        self.count(error, bytes);
+    }
+
+    fn count(&mut self, error: io::Error, bytes: usize) {
         if self.dropped.is_none() {
             self.notices.push(Notice::Dropping(error));
         }

@@ -60,6 +60,7 @@ impl<'a> Loader<'a> {
             strip_ansi: scope.flag("strip_ansi"),
             environment: scope.daemon_environment(),
             strict_update: scope.flag("strict_update"),
+            log_prefix: scope.flag("log_prefix"),
             exit_when: scope.read("exit_when", value::exit_when),
             orphans: scope.read("orphans", value::orphans).unwrap_or_default(),
         };

@@ -77,6 +77,13 @@ pub(super) const SUPERVISORD: &[OptionRow] = &[
         "processes that a killed daemon left behind: stop or ignore; adopt is taken as stop, with a warning",
     )
     .ours(),
+    OptionRow::new(
+        "log_prefix",
+        Kind::Boolean,
+        "false",
+        "in the foreground, copy each line of the children to standard output as NAME | LINE",
+    )
+    .ours(),
     OptionRow::without_default(
         "exit_when",
         Kind::Text,

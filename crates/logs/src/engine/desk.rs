@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use super::outputs::{OutletKey, Outputs};
+use super::outputs::{OutletKey, Outputs, STDOUT};
 use super::{StreamId, SyslogTag};
 use crate::file::{MODE_NAMED, RotatingFile};
 use crate::journal::{Formatter, Journal, Line, Queue};
@@ -98,7 +98,7 @@ impl Desk {
 }
 
 fn stdout(out: &mut Outputs) -> Option<OutletKey> {
-    match RotatingFile::open(Path::new("/dev/stdout"), 0, 0, MODE_NAMED) {
+    match RotatingFile::open(Path::new(STDOUT), 0, 0, MODE_NAMED) {
         Ok(file) => Some(out.acquire(file, StreamId::JOURNAL)),
         Err(error) => {
             out.warn(format!("cannot log to standard output: {error}"));

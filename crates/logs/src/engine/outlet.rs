@@ -200,11 +200,18 @@ mod tests {
     #[test]
     fn what_waits_is_bounded_and_what_is_dropped_counted() {
         let (dir, sources) = (tempfile::tempdir().unwrap(), Sources::new().unwrap());
-        let (mut outlet, _reader) = fifo(&dir);
+        let (mut outlet, mut reader) = fifo(&dir);
         let chunk = vec![b'x'; 1 << 20];
         (0..8).for_each(|_| outlet.write(&chunk, &sources));
         assert!(outlet.waiting.len() <= WAITING_LIMIT && outlet.waiting.len() > WAITING_LIMIT / 2);
         assert!(matches!(outlet.notices().as_slice(), [Notice::Dropping(_)]));
+        let mut found = 0;
+        while !outlet.flush(&sources) {
+            found += reader.read(&mut vec![0; 1 << 20]).unwrap();
+        }
+        assert!(found >= 3 << 20, "{found}");
+        assert!(matches!(outlet.notices().as_slice(), [Notice::Resumed(_)]));
+        outlet.write(&chunk, &sources);
         outlet.finish(Instant::now(), &sources);
         assert!(!outlet.is_full());
     }

@@ -8,9 +8,12 @@ use std::time::Instant;
 use super::outlet::Outlet;
 use super::sources::Sources;
 use super::{LogEvent, StreamId, SyslogTag, Watched};
-use crate::file::{Notice, RotatingFile, Taken};
+use crate::file::{MODE_NAMED, Notice, RotatingFile, Taken};
 use crate::losses::Losses;
 use crate::syslog::Syslog;
+
+/// The daemon's own standard output.
+pub(super) const STDOUT: &str = "/dev/stdout";
 
 /// Names an open log; never given out twice. Odd, so that it is never the key of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,6 +88,17 @@ impl Outputs {
         self.report(id, &path, notices);
         self.settle(key, id);
         key
+    }
+
+    /// One more user of standard output. It need not be usable: what cannot be written there is dropped and counted.
+    pub(super) fn acquire_stdout(&mut self) -> OutletKey {
+        let found = self.open.iter_mut().find(|(_, shared)| shared.outlet.path() == Path::new(STDOUT));
+        if let Some((&key, shared)) = found {
+            shared.users += 1;
+            return key;
+        }
+        let file = RotatingFile::open(STDOUT, 0, 0, MODE_NAMED);
+        self.open_outlet(file.unwrap_or_else(|_| RotatingFile::later(STDOUT, 0, 0, MODE_NAMED)))
     }
 
     fn open_outlet(&mut self, file: RotatingFile) -> OutletKey {

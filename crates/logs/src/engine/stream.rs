@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 
+use super::console::Console;
 use super::credit::Account;
 use super::outputs::{OutletKey, Outputs};
 use super::{LogEvent, Sink, StreamId, SyslogTag};
@@ -50,6 +51,7 @@ struct Route {
     id: StreamId,
     outlet: Option<OutletKey>,
     syslog: Option<SyslogTag>,
+    console: Option<Console>,
     ansi: Option<AnsiFilter>,
     report: bool,
     raw: bool,
@@ -132,8 +134,9 @@ impl Stream {
 
     /// The log, if nothing but the log wants the bytes.
     fn moves_to(&self) -> Option<OutletKey> {
-        let Route { outlet, syslog, ansi, report, .. } = &self.route;
-        let seen = self.capture.is_some() || syslog.is_some() || ansi.is_some() || *report;
+        let Route { outlet, syslog, console, ansi, report, .. } = &self.route;
+        let seen =
+            self.capture.is_some() || syslog.is_some() || console.is_some() || ansi.is_some() || *report;
         outlet.filter(|_| !seen)
     }
 
@@ -216,6 +219,7 @@ impl Route {
             id,
             outlet: sink.file.map(|file| out.acquire(file, id)),
             syslog: sink.syslog,
+            console: sink.console.map(|prefix| Console::new(prefix, out)),
             ansi: sink.strip_ansi.then(AnsiFilter::default),
             report: sink.events || sink.copy,
             raw: sink.raw,
@@ -226,10 +230,12 @@ impl Route {
     /// Passes bytes from outside of tags to wherever they go.
     fn log(&mut self, data: &[u8], account: &Arc<Account>, out: &mut Outputs) {
         if strip(self.ansi.as_mut(), data, &mut self.stripped) {
-            self.write(&self.stripped, out);
-            self.tell(if self.raw { data } else { &self.stripped }, account, out);
-            self.stripped.clear();
-            self.stripped.shrink_to(SCRATCH);
+            let mut stripped = std::mem::take(&mut self.stripped);
+            self.write(&stripped, out);
+            self.tell(if self.raw { data } else { &stripped }, account, out);
+            stripped.clear();
+            stripped.shrink_to(SCRATCH);
+            self.stripped = stripped;
         } else {
             self.write(data, out);
             self.tell(data, account, out);
@@ -244,16 +250,20 @@ impl Route {
     }
 
     fn finish(&mut self, account: &Arc<Account>, out: &mut Outputs) {
-        let Some(ansi) = &mut self.ansi else { return };
-        self.stripped.clear();
-        ansi.finish(&mut self.stripped);
-        self.write(&self.stripped, out);
-        if !self.raw {
-            self.tell(&self.stripped, account, out);
+        if let Some(ansi) = &mut self.ansi {
+            let mut stripped = Vec::new();
+            ansi.finish(&mut stripped);
+            self.write(&stripped, out);
+            if !self.raw {
+                self.tell(&stripped, account, out);
+            }
+        }
+        if let Some(console) = &mut self.console {
+            console.finish(self.id, out);
         }
     }
 
-    fn write(&self, data: &[u8], out: &mut Outputs) {
+    fn write(&mut self, data: &[u8], out: &mut Outputs) {
         if data.is_empty() {
             return;
         }
@@ -262,6 +272,9 @@ impl Route {
         }
         if let Some(tag) = &self.syslog {
             out.syslog(self.id, tag, data);
+        }
+        if let Some(console) = &mut self.console {
+            console.write(self.id, data, out);
         }
     }
 
@@ -275,6 +288,9 @@ impl Route {
     fn close(self, out: &mut Outputs) {
         if let Some(key) = self.outlet {
             out.release(key, self.id);
+        }
+        if let Some(console) = self.console {
+            console.close(self.id, out);
         }
     }
 }
