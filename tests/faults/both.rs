@@ -35,10 +35,7 @@ fn killed(more: &str) -> (Daemon, Vec<i32>) {
     // Every change was written down before the daemon could be asked about it; the file follows at once.
     until_true("the run file", || daemon.home.read("supervisord.pid.children").contains("\"gone\":"));
     let pids: Vec<i32> = NAMES.iter().map(|name| daemon.pid_of(name)).collect();
-    let brain = procfs::brain(daemon.pid()).expect("a deciding process");
-    procfs::signal(daemon.pid(), Signal::KILL);
-    procfs::signal(brain, Signal::KILL);
-    daemon.wait_for_end();
+    daemon.kill_both();
     (daemon, pids)
 }
 

@@ -7,6 +7,7 @@ mod both;
 mod deaths;
 mod disks;
 mod failing;
+mod keepers;
 mod moved;
 mod output;
 mod requests;

@@ -207,13 +207,46 @@ impl Daemon {
         until(&format!("{:?} to end", self.maker), || self.child.try_wait().expect("wait")).code()
     }
 
+    /// The process that decides.
+    pub(crate) fn brain(&self) -> Option<i32> {
+        procfs::brain_in(&self.home.path().canonicalize().expect("a directory"))
+    }
+
     /// Kills the process that decides, and returns when another one answers.
     pub(crate) fn kill_brain(&self) {
-        let brain = until("the deciding process", || procfs::brain(self.pid()));
+        let brain = until("the deciding process", || self.brain());
         procfs::signal(brain, Signal::KILL);
-        until_true("another deciding process", || procfs::brain(self.pid()).is_some_and(|pid| pid != brain));
+        until_true("another deciding process", || self.brain().is_some_and(|pid| pid != brain));
         until("the new daemon to answer", || self.try_call("supervisor.getState", &[]));
     }
+
+    /// The keeper that is there now: [`Daemon::pid`] unless that was killed.
+    pub(crate) fn keeper(&self) -> i32 {
+        let answer = self.call("supervisor.getPID", &[]);
+        let (_, value) = answer.split_once("<int>").expect("a number");
+        value.split('<').next().and_then(|pid| pid.parse().ok()).expect("a pid")
+    }
+
+    /// Kills the keeper alone, and returns when the daemon has another one.
+    pub(crate) fn kill_keeper(&mut self) {
+        let keeper = self.keeper();
+        procfs::signal(keeper, Signal::KILL);
+        self.child.try_wait().expect("wait");
+        until_true("another keeper", || self.keeper() != keeper);
+    }
+
+    /// Kills both processes at once, so that neither can do anything about it.
+    pub(crate) fn kill_both(&mut self) {
+        let brain = until("the deciding process", || self.brain());
+        procfs::kill_both(self.keeper(), brain);
+        self.child.try_wait().expect("wait");
+    }
+}
+
+/// The keeper that a daemon's pid file names, and whom its launcher does not know.
+fn successor(home: &Home, first: i32) -> Option<i32> {
+    let pid = home.read("supervisord.pid").trim().parse().ok()?;
+    (pid != first && procfs::process(pid)?.comm == "supervisord").then_some(pid)
 }
 
 fn launch(home: &Home, maker: Maker, args: &[&str], environment: &[(&str, &str)]) -> Child {
@@ -238,7 +271,16 @@ fn launch_command(home: &Home, maker: Maker, mut command: Command) -> Child {
 impl Drop for Daemon {
     fn drop(&mut self) {
         let pid = self.pid();
-        let family = procfs::descendants(pid);
+        let mut family = procfs::descendants(pid);
+        if let Some(keeper) = successor(&self.home, pid) {
+            let brain = self.brain();
+            family.extend(procfs::descendants(keeper));
+            procfs::signal(keeper, Signal::TERM);
+            let gone = || (!procfs::alive(keeper)).then_some(());
+            if super::wait::within(GRACE, gone).is_none() {
+                brain.into_iter().chain([keeper]).for_each(|pid| procfs::signal(pid, Signal::KILL));
+            }
+        }
         if self.child.try_wait().ok().flatten().is_none() {
             procfs::signal(pid, Signal::TERM);
             if ended(&mut self.child, GRACE).is_none() {

@@ -1,5 +1,7 @@
 //! What /proc tells of processes, and ending them by pid.
 
+use std::path::Path;
+
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A line of /proc/PID/stat, as far as it is needed.
@@ -34,6 +36,22 @@ pub(crate) fn session(pid: i32) -> i32 {
     tail.split(' ').nth(3).expect("a session").parse().expect("a number")
 }
 
+/// The arguments of a process, with blanks between them.
+pub(crate) fn arguments(pid: i32) -> String {
+    nul_separated(pid, "cmdline").join(" ")
+}
+
+/// The environment of a process.
+pub(crate) fn environment(pid: i32) -> Vec<String> {
+    nul_separated(pid, "environ")
+}
+
+fn nul_separated(pid: i32, file: &str) -> Vec<String> {
+    let text = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let texts = text.split(|byte| *byte == 0).filter(|text| !text.is_empty());
+    texts.map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+}
+
 /// The pid of this test.
 pub(crate) fn own_pid() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
@@ -64,6 +82,23 @@ pub(crate) fn brain(keeper: i32) -> Option<i32> {
     let child =
         |process: &Process| process.parent == keeper && process.comm == "upkeep-daemon" && !process.zombie;
     processes().into_iter().find(child).map(|process| process.pid)
+}
+
+/// The process that decides among those that run in this directory: once its keeper was killed it is nobody's child.
+pub(crate) fn brain_in(directory: &Path) -> Option<i32> {
+    let there = |process: &Process| {
+        let at = std::fs::read_link(format!("/proc/{}/cwd", process.pid));
+        process.comm == "upkeep-daemon" && !process.zombie && at.is_ok_and(|at| at == directory)
+    };
+    processes().into_iter().find(there).map(|process| process.pid)
+}
+
+/// Kills a keeper and its daemon so that neither has the time to start another.
+pub(crate) fn kill_both(keeper: i32, brain: i32) {
+    signal(brain, Signal::STOP);
+    signal(keeper, Signal::KILL);
+    signal(brain, Signal::KILL);
+    super::wait::until_true("the end of both", || !alive(keeper) && !alive(brain));
 }
 
 /// Sends a signal; a process that is gone already is none of our business.

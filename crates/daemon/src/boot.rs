@@ -8,9 +8,9 @@ use tokio::sync::mpsc;
 use upkeep_config::{
     CommandLine, Environment, Host, Invocation, Lenient, Level as ConfigLevel, LoadError, LogFile, Sources,
 };
-use upkeep_core::{Input, RunId};
-use upkeep_keeper::Link;
+use upkeep_core::{Input, Mono, RunId};
 use upkeep_keeper::wire::{Detach, ToKeeper};
+use upkeep_keeper::{Heritage, Link};
 use upkeep_logs::{Engine, Journal, Level, MODE_NAMED, RotatingFile};
 
 use crate::generations::{self, Generations, Loaded};
@@ -22,6 +22,7 @@ use crate::prepare::Sinks;
 use crate::records::{DaemonRecord, Ending, ProcessRecord};
 use crate::servers::{self, OpenError, Socket};
 use crate::shell::{Active, Parts, Shell};
+use crate::succession::Made;
 use crate::{facade, reload};
 
 /// Where the launcher leaves what it did before there was a log, a line each.
@@ -116,6 +117,7 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
     };
     let mut shell = Shell::new(Parts {
         keeper_pid: inventory.keeper_pid,
+        heritage: Heritage::of(inventory.keeper_pid, inventory.detached),
         link: KeeperLink::new(link).map_err(system("watch the keeper"))?,
         engine,
         cli: called.cli,
@@ -269,6 +271,7 @@ impl Shell {
         if background {
             self.log(Level::Info, "daemonizing the supervisord process");
             self.follow_into_background();
+            self.heritage.detached = true;
         }
         self.send(&ToKeeper::Ready { detach });
     }
@@ -303,7 +306,7 @@ impl Shell {
 
     /// Goes on where an earlier daemon stopped.
     fn go_on(&mut self, record: &DaemonRecord, mut inventory: Inventory) -> Result<(), StartError> {
-        let living = inventory.children.iter().filter(|child| child.exited.is_none()).count();
+        let living = inventory.children.iter().filter(|child| child.exit.is_none()).count();
         self.log(
             Level::Warn,
             format!("the daemon was started again by its keeper and goes on with {living} running processes"),
@@ -411,9 +414,11 @@ impl Shell {
             entry.sinks = Some((stdout.unwrap_or_default(), stderr.and_then(Result::ok)));
         }
         self.attach(run, child.stdin, child.stdout, child.stderr);
+        self.runs.entry(run).or_default().made =
+            Some(Made { exit: child.exit, ..Made::new(child.pid, child.since) });
         self.tell(Input::Spawned { run, pid: child.pid, at: child.since });
-        match child.exited {
-            Some((status, at)) => self.child_ended(run, run_end(status), at),
+        match child.exit {
+            Some(exit) => self.child_ended(run, run_end(exit.status), Mono(exit.at_ns)),
             None if process.is_none() => self.end_stranger(run, child.pid),
             None => {}
         }

@@ -51,7 +51,9 @@ impl Shell {
             match effect {
                 Effect::Spawn { id, run } => starts.extend(self.start_of(id, run)),
                 Effect::Signal { id, run, signal, group } => {
-                    self.send(&ToKeeper::Signal { token: id.0, run: run.0, signo: signal.0, group });
+                    let frame = ToKeeper::Signal { token: id.0, run: run.0, signo: signal.0, group };
+                    self.send(&frame);
+                    self.signals.insert(id.0, frame);
                 }
                 Effect::Publish(event) => {
                     self.published(&event);

@@ -74,6 +74,11 @@ impl Sockets {
         Ok(shared)
     }
 
+    fn all(&self) -> Vec<Arc<Shared>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().filter_map(Weak::upgrade).collect()
+    }
+
     /// Takes over a socket that an earlier daemon made.
     fn adopt(&self, section: &str, url: &str, fd: OwnedFd) -> Arc<Shared> {
         let (section, url) = (section.to_owned(), url.to_owned());
@@ -110,10 +115,19 @@ impl Shell {
     pub(crate) fn hold_socket(&mut self, shared: &Shared) {
         if !shared.held.swap(true, Ordering::Relaxed) {
             self.log(Level::Info, format!("Creating socket {}", shared.url));
-            self.send_with(
-                &ToKeeper::Hold { name: held_name(&shared.section, &shared.url) },
-                &[shared.fd.as_fd()],
-            );
+            self.give_socket(shared);
+        }
+    }
+
+    fn give_socket(&mut self, shared: &Shared) {
+        let frame = ToKeeper::Hold { name: held_name(&shared.section, &shared.url) };
+        self.send_with(&frame, &[shared.fd.as_fd()]);
+    }
+
+    /// Gives the keeper every socket that it is to hold.
+    pub(crate) fn hold_open_sockets(&mut self) {
+        for shared in self.sockets.all().iter().filter(|shared| shared.held.load(Ordering::Relaxed)) {
+            self.give_socket(shared);
         }
     }
 

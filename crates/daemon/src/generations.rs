@@ -78,6 +78,11 @@ impl Generations {
         self.all.get(&number)
     }
 
+    /// The numbers of all that are kept.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        self.all.keys().copied().collect()
+    }
+
     /// What `[supervisord]` and the servers come from.
     pub(crate) fn base(&self) -> &Loaded {
         &self.all[&self.base]

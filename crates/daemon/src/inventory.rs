@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use upkeep_core::{Mono, RunId};
 use upkeep_keeper::Link;
-use upkeep_keeper::wire::ToDaemon;
+use upkeep_keeper::wire::{Exit, ToDaemon};
 
 use crate::records::{BufferRecord, DAEMON_KEY, DaemonRecord, FIRST_BUFFER_KEY, ProcessRecord};
 
@@ -16,8 +16,8 @@ pub(crate) struct HeldChild {
     pub(crate) run: RunId,
     pub(crate) pid: u32,
     pub(crate) since: Mono,
-    /// Raw wait status and time, if it has ended.
-    pub(crate) exited: Option<(i32, Mono)>,
+    /// How it ended, if it has.
+    pub(crate) exit: Option<Exit>,
     pub(crate) stdin: Option<OwnedFd>,
     pub(crate) stdout: Option<OwnedFd>,
     pub(crate) stderr: Option<OwnedFd>,
@@ -69,7 +69,7 @@ impl Inventory {
                     run: RunId(run),
                     pid,
                     since: Mono(start_ns),
-                    exited: exited.map(|exit| (exit.status, Mono(exit.at_ns))),
+                    exit: exited,
                     stdin: take(has_stdin),
                     stdout: take(has_stdout),
                     stderr: take(has_stderr),
@@ -83,7 +83,9 @@ impl Inventory {
             | ToDaemon::Reaped { .. }
             | ToDaemon::Signalled { .. }
             | ToDaemon::SignalReceived { .. }
-            | ToDaemon::DetachFailed { .. } => {}
+            | ToDaemon::DetachFailed { .. }
+            | ToDaemon::Leave { .. }
+            | ToDaemon::Replaced { .. } => {}
         }
         true
     }

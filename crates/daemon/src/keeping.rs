@@ -10,6 +10,7 @@ use upkeep_logs::{Level, StreamId};
 use crate::prepare::is_heard;
 use crate::shell::Shell;
 use crate::stdin::Stdin;
+use crate::succession::Made;
 
 /// The stream of a run's standard output.
 pub(crate) fn stdout_of(run: RunId) -> StreamId {
@@ -55,6 +56,10 @@ impl Shell {
             ToDaemon::Spawned { run, pid, at_ns } => self.child_made(RunId(run), pid, Mono(at_ns), fds),
             ToDaemon::SpawnFailed { run, errno, step } => self.child_not_made(RunId(run), errno, step),
             ToDaemon::Exited { run, exit, .. } => {
+                if let Some(made) = self.runs.get_mut(&RunId(run)).and_then(|entry| entry.made.as_mut()) {
+                    made.exit = Some(exit);
+                    made.pidfd = None;
+                }
                 self.child_ended(RunId(run), run_end(exit.status), Mono(exit.at_ns));
             }
             ToDaemon::Reaped { pid, status } => {
@@ -68,6 +73,7 @@ impl Shell {
             | ToDaemon::Held { .. }
             | ToDaemon::Child { .. }
             | ToDaemon::InventoryEnd => {}
+            ToDaemon::Leave { .. } | ToDaemon::Replaced { .. } => {}
         }
     }
 
@@ -77,6 +83,7 @@ impl Shell {
         let stdin = if attached { None } else { fds.next() };
         let (stdout, stderr) = (fds.next(), fds.next());
         self.attach(run, stdin, stdout, stderr);
+        self.runs.entry(run).or_default().made = Some(Made::new(pid, at));
         self.tell(Input::Spawned { run, pid, at });
         self.note_child(run, pid);
     }
@@ -155,6 +162,7 @@ impl Shell {
     }
 
     fn signal_sent(&mut self, id: SignalId, errno: i32) {
+        self.signals.remove(&id.0);
         let outcome = if errno == 0 {
             Ok(())
         } else {

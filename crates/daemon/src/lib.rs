@@ -51,6 +51,8 @@ mod reload;
 mod servers;
 mod shell;
 mod stdin;
+mod strays;
+mod succession;
 
 use std::time::Duration;
 

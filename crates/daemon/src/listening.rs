@@ -64,8 +64,7 @@ impl Shell {
         let (stop, stopped) = watch::channel(false);
         for (server, socket) in sockets {
             let duplicate: OwnedFd = socket.duplicate()?;
-            let frame = ToKeeper::Hold { name: servers::held_name(&server) };
-            self.send_with(&frame, &[duplicate.as_fd()]);
+            self.hold_server(&server, &duplicate);
             let auth = server.auth.as_ref();
             let http = upkeep_http::Server {
                 section: server.section.clone(),
@@ -79,6 +78,18 @@ impl Shell {
         }
         self.listening.stop = Some(stop);
         Ok(())
+    }
+
+    fn hold_server(&mut self, server: &Server, socket: &OwnedFd) {
+        let frame = ToKeeper::Hold { name: servers::held_name(server) };
+        self.send_with(&frame, &[socket.as_fd()]);
+    }
+
+    /// Gives the keeper a duplicate of every server's socket.
+    pub(crate) fn hold_servers(&mut self) {
+        let configured = std::mem::take(&mut self.listening.configured);
+        configured.iter().for_each(|(server, socket)| self.hold_server(server, socket));
+        self.listening.configured = configured;
     }
 
     /// Names under which the standard methods are published (CFG-251).

@@ -12,6 +12,7 @@ use upkeep_api::{Call, Fault, Handle, Mailbox, Reply};
 use upkeep_config::{CommandLine, LoadError};
 use upkeep_core::spec::GroupSpec;
 use upkeep_core::{CallId, Input, Mono, Now, ProcId, Refusal, RunEnd, RunId, Supervisor};
+use upkeep_keeper::Heritage;
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Level, LogEvent, Sink};
 
@@ -24,6 +25,7 @@ use crate::logfiles::LogTable;
 use crate::orphans::RunFile;
 use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::stdin::Stdin;
+use crate::succession::Made;
 
 /// Messages taken in one turn before orders are carried out: many exits or answers share one round of system calls.
 pub(crate) const BATCH: usize = 256;
@@ -71,6 +73,8 @@ pub(crate) enum Message {
 pub(crate) struct Run {
     /// Opened before the child exists, taken when its pipes come.
     pub(crate) sinks: Option<(Sink, Option<Sink>)>,
+    /// The child, once it exists.
+    pub(crate) made: Option<Made>,
     pub(crate) stdin: Option<Stdin>,
     pub(crate) has_stdout: bool,
     pub(crate) has_stderr: bool,
@@ -126,6 +130,12 @@ pub(crate) struct Shell {
     pub(crate) core: Supervisor,
     pub(crate) link: KeeperLink,
     pub(crate) keeper_pid: u32,
+    /// What another keeper needs to know, should this one die.
+    pub(crate) heritage: Heritage,
+    /// The keeper has died.
+    pub(crate) keeper_gone: bool,
+    /// Signals that the keeper was asked to send and has not said to have, by token.
+    pub(crate) signals: BTreeMap<u64, ToKeeper>,
     pub(crate) engine: Engine,
     pub(crate) cli: CommandLine,
     /// The name the daemon was called by.
@@ -170,6 +180,7 @@ pub(crate) struct Shell {
 pub(crate) struct Parts {
     pub(crate) link: KeeperLink,
     pub(crate) keeper_pid: u32,
+    pub(crate) heritage: Heritage,
     pub(crate) engine: Engine,
     pub(crate) cli: CommandLine,
     pub(crate) program: String,
@@ -193,6 +204,9 @@ impl Shell {
             core: Supervisor::new(),
             link: parts.link,
             keeper_pid: parts.keeper_pid,
+            heritage: parts.heritage,
+            keeper_gone: false,
+            signals: BTreeMap::new(),
             engine: parts.engine,
             cli: parts.cli,
             program: parts.program,
@@ -234,6 +248,7 @@ impl Shell {
             self.carry_out().await;
             self.save_buffers();
             self.flush_link();
+            self.succeed().await;
             if let Some(end) = self.end {
                 return end;
             }
@@ -343,14 +358,6 @@ impl Shell {
         if self.link.flush().is_err() {
             self.keeper_lost();
         }
-    }
-
-    pub(crate) fn keeper_lost(&mut self) {
-        self.log(
-            Level::Critical,
-            "the keeper process is gone: its children live on without a supervisor; start supervisord again",
-        );
-        self.end = Some(End::Orphaned);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is written to a child's standard input: at once what fits, the rest as room comes.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -54,6 +54,12 @@ impl Stdin {
         self.waiting.fetch_add(rest.len(), Ordering::Relaxed);
         let writer = self.writer.get_or_insert_with(|| start_writer(&self.fd, &self.waiting));
         writer.send(rest.to_vec()).map_err(|_| StdinError::Closed)
+    }
+}
+
+impl AsFd for Stdin {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

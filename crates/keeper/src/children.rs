@@ -11,6 +11,8 @@ use rustix::process::{Resource, getrlimit};
 use upkeep_os::spawn::{Identity, Plan, Program, Stdio, spawn};
 use upkeep_os::{Ended, monotonic_ns};
 
+use crate::estate::{ChildPart, own_some};
+use crate::watch::Watch;
 use crate::wire::{Exit, SpawnPlan, SpawnStep, StdinPlan, ToDaemon, UserPlan};
 
 /// A frame for the daemon, and the descriptors that go with it.
@@ -37,13 +39,31 @@ struct Child {
     start_ns: u64,
     pipes: Pipes,
     exit: Option<Exit>,
+    /// The process, if an earlier keeper made it: it is not our child then.
+    pidfd: Option<OwnedFd>,
+}
+
+/// A child that an earlier keeper made.
+#[derive(Debug)]
+pub(crate) struct Adopted {
+    pub(crate) pid: u32,
+    pub(crate) start_ns: u64,
+    pub(crate) exit: Option<Exit>,
+    pub(crate) pidfd: Option<OwnedFd>,
+    pub(crate) pipes: Pipes,
 }
 
 /// Every child that was not released.
 #[derive(Debug, Default)]
 pub(crate) struct Children {
     by_run: BTreeMap<u64, Child>,
+    /// Our own, as long as they live.
     by_pid: HashMap<u32, u64>,
+}
+
+/// The end of a process that nobody saw.
+fn ended_with(status: i32) -> Exit {
+    Exit { status, at_ns: monotonic_ns(), utime_us: 0, stime_us: 0, maxrss_kib: 0 }
 }
 
 /// The child's ends, closed here once it has them.
@@ -83,7 +103,7 @@ impl Children {
         let pid = spawn(&plan, stdio).map_err(|error| (SpawnStep::Fork, error))?;
         let fds = pipes.all();
         self.by_pid.insert(pid, run);
-        self.by_run.insert(run, Child { pid, start_ns, pipes, exit: None });
+        self.by_run.insert(run, Child { pid, start_ns, pipes, exit: None, pidfd: None });
         Ok((ToDaemon::Spawned { run, pid, at_ns: start_ns }, fds))
     }
 
@@ -91,12 +111,68 @@ impl Children {
     pub(crate) fn signal(&self, run: u64, signo: i32, group: bool) -> i32 {
         let gone = rustix::io::Errno::SRCH.raw_os_error();
         match self.by_run.get(&run) {
-            Some(child) if child.exit.is_none() => match upkeep_os::kill_child(child.pid, signo, group) {
+            Some(child) if child.exit.is_none() => match child.signal(signo, group) {
                 Ok(()) => 0,
                 Err(error) => error.raw_os_error().unwrap_or(gone),
             },
             Some(_) | None => gone,
         }
+    }
+
+    /// Takes care of a child that an earlier keeper made; returns what to tell the daemon if it has ended meanwhile.
+    pub(crate) fn adopt(&mut self, run: u64, adopted: Adopted, watch: &mut Watch) -> Option<ToDaemon> {
+        let Adopted { pid, start_ns, exit, pidfd, pipes } = adopted;
+        let watched = match (&exit, &pidfd) {
+            (Some(_), _) => true,
+            (None, None) => false,
+            (None, Some(pidfd)) => watch.add(run, pidfd).is_ok(),
+        };
+        let child = Child { pid, start_ns, pipes, exit, pidfd };
+        self.by_run.insert(run, child);
+        if watched { None } else { self.adopted_ended(run, watch) }
+    }
+
+    /// A child that is not our own has ended, or cannot be watched any more; returns what to tell the daemon.
+    pub(crate) fn adopted_ended(&mut self, run: u64, watch: &Watch) -> Option<ToDaemon> {
+        let child = self.by_run.get_mut(&run).filter(|child| child.exit.is_none())?;
+        let mut status = upkeep_os::UNKNOWN_STATUS;
+        if let Some(pidfd) = child.pidfd.take() {
+            watch.remove(&pidfd);
+            status = upkeep_os::ended_status(&pidfd, child.pid);
+        }
+        let exit = ended_with(status);
+        child.exit = Some(exit);
+        child.pipes.stdin = None;
+        Some(ToDaemon::Exited { run, pid: child.pid, exit })
+    }
+
+    /// For the next keeper.
+    pub(crate) fn parts(&self) -> Vec<ChildPart> {
+        self.by_run.iter().map(|(&run, child)| child.part(run)).collect()
+    }
+
+    /// As an earlier keeper left it; also the ends that were seen meanwhile.
+    ///
+    /// # Errors
+    /// A descriptor did not come.
+    pub(crate) fn take_over(parts: Vec<ChildPart>, watch: &mut Watch) -> io::Result<(Self, Vec<ToDaemon>)> {
+        let (mut children, mut ends) = (Self::default(), Vec::new());
+        for part in parts {
+            let owned = |fd| Ok::<_, io::Error>(own_some(fd)?.map(Rc::new));
+            let pipes =
+                Pipes { stdin: owned(part.stdin)?, stdout: owned(part.stdout)?, stderr: owned(part.stderr)? };
+            let ChildPart { run, pid, start_ns, exit, .. } = part;
+            match own_some(part.pidfd)? {
+                None => {
+                    children.by_pid.extend(exit.is_none().then_some((pid, run)));
+                    children.by_run.insert(run, Child { pid, start_ns, pipes, exit, pidfd: None });
+                }
+                pidfd => {
+                    ends.extend(children.adopt(run, Adopted { pid, start_ns, exit, pidfd, pipes }, watch))
+                }
+            }
+        }
+        Ok((children, ends))
     }
 
     /// Notes that a child has ended; returns what to tell the daemon.
@@ -147,6 +223,29 @@ impl Children {
             };
             (frame, child.pipes.all())
         })
+    }
+}
+
+impl Child {
+    fn signal(&self, signo: i32, group: bool) -> io::Result<()> {
+        match &self.pidfd {
+            Some(pidfd) => upkeep_os::kill_pidfd(pidfd, self.pid, signo, group),
+            None => upkeep_os::kill_child(self.pid, signo, group),
+        }
+    }
+
+    fn part(&self, run: u64) -> ChildPart {
+        let number = |fd: &Option<Rc<OwnedFd>>| fd.as_ref().map(|fd| fd.as_raw_fd());
+        ChildPart {
+            run,
+            pid: self.pid,
+            start_ns: self.start_ns,
+            exit: self.exit,
+            stdin: number(&self.pipes.stdin),
+            stdout: number(&self.pipes.stdout),
+            stderr: number(&self.pipes.stderr),
+            pidfd: self.pidfd.as_ref().map(AsRawFd::as_raw_fd),
+        }
     }
 }
 

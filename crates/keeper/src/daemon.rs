@@ -2,14 +2,16 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
+use rustix::process::{Resource, getrlimit};
 use upkeep_os::monotonic_ns;
 
-use crate::launch::{BootData, LINK};
+use crate::estate::{DaemonPart, own, own_some};
+use crate::launch::{BootContent, LINK, OPEN_FILES, STDERR, naming};
 use crate::wire::{Incoming, Outgoing, ToDaemon, ToKeeper};
 
 /// Bytes waiting for a daemon above which nothing more is read from it, so that what it is told in answer to its requests
@@ -24,6 +26,10 @@ const KILL: i32 = 9;
 pub(crate) struct Daemon {
     pub(crate) pid: u32,
     pub(crate) since_ns: u64,
+    /// The process, if an earlier keeper is its parent.
+    pub(crate) pidfd: Option<OwnedFd>,
+    /// It serves.
+    pub(crate) ready: bool,
     /// It has been reaped: its pid may be somebody else's by now.
     reaped: bool,
     /// `None` once it closed its end or spoke nonsense.
@@ -39,28 +45,57 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts one. It finds its end of the socket by the environment.
+    /// Starts one. It finds its end of the socket by the environment. With `words`, what it says on standard error is
+    /// written there until it serves.
     ///
     /// # Errors
     /// No socket or no process could be had.
-    pub(crate) fn start(boot: &BootData, executable: BorrowedFd<'_>) -> io::Result<Self> {
+    pub(crate) fn start(
+        boot: &BootContent,
+        executable: BorrowedFd<'_>,
+        words: Option<BorrowedFd<'_>>,
+    ) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let Some(pid) = upkeep_os::fork_child()? else {
-            let error = become_daemon(boot, executable, theirs.into());
+            let error = become_daemon(boot, executable, theirs.into(), words);
             complain(&format!("the daemon cannot be executed: {error}"));
             std::process::exit(1);
         };
-        Ok(Self {
+        Ok(Self::new(pid, monotonic_ns(), ours))
+    }
+
+    fn new(pid: u32, since_ns: u64, socket: UnixStream) -> Self {
+        Self {
             pid,
-            since_ns: monotonic_ns(),
+            since_ns,
+            pidfd: None,
+            ready: false,
             reaped: false,
-            socket: Some(ours),
+            socket: Some(socket),
             deaf: false,
             leaving: false,
             overdue_at: None,
             incoming: Incoming::default(),
             outgoing: Outgoing::default(),
-        })
+        }
+    }
+
+    /// One that an earlier keeper, or none, has started.
+    ///
+    /// # Errors
+    /// Its descriptors did not come.
+    pub(crate) fn take_over(part: &DaemonPart) -> io::Result<Self> {
+        let socket = UnixStream::from(own(part.socket)?);
+        let pidfd = own_some(part.pidfd)?;
+        Ok(Self { pidfd, ready: true, ..Self::new(part.pid, part.since_ns, socket) })
+    }
+
+    /// For the next keeper; `None` if something is on its way between the two, or the daemon has hung up.
+    pub(crate) fn part(&self) -> Option<DaemonPart> {
+        let quiet = self.outgoing.is_empty() && self.incoming.is_empty() && !self.deaf && !self.reaped;
+        let socket = self.socket.as_ref().filter(|_| quiet && self.overdue_at.is_none())?;
+        let (socket, pidfd) = (socket.as_raw_fd(), self.pidfd.as_ref().map(AsRawFd::as_raw_fd));
+        Some(DaemonPart { pid: self.pid, since_ns: self.since_ns, socket, pidfd })
     }
 
     /// The socket, if it is of any use.
@@ -148,14 +183,27 @@ impl Daemon {
     pub(crate) fn end_if_overdue(&mut self, now_ns: u64) {
         if self.patience_ns(now_ns) == Some(0) && !self.reaped {
             self.overdue_at = None;
-            // If it has just ended, this reaches nobody: its pid is free only once it is reaped.
-            let _ = upkeep_os::kill_child(self.pid, KILL, false);
+            self.kill();
         }
+    }
+
+    /// Ends it at once. If it has just ended, this reaches nobody: its pid is free only once it is reaped.
+    pub(crate) fn kill(&self) {
+        let _ = match &self.pidfd {
+            Some(pidfd) => upkeep_os::kill_pidfd(pidfd, self.pid, KILL, false),
+            None => upkeep_os::kill_child(self.pid, KILL, false),
+        };
     }
 }
 
 /// The forked process's way to the daemon; returns only if that fails.
-fn become_daemon(boot: &BootData, executable: BorrowedFd<'_>, socket: OwnedFd) -> io::Error {
+fn become_daemon(
+    boot: &BootContent,
+    executable: BorrowedFd<'_>,
+    socket: OwnedFd,
+    words: Option<BorrowedFd<'_>>,
+) -> io::Error {
+    let mut env = boot.env.clone();
     // Ignored from the first moment on, so that a Ctrl-C ends no daemon that has not yet come to ignoring it itself.
     let ready = upkeep_os::ignore_control_signals()
         .and_then(|()| upkeep_os::unblock_signals())
@@ -163,12 +211,26 @@ fn become_daemon(boot: &BootData, executable: BorrowedFd<'_>, socket: OwnedFd) -
     if let Err(error) = ready {
         return error;
     }
+    if let Some(words) = words {
+        match keep_stderr(words) {
+            Ok(kept) => env.push(naming(STDERR, &*kept)),
+            Err(error) => return error,
+        }
+    }
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    env.push(OsString::from(format!("{OPEN_FILES}={limit}")));
     // It holds every pipe that the keeper holds, and logs besides; the limit that children inherit is the keeper's
     // (PROC-077). Without it things go on as long as they can.
     let _ = upkeep_os::raise_open_files_to_hard();
-    let mut env = boot.env.clone();
-    env.push(OsString::from_vec(format!("{LINK}={}", socket.as_raw_fd()).into_bytes()));
+    env.push(naming(LINK, &socket));
     upkeep_os::exec_descriptor(executable, boot.daemon_args.clone(), env)
+}
+
+/// Lets standard error be written to `words`; returns a descriptor of what it was, which stays open through exec.
+fn keep_stderr(words: BorrowedFd<'_>) -> io::Result<ManuallyDrop<OwnedFd>> {
+    let kept = rustix::io::dup(io::stderr())?;
+    rustix::stdio::dup2_stderr(words)?;
+    Ok(ManuallyDrop::new(kept))
 }
 
 /// A line for whoever started the keeper, which has no log; in the background it goes nowhere. Not `eprintln`: that
@@ -214,6 +276,16 @@ impl Restarts {
         self.at_ns.take_if(|at| *at <= now_ns).is_some()
     }
 
+    /// One is wanted at once, whatever was before.
+    pub(crate) fn at_once(&mut self, now_ns: u64) {
+        self.at_ns = Some(now_ns);
+    }
+
+    /// None is wanted: there is one.
+    pub(crate) fn none(&mut self) {
+        self.at_ns = None;
+    }
+
     /// Nanoseconds until it is time; `None` if none is wanted.
     pub(crate) fn wait_ns(&self, now_ns: u64) -> Option<u64> {
         self.at_ns.map(|at| at.saturating_sub(now_ns))
@@ -245,17 +317,7 @@ mod tests {
 
     fn daemon() -> Daemon {
         let (socket, _) = UnixStream::pair().unwrap();
-        Daemon {
-            pid: 0,
-            since_ns: 0,
-            reaped: false,
-            socket: Some(socket),
-            deaf: false,
-            leaving: false,
-            overdue_at: None,
-            incoming: Incoming::default(),
-            outgoing: Outgoing::default(),
-        }
+        Daemon::new(0, 0, socket)
     }
 
     #[test]

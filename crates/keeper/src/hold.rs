@@ -1,10 +1,12 @@
 //! What the daemon asked to keep for the next one: records and descriptors.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use crate::children::Told;
+use crate::estate::own;
 use crate::wire::ToDaemon;
 
 /// Records and descriptors, by name. Nothing here is ever looked into.
@@ -29,6 +31,28 @@ impl Hold {
 
     pub(crate) fn unhold(&mut self, name: &str) {
         self.descriptors.remove(name);
+    }
+
+    /// For the next keeper: the records.
+    pub(crate) fn records(&self) -> Vec<(u64, Vec<u8>)> {
+        self.records.iter().map(|(&key, value)| (key, value.clone())).collect()
+    }
+
+    /// For the next keeper: the numbers of the descriptors.
+    pub(crate) fn numbers(&self) -> Vec<(String, RawFd)> {
+        self.descriptors.iter().map(|(name, fd)| (name.clone(), fd.as_raw_fd())).collect()
+    }
+
+    /// As an earlier keeper left it.
+    ///
+    /// # Errors
+    /// A descriptor did not come.
+    pub(crate) fn take_over(records: Vec<(u64, Vec<u8>)>, held: Vec<(String, RawFd)>) -> io::Result<Self> {
+        let mut descriptors = BTreeMap::new();
+        for (name, number) in held {
+            descriptors.insert(name, Rc::new(own(number)?));
+        }
+        Ok(Self { records: records.into_iter().collect(), descriptors })
     }
 
     /// The inventory of everything held.

@@ -1,18 +1,27 @@
-//! From the launcher to the keeper, and from the keeper to a daemon: which program, which arguments, which environment.
+//! From the launcher to the keeper, from one keeper to the next, and from the keeper to a daemon: which program, which
+//! arguments, which environment.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
 
-use crate::wire::{BodyReader, BodyWriter};
+use crate::daemon::complain;
+use crate::estate::{Estate, Inheritable};
+use crate::wire::{BodyReader, BodyWriter, WireError};
 
-/// Names the descriptor with the [`BootData`], for the keeper.
-const BOOT: &str = "UPKEEP_INTERNAL_BOOT";
+/// Names the descriptor with the [`BootContent`], for the keeper.
+pub(crate) const BOOT: &str = "UPKEEP_INTERNAL_BOOT";
+/// As [`BOOT`], for a program that shall only say whether it understands it.
+pub(crate) const READ: &str = "UPKEEP_INTERNAL_READ";
 /// Names the descriptor of the socket to the keeper, for the daemon.
 pub(crate) const LINK: &str = "UPKEEP_INTERNAL_LINK";
+/// Names the descriptor of the standard error that a daemon on trial gets back when it serves.
+pub(crate) const STDERR: &str = "UPKEEP_INTERNAL_STDERR";
+/// The limit on open descriptors that children have, for the daemon, whose own is raised.
+pub(crate) const OPEN_FILES: &str = "UPKEEP_INTERNAL_OPEN_FILES";
 
 /// What the launcher wants of the keeper.
 #[derive(Clone, Debug)]
@@ -27,14 +36,74 @@ pub struct Boot {
     pub daemonize: bool,
 }
 
-/// What the keeper was told.
+/// What this process is to be, by the environment.
 #[derive(Debug)]
-pub struct BootData {
+pub enum BootData {
+    /// A keeper.
+    Keeper(Box<Orders>),
+    /// Somebody who only tells, by its status, that it would be one.
+    Reader,
+    /// Nothing: what was left cannot be understood.
+    Broken(io::Error),
+}
+
+/// What a keeper was told.
+#[derive(Debug)]
+pub struct Orders {
+    pub(crate) content: BootContent,
+    /// Where the waiting launcher is told that the daemon serves.
+    pub(crate) launcher: Option<File>,
+}
+
+/// What a keeper is told, written down in a memory file that survives the exec.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BootContent {
     pub(crate) program: Vec<OsString>,
     pub(crate) daemon_args: Vec<OsString>,
     pub(crate) env: Vec<OsString>,
-    /// Where the waiting launcher is told that the daemon serves.
-    pub(crate) launcher: Option<File>,
+    pub(crate) launcher: Option<RawFd>,
+    /// What there is to take over from an earlier keeper.
+    pub(crate) estate: Option<Estate>,
+    /// Leave the process that started this one: it is a daemon, and must not have a keeper as its child.
+    pub(crate) leave_parent: bool,
+}
+
+impl BootContent {
+    fn write(&self) -> Vec<u8> {
+        let mut body = BodyWriter::default();
+        for texts in [&self.program, &self.daemon_args, &self.env] {
+            body.list(texts, |body, text| {
+                body.bytes(text.as_bytes());
+            });
+        }
+        body.option(self.launcher.as_ref(), |body, fd| {
+            body.i32(*fd);
+        });
+        body.bool(self.leave_parent);
+        body.option(self.estate.as_ref(), |body, estate| estate.write(body));
+        body.into_bytes()
+    }
+
+    fn read(content: &[u8]) -> Result<Self, WireError> {
+        let mut body = BodyReader::new(content);
+        let text = |body: &mut BodyReader<'_>| body.bytes().map(OsString::from_vec);
+        Ok(Self {
+            program: body.list(text)?,
+            daemon_args: body.list(text)?,
+            env: body.list(text)?,
+            launcher: body.option(BodyReader::i32)?,
+            leave_parent: body.bool()?,
+            estate: body.option(Estate::read)?,
+        })
+    }
+
+    /// A memory file with all of it.
+    ///
+    /// # Errors
+    /// No descriptor or no memory could be had.
+    pub(crate) fn memory(&self) -> io::Result<OwnedFd> {
+        upkeep_os::memfd_with("upkeep-boot", &self.write())
+    }
 }
 
 /// Turns this process into the keeper, or forks one into the background and waits until its daemon serves.
@@ -46,9 +115,10 @@ pub struct BootData {
 pub fn launch(boot: Boot) -> io::Result<i32> {
     let executable = upkeep_os::own_executable()?;
     let env: Vec<OsString> = boot.env.into_iter().map(|(name, value)| join(&name, &value)).collect();
-    let content = BootContent { program: boot.program, daemon_args: boot.daemon_args, env };
+    let content =
+        BootContent { program: boot.program, daemon_args: boot.daemon_args, env, ..BootContent::default() };
     if !boot.daemonize {
-        return Err(become_keeper(&executable, content, None));
+        return Err(become_keeper(executable.as_fd(), &content, Vec::new()));
     }
     let (told, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     match upkeep_os::fork_child()? {
@@ -60,51 +130,40 @@ pub fn launch(boot: Boot) -> io::Result<i32> {
             drop(told);
             // Fails only for a leader of a process group, which a forked process is not.
             let _ = rustix::process::setsid();
-            Err(become_keeper(&executable, content, Some(tell)))
+            let content = BootContent { launcher: Some(tell.as_raw_fd()), ..content };
+            Err(become_keeper(executable.as_fd(), &content, vec![tell.as_raw_fd()]))
         }
     }
 }
 
 /// The name and value of a variable as one string.
-fn join(name: &OsStr, value: &OsStr) -> OsString {
+pub(crate) fn join(name: &OsStr, value: &OsStr) -> OsString {
     OsString::from_vec([name.as_bytes(), value.as_bytes()].join(&b'='))
 }
 
-fn become_keeper(executable: &OwnedFd, content: BootContent, launcher: Option<OwnedFd>) -> io::Error {
-    match pass_on(&content, launcher.as_ref()) {
+/// A variable that names a descriptor.
+pub(crate) fn naming(name: &str, fd: impl AsFd) -> OsString {
+    join(OsStr::new(name), OsStr::new(&fd.as_fd().as_raw_fd().to_string()))
+}
+
+/// Becomes the keeper by exec, with these descriptors; returns only if that fails.
+pub(crate) fn become_keeper(
+    executable: BorrowedFd<'_>,
+    content: &BootContent,
+    mut fds: Vec<RawFd>,
+) -> io::Error {
+    let prepared = content.memory().and_then(|memory| {
+        fds.push(memory.as_raw_fd());
+        Ok((memory, Inheritable::new(fds)?))
+    });
+    match prepared {
         Err(error) => error,
-        Ok(memory) => {
-            let mut env = content.env;
-            env.push(join(OsStr::new(BOOT), OsStr::new(&memory.as_raw_fd().to_string())));
-            upkeep_os::exec_descriptor(executable, content.program, env)
+        Ok((memory, _inheritable)) => {
+            let mut env = content.env.clone();
+            env.push(naming(BOOT, &memory));
+            upkeep_os::exec_descriptor(executable, content.program.clone(), env)
         }
     }
-}
-
-/// Writes down what the keeper must know, in a memory file that survives the exec.
-fn pass_on(content: &BootContent, launcher: Option<&OwnedFd>) -> io::Result<OwnedFd> {
-    let mut body = BodyWriter::default();
-    for texts in [&content.program, &content.daemon_args, &content.env] {
-        body.list(texts, |body, text| {
-            body.bytes(text.as_bytes());
-        });
-    }
-    body.option(launcher.map(AsRawFd::as_raw_fd).as_ref(), |body, fd| {
-        body.i32(*fd);
-    });
-    let memory = upkeep_os::memfd_with("upkeep-boot", &body.into_bytes())?;
-    upkeep_os::set_cloexec(&memory, false)?;
-    if let Some(launcher) = launcher {
-        upkeep_os::set_cloexec(launcher, false)?;
-    }
-    Ok(memory)
-}
-
-#[derive(Debug)]
-struct BootContent {
-    program: Vec<OsString>,
-    daemon_args: Vec<OsString>,
-    env: Vec<OsString>,
 }
 
 /// Waits until the keeper's daemon serves (0), or until the keeper has ended (its status).
@@ -122,32 +181,47 @@ fn wait_for_keeper(mut told: File, pid: u32) -> io::Result<i32> {
     Ok(std::process::ExitStatus::from_raw(status).code().unwrap_or(1))
 }
 
-/// What the launcher left for this process; `None` if it is not a keeper.
+/// What the launcher, or an earlier keeper, left for this process; `None` if it is to be something else.
 #[must_use]
 pub fn boot_from_env() -> Option<BootData> {
-    let number: RawFd = std::env::var(BOOT).ok()?.parse().ok()?;
-    let memory = upkeep_os::own_inherited_fd(number).ok()?;
-    let content = upkeep_os::read_memfd(&memory).ok()?;
-    parse(&content)
+    let reader = std::env::var_os(READ);
+    let only_read = reader.is_some();
+    let number = reader.or_else(|| std::env::var_os(BOOT))?;
+    Some(match (read_boot(&number), only_read) {
+        (Err(error), _) => BootData::Broken(error),
+        (Ok(_), true) => BootData::Reader,
+        (Ok(content), false) => {
+            let launcher = content.launcher.and_then(|number| upkeep_os::own_inherited_fd(number).ok());
+            BootData::Keeper(Box::new(Orders { content, launcher: launcher.map(File::from) }))
+        }
+    })
 }
 
-fn parse(content: &[u8]) -> Option<BootData> {
-    let mut body = BodyReader::new(content);
-    let text = |body: &mut BodyReader<'_>| body.bytes().map(OsString::from_vec);
-    let program = body.list(text).ok()?;
-    let daemon_args = body.list(text).ok()?;
-    let env = body.list(text).ok()?;
-    let launcher = body.option(BodyReader::i32).ok()?;
-    let launcher = launcher.and_then(|number| upkeep_os::own_inherited_fd(number).ok()).map(File::from);
-    Some(BootData { program, daemon_args, env, launcher })
+fn read_boot(number: &OsStr) -> io::Result<BootContent> {
+    let number: RawFd =
+        number.to_str().and_then(|text| text.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
+    let memory = upkeep_os::own_inherited_fd(number)?;
+    Ok(BootContent::read(&upkeep_os::read_memfd(&memory)?)?)
 }
 
-impl BootData {
+impl Orders {
     /// Tells the waiting launcher, once, that the daemon serves.
     pub(crate) fn tell_launcher(&mut self) {
+        self.content.launcher = None;
         if let Some(mut launcher) = self.launcher.take() {
             // It may have been killed: then nobody waits.
             let _ = launcher.write_all(&[0]);
         }
+    }
+}
+
+/// Gives a daemon on trial the standard error back that its keeper has; until then what it says there is kept as the
+/// reason for which it was found wanting.
+pub fn take_back_stderr() {
+    let number = std::env::var(STDERR).ok().and_then(|text| text.parse().ok());
+    let Some(number) = number else { return };
+    let taken = upkeep_os::own_inherited_fd(number).and_then(|fd| Ok(rustix::stdio::dup2_stderr(fd)?));
+    if let Err(error) = taken {
+        complain(&format!("standard error stays with the keeper: {error}"));
     }
 }

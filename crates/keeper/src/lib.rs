@@ -9,22 +9,31 @@
 //!
 //! It knows no configuration and takes one decision: how fast to start a daemon that keeps dying.
 //!
+//! It can be replaced by another program in place (`replace`): what it holds is written down (`estate`), a new daemon is
+//! tried first, and only then the keeper executes the program, keeping its pid and its children.
+//!
 //! # What is lost when this dies
 //!
-//! The children live on without a supervisor; their unread output too, as long as the daemon lives. Exit statuses from
-//! then on are lost.
+//! Nothing that the daemon knows: it starts another keeper ([`Heritage`]) and hands it the children, which are not that
+//! one's by parentage any more. How they end is learnt from the kernel where it keeps that (Linux 6.15), else it may be
+//! unknown.
 
 #![forbid(unsafe_code)]
 
 mod children;
 mod daemon;
+mod estate;
+mod heir;
 mod hold;
 mod launch;
 mod link;
+mod replace;
 mod run;
 mod unseen;
+mod watch;
 pub mod wire;
 
-pub use launch::{Boot, BootData, boot_from_env, launch};
+pub use heir::Heritage;
+pub use launch::{Boot, BootData, boot_from_env, launch, take_back_stderr};
 pub use link::Link;
 pub use run::run;

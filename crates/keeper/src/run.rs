@@ -4,15 +4,19 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::rc::Rc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use upkeep_os::{Ended, SignalFd, monotonic_ns};
 
-use crate::children::Children;
+use crate::children::{Adopted, Children, Pipes};
 use crate::daemon::{Daemon, Restarts, complain};
+use crate::estate::Estate;
 use crate::hold::Hold;
-use crate::launch::BootData;
+use crate::launch::{BootData, OPEN_FILES, Orders};
+use crate::replace::{Outcome, Replacement, UNDERSTOOD};
 use crate::unseen::Unseen;
+use crate::watch::{self, Watch};
 use crate::wire::{Detach, ToDaemon, ToKeeper, VERSION};
 
 /// Signals that come as data (signal(7), Linux): HUP INT QUIT USR1 USR2 TERM CHLD.
@@ -20,29 +24,40 @@ const SIGNALS: [i32; 7] = [1, 2, 3, 10, 12, 15, CHLD];
 const CHLD: i32 = 17;
 
 #[derive(Debug)]
-struct Keeper {
-    boot: BootData,
-    executable: OwnedFd,
+pub(crate) struct Keeper {
+    pub(crate) orders: Orders,
+    pub(crate) executable: OwnedFd,
     signals: SignalFd,
-    children: Children,
-    hold: Hold,
-    daemon: Option<Daemon>,
-    restarts: Restarts,
-    unseen: Unseen,
+    pub(crate) children: Children,
+    pub(crate) watch: Watch,
+    pub(crate) hold: Hold,
+    pub(crate) daemon: Option<Daemon>,
+    pub(crate) restarts: Restarts,
+    pub(crate) unseen: Unseen,
     /// Daemons started so far.
-    generation: u32,
+    pub(crate) generation: u32,
     /// A daemon has served.
-    ready: bool,
-    detached: bool,
+    pub(crate) ready: bool,
+    pub(crate) detached: bool,
     /// The status to end with when the daemon has ended.
-    quit: Option<u8>,
+    pub(crate) quit: Option<u8>,
+    /// The one that is under way.
+    pub(crate) replacement: Option<Replacement>,
+    /// What became of the last one.
+    pub(crate) replaced: Option<Outcome>,
 }
 
 /// Keeps until the daemon says that it ends on purpose; returns the status to end with.
 #[must_use]
 pub fn run(boot: BootData) -> i32 {
-    match Keeper::new(boot) {
-        Ok(mut keeper) => keeper.run(),
+    let started = match boot {
+        BootData::Reader => return UNDERSTOOD,
+        BootData::Broken(error) => Err(error),
+        BootData::Keeper(orders) => Keeper::begin(*orders),
+    };
+    match started {
+        Ok(Some(mut keeper)) => keeper.run(),
+        Ok(None) => 0,
         Err(error) => {
             complain(&format!("the keeper process cannot start: {error}"));
             1
@@ -51,16 +66,33 @@ pub fn run(boot: BootData) -> i32 {
 }
 
 impl Keeper {
-    fn new(boot: BootData) -> io::Result<Self> {
-        let called = boot.program.first().map(|name| name.to_string_lossy().into_owned());
+    /// `None` in a process that only had to start the keeper.
+    fn begin(mut orders: Orders) -> io::Result<Option<Self>> {
+        if std::mem::take(&mut orders.content.leave_parent) {
+            restore_limit();
+            if upkeep_os::fork_child()?.is_some() {
+                return Ok(None);
+            }
+        }
+        let estate = orders.content.estate.take();
+        let mut keeper = Self::new(orders)?;
+        if let Some(estate) = estate {
+            keeper.take_over(estate)?;
+        }
+        Ok(Some(keeper))
+    }
+
+    fn new(orders: Orders) -> io::Result<Self> {
+        let called = orders.content.program.first().map(|name| name.to_string_lossy().into_owned());
         let called = called.unwrap_or_default();
         upkeep_os::set_process_name(called.rsplit('/').next().unwrap_or("supervisord"));
         upkeep_os::ignore_pipe_signals()?;
         Ok(Self {
             executable: upkeep_os::own_executable()?,
             signals: SignalFd::new(&SIGNALS)?,
-            boot,
+            orders,
             children: Children::default(),
+            watch: Watch::default(),
             hold: Hold::default(),
             daemon: None,
             restarts: Restarts::new(),
@@ -69,10 +101,59 @@ impl Keeper {
             ready: false,
             detached: false,
             quit: None,
+            replacement: None,
+            replaced: None,
         })
     }
 
+    /// Goes on where an earlier keeper stopped.
+    fn take_over(&mut self, estate: Estate) -> io::Result<()> {
+        let Estate { generation, ready, detached, greet, unseen, daemon, records, held, children, replaced } =
+            estate;
+        (self.generation, self.ready, self.detached) = (generation, ready, detached);
+        self.unseen = Unseen::from_pairs(&unseen);
+        self.hold = Hold::take_over(records, held)?;
+        let (children, ends) = Children::take_over(children, &mut self.watch)?;
+        self.children = children;
+        if let Some(part) = daemon {
+            let daemon = Daemon::take_over(&part)?;
+            if let Some(pidfd) = &daemon.pidfd {
+                self.watch.add(watch::DAEMON, pidfd)?;
+            }
+            self.daemon = Some(daemon);
+            self.restarts.none();
+        }
+        if greet {
+            self.tell_all();
+        }
+        ends.iter().for_each(|end| self.tell(end));
+        if let Some((token, failure)) = replaced {
+            self.report(Outcome { token, failure });
+        }
+        Ok(())
+    }
+
+    /// For the next keeper; without a daemon as long as something is on its way between that and the keeper.
+    pub(crate) fn estate(&self) -> Estate {
+        Estate {
+            generation: self.generation,
+            ready: self.ready,
+            detached: self.detached,
+            greet: false,
+            unseen: self.unseen.pairs(),
+            daemon: self.daemon.as_ref().and_then(Daemon::part),
+            records: self.hold.records(),
+            held: self.hold.numbers(),
+            children: self.children.parts(),
+            replaced: self.replaced.as_ref().map(|last| (last.token, last.failure.clone())),
+        }
+    }
+
     fn run(&mut self) -> i32 {
+        // What ended under an earlier keeper is not told again: a new signal handling forgets pending CHLDs (signal(7)).
+        if let Some(status) = self.reap() {
+            return status;
+        }
         loop {
             if self.restarts.due(monotonic_ns())
                 && let Err(error) = self.start_daemon()
@@ -87,7 +168,11 @@ impl Keeper {
             if let Some(daemon) = &mut self.daemon {
                 daemon.end_if_overdue(monotonic_ns());
             }
+            self.go_on_replacing();
             self.wait();
+            if let Some(status) = self.take_ends() {
+                return status;
+            }
             if let Some(status) = self.take_signals() {
                 return status;
             }
@@ -110,7 +195,22 @@ impl Keeper {
 
     /// Starts a daemon and queues all it must know: the inventory, and signals that none has seen.
     fn start_daemon(&mut self) -> io::Result<()> {
-        let mut daemon = Daemon::start(&self.boot, self.executable.as_fd())?;
+        let daemon = match &self.replacement {
+            Some(replacement) if replacement.is_on_trial() => {
+                let words = Some(replacement.words.as_fd());
+                Daemon::start(&self.orders.content, replacement.executable.as_fd(), words)?
+            }
+            Some(_) | None => Daemon::start(&self.orders.content, self.executable.as_fd(), None)?,
+        };
+        self.daemon = Some(daemon);
+        self.tell_all();
+        self.generation = self.generation.saturating_add(1);
+        Ok(())
+    }
+
+    /// Queues all that a daemon must know.
+    fn tell_all(&mut self) {
+        let Some(daemon) = &mut self.daemon else { return };
         let welcome = ToDaemon::Welcome {
             wire_version: VERSION,
             keeper_pid: std::process::id(),
@@ -122,13 +222,13 @@ impl Keeper {
             .inventory()
             .chain(self.children.inventory())
             .for_each(|(frame, fds)| daemon.tell(&frame, fds));
+        if let Some(outcome) = &self.replaced {
+            daemon.tell(&outcome.frame(), Vec::new());
+        }
         daemon.tell(&ToDaemon::InventoryEnd, Vec::new());
         for signo in self.unseen.for_new_daemon() {
             daemon.tell(&ToDaemon::SignalReceived { signo }, Vec::new());
         }
-        self.generation = self.generation.saturating_add(1);
-        self.daemon = Some(daemon);
-        Ok(())
     }
 
     /// Sleeps until a signal, a frame, room in the socket, or the time to start a daemon.
@@ -137,19 +237,21 @@ impl Keeper {
         let waits = [
             self.restarts.wait_ns(now_ns),
             self.daemon.as_ref().and_then(|daemon| daemon.patience_ns(now_ns)),
+            self.replacement.as_ref().and_then(|replacement| replacement.patience_ns(now_ns)),
         ];
         let timeout = waits.into_iter().flatten().min().map(timespec);
-        let signals = PollFd::new(&self.signals, PollFlags::IN);
+        let mut polled = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        polled.extend(self.watch.as_fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        if let Some((daemon, socket)) =
+            self.daemon.as_ref().and_then(|daemon| Some((daemon, daemon.socket()?)))
+        {
+            let mut interest = PollFlags::empty();
+            interest.set(PollFlags::OUT, daemon.wants_write());
+            interest.set(PollFlags::IN, !daemon.is_behind());
+            polled.push(PollFd::from_borrowed_fd(socket, interest));
+        }
         // An interrupted or failed wait only means a turn with nothing to do.
-        let _ = match self.daemon.as_ref().and_then(|daemon| Some((daemon, daemon.socket()?))) {
-            None => poll(&mut [signals], timeout.as_ref()),
-            Some((daemon, socket)) => {
-                let mut interest = PollFlags::empty();
-                interest.set(PollFlags::OUT, daemon.wants_write());
-                interest.set(PollFlags::IN, !daemon.is_behind());
-                poll(&mut [signals, PollFd::from_borrowed_fd(socket, interest)], timeout.as_ref())
-            }
-        };
+        let _ = poll(&mut polled, timeout.as_ref());
     }
 
     /// Takes in every signal; the status if it is time to end.
@@ -179,15 +281,40 @@ impl Keeper {
 
     /// Reaps every process that has ended; the status if it is time to end.
     fn reap(&mut self) -> Option<i32> {
+        let daemon = self.reap_children();
+        daemon.and_then(|ended| self.daemon_ended(ended.status))
+    }
+
+    /// Reaps every process that has ended; returns the daemon if it is among them.
+    fn reap_children(&mut self) -> Option<Ended> {
         let mut daemon = None;
         while let Some(ended) = upkeep_os::reap() {
-            if self.daemon.as_ref().is_some_and(|daemon| daemon.pid == ended.pid) {
+            let ours = |daemon: &Daemon| daemon.pidfd.is_none() && daemon.pid == ended.pid;
+            if self.daemon.as_ref().is_some_and(ours) {
                 daemon = Some(ended);
-            } else {
+            } else if !self.reader_ended(&ended) {
                 self.child_ended(&ended);
             }
         }
-        daemon.and_then(|ended| self.daemon_ended(&ended))
+        daemon
+    }
+
+    /// Takes in the ends of those that are not our children; the status if it is time to end.
+    fn take_ends(&mut self) -> Option<i32> {
+        let ended = self.watch.ended();
+        for &run in ended.iter().filter(|key| **key != watch::DAEMON) {
+            if let Some(frame) = self.children.adopted_ended(run, &self.watch) {
+                self.tell(&frame);
+            }
+        }
+        ended.contains(&watch::DAEMON).then(|| self.adopted_daemon_ended()).flatten()
+    }
+
+    fn adopted_daemon_ended(&mut self) -> Option<i32> {
+        let pidfd = self.daemon.as_mut()?.pidfd.take()?;
+        self.watch.remove(&pidfd);
+        let pid = self.daemon.as_ref()?.pid;
+        self.daemon_ended(upkeep_os::ended_status(&pidfd, pid))
     }
 
     /// Tells what is also in the inventory, except of a stranger: so strangers' ends are not piled up for a daemon that
@@ -201,7 +328,7 @@ impl Keeper {
     }
 
     /// The daemon is gone: ends with it if it meant to, or if it never served; else another one is wanted.
-    fn daemon_ended(&mut self, ended: &Ended) -> Option<i32> {
+    fn daemon_ended(&mut self, status: i32) -> Option<i32> {
         if let Some(daemon) = &mut self.daemon {
             daemon.ended();
         }
@@ -211,16 +338,17 @@ impl Keeper {
             return Some(i32::from(quit));
         }
         if !self.ready {
-            let code = if ended.status & 0x7f == 0 { ended.status >> 8 & 0xff } else { 1 };
+            let code = if status & 0x7f == 0 { status >> 8 & 0xff } else { 1 };
             return Some(code);
         }
         let now_ns = monotonic_ns();
         self.restarts.died(now_ns, now_ns.saturating_sub(daemon.since_ns));
+        self.replacements_daemon_ended(status);
         None
     }
 
     /// Queues a frame for the daemon; without one, what matters is in the inventory.
-    fn tell(&mut self, frame: &ToDaemon) {
+    pub(crate) fn tell(&mut self, frame: &ToDaemon) {
         if let Some(daemon) = &mut self.daemon {
             daemon.tell(frame, Vec::new());
         }
@@ -261,6 +389,21 @@ impl Keeper {
             ToKeeper::Ready { detach } => self.become_ready(detach),
             ToKeeper::Quit { code } => self.leave(code),
             ToKeeper::Seen { signo } => self.signal_seen(signo),
+            ToKeeper::Adopt { run, pid, start_ns, exited, has_pidfd, has_stdin, has_stdout, has_stderr } => {
+                let mut take = |there: bool| if there { fds.next() } else { None };
+                let pidfd = take(has_pidfd);
+                let [stdin, stdout, stderr] =
+                    [has_stdin, has_stdout, has_stderr].map(|there| take(there).map(Rc::new));
+                let pipes = Pipes { stdin, stdout, stderr };
+                self.adopt(run, Adopted { pid, start_ns, exit: exited, pidfd, pipes });
+            }
+            ToKeeper::Replace { token, patience_ns } => self.replace(token, patience_ns, fds.next()),
+        }
+    }
+
+    fn adopt(&mut self, run: u64, adopted: Adopted) {
+        if let Some(frame) = self.children.adopt(run, adopted, &mut self.watch) {
+            self.tell(&frame);
         }
     }
 
@@ -279,7 +422,10 @@ impl Keeper {
             self.detach(&detach);
         }
         self.ready = true;
-        self.boot.tell_launcher();
+        self.orders.tell_launcher();
+        if let Some(daemon) = &mut self.daemon {
+            daemon.ready = true;
+        }
     }
 
     /// Lets go of the terminal; a directory that cannot be had is reported (PROC-203).
@@ -297,6 +443,13 @@ impl Keeper {
             complain(&format!("the keeper process cannot let go of the terminal: {error}"));
         }
     }
+}
+
+/// The keeper of a daemon whose own limit is raised: its children get theirs (PROC-077).
+fn restore_limit() {
+    let limit = std::env::var(OPEN_FILES).ok().and_then(|text| text.parse().ok());
+    // Children with a higher limit than they should have are better than none.
+    let _ = limit.map(upkeep_os::lower_open_files);
 }
 
 fn timespec(ns: u64) -> Timespec {

@@ -32,6 +32,16 @@ impl Unseen {
         again && self.came(signo)
     }
 
+    /// As it stands, for the next keeper: signals, and whether each came again since it was told.
+    pub(crate) fn pairs(&self) -> Vec<(i32, bool)> {
+        self.0.iter().map(|pending| (pending.signo, pending.again)).collect()
+    }
+
+    /// As an earlier keeper left it.
+    pub(crate) fn from_pairs(pairs: &[(i32, bool)]) -> Self {
+        Self(pairs.iter().map(|&(signo, again)| Pending { signo, again }).collect())
+    }
+
     /// What to tell a new daemon.
     pub(crate) fn for_new_daemon(&mut self) -> impl Iterator<Item = i32> {
         self.0.iter_mut().map(|pending| {

@@ -15,6 +15,7 @@ use std::fmt;
 
 pub(crate) use body::{Reader as BodyReader, Writer as BodyWriter};
 pub use buffer::{Incoming, Outgoing};
+pub(crate) use to_daemon::{read_exit, write_exit};
 
 /// Version of the frames.
 pub const VERSION: u16 = 1;
@@ -123,6 +124,35 @@ pub enum ToKeeper {
     Seen {
         /// Which signal.
         signo: i32,
+    },
+    /// Take care of a child that an earlier keeper made. Descriptors, those that are there: the process itself
+    /// (pidfd_open(2)), then its pipes as in [`ToDaemon::Child`]. One that has neither ended nor a descriptor has ended
+    /// unseen.
+    Adopt {
+        /// Its number.
+        run: u64,
+        /// Its pid.
+        pid: u32,
+        /// When it was forked, CLOCK_MONOTONIC.
+        start_ns: u64,
+        /// How it ended, if it has.
+        exited: Option<Exit>,
+        /// A descriptor of the process comes.
+        has_pidfd: bool,
+        /// The write end of its standard input comes.
+        has_stdin: bool,
+        /// The read end of its standard output comes.
+        has_stdout: bool,
+        /// The read end of its standard error comes.
+        has_stderr: bool,
+    },
+    /// Replace daemon and keeper by the program behind the descriptor that comes. Answered by `Leave` if that program
+    /// understands what the keeper holds, and in the end by `Replaced`.
+    Replace {
+        /// Names it in the answers.
+        token: u64,
+        /// How long each step may take.
+        patience_ns: u64,
     },
 }
 
@@ -285,6 +315,18 @@ pub enum ToDaemon {
     DetachFailed {
         /// Why.
         errno: i32,
+    },
+    /// A replacement can go on: the daemon shall end, and not say `Quit`.
+    Leave {
+        /// Which.
+        token: u64,
+    },
+    /// What became of a replacement. Every later daemon is told of the last one.
+    Replaced {
+        /// Which.
+        token: u64,
+        /// Why everything is as it was before; `None` if it worked.
+        failure: Option<Vec<u8>>,
     },
 }
 

@@ -172,6 +172,7 @@ pub(crate) enum Command {
     SetJournal(Box<Journal>),
     Journal(Line),
     Credit { id: StreamId },
+    Duplicate { answer: Sender<Vec<(StreamId, OwnedFd)>> },
     Shutdown,
 }
 
@@ -304,6 +305,15 @@ impl Engine {
     /// Replaces what happens to the bytes of a live stream.
     pub fn reconfigure(&self, id: StreamId, sink: Sink) {
         self.send(Command::Reconfigure { id, sink: Box::new(sink) });
+    }
+
+    /// Asks for duplicates of all pipes that are read; they come when the thread gets to it. One that cannot be
+    /// duplicated is left out.
+    #[must_use]
+    pub fn duplicates(&self) -> Receiver<Vec<(StreamId, OwnedFd)>> {
+        let (answer, duplicates) = mpsc::channel();
+        self.send(Command::Duplicate { answer });
+        duplicates
     }
 
     /// Says where the daemon's own lines go, from the next one on. Lines before the first journal are kept for it.

@@ -11,6 +11,7 @@ mod fdpass;
 mod identity;
 mod limits;
 mod misc;
+mod pidfd;
 mod signals;
 pub mod spawn;
 mod users;
@@ -19,11 +20,12 @@ mod wait;
 pub use errno::errno_name;
 pub use fdpass::{MAX_FDS, recv_with_fds, send_with_fds};
 pub use identity::{PrivilegeError, drop_privileges};
-pub use limits::{Limit, raise_limit, raise_open_files_to_hard};
+pub use limits::{Limit, lower_open_files, raise_limit, raise_open_files_to_hard};
 pub use misc::{
     exec_descriptor, fork_child, memfd_with, monotonic_ns, own_executable, own_inherited_fd, read_memfd,
-    set_cloexec, set_process_name, set_umask, stdio_to_null,
+    set_cloexec, set_cloexec_of, set_process_name, set_umask, stdio_to_null,
 };
+pub use pidfd::{UNKNOWN_STATUS, ended_status, kill_pidfd, pidfd};
 pub use signals::{SignalFd, ignore_control_signals, ignore_pipe_signals, kill_child, unblock_signals};
 pub use users::{User, user_by_uid};
 pub use wait::{Ended, reap, wait_child};

@@ -39,3 +39,15 @@ pub fn raise_open_files_to_hard() -> io::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
+
+/// Lowers the soft limit on open descriptors; a higher one than there is changes nothing.
+///
+/// # Errors
+/// Those of setrlimit(2).
+pub fn lower_open_files(limit: u64) -> io::Result<()> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current > limit) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(limit), maximum })?;
+    }
+    Ok(())
+}

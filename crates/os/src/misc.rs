@@ -83,6 +83,19 @@ pub fn set_cloexec(fd: impl AsFd, close: bool) -> io::Result<()> {
     Ok(fcntl_setfd(fd, flags)?)
 }
 
+/// The same for a descriptor known by its number.
+///
+/// # Errors
+/// It is not open.
+pub fn set_cloexec_of(number: RawFd, close: bool) -> io::Result<()> {
+    let flags = if close { libc::FD_CLOEXEC } else { 0 };
+    // SAFETY: only sets a flag of whatever descriptor has this number; nobody's ownership changes.
+    if unsafe { libc::fcntl(number, libc::F_SETFD, flags) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// Takes ownership of a descriptor whose number came from whoever executed this program, and makes it close-on-exec.
 ///
 /// # Errors

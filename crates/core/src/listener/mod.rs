@@ -279,6 +279,11 @@ impl<P: Clone> Pools<P> {
         pools.filter_map(|pool| pool.take_changed().map(|events| (pool.name.clone(), events))).collect()
     }
 
+    /// What was written down is lost: everything has to be written again.
+    pub fn write_again(&mut self) {
+        self.pools.iter_mut().for_each(Pool::changed);
+    }
+
     /// Takes back what an earlier daemon wrote down of a pool's buffer.
     pub fn restore_buffer(&mut self, pool: &str, events: Vec<Queued<P>>) {
         if let Some(last) = events.iter().map(|event| event.serial).max() {

@@ -100,6 +100,11 @@ impl<P: Clone> Pool<P> {
         }
     }
 
+    /// What was written down is lost.
+    pub(super) fn changed(&mut self) {
+        self.changed = true;
+    }
+
     /// The buffer, if it has to be written down: it has changed, and it or what was written last is not empty.
     pub(super) fn take_changed(&mut self) -> Option<Vec<Queued<P>>> {
         if self.spec.durable {

@@ -146,6 +146,12 @@ impl Incoming {
         }
     }
 
+    /// Whether everything that has come is taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.taken == self.bytes.len() && self.fds.is_empty()
+    }
+
     /// The next whole frame with its descriptors; `None` if there is none yet. Unknown kinds are skipped.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ const REAPED: u16 = 109;
 const SIGNALLED: u16 = 110;
 const SIGNAL_RECEIVED: u16 = 111;
 const DETACH_FAILED: u16 = 112;
+const LEAVE: u16 = 113;
+const REPLACED: u16 = 114;
 
 impl Message for ToDaemon {
     fn kind(&self) -> u16 {
@@ -31,6 +33,8 @@ impl Message for ToDaemon {
             Self::Signalled { .. } => SIGNALLED,
             Self::SignalReceived { .. } => SIGNAL_RECEIVED,
             Self::DetachFailed { .. } => DETACH_FAILED,
+            Self::Leave { .. } => LEAVE,
+            Self::Replaced { .. } => REPLACED,
         }
     }
 
@@ -69,6 +73,14 @@ impl Message for ToDaemon {
             Self::DetachFailed { errno } => {
                 body.i32(*errno);
             }
+            Self::Leave { token } => {
+                body.u64(*token);
+            }
+            Self::Replaced { token, failure } => {
+                body.u64(*token).option(failure.as_ref(), |body, text| {
+                    body.bytes(text);
+                });
+            }
         }
     }
 
@@ -93,6 +105,8 @@ impl Message for ToDaemon {
             SIGNALLED => Self::Signalled { token: body.u64()?, errno: body.i32()? },
             SIGNAL_RECEIVED => Self::SignalReceived { signo: body.i32()? },
             DETACH_FAILED => Self::DetachFailed { errno: body.i32()? },
+            LEAVE => Self::Leave { token: body.u64()? },
+            REPLACED => Self::Replaced { token: body.u64()?, failure: body.option(Reader::bytes)? },
             _ => return Ok(None),
         };
         Ok(Some(message))
@@ -111,11 +125,11 @@ fn read_child(body: &mut Reader<'_>) -> Result<ToDaemon, WireError> {
     })
 }
 
-fn write_exit(body: &mut Writer, exit: &Exit) {
+pub(crate) fn write_exit(body: &mut Writer, exit: &Exit) {
     body.i32(exit.status).u64(exit.at_ns).u64(exit.utime_us).u64(exit.stime_us).u64(exit.maxrss_kib);
 }
 
-fn read_exit(body: &mut Reader<'_>) -> Result<Exit, WireError> {
+pub(crate) fn read_exit(body: &mut Reader<'_>) -> Result<Exit, WireError> {
     Ok(Exit {
         status: body.i32()?,
         at_ns: body.u64()?,

@@ -1,6 +1,7 @@
 //! Bytes of what the daemon asks of the keeper. A kind keeps its number and its fields for ever.
 
 use super::body::{Reader, Writer};
+use super::to_daemon::{read_exit, write_exit};
 use super::{Detach, Message, SpawnPlan, StdinPlan, ToKeeper, UserPlan, WireError};
 
 const SPAWN: u16 = 1;
@@ -14,6 +15,8 @@ const UNHOLD: u16 = 8;
 const READY: u16 = 9;
 const QUIT: u16 = 10;
 const SEEN: u16 = 11;
+const ADOPT: u16 = 12;
+const REPLACE: u16 = 13;
 
 impl Message for ToKeeper {
     fn kind(&self) -> u16 {
@@ -29,6 +32,8 @@ impl Message for ToKeeper {
             Self::Ready { .. } => READY,
             Self::Quit { .. } => QUIT,
             Self::Seen { .. } => SEEN,
+            Self::Adopt { .. } => ADOPT,
+            Self::Replace { .. } => REPLACE,
         }
     }
 
@@ -59,6 +64,13 @@ impl Message for ToKeeper {
             Self::Seen { signo } => {
                 body.i32(*signo);
             }
+            Self::Adopt { run, pid, start_ns, exited, has_pidfd, has_stdin, has_stdout, has_stderr } => {
+                body.u64(*run).u32(*pid).u64(*start_ns).option(exited.as_ref(), write_exit);
+                body.bool(*has_pidfd).bool(*has_stdin).bool(*has_stdout).bool(*has_stderr);
+            }
+            Self::Replace { token, patience_ns } => {
+                body.u64(*token).u64(*patience_ns);
+            }
         }
     }
 
@@ -77,10 +89,25 @@ impl Message for ToKeeper {
             READY => Self::Ready { detach: body.option(read_detach)? },
             QUIT => Self::Quit { code: body.u8()? },
             SEEN => Self::Seen { signo: body.i32()? },
+            ADOPT => read_adopt(body)?,
+            REPLACE => Self::Replace { token: body.u64()?, patience_ns: body.u64()? },
             _ => return Ok(None),
         };
         Ok(Some(message))
     }
+}
+
+fn read_adopt(body: &mut Reader<'_>) -> Result<ToKeeper, WireError> {
+    Ok(ToKeeper::Adopt {
+        run: body.u64()?,
+        pid: body.u32()?,
+        start_ns: body.u64()?,
+        exited: body.option(read_exit)?,
+        has_pidfd: body.bool()?,
+        has_stdin: body.bool()?,
+        has_stdout: body.bool()?,
+        has_stderr: body.bool()?,
+    })
 }
 
 fn write_plan(body: &mut Writer, plan: &SpawnPlan) {

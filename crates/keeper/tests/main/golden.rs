@@ -75,6 +75,23 @@ fn to_keeper() -> Vec<(ToKeeper, &'static str)> {
         (ToKeeper::Ready { detach: Some(detach) }, "130000000100090000000101020000002f640112000000"),
         (ToKeeper::Quit { code: 7 }, "0700000001000a00000007"),
         (ToKeeper::Seen { signo: 15 }, "0a00000001000b0000000f000000"),
+        (
+            ToKeeper::Adopt {
+                run: 1,
+                pid: 2,
+                start_ns: 3,
+                exited: Some(EXIT),
+                has_pidfd: true,
+                has_stdin: false,
+                has_stdout: true,
+                has_stderr: false,
+            },
+            "4300000001000c00000001000000000000000200000003000000000000000100010000020000000000000003000000000000000400000000000000050000000000000001000100",
+        ),
+        (
+            ToKeeper::Replace { token: 1, patience_ns: 2 },
+            "1600000001000d00000001000000000000000200000000000000",
+        ),
     ]
 }
 
@@ -121,6 +138,12 @@ fn to_daemon() -> Vec<(ToDaemon, &'static str)> {
         (ToDaemon::Signalled { token: 1, errno: 3 }, "1200000001006e000000010000000000000003000000"),
         (ToDaemon::SignalReceived { signo: 15 }, "0a00000001006f0000000f000000"),
         (ToDaemon::DetachFailed { errno: 2 }, "0a00000001007000000002000000"),
+        (ToDaemon::Leave { token: 1 }, "0e0000000100710000000100000000000000"),
+        (
+            ToDaemon::Replaced { token: 1, failure: Some(b"no".to_vec()) },
+            "15000000010072000000010000000000000001020000006e6f",
+        ),
+        (ToDaemon::Replaced { token: 1, failure: None }, "0f000000010072000000010000000000000000"),
     ]
 }
 

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
 
+mod adopted;
 mod background;
 mod children;
 mod frames;
@@ -10,6 +11,7 @@ mod golden;
 mod messages;
 mod properties;
 mod recovery;
+mod replaced;
 mod rig;
 mod signals;
 mod spawn;

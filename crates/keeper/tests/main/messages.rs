@@ -69,6 +69,20 @@ pub(crate) fn to_keeper() -> impl Strategy<Value = ToKeeper> {
         option::of(detach()).prop_map(|detach| ToKeeper::Ready { detach }),
         any::<u8>().prop_map(|code| ToKeeper::Quit { code }),
         any::<i32>().prop_map(|signo| ToKeeper::Seen { signo }),
+        (any::<u64>(), any::<u32>(), any::<u64>(), option::of(exit()), any::<[bool; 4]>()).prop_map(
+            |(run, pid, start_ns, exited, [has_pidfd, has_stdin, has_stdout, has_stderr])| ToKeeper::Adopt {
+                run,
+                pid,
+                start_ns,
+                exited,
+                has_pidfd,
+                has_stdin,
+                has_stdout,
+                has_stderr,
+            }
+        ),
+        (any::<u64>(), any::<u64>())
+            .prop_map(|(token, patience_ns)| ToKeeper::Replace { token, patience_ns }),
     ]
 }
 
@@ -113,5 +127,8 @@ pub(crate) fn to_daemon() -> impl Strategy<Value = ToDaemon> {
         (any::<u64>(), any::<i32>()).prop_map(|(token, errno)| ToDaemon::Signalled { token, errno }),
         any::<i32>().prop_map(|signo| ToDaemon::SignalReceived { signo }),
         any::<i32>().prop_map(|errno| ToDaemon::DetachFailed { errno }),
+        any::<u64>().prop_map(|token| ToDaemon::Leave { token }),
+        (any::<u64>(), option::of(bytes()))
+            .prop_map(|(token, failure)| ToDaemon::Replaced { token, failure }),
     ]
 }

@@ -93,6 +93,11 @@ impl Stream {
         self.route.report
     }
 
+    /// A second descriptor of the pipe.
+    pub(super) fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.pipe.try_clone()
+    }
+
     /// Waits for the pipe, or stops waiting for it, as the outlet and the credit allow.
     pub(super) fn listen(&mut self, out: &Outputs) -> io::Result<()> {
         let wanted = !self.must_pause(out);

@@ -171,6 +171,12 @@ impl Worker {
             Command::SetJournal(journal) => self.desk.set(*journal, &mut self.out),
             Command::Journal(line) => self.desk.write(line, &mut self.out),
             Command::Credit { id } => self.resume(id),
+            Command::Duplicate { answer } => {
+                let pipes =
+                    self.streams.values().filter_map(|stream| Some((stream.id(), stream.duplicate().ok()?)));
+                // Nobody waits any more: then nobody needs them.
+                let _ = answer.send(pipes.collect());
+            }
             Command::Shutdown => self.stopping = true,
         }
     }

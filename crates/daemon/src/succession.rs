@@ -1,0 +1,191 @@
+//! The keeper was killed: another one is started, and handed all that this daemon knows. No child notices.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use upkeep_core::{Mono, RunId};
+use upkeep_keeper::Link;
+use upkeep_keeper::wire::{Exit, ToDaemon, ToKeeper};
+use upkeep_logs::{Level, StreamId};
+
+use crate::keeperlink::KeeperLink;
+use crate::keeping::{stderr_of, stdout_of};
+use crate::shell::{End, Shell};
+use crate::strays;
+
+/// Pauses between tries to start a keeper: something may be full for a moment.
+const PAUSES_MS: [u64; 7] = [0, 50, 100, 200, 400, 800, 1600];
+/// How long a keeper may take to say welcome.
+const GREETING: Duration = Duration::from_secs(10);
+/// How long the log thread has to share the pipes: a disk may hang.
+const PIPES_WAIT: Duration = Duration::from_secs(2);
+
+/// A child that the keeper has made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) pid: u32,
+    pub(crate) since: Mono,
+    /// The process: what it ended with can be learnt by this even if its keeper is gone.
+    pub(crate) pidfd: Option<OwnedFd>,
+    pub(crate) exit: Option<Exit>,
+}
+
+impl Made {
+    pub(crate) fn new(pid: u32, since: Mono) -> Self {
+        // It has just ended, or there are no descriptors left: it is looked for again when it matters.
+        Self { pid, since, pidfd: upkeep_os::pidfd(pid).ok(), exit: None }
+    }
+}
+
+impl Shell {
+    pub(crate) fn keeper_lost(&mut self) {
+        // A daemon that has said that it ends does so.
+        self.keeper_gone = self.end.is_none();
+    }
+
+    /// Starts another keeper if the one there was is gone; without one there is nothing to decide for.
+    pub(crate) async fn succeed(&mut self) {
+        if !self.keeper_gone {
+            return;
+        }
+        let gone = self.keeper_pid;
+        self.log(
+            Level::Critical,
+            format!("the keeper process (pid {gone}) is gone: another one is started, the children go on"),
+        );
+        for pause in PAUSES_MS {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            match self.start_keeper().await {
+                Ok((link, pid)) => return self.hand_over(link, pid).await,
+                Err(error) => self.log(Level::Error, format!("cannot start a keeper process: {error}")),
+            }
+        }
+        self.log(
+            Level::Critical,
+            "no keeper process can be started: the children live on without a supervisor; start supervisord again",
+        );
+        self.end = Some(End::Orphaned);
+    }
+
+    async fn start_keeper(&self) -> io::Result<(KeeperLink, u32)> {
+        let heritage = self.heritage.clone();
+        let started = tokio::task::spawn_blocking(move || heritage.start_keeper()).await;
+        let socket = started.map_err(io::Error::other)??;
+        let mut link = KeeperLink::new(Link::new(socket))?;
+        loop {
+            tokio::time::timeout(GREETING, link.readable()).await?;
+            if let Some((ToDaemon::Welcome { keeper_pid, .. }, _)) = link.recv()? {
+                return Ok((link, keeper_pid));
+            }
+        }
+    }
+
+    async fn hand_over(&mut self, link: KeeperLink, pid: u32) {
+        (self.link, self.keeper_pid, self.keeper_gone) = (link, pid, false);
+        self.send(&ToKeeper::Ready { detach: None });
+        self.generations.numbers().into_iter().for_each(|number| self.hold_generation(number));
+        self.hold_servers();
+        self.hold_open_sockets();
+        self.save_daemon();
+        let processes: Vec<_> = self.core.processes().map(|(id, _)| id).collect();
+        processes.into_iter().for_each(|id| self.save_process(id));
+        self.listeners.pools.write_again();
+        self.save_buffers();
+        let pipes = self.shared_pipes().await;
+        let runs: Vec<RunId> = self.runs.keys().copied().collect();
+        for &run in &runs {
+            self.hand_over_child(run, &pipes);
+        }
+        self.signal_again();
+        self.spawn_again(&runs).await;
+        if self.pidfile_written {
+            self.write_pidfile();
+        }
+        let living =
+            self.runs.values().filter(|run| run.made.as_ref().is_some_and(|made| made.exit.is_none()));
+        let text = format!(
+            "supervisord goes on with pid {pid}: {} running processes have a new keeper",
+            living.count()
+        );
+        self.log(Level::Warn, text);
+    }
+
+    /// Duplicates of the pipes that the log thread reads.
+    async fn shared_pipes(&self) -> Vec<(StreamId, OwnedFd)> {
+        let answer = self.engine.duplicates();
+        let pipes = tokio::task::spawn_blocking(move || answer.recv_timeout(PIPES_WAIT)).await;
+        match pipes {
+            Ok(Ok(pipes)) => pipes,
+            Ok(Err(_)) | Err(_) => {
+                self.log(
+                    Level::Error,
+                    "the log thread does not answer: the new keeper process holds no pipes, and output is lost if this \
+                     daemon dies too",
+                );
+                Vec::new()
+            }
+        }
+    }
+
+    fn hand_over_child(&mut self, run: RunId, pipes: &[(StreamId, OwnedFd)]) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        let Some(made) = &mut entry.made else { return };
+        if made.exit.is_none() && made.pidfd.is_none() {
+            made.pidfd = upkeep_os::pidfd(made.pid).ok();
+        }
+        let pipe = |id: StreamId| pipes.iter().find(|(other, _)| *other == id).map(|(_, fd)| fd.as_fd());
+        let pidfd = made.pidfd.as_ref().filter(|_| made.exit.is_none()).map(AsFd::as_fd);
+        let stdin = entry.stdin.as_ref().map(AsFd::as_fd);
+        let (stdout, stderr) = (pipe(stdout_of(run)), pipe(stderr_of(run)));
+        let frame = ToKeeper::Adopt {
+            run: run.0,
+            pid: made.pid,
+            start_ns: made.since.0,
+            exited: made.exit,
+            has_pidfd: pidfd.is_some(),
+            has_stdin: stdin.is_some(),
+            has_stdout: stdout.is_some(),
+            has_stderr: stderr.is_some(),
+        };
+        let fds: Vec<BorrowedFd<'_>> = [pidfd, stdin, stdout, stderr].into_iter().flatten().collect();
+        if let Err(error) = self.link.send(&frame, &fds) {
+            let pid = made.pid;
+            self.log(
+                Level::Critical,
+                format!("process {pid} cannot be handed to the new keeper process: {error}"),
+            );
+        }
+    }
+
+    /// Signals that the old keeper may not have sent.
+    fn signal_again(&mut self) {
+        let unanswered: Vec<ToKeeper> = self.signals.values().cloned().collect();
+        unanswered.iter().for_each(|frame| self.send(frame));
+    }
+
+    /// Starts that the old keeper has not answered are asked for again, when it is sure that none of them came to be.
+    async fn spawn_again(&mut self, runs: &[RunId]) {
+        let unanswered = |run: &&RunId| self.runs.get(run).is_some_and(|entry| entry.made.is_none());
+        let runs: Vec<RunId> = runs.iter().filter(unanswered).copied().collect();
+        let names = runs.iter().filter_map(|run| self.core.process(self.core.process_of(*run)?));
+        let names: Vec<(String, String)> =
+            names.map(|process| (process.group().to_owned(), process.name().to_owned())).collect();
+        if names.is_empty() {
+            return;
+        }
+        let known: HashSet<u32> =
+            self.runs.values().filter_map(|entry| Some(entry.made.as_ref()?.pid)).collect();
+        let ended =
+            tokio::task::spawn_blocking(move || strays::end(&names, &known)).await.unwrap_or_default();
+        for pid in ended {
+            self.log(
+                Level::Warn,
+                format!("process {pid}, which the last keeper process had just started, was killed"),
+            );
+        }
+        let orders = runs.iter().filter_map(|run| Some((*run, self.order_for(self.core.process_of(*run)?)?)));
+        self.prepare(orders.collect());
+    }
+}
