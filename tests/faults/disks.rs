@@ -1,4 +1,4 @@
-//! A disk that is full: the daemon goes on, says so, counts what is lost, and resumes by itself.
+//! A disk that is full or read-only: the daemon goes on, says so, counts what is lost, and resumes by itself.
 
 use std::process::{Command, Stdio};
 
@@ -10,12 +10,13 @@ use crate::rig::run::plain_environment;
 use crate::rig::wait::until_true;
 
 /// A small file system for the logs, seen by the daemon and its children alone.
-const INSIDE: &str = "\
+const MOUNT: &str = "\
 set -e
 mkdir small
 mount -t tmpfs -o size=64k none small
-exec bin/supervisord -n -c supervisord.conf
 ";
+/// Fills it.
+const FILL: &str = "head -c 1000000 /dev/zero > small/filler 2> /dev/null || true";
 
 const PROGRAM: &str = "\
 [program:count]
@@ -28,11 +29,16 @@ command=/bin/sh -c 'while :; do echo x; sleep 0.02; done'
 stdout_logfile=%(here)s/other
 ";
 
-fn start() -> Daemon {
+/// Starts a daemon for which `small` is a small file system, after `script` has run there.
+fn start_with(script: &str, config: &str) -> Daemon {
     let home = Home::new();
-    home.write("inside", INSIDE);
+    home.write("inside", &format!("{MOUNT}{script}\nexec bin/supervisord -n -c supervisord.conf\n"));
     let prelude = "exec unshare --mount --propagation private /bin/sh ./inside";
-    let daemon = Daemon::start_after(prelude, home, Maker::Upkeep, PROGRAM);
+    Daemon::start_after(prelude, home, Maker::Upkeep, config)
+}
+
+fn start() -> Daemon {
+    let daemon = start_with("", PROGRAM);
     daemon.wait("RUNNING", &["count", "other"]);
     daemon
 }
@@ -65,7 +71,7 @@ fn dropped(log: &str) -> usize {
 fn a_full_disk_costs_what_is_counted_and_nothing_else() {
     let daemon = start();
     until_true("some lines", || daemon.home.join("other").exists() && size(&daemon) > 80);
-    inside(&daemon, "head -c 1000000 /dev/zero > small/filler || true");
+    inside(&daemon, FILL);
     daemon.wait_log("cannot write log file");
     assert!(daemon.log().contains("No space left on device; its lines are dropped"), "{}", daemon.log());
     let others = daemon.home.read("other").lines().count();
@@ -92,4 +98,91 @@ fn a_full_disk_costs_what_is_counted_and_nothing_else() {
 
 fn size(daemon: &Daemon) -> usize {
     inside(daemon, "wc -c < small/log").trim().parse().expect("a size")
+}
+
+/// The daemon's own log is no exception; what it could not say is counted like the rest.
+#[test]
+fn the_daemons_own_log_may_be_on_a_full_disk() {
+    let config = "\
+[supervisord]
+logfile=%(here)s/small/own
+[program:cat]
+command=/bin/cat
+stdout_logfile=%(here)s/cat
+startsecs=0
+";
+    let daemon = start_with(FILL, config);
+    daemon.wait("RUNNING", &["cat"]);
+    let status = daemon.upkeep(&["status"]);
+    assert!(status.stderr.starts_with("warning: ") && status.stderr.contains("small/own: "), "{status:?}");
+    assert!(status.stderr.contains("dropped (No space left on device)"), "{status:?}");
+    assert!(status.stdout.starts_with("cat   RUNNING "), "{status:?}");
+    assert!(daemon.home.read("foreground").contains("its lines are dropped until it works again"));
+    inside(&daemon, "rm small/filler");
+    daemon.call("supervisor.stopProcess", &[Text("cat"), Bool(true)]);
+    until_true("the log to be written", || inside(&daemon, "cat small/own").contains(" works again; "));
+    assert!(!inside(&daemon, "cat small/own").contains("supervisord started"));
+}
+
+/// No room for the pid file: said, and nothing more; what is there instead is not removed at the end.
+#[test]
+fn a_pid_file_that_cannot_be_written_stops_nobody() {
+    let config = "[supervisord]\npidfile=%(here)s/pid\n[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";
+    let mut daemon = start_with(&format!("ln -s small/pid pid; {FILL}"), config);
+    daemon.wait("RUNNING", &["cat"]);
+    assert!(daemon.log().contains("CRIT could not write pidfile "), "{}", daemon.log());
+    assert_eq!(daemon.home.read("small/pid"), "");
+    daemon.kill_brain();
+    daemon.wait("RUNNING", &["cat"]);
+    daemon.call("supervisor.shutdown", &[]);
+    assert_eq!(daemon.wait_for_end(), Some(0));
+    assert!(daemon.home.path().join("pid").is_symlink(), "it was never ours");
+}
+
+#[test]
+fn a_read_only_disk_fails_starts_until_it_is_writable() {
+    let config = "\
+[program:late]
+command=/bin/cat
+stdout_logfile=%(here)s/small/late
+autostart=false
+startsecs=0
+startretries=0
+[program:other]
+command=/bin/cat
+stdout_logfile=%(here)s/other
+startsecs=0
+";
+    let daemon = start_with("mount -o remount,ro small", config);
+    daemon.wait("RUNNING", &["other"]);
+    assert_eq!(daemon.ctl(&["start", "late"]).stdout, "late: ERROR (spawn error)\n");
+    assert!(daemon.upkeep(&["status", "late"]).stdout.contains("EROFS"));
+    inside(&daemon, "mount -o remount,rw small");
+    assert_eq!(daemon.ctl(&["start", "late"]).stdout, "late: started\n");
+    assert!(inside(&daemon, "ls small").contains("late"));
+}
+
+/// A fifo without a reader: what nobody reads is dropped and counted, and a reader gets what comes then.
+#[test]
+fn a_log_that_nobody_reads_is_counted() {
+    let home = Home::new();
+    let path = home.join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a fifo");
+    let config = "\
+[program:talks]
+command=/bin/sh -c 'while :; do echo x; sleep 0.01; done'
+stdout_logfile=%(here)s/fifo
+stdout_logfile_maxbytes=0
+stopsignal=KILL
+startsecs=0
+";
+    let daemon = Daemon::start_in(home, Maker::Upkeep, config);
+    let status = || daemon.upkeep(&["status"]).stdout;
+    until_true("a loss", || status().contains(" dropped (No such device or address)\n"));
+    let mut reader = std::fs::File::open(&path).expect("the fifo");
+    let mut line = [0; 2];
+    std::io::Read::read_exact(&mut reader, &mut line).expect("a line");
+    assert_eq!(&line, b"x\n");
+    daemon.wait_log(" works again; ");
+    assert!(status().ends_with(" dropped\n"), "{}", status());
 }

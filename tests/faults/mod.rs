@@ -5,6 +5,7 @@
 
 mod both;
 mod deaths;
+mod descriptors;
 mod disks;
 mod failing;
 mod keepers;

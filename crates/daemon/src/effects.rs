@@ -115,18 +115,25 @@ impl Shell {
         match result {
             Err(text) => self.tell(upkeep_core::Input::SpawnFailed { run, text }),
             Ok(prepared) => {
-                let Prepared { plan, stdout, stderr, socket } = *prepared;
+                let Prepared { plan, stdout, stderr, socket, room } = *prepared;
                 if let Some(shared) = &socket {
                     self.hold_socket(shared);
                 }
                 let fds: Vec<BorrowedFd<'_>> = socket.iter().map(|shared| shared.fd().as_fd()).collect();
                 self.send_with(&ToKeeper::Spawn { run: run.0, plan }, &fds);
-                self.runs.insert(run, Run { sinks: Some((stdout, stderr)), socket, ..Run::default() });
+                let (sinks, room) = (Some((stdout, stderr)), Some(room));
+                self.runs.insert(run, Run { sinks, socket, room, ..Run::default() });
             }
         }
     }
 
     fn published(&mut self, event: &Event) {
+        if let Event::ChildSpawned(id) = event
+            && let Some(run) = self.core.process(*id).and_then(|process| process.state().run())
+            && let Some(entry) = self.runs.get_mut(&run)
+        {
+            entry.room = None;
+        }
         match event {
             Event::ProcessState { id, .. }
             | Event::ChildSpawned(id)

@@ -21,6 +21,7 @@
 mod boot;
 mod calls;
 mod console;
+mod descriptors;
 mod effects;
 mod environment;
 mod errors;

@@ -1,10 +1,15 @@
 //! The pid file: the keeper's pid, the one that users know (PROC-205, D-69).
 
 use std::fs;
+use std::io::Read;
+use std::path::Path;
 
 use upkeep_logs::Level;
 
 use crate::shell::Shell;
+
+/// More than a pid file is long.
+const LONGEST: u64 = 64;
 
 impl Shell {
     /// Writes the pid file; a failure is said and nothing more.
@@ -19,11 +24,20 @@ impl Shell {
         }
     }
 
-    /// Removes the pid file if it was written.
+    /// Removes the pid file if it was written, and is still ours: an earlier daemon of this keeper may have failed to.
     pub(crate) fn remove_pidfile(&mut self) {
-        if std::mem::take(&mut self.pidfile_written) {
+        let path = self.settings().pidfile.clone();
+        if std::mem::take(&mut self.pidfile_written) && names(&path, self.keeper_pid) {
             // Somebody may have removed it already: it is gone either way.
-            let _ = fs::remove_file(&self.settings().pidfile);
+            let _ = fs::remove_file(&path);
         }
     }
+}
+
+/// Whether a file holds this pid. What is no regular file may have no end, and may wait for a writer.
+fn names(path: &Path, pid: u32) -> bool {
+    let mut text = String::new();
+    fs::metadata(path).is_ok_and(|about| about.is_file())
+        && fs::File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text)).is_ok()
+        && text.trim() == pid.to_string()
 }

@@ -13,6 +13,7 @@ use upkeep_keeper::wire::{SpawnPlan, StdinPlan, UserPlan};
 use upkeep_logs::Sink;
 
 use crate::console::is_standard_stream;
+use crate::descriptors::Promise;
 use crate::fcgi::{Shared, Sockets};
 use crate::logfiles::{LogPaths, SinkContext, open_sink, sink_of_running};
 use crate::program::{self, ProgramError};
@@ -58,6 +59,8 @@ pub(crate) struct Prepared {
     pub(crate) stderr: Option<Sink>,
     /// Its standard input, for a FastCGI program.
     pub(crate) socket: Option<Arc<Shared>>,
+    /// Room for its pipes.
+    pub(crate) room: Promise,
 }
 
 /// Where a process's output goes, as far as it could be opened.
@@ -170,6 +173,7 @@ impl Order {
         let Sinks { stdout, stderr } = self.open_new_sinks();
         let stdout = stdout.map_err(log_error)?;
         let stderr = stderr.transpose().map_err(log_error)?;
+        let room = Promise::of_pipes().map_err(log_error)?;
         let socket = spec.socket.as_ref().map(|socket| self.sockets.share(&spec.section, socket));
         let socket = socket.transpose().map_err(|error| error.to_string())?;
         let plan = SpawnPlan {
@@ -182,7 +186,7 @@ impl Order {
             stdin: if socket.is_some() { StdinPlan::Attached } else { StdinPlan::Pipe },
             stderr_to_stdout: spec.redirect_stderr,
         };
-        Ok(Prepared { plan, stdout, stderr, socket })
+        Ok(Prepared { plan, stdout, stderr, socket, room })
     }
 }
 

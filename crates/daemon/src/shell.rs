@@ -16,6 +16,7 @@ use upkeep_keeper::Heritage;
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Level, LogEvent, Sink};
 
+use crate::descriptors::Promise;
 use crate::fcgi::{Shared, Sockets};
 use crate::generations::{Generations, Loaded};
 use crate::keeperlink::KeeperLink;
@@ -82,6 +83,8 @@ pub(crate) struct Run {
     pub(crate) heard: bool,
     /// How and when the child ended, until its last words are heard.
     pub(crate) end: Option<(RunEnd, Mono)>,
+    /// Room for its pipes, until they have come.
+    pub(crate) room: Option<Promise>,
     /// Its share in the socket of its FastCGI program.
     pub(crate) socket: Option<Arc<Shared>>,
     /// Channels whose last bytes are not yet in the log, once the child has exited.

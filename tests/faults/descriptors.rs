@@ -1,0 +1,95 @@
+//! No descriptors left: starts fail with a word, everything else goes on, and so do starts when there are some again.
+
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+
+use crate::rig::daemon::Daemon;
+use crate::rig::home::Home;
+use crate::rig::http::Arg::{Bool, Text};
+use crate::rig::maker::Maker;
+use crate::rig::procfs;
+use crate::rig::wait::until;
+
+const PROGRAMS: &str = "\
+[program:runs]
+command=/bin/sh -c 'echo hello; exec cat'
+stdout_logfile=%(here)s/runs
+startsecs=0
+[program:more]
+command=/bin/cat
+stdout_logfile=%(here)s/more
+autostart=false
+startsecs=0
+startretries=0
+";
+
+/// The lowest descriptor that a process does not use.
+fn first_free(pid: i32) -> u64 {
+    let used = |number: &u64| std::fs::symlink_metadata(format!("/proc/{pid}/fd/{number}")).is_ok();
+    (0..).find(|number| !used(number)).expect("a number")
+}
+
+/// Sets how many descriptors a running process may have.
+fn allow(pid: i32, descriptors: u64) {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit { current: Some(descriptors), maximum };
+    prlimit(Pid::from_raw(pid), Resource::Nofile, limit).expect("prlimit");
+}
+
+/// Four are left: enough for a client and for what it wants to read, not for another child.
+#[test]
+fn neither_process_needs_descriptors_to_answer() {
+    let daemon = Daemon::start(Maker::Upkeep, PROGRAMS);
+    daemon.wait("RUNNING", &["runs"]);
+    daemon.wait_file("runs", "hello");
+    let brain = until("the deciding process", || procfs::brain(daemon.pid()));
+    for starved in [brain, daemon.pid()] {
+        allow(starved, first_free(starved) + 4);
+        assert_eq!(daemon.state("runs").as_deref(), Some("RUNNING"));
+        let refused = daemon.ctl(&["start", "more"]);
+        assert_eq!(refused.stdout, "more: ERROR (spawn error)\n");
+        let info = daemon.call("supervisor.getProcessInfo", &[Text("more")]);
+        assert!(info.contains("too many open files to spawn"), "{info}");
+        assert_eq!(daemon.ctl(&["tail", "runs"]).stdout, "hello\n\n");
+        allow(starved, 256);
+        daemon.call("supervisor.startProcess", &[Text("more"), Bool(true)]);
+        daemon.wait("RUNNING", &["more"]);
+        daemon.call("supervisor.stopProcess", &[Text("more"), Bool(true)]);
+    }
+    assert_eq!(procfs::brain(daemon.pid()), Some(brain), "{}", daemon.log());
+}
+
+/// More programs than there are descriptors for: as many run as can, and there are enough left to control them, also after
+/// the death of the daemon.
+#[test]
+fn too_many_programs_leave_descriptors_for_clients() {
+    let config = "\
+[supervisord]
+minfds=100
+[program:many]
+command=/bin/cat
+process_name=%(process_num)02d
+numprocs=30
+stdout_logfile=%(here)s/%(process_num)02d.out
+stderr_logfile=%(here)s/%(process_num)02d.err
+startsecs=0
+startretries=0
+";
+    let daemon = Daemon::start_after("ulimit -n 100", Home::new(), Maker::Upkeep, config);
+    let brain = until("the deciding process", || procfs::brain(daemon.pid()));
+    let counts = || {
+        let status = daemon.ctl(&["status"]).stdout;
+        let of = |state: &str| status.lines().filter(|line| line.contains(state)).count();
+        (of(" RUNNING "), of(" FATAL "))
+    };
+    let (running, fatal) = until("every start to be decided", || {
+        let (running, fatal) = counts();
+        (running + fatal == 30).then_some((running, fatal))
+    });
+    assert!(running >= 5 && fatal >= 5, "{running} run, {fatal} do not");
+    assert_eq!(procfs::brain(daemon.pid()), Some(brain), "{}", daemon.log());
+    daemon.kill_brain();
+    assert_eq!(counts(), (running, fatal));
+    daemon.call("supervisor.stopProcess", &[Text("many:00"), Bool(true)]);
+    daemon.call("supervisor.startProcess", &[Text("many:00"), Bool(true)]);
+    daemon.wait("RUNNING", &["many:00"]);
+}
