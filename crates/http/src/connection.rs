@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use upkeep_api::Handle;
 
@@ -18,12 +18,16 @@ use crate::answer;
 use crate::auth::Auth;
 use crate::limits::Limits;
 use crate::progress::{Due, Progress};
+use crate::room::Door;
 use crate::route;
 use crate::stream::{Stream, Watched};
 
 /// How long a client is listened to that has been refused in the middle of sending: if the socket closed at once, the
 /// answer would be lost with it.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// The HTTP library takes no smaller one.
+const SMALLEST_BUFFER: usize = 8 << 10;
 
 /// What all connections of a server share.
 #[derive(Debug)]
@@ -38,6 +42,7 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
     pub(crate) shutdown: watch::Receiver<bool>,
     pub(crate) crowded: watch::Receiver<bool>,
+    pub(crate) door: Arc<Door>,
 }
 
 /// What the requests of a connection share.
@@ -47,12 +52,12 @@ pub(crate) struct Connection {
     pub(crate) progress: Arc<Progress>,
     /// `HOST:PORT` as the log shows it.
     pub(crate) peer: Arc<str>,
+    /// Told when the client has closed its sending end while it watches a log.
+    pub(crate) farewell: Arc<Notify>,
 }
 
 /// Serves until the client, a deadline or the server ends it.
-pub(crate) async fn run(stream: Stream, peer: Arc<str>, service: Arc<Service>) {
-    let stream = Arc::new(stream);
-    let progress = Arc::new(Progress::new());
+pub(crate) async fn run(stream: Arc<Stream>, progress: Arc<Progress>, peer: Arc<str>, service: Arc<Service>) {
     let end = requests(&stream, &progress, peer, service).await;
     if end == Some(Due::Refuse) {
         // What does not fit into an empty socket buffer at once has no reader.
@@ -60,8 +65,12 @@ pub(crate) async fn run(stream: Stream, peer: Arc<str>, service: Arc<Service>) {
     }
     if end == Some(Due::Refuse) || progress.is_unread() {
         stream.finish();
+        progress.refused();
         // Whether the client ends first or the time, nothing more can be done for it.
-        let _ = tokio::time::timeout(LINGER, stream.drain()).await;
+        tokio::select! {
+            _ = tokio::time::timeout(LINGER, stream.drain()) => {}
+            () = progress.left() => {}
+        }
     }
 }
 
@@ -73,15 +82,24 @@ async fn requests(
     service: Arc<Service>,
 ) -> Option<Due> {
     let io = TokioIo::new(Watched { stream: Arc::clone(stream), progress: Arc::clone(progress) });
-    let shared = Arc::new(Connection { service: Arc::clone(&service), progress: Arc::clone(progress), peer });
+    let farewell = Arc::new(Notify::new());
+    let shared = Arc::new(Connection {
+        service: Arc::clone(&service),
+        progress: Arc::clone(progress),
+        peer,
+        farewell: Arc::clone(&farewell),
+    });
     let answers = service_fn(move |request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(route::respond(shared, request).await) }
     });
     let mut http = pin!(protocol(&service.limits).serve_connection(io, answers));
     let (mut shutdown, mut crowded) = (service.shutdown.clone(), service.crowded.clone());
-    let mut ending = false;
+    let (mut ending, mut halved) = (false, false);
     loop {
+        if progress.is_leaving() {
+            return Some(progress.parting());
+        }
         let deadline = progress.deadline(&service.limits, *crowded.borrow());
         if let Some((at, due)) = deadline
             && at <= Instant::now()
@@ -92,7 +110,10 @@ async fn requests(
             _ = http.as_mut() => return None,
             // Looked at again above: it may have moved.
             () = reached(deadline) => {}
-            () = stream.closed_by_peer(), if progress.is_streaming() => return None,
+            () = stream.closed_by_peer(), if progress.is_streaming() && !halved => {
+                halved = true;
+                farewell.notify_one();
+            }
             () = progress.changed() => {}
             Ok(()) = crowded.changed() => {}
             _ = shutdown.wait_for(|&stop| stop), if !ending => {
@@ -111,7 +132,9 @@ fn protocol(limits: &Limits) -> http1::Builder {
         .title_case_headers(true)
         .half_close(true)
         .header_read_timeout(None)
-        .max_header_size(limits.header_bytes);
+        .max_header_size(limits.header_bytes)
+        // Also what is read ahead of requests that come before their turn.
+        .max_buf_size((2 * limits.header_bytes).max(SMALLEST_BUFFER));
     protocol
 }
 

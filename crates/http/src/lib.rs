@@ -7,7 +7,7 @@
 //! What it has to say goes through the `log` facade: a line's level is the facade's (trace is Supervisor's TRAC), but
 //! for the target `critical`, which is CRIT.
 //!
-//! - `server` accepts; `connection` runs one connection under its deadlines, which `progress` keeps; `stream` is the
+//! - `server` accepts, `room` says who has to leave when it is full; `connection` runs one connection under its deadlines, which `progress` keeps; `stream` is the
 //!   socket beneath.
 //! - `route` checks the password and chooses who answers: `rpc`, `tail`, `pages` or `files`; `receive` reads a request's body.
 //! - `answer` and `body` make what is sent, `access` the line in the log about it.
@@ -25,6 +25,7 @@ mod limits;
 mod pages;
 mod progress;
 mod receive;
+mod room;
 mod route;
 mod rpc;
 mod server;

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Limits of one listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time; more wait in the backlog. Default 256: descriptors are needed for children too.
+    /// Connections at a time, but no more than an eighth of the descriptors that the process may have. When one more
+    /// comes, whoever can best be spared is closed. Default 128: descriptors are needed for children too.
     pub connections: usize,
     /// Bytes of a request's line and headers. Default 64 KiB.
     pub header_bytes: usize,
@@ -29,7 +30,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 256,
+            connections: 128,
             header_bytes: 64 << 10,
             body_bytes: 8 << 20,
             header_timeout: Duration::from_secs(30),

@@ -36,7 +36,10 @@ pub(crate) async fn body(
     if length > expected.most as u64 {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    match tokio::time::timeout(connection.service.limits.body_timeout, body.collect()).await {
+    connection.progress.receiving();
+    let received = tokio::time::timeout(connection.service.limits.body_timeout, body.collect()).await;
+    connection.progress.busy();
+    match received {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),

@@ -13,6 +13,9 @@ use crate::body::Body;
 use crate::connection::Connection;
 use crate::receive::{self, Expected};
 
+/// Documents with more text than this are read and written on another thread, for this one is everybody's.
+const LARGE: usize = 64 << 10;
+
 /// Bytes of a refused document that are shown in the log.
 const SHOWN: usize = 1024;
 
@@ -31,14 +34,37 @@ async fn call(connection: &Connection, request: Request<Incoming>) -> Result<Vec
     let most = connection.service.limits.body_bytes;
     let body = receive::body(connection, &head.headers, body, Expected { most, may_be_empty: false }).await?;
     let limits = ReadLimits { bytes: most, ..ReadLimits::REQUEST };
-    let (method, params) = xmlrpc::decode_call(&body, limits).map_err(|error| {
-        log::error!("XML-RPC request data {} is invalid: {}", shown(&body), short(&error));
-        StatusCode::BAD_REQUEST
-    })?;
-    drop(body);
+    let (method, params) = apart_if(body.len() > LARGE, move || {
+        xmlrpc::decode_call(&body, limits).map_err(|error| {
+            log::error!("XML-RPC request data {} is invalid: {}", shown(&body), short(&error));
+            StatusCode::BAD_REQUEST
+        })
+    })
+    .await??;
     match carry_out(connection, method, params).await? {
-        Ok(value) => Ok(xmlrpc::encode_response(&value)),
+        Ok(value) => apart_if(text_of(&value) > LARGE, move || xmlrpc::encode_response(&value)).await,
         Err(fault) => Ok(xmlrpc::encode_fault(fault.code.code(), &fault.to_string())),
+    }
+}
+
+/// Does `work` here, or on another thread if it is `long`.
+async fn apart_if<T: Send + 'static>(
+    long: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StatusCode> {
+    if long {
+        tokio::task::spawn_blocking(work).await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+    } else {
+        Ok(work())
+    }
+}
+
+/// Bytes of text in a value.
+fn text_of(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => values.iter().map(text_of).sum(),
+        Value::Struct(members) => members.iter().map(|(_, value)| text_of(value)).sum(),
+        other => other.as_str().map_or(0, str::len),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::future;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -16,11 +17,16 @@ use upkeep_api::Handle;
 use crate::auth::Auth;
 use crate::connection::{self, Service};
 use crate::limits::Limits;
+use crate::progress::Progress;
+use crate::room::{Descriptors, Door, FEWEST, Guests};
 use crate::stream::Stream;
 
 /// Pause after a failed accept; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How many clients may wait to be accepted; the kernel has a limit of its own.
+const BACKLOG: i32 = 4096;
 
 /// A failing accept is told again after this long.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
@@ -53,12 +59,23 @@ pub struct Server {
 pub async fn serve(server: Server, handle: Handle, limits: Limits, shutdown: watch::Receiver<bool>) {
     let Server { section, listener, auth, namespaces } = server;
     log_start(&listener);
+    listener.lengthen_queue();
     let (crowd, crowded) = watch::channel(false);
     let (name, since) = (listener.name(), SystemTime::now());
     let shutdown_seen = shutdown.clone();
-    let service = Service { handle, auth, namespaces, name, since, limits, shutdown: shutdown_seen, crowded };
+    let door = Arc::new(Door::default());
+    let service =
+        Service { handle, auth, namespaces, name, since, limits, shutdown: shutdown_seen, crowded, door };
     let service = Arc::new(service);
-    let accepting = Accepting { section, listener, crowd, failures: Failures::default() };
+    let accepting = Accepting {
+        section,
+        listener,
+        crowd,
+        failures: Failures::default(),
+        guests: Guests::default(),
+        descriptors: Descriptors::of_this_process(),
+        scarce: false,
+    };
     let mut connections = JoinSet::new();
     accepting.run(&service, &mut connections, shutdown).await;
     while connections.join_next().await.is_some() {}
@@ -69,6 +86,10 @@ struct Accepting {
     listener: Listener,
     crowd: watch::Sender<bool>,
     failures: Failures,
+    guests: Guests,
+    descriptors: Descriptors,
+    /// Whether the last client got one of the last descriptors.
+    scarce: bool,
 }
 
 impl Accepting {
@@ -79,23 +100,42 @@ impl Accepting {
         connections: &mut JoinSet<()>,
         mut shutdown: watch::Receiver<bool>,
     ) {
-        let most = service.limits.connections.max(1);
+        let most = self.descriptors.clients(service.limits.connections);
         loop {
             self.tell_crowd(connections.len() > most / 4 * 3);
-            let ready = connections.len() < most && self.failures.wait_until.is_none();
+            // One more than there may be is let in: it might be the one whose answer matters.
+            let full = connections.len() > most || self.scarce;
+            service.door.want(full && !self.guests.make_room());
+            let ready = !full && self.failures.wait_until.is_none();
             tokio::select! {
                 _ = shutdown.wait_for(|&stop| stop) => return,
-                Some(ended) = connections.join_next() => tell_panic(&ended),
+                Some(ended) = connections.join_next() => {
+                    self.scarce = false;
+                    tell_panic(&ended);
+                }
+                () = service.door.stirred(), if full => {}
                 accepted = self.listener.accept(), if ready => match accepted {
-                    Ok((stream, peer)) => {
-                        self.failures.pause = Duration::ZERO;
-                        connections.spawn(connection::run(stream, peer, Arc::clone(service)));
-                    }
+                    Ok((stream, peer)) => self.welcome(stream, peer, service, connections),
                     Err(error) => self.failed(&error),
                 },
                 () = reached(self.failures.wait_until) => self.failures.wait_until = None,
             }
         }
+    }
+
+    fn welcome(
+        &mut self,
+        stream: Stream,
+        peer: Arc<str>,
+        service: &Arc<Service>,
+        connections: &mut JoinSet<()>,
+    ) {
+        self.failures.pause = Duration::ZERO;
+        self.scarce = connections.len() >= FEWEST && self.descriptors.scarce(stream.as_fd().as_raw_fd());
+        let progress = Arc::new(Progress::new(Arc::clone(&service.door)));
+        let stream = Arc::new(stream);
+        self.guests.add(&stream, &progress);
+        connections.spawn(connection::run(stream, progress, peer, Arc::clone(service)));
     }
 
     fn tell_crowd(&self, now: bool) {
@@ -162,6 +202,15 @@ impl Failures {
 }
 
 impl Listener {
+    /// Makes room for a crowd: a client that finds no place in the queue tries again only after a second.
+    fn lengthen_queue(&self) {
+        // A socket that keeps the queue it has works all the same.
+        let _ = match self {
+            Self::Unix(listener) => rustix::net::listen(listener, BACKLOG),
+            Self::Tcp(listener) => rustix::net::listen(listener, BACKLOG),
+        };
+    }
+
     async fn accept(&self) -> io::Result<(Stream, Arc<str>)> {
         match self {
             // Clients of a socket file have no address; Supervisor logs this one.

@@ -2,12 +2,13 @@
 //! (RPC-240 … RPC-248).
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Response, StatusCode};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use upkeep_api::{Channel, FaultCode, Reply, Request};
 
 use crate::answer;
@@ -67,7 +68,8 @@ async fn log(connection: &Connection, method: &Method, process: Option<(String, 
     let Some((follower, modified)) = open(path).await else { return answer::error(StatusCode::NOT_FOUND) };
     let (sender, receiver) = mpsc::channel(AHEAD);
     let interval = connection.service.limits.tail_interval;
-    tokio::spawn(feed(follower, sender, interval, connection.service.shutdown.clone()));
+    let (farewell, shutdown) = (Arc::clone(&connection.farewell), connection.service.shutdown.clone());
+    tokio::spawn(feed(follower, sender, interval, farewell, shutdown));
     let mut response = answer::begin(StatusCode::OK, Body::pieces(receiver));
     answer::set(&mut response, LAST_MODIFIED, &answer::http_date(modified));
     answer::set(&mut response, CONTENT_TYPE, "text/plain;charset=utf-8");
@@ -81,12 +83,14 @@ async fn open(path: PathBuf) -> Option<(Follower, SystemTime)> {
     opening.await.ok()?.ok()
 }
 
-/// Sends what there is, looks again, and ends with the client or the server. The next piece is read only when the
+/// Sends what there is, looks again, and ends with the client or the server. A client that has closed its sending end
+/// may still read, or may have gone: it gets what is there, and that is the end. The next piece is read only when the
 /// client has taken one, so a slow client holds up nothing but itself.
 async fn feed(
     mut follower: Follower,
     sender: mpsc::Sender<Bytes>,
     interval: Duration,
+    farewell: Arc<Notify>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     loop {
@@ -100,6 +104,7 @@ async fn feed(
             tokio::select! {
                 () = tokio::time::sleep(interval) => {}
                 () = sender.closed() => return,
+                () = farewell.notified() => return,
                 _ = shutdown.wait_for(|&stop| stop) => return,
             }
         } else {

@@ -73,9 +73,15 @@ fn a_client_that_takes_nothing_is_dropped() {
     let mut stuck: Vec<Connection> = (0..4).map(|_| up.address.connect()).collect();
     for connection in &mut stuck {
         connection.send(&call("supervisor.readLog", &["0", "0"]));
+        // Its answer has begun, and it takes no more of it.
+        assert!(connection.head_with_length() > 4 << 20);
     }
-    // There is room for four: the next is served only when one was dropped.
-    assert_eq!(up.address.ask(&call("supervisor.getPID", &[])).status(), "200");
+    // Not a wait for anything: these are the clients that take nothing.
+    std::thread::sleep(2 * SHORT);
+    for connection in &mut stuck {
+        let got = connection.rest().len();
+        assert!(got < 4 << 20, "it was not dropped: {got} bytes");
+    }
 }
 
 #[test]
@@ -110,6 +116,86 @@ fn a_crowd_of_idlers_makes_room() {
     assert!(first.is_closed(), "it came before the crowd");
     assert_eq!(up.address.ask(&call("supervisor.getPID", &[])).status(), "200");
     drop(idle);
+}
+
+fn with_few_places(daemon: crate::stub::Daemon) -> Up {
+    let limits = Limits { connections: 4, crowded_idle_timeout: DEADLINE, ..Limits::default() };
+    Up::start(Setup { limits, daemon, ..Setup::default() })
+}
+
+fn ask_pid(up: &Up) {
+    assert!(up.address.ask(&call("supervisor.getPID", &[])).body.contains("<int>7</int>"));
+}
+
+/// Whoever says nothing, or little, leaves when somebody else comes: the one first who has kept us waiting for longest.
+#[test]
+fn the_silent_leave_for_others() {
+    let up = with_few_places(std::sync::Arc::new(|request| Some(crate::stub::plain(request))));
+    let said: [&[u8]; 4] = [
+        b"",
+        b"POST /RPC2 HTTP/1.1\r\nContent-Length: 9\r\nX-Slow: ",
+        b"POST /RPC2 HTTP/1.1\r\nContent-Length: 9\r\n\r\n<",
+        b"",
+    ];
+    let mut silent: Vec<Connection> = Vec::new();
+    for bytes in said {
+        let mut connection = up.address.connect();
+        connection.send(bytes);
+        silent.push(connection);
+        // Served in between, so each of the silent ones has been read by now; this one leaves by itself.
+        ask_pid(&up);
+    }
+    let more: Vec<Connection> = (0..4).map(|_| up.address.connect()).collect();
+    ask_pid(&up);
+    for (connection, status) in silent.iter_mut().zip(["", "408", "408", ""]) {
+        assert_eq!(connection.rest().split(' ').nth(1).unwrap_or_default(), status);
+    }
+    drop(more);
+}
+
+/// So do those who do not read; a call that is being carried out is never broken off for somebody else.
+#[test]
+fn the_deaf_leave_for_others_and_the_busy_stay() {
+    let up = with_few_places(std::sync::Arc::new(|request| match request {
+        upkeep_api::Request::StopProcess { .. } => None,
+        upkeep_api::Request::ReadLog { .. } => Some(Ok(upkeep_api::Reply::Bytes(vec![b'x'; 4 << 20]))),
+        other => Some(crate::stub::plain(other)),
+    }));
+    let mut busy: Vec<Connection> = (0..3).map(|_| up.address.connect()).collect();
+    for connection in &mut busy {
+        connection.send(&call("supervisor.stopProcess", &["x"]));
+        up.held.recv_timeout(DEADLINE).expect("it is asked");
+    }
+    let mut deaf = up.address.connect();
+    deaf.send(&call("supervisor.readLog", &["0", "0"]));
+    deaf.head_with_length();
+    for _ in 0..20 {
+        ask_pid(&up);
+    }
+    assert!(deaf.rest().len() < 4 << 20, "it was not dropped");
+    let mut last = up.address.connect();
+    last.send(&call("supervisor.stopProcess", &["x"]));
+    up.held.recv_timeout(DEADLINE).expect("it is asked");
+    // All places are taken by those who wait for the daemon: one more is served all the same.
+    for _ in 0..20 {
+        ask_pid(&up);
+    }
+    up.stop();
+    for connection in busy.iter_mut().chain([&mut last]) {
+        assert!(connection.answer().body.contains("SHUTDOWN_STATE"));
+    }
+}
+
+/// 1,000 clients that say nothing do not keep others waiting.
+#[test]
+fn a_thousand_idlers_keep_nobody_waiting() {
+    for tcp in [false, true] {
+        let up = Up::start(Setup { tcp, ..Setup::default() });
+        let idle: Vec<Connection> = (0..1000).map(|_| up.address.connect()).collect();
+        // Far sooner than the deadlines of the idle would let it in.
+        ask_pid(&up);
+        drop(idle);
+    }
 }
 
 #[test]

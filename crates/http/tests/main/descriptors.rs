@@ -54,6 +54,8 @@ fn start() -> (Child, BufReader<ChildStdout>, Address) {
 fn serve_with_few() {
     crate::journal::echo_errors();
     let up = Up::plain();
+    // It has looked at the limit, which was higher then.
+    assert_eq!(up.address.ask(&call("supervisor.getPID", &[])).status(), "200");
     let limit = Rlimit { current: Some(FEW), maximum: Some(FEW) };
     setrlimit(Resource::Nofile, limit).expect("less is allowed");
     let Address::Unix(path) = &up.address else { panic!("it is a socket file") };

@@ -151,6 +151,22 @@ fn it_ends_with_the_client() {
     }
 }
 
+/// A client that says no more may still read: it gets what there is, and that is the end.
+#[test]
+fn a_client_that_says_no_more_gets_what_there_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    append(&log, &"x".repeat(500));
+    let up = with_log(&log, Limits::default());
+    for version in ["1.0", "1.1"] {
+        let mut tail = up.address.connect();
+        tail.send(format!("GET /logtail/g:a HTTP/{version}\r\n\r\n").as_bytes());
+        tail.socket.finish();
+        let answer = tail.rest();
+        assert!(answer.contains(&"x".repeat(500)), "{answer}");
+    }
+}
+
 /// Whether this process holds the file open.
 fn is_open(path: &Path) -> bool {
     let mut held = fs::read_dir("/proc/self/fd").expect("it is Linux").flatten();
