@@ -30,15 +30,15 @@ command=/bin/sleep 600
 autostart=false
 ";
 
-const NAMES: [&str; 6] = ["echo", "counter", "leaver", "slow", "pair:pair_00", "pair:pair_01"];
+pub(super) const NAMES: [&str; 6] = ["echo", "counter", "leaver", "slow", "pair:pair_00", "pair:pair_01"];
 
-fn started() -> Daemon {
+pub(super) fn started() -> Daemon {
     let daemon = Daemon::start_in(Home::new(), Maker::Upkeep, PROGRAMS);
     daemon.wait("RUNNING", &NAMES);
     daemon
 }
 
-fn pids(daemon: &Daemon) -> Vec<i32> {
+pub(super) fn pids(daemon: &Daemon) -> Vec<i32> {
     NAMES.iter().map(|name| daemon.pid_of(name)).collect()
 }
 
@@ -46,13 +46,13 @@ fn parent(pid: i32) -> i32 {
     procfs::process(pid).expect("a process").parent
 }
 
-fn says(daemon: &Daemon, words: &str) {
+pub(super) fn says(daemon: &Daemon, words: &str) {
     daemon.call("supervisor.sendProcessStdin", &[Text("echo"), Text(words)]);
     daemon.wait_file("echo", words);
 }
 
 /// Every number, once and in order.
-fn assert_counted(daemon: &Daemon) {
+pub(super) fn assert_counted(daemon: &Daemon) {
     let text = daemon.home.read("counter");
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     for (line, number) in whole.lines().zip(1..) {

@@ -12,3 +12,4 @@ mod keepers;
 mod moved;
 mod output;
 mod requests;
+mod upgrades;

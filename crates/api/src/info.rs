@@ -216,6 +216,19 @@ pub struct GroupUpdate {
     pub whole: bool,
 }
 
+/// What is running and what became of the last upgrade, as `getUpgrade` tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpgradeState {
+    /// Names the last upgrade that came to an end, as `upgrade` did; empty if there was none.
+    pub token: String,
+    /// Why that failed; empty if it did not.
+    pub failure: String,
+    /// The file that the daemon was started from.
+    pub program: String,
+    /// Its version.
+    pub version: String,
+}
+
 /// One event listener pool, as `getListenerPools` tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerPool {

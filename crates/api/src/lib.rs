@@ -17,7 +17,7 @@ pub use fault::{Fault, FaultCode};
 pub use handle::{Call, Handle, Mailbox, mailbox};
 pub use info::{
     ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, Listener, ListenerPool, LogFile, LogLoss,
-    LogTail, OutputInfo, ProcessInfo, ProcessState, Reread,
+    LogTail, OutputInfo, ProcessInfo, ProcessState, Reread, UpgradeState,
 };
 pub use verb::{Reply, Request};
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, ListenerPool, LogLoss, LogTail, ProcessInfo,
-    Reread,
+    Reread, UpgradeState,
 };
 
 /// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
@@ -41,6 +41,10 @@ pub enum Request {
     /// `upkeep.updateProcessGroup`: makes the active group what the last read configuration says, touching only
     /// what must change (D-37).
     UpdateProcessGroup { name: String },
+    /// `upkeep.upgrade`: another program takes the place of daemon and keeper.
+    Upgrade { binary: String },
+    /// `upkeep.getUpgrade`: what became of it.
+    GetUpgrade,
     /// `upkeep.getListenerPools`: event listeners, what waits for them and what was discarded.
     GetListenerPools,
     /// `upkeep.getLogLosses`: logs that have lost bytes, and why.
@@ -110,6 +114,8 @@ pub enum Reply {
     Reread(Reread),
     /// What an update did.
     Update(GroupUpdate),
+    /// What became of the last upgrade.
+    Upgrade(UpgradeState),
     /// The event listener pools.
     Pools(Vec<ListenerPool>),
     /// The logs that have lost bytes.

@@ -2,7 +2,9 @@
 //! cannot do without makes the answer malformed.
 
 use upkeep_api::xmlrpc::Value;
-use upkeep_api::{FaultCode, GroupUpdate, ListenerPool, LogLoss, ProcessInfo, ProcessState, Reread};
+use upkeep_api::{
+    FaultCode, GroupUpdate, ListenerPool, LogLoss, ProcessInfo, ProcessState, Reread, UpgradeState,
+};
 
 use crate::ClientError;
 
@@ -170,6 +172,10 @@ pub(crate) fn reread(value: &Value) -> Result<Reread, ClientError> {
 
 pub(crate) fn pools(value: &Value) -> Result<Vec<ListenerPool>, ClientError> {
     ListenerPool::list_from_value(value).map_err(|error| wrong(&error.0))
+}
+
+pub(crate) fn upgrade(value: &Value) -> Result<UpgradeState, ClientError> {
+    UpgradeState::from_value(value).map_err(|error| wrong(&error.0))
 }
 
 pub(crate) fn losses(value: &Value) -> Result<Vec<LogLoss>, ClientError> {

@@ -3,7 +3,7 @@
 //! Verbs that wait for processes wait without limit, as their answer takes as long as the processes do.
 
 use upkeep_api::xmlrpc::Value;
-use upkeep_api::{Channel, FaultCode, GroupUpdate, ListenerPool, LogLoss, ProcessInfo, Reread};
+use upkeep_api::{Channel, FaultCode, GroupUpdate, ListenerPool, LogLoss, ProcessInfo, Reread, UpgradeState};
 
 use crate::decode::{self, Configured, Outcome};
 use crate::{Client, ClientError};
@@ -80,6 +80,17 @@ impl Client {
             Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Begins to replace daemon and keeper by this program (a path, empty for the one that runs); returns what names the
+    /// upgrade when it can be tried.
+    pub fn upgrade(&self, binary: &str) -> Answer<String> {
+        decode::text(self.call_waiting("upkeep.upgrade", &[binary.into()])?)
+    }
+
+    /// What runs and what became of the last upgrade.
+    pub fn upgrade_state(&self) -> Answer<UpgradeState> {
+        decode::upgrade(&self.call("upkeep.getUpgrade", &[])?)
     }
 
     /// The event listener pools; `None` when the server cannot tell, as the original cannot.

@@ -312,6 +312,7 @@ impl Shell {
             format!("the daemon was started again by its keeper and goes on with {living} running processes"),
         );
         self.exit_status = record.exit_status;
+        self.told_upgrade = record.told_upgrade;
         let processes = inventory.process_records();
         let listeners = processes.values().filter_map(|process| {
             let key = (process.group.clone(), process.name.clone());
@@ -333,6 +334,7 @@ impl Shell {
         self.save_daemon();
         self.pidfile_written = true;
         self.send(&ToKeeper::Ready { detach: None });
+        upkeep_keeper::take_back_stderr();
         match record.ending {
             Ending::No => self.tell(Input::Begin { recovered: true }),
             Ending::Shutdown => self.tell(Input::Shutdown),
@@ -342,6 +344,7 @@ impl Shell {
             self.take_over(child);
         }
         self.keep_run_file();
+        inventory.upgraded.into_iter().for_each(|upgraded| self.upgrade_ended(upgraded));
         Ok(())
     }
 

@@ -54,6 +54,8 @@ impl Shell {
             Request::RemoveProcessGroup { name } => {
                 self.ask(upkeep_core::Request::RemoveGroup(name.clone()), Purpose::Remove(name), reply);
             }
+            Request::Upgrade { binary } => self.upgrade_requested(&binary, reply),
+            Request::GetUpgrade => respond(reply, Ok(Reply::Upgrade(self.upgrade_state()))),
             Request::GetListenerPools => respond(reply, Ok(Reply::Pools(self.listener_pools()))),
             Request::GetLogLosses => respond(reply, Ok(Reply::Losses(self.log_losses()))),
             Request::UpdateProcessGroup { name } => self.update_group(&name, reply),

@@ -9,6 +9,7 @@ use upkeep_keeper::Link;
 use upkeep_keeper::wire::{Exit, ToDaemon};
 
 use crate::records::{BufferRecord, DAEMON_KEY, DaemonRecord, FIRST_BUFFER_KEY, ProcessRecord};
+use crate::upgrade::Upgraded;
 
 /// A child the keeper holds.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Inventory {
     pub(crate) records: BTreeMap<u64, Vec<u8>>,
     pub(crate) held: BTreeMap<String, OwnedFd>,
     pub(crate) children: Vec<HeldChild>,
+    /// What became of the last upgrade.
+    pub(crate) upgraded: Option<Upgraded>,
 }
 
 impl Inventory {
@@ -76,6 +79,7 @@ impl Inventory {
                 };
                 self.children.push(child);
             }
+            ToDaemon::Replaced { token, failure } => self.upgraded = Some(Upgraded::new(token, failure)),
             ToDaemon::InventoryEnd => return false,
             ToDaemon::Spawned { .. }
             | ToDaemon::SpawnFailed { .. }
@@ -84,8 +88,7 @@ impl Inventory {
             | ToDaemon::Signalled { .. }
             | ToDaemon::SignalReceived { .. }
             | ToDaemon::DetachFailed { .. }
-            | ToDaemon::Leave { .. }
-            | ToDaemon::Replaced { .. } => {}
+            | ToDaemon::Leave { .. } => {}
         }
         true
     }

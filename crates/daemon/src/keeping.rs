@@ -11,6 +11,7 @@ use crate::prepare::is_heard;
 use crate::shell::Shell;
 use crate::stdin::Stdin;
 use crate::succession::Made;
+use crate::upgrade::Upgraded;
 
 /// The stream of a run's standard output.
 pub(crate) fn stdout_of(run: RunId) -> StreamId {
@@ -73,7 +74,8 @@ impl Shell {
             | ToDaemon::Held { .. }
             | ToDaemon::Child { .. }
             | ToDaemon::InventoryEnd => {}
-            ToDaemon::Leave { .. } | ToDaemon::Replaced { .. } => {}
+            ToDaemon::Leave { token } => self.leave_for(token),
+            ToDaemon::Replaced { token, failure } => self.upgrade_ended(Upgraded::new(token, failure)),
         }
     }
 

@@ -54,6 +54,7 @@ mod shell;
 mod stdin;
 mod strays;
 mod succession;
+mod upgrade;
 
 use std::time::Duration;
 
@@ -127,6 +128,13 @@ impl Shell {
                 self.close_stores();
                 self.engine.shutdown();
                 ORPHANED
+            }
+            End::Left => {
+                self.leave_servers().await;
+                self.close_stores();
+                self.engine.clone().shutdown();
+                let _ = self.link.flush();
+                0
             }
             End::Exit(code) => {
                 self.close_servers().await;

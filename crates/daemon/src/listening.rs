@@ -118,10 +118,24 @@ impl Shell {
         }
     }
 
+    /// Lets answers under way go out; the sockets stay as they are, for the next daemon. Who connects meanwhile waits.
+    pub(crate) async fn leave_servers(&mut self) {
+        self.end_serving().await;
+    }
+
     /// Lets answers under way go out, then closes every server and removes its file.
     ///
     /// Whoever still waits for an answer of the core learns that the daemon goes down.
     pub(crate) async fn close_servers(&mut self) {
+        for (server, socket) in &self.end_serving().await {
+            servers::stop_listening(server, socket);
+            servers::remove_file(server);
+            self.send(&ToKeeper::Unhold { name: servers::held_name(server) });
+        }
+    }
+
+    /// Ends every server's task; returns what is left of them.
+    async fn end_serving(&mut self) -> Vec<(Server, OwnedFd)> {
         (self.handle, self.mailbox) = upkeep_api::mailbox(BATCH);
         self.askers.clear();
         let Listening { configured, tasks, stop } = std::mem::take(&mut self.listening);
@@ -135,10 +149,6 @@ impl Shell {
                 task.abort();
             }
         }
-        for (server, socket) in &configured {
-            servers::stop_listening(server, socket);
-            servers::remove_file(server);
-            self.send(&ToKeeper::Unhold { name: servers::held_name(server) });
-        }
+        configured
     }
 }

@@ -35,6 +35,9 @@ pub(crate) struct DaemonRecord {
     /// The status it is to end with.
     #[serde(default)]
     pub(crate) exit_status: u8,
+    /// The last upgrade that the log tells of.
+    #[serde(default)]
+    pub(crate) told_upgrade: u64,
 }
 
 /// Whether the daemon was going down.

@@ -168,6 +168,7 @@ impl Shell {
             groups: self.active.iter().map(|group| (group.spec.name.clone(), group.generation)).collect(),
             ending,
             exit_status: self.exit_status,
+            told_upgrade: self.told_upgrade,
         };
         if let Ok(value) = serde_json::to_vec(&record) {
             self.send(&ToKeeper::Put { key: DAEMON_KEY, value });

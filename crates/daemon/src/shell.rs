@@ -1,8 +1,10 @@
 //! The shell: one task owns the core, feeds it facts and requests, and carries out what it orders.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -27,6 +29,7 @@ use crate::orphans::RunFile;
 use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::stdin::Stdin;
 use crate::succession::Made;
+use crate::upgrade::{Unfit, Upgrade, Upgraded};
 
 /// Messages taken in one turn before orders are carried out: many exits or answers share one round of system calls.
 pub(crate) const BATCH: usize = 256;
@@ -65,6 +68,10 @@ pub(crate) enum Message {
     },
     /// About events that are kept on disk.
     Queue(Told),
+    /// The program of an upgrade was looked at.
+    Candidate { path: PathBuf, result: Result<File, Unfit>, reply: Responder },
+    /// It may be time to leave.
+    LookWhetherToLeave,
     /// New sinks for a process whose log options changed.
     Sinks { run: RunId, sinks: Box<Sinks> },
 }
@@ -118,6 +125,8 @@ pub(crate) enum End {
     Exit(u8),
     /// The keeper is gone.
     Orphaned,
+    /// Another daemon takes over.
+    Left,
 }
 
 /// An active group's options and the generation they come from.
@@ -137,6 +146,12 @@ pub(crate) struct Shell {
     pub(crate) heritage: Heritage,
     /// The keeper has died.
     pub(crate) keeper_gone: bool,
+    /// An upgrade that is under way.
+    pub(crate) upgrade: Option<Upgrade>,
+    /// What became of the last one.
+    pub(crate) last_upgrade: Option<Upgraded>,
+    /// The last one that the log tells of.
+    pub(crate) told_upgrade: u64,
     /// Signals that the keeper was asked to send and has not said to have, by token.
     pub(crate) signals: BTreeMap<u64, ToKeeper>,
     pub(crate) engine: Engine,
@@ -209,6 +224,9 @@ impl Shell {
             keeper_pid: parts.keeper_pid,
             heritage: parts.heritage,
             keeper_gone: false,
+            upgrade: None,
+            last_upgrade: None,
+            told_upgrade: 0,
             signals: BTreeMap::new(),
             engine: parts.engine,
             cli: parts.cli,
@@ -310,6 +328,8 @@ impl Shell {
             Message::Named { spec, generation, update, result, reply } => {
                 self.group_named(*spec, generation, update, result, reply);
             }
+            Message::Candidate { path, result, reply } => self.candidate(path, result, reply),
+            Message::LookWhetherToLeave => self.leave_if_idle(),
             Message::Queue(told) => self.queue_told(told),
             Message::Sinks { run, sinks } => self.new_sinks(run, *sinks),
         }

@@ -37,6 +37,11 @@ impl Stdin {
         Ok(Self { fd, waiting: Arc::default(), writer: None })
     }
 
+    /// The child has not read all that was written.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// Writes, in order behind what still waits (RPC-160, RPC-161).
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use crate::xmlrpc::Value;
 use crate::{
     ActionResult, ConfigInfo, Fault, FaultCode, GroupUpdate, Listener, ListenerPool, LogFile, LogLoss,
-    LogTail, OutputInfo, ProcessInfo, ProcessState, Reread,
+    LogTail, OutputInfo, ProcessInfo, ProcessState, Reread, UpgradeState,
 };
 
 /// An answer that is not what its method answers.
@@ -217,6 +217,22 @@ impl GroupUpdate {
             started: members.texts("started")?,
             live: members.texts("live")?,
             whole: members.bool("whole")?,
+        })
+    }
+}
+
+impl UpgradeState {
+    /// Reads the answer of `getUpgrade`.
+    ///
+    /// # Errors
+    /// [`WrongShape`] naming the first member that is missing or of another type.
+    pub fn from_value(value: &Value) -> Result<Self, WrongShape> {
+        let members = Members(value);
+        Ok(Self {
+            token: members.text("token")?,
+            failure: members.text("failure")?,
+            program: members.text("program")?,
+            version: members.text("version")?,
         })
     }
 }

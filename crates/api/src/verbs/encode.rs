@@ -3,7 +3,7 @@
 use crate::xmlrpc::Value;
 use crate::{
     ActionResult, ConfigInfo, FaultCode, GroupUpdate, Listener, ListenerPool, LogFile, LogLoss, LogTail,
-    OutputInfo, ProcessInfo, Reply, Reread,
+    OutputInfo, ProcessInfo, Reply, Reread, UpgradeState,
 };
 
 /// Times beyond what `int` holds are capped (RPC-085).
@@ -27,6 +27,7 @@ impl From<Reply> for Value {
                 let lists = [added, changed, removed].map(Self::strings);
                 vec![Self::Array(lists.into())].into()
             }
+            Reply::Upgrade(state) => upgrade(state),
             Reply::Pools(pools) => pools.into_iter().map(pool).collect::<Vec<_>>().into(),
             Reply::Losses(losses) => losses.into_iter().map(loss).collect::<Vec<_>>().into(),
             Reply::Update(update) => group_update(update),
@@ -130,6 +131,15 @@ fn pool(pool: ListenerPool) -> Value {
         ("durable", pool.durable.into()),
         ("discarded", pool.discarded.into()),
         ("listeners", pool.listeners.into_iter().map(listener).collect::<Vec<_>>().into()),
+    ])
+}
+
+fn upgrade(state: UpgradeState) -> Value {
+    Value::record([
+        ("token", state.token.into()),
+        ("failure", state.failure.into()),
+        ("program", state.program.into()),
+        ("version", state.version.into()),
     ])
 }
 

@@ -208,6 +208,20 @@ pub static OWN: &[Verb] = &[
         "Makes an active group what the last read configuration says, touching only what must change.",
         "names of processes: stopped, restarted, started, live",
     ),
+    verb(
+        "upgrade",
+        &[param("binary", Type::String, "path of a program; empty is the one that runs")],
+        Type::String,
+        |args| Ok(Request::Upgrade { binary: args.text_of_any()? }),
+    )
+    .says(
+        "Replaces daemon and keeper by another program while every process runs on.",
+        "names the upgrade, for getUpgrade; it has begun",
+    ),
+    verb("getUpgrade", &[], Type::Struct, |_| Ok(Request::GetUpgrade)).says(
+        "Tells what runs and what became of the last upgrade.",
+        "a struct of token, failure (empty if there was none), program, version",
+    ),
     verb("getListenerPools", &[], Type::Array, |_| Ok(Request::GetListenerPools)).says(
         "Tells what event listeners do, how many events wait for them and how many were discarded.",
         "per pool a struct of name, events, waiting, buffer_size, durable, discarded, listeners",

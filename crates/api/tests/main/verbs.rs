@@ -176,6 +176,9 @@ fn arguments_make_requests_rpc_014_147() {
             Some(Request::UpdateProcessGroup { name: "g".into() }),
         ),
         ("upkeep.getListenerPools", vec![], Some(Request::GetListenerPools)),
+        ("upkeep.upgrade", vec!["/b".into()], Some(Request::Upgrade { binary: "/b".into() })),
+        ("upkeep.upgrade", vec![], None),
+        ("upkeep.getUpgrade", vec![], Some(Request::GetUpgrade)),
         ("upkeep.getLogLosses", vec![], Some(Request::GetLogLosses)),
     ];
     for (method, params, request) in rows {

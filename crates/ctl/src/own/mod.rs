@@ -18,6 +18,7 @@ mod options;
 mod problem;
 mod show;
 mod status;
+mod upgrade;
 
 use serde_json::json;
 
@@ -79,6 +80,14 @@ const COMMANDS: &[Row] = &[
         "[GROUP ...]",
         "Read the configuration again and make what runs agree with it.",
         groups::update,
+    ),
+    row(
+        "upgrade",
+        "[--binary PATH]",
+        "Replace the daemon by another program, or by what is now in the file that it was started from; every process \
+         runs on. If the program is no good, everything stays as it was.\n\n  \
+         --binary PATH   the program",
+        upgrade::upgrade,
     ),
     row("pid", "[NAME ...]", "The daemon's pid, or those of processes.", daemon::pid),
     row("version", "", "Versions of this program and of the daemon.", daemon::version),

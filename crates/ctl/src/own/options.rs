@@ -24,6 +24,8 @@ pub(super) struct Options {
     pub(super) stderr: bool,
     /// `logs -n`.
     pub(super) bytes: Option<i32>,
+    /// `upgrade --binary`.
+    pub(super) binary: Option<String>,
     /// What is no option, without the command.
     pub(super) words: Vec<String>,
 }
@@ -51,6 +53,7 @@ impl Options {
                 Arg::Long("json") => self.json = true,
                 Arg::Short('f') | Arg::Long("follow") => self.follow = true,
                 Arg::Short('n') | Arg::Long("bytes") => self.bytes = Some(parser.value()?.parse()?),
+                Arg::Long("binary") => self.binary = Some(text(parser)?),
                 Arg::Long("stderr") => self.stderr = true,
                 Arg::Value(word) => words.push(word.string()?),
                 Arg::Short(_) | Arg::Long(_) => return Err(arg.unexpected()),
@@ -59,8 +62,12 @@ impl Options {
         Ok(())
     }
 
-    /// Only `logs` has options of its own.
+    /// Some options belong to one command.
     fn check(&self) -> Result<(), Problem> {
+        if self.command != "upgrade" && self.binary.is_some() {
+            let why = format!("--binary belongs to `upkeep upgrade`, not to `upkeep {}`", self.command);
+            return Err(Problem::usage(&why));
+        }
         if self.command != "logs" && (self.follow || self.stderr || self.bytes.is_some()) {
             let why =
                 format!("-f, -n and --stderr belong to `upkeep logs`, not to `upkeep {}`", self.command);
@@ -118,8 +125,16 @@ mod tests {
 
     #[test]
     fn wrong_ones_are_refused() {
-        for line in ["status --nope", "status -x", "logs -n", "logs -n many", "status -f", "start --stderr a"]
-        {
+        for line in [
+            "status --nope",
+            "status -x",
+            "logs -n",
+            "logs -n many",
+            "status -f",
+            "start --stderr a",
+            "status --binary x",
+            "upgrade --binary",
+        ] {
             let problem = parse(line).expect_err(line);
             assert_eq!(problem.status, 2, "{line}");
         }
