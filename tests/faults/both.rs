@@ -2,8 +2,9 @@
 
 use rustix::process::Signal;
 
-use crate::rig::daemon::Daemon;
+use crate::rig::daemon::{Daemon, member};
 use crate::rig::home::Home;
+use crate::rig::http::Arg::Text;
 use crate::rig::maker::Maker;
 use crate::rig::procfs;
 use crate::rig::wait::until_true;
@@ -88,4 +89,76 @@ fn no_file_is_left_by_an_end_in_order() {
     assert_eq!(daemon.wait_for_end(), Some(0));
     assert!(!daemon.home.join("supervisord.pid.children").exists());
     assert!(!daemon.log().contains("left behind"), "{}", daemon.log());
+}
+
+const TAKEN: &str = "\
+[program:talker]
+command=/bin/sh -c 'trap \"echo said; echo complained >&2\" USR1; trap \"exit 3\" USR2; while :; do sleep 0.05; done'
+stdout_logfile=%(here)s/talker.out
+stderr_logfile=%(here)s/talker.err
+autorestart=false
+[program:reader]
+command=/bin/sh -c 'exec 3<&0; while sleep 0.05; do test -e go && read word <&3 && echo $word && rm go; done'
+stdout_logfile=%(here)s/reader
+directory=%(here)s
+[program:own]
+command=/bin/sh -c 'mkfifo own; cat own > kept & exec > own; while :; do echo mine; sleep 0.05; done'
+directory=%(here)s
+[program:gone]
+command=/bin/sleep 600
+[eventlistener:ear]
+command=/bin/sh -c 'echo READY; exec sleep 600'
+events=PROCESS_STATE
+[supervisord]
+orphans=adopt
+";
+
+/// With `orphans=adopt`: they run on, their pipes are found again, what was theirs stays theirs.
+#[test]
+fn what_is_left_can_be_taken_over() {
+    const TAKEN_NAMES: [&str; 3] = ["talker", "reader", "own"];
+    let mut daemon = Daemon::start_in(Home::new(), Maker::Upkeep, TAKEN);
+    daemon.wait("RUNNING", &TAKEN_NAMES);
+    daemon.wait("RUNNING", &["gone", "ear"]);
+    daemon.wait_file("kept", "mine\n");
+    let all = ["talker", "reader", "own", "gone", "ear"];
+    let pids: Vec<i32> = all.iter().map(|name| daemon.pid_of(name)).collect();
+    until_true("the run file", || {
+        daemon.home.read("supervisord.pid.children").matches("\"child\"").count() >= 5
+    });
+    let started = member(&daemon.call("supervisor.getProcessInfo", &[Text("talker")]), "start");
+    daemon.kill_both();
+    let config = daemon.home.read("supervisord.conf").replace("[program:gone]\ncommand=/bin/sleep 600\n", "");
+    daemon.home.write("supervisord.conf", &config);
+    daemon.start_again();
+    daemon.wait("RUNNING", &["ear"]);
+    for (name, pid) in all.iter().zip(&pids).take(3) {
+        assert_eq!((daemon.state(name).as_deref(), daemon.pid_of(name)), (Some("RUNNING"), *pid), "{name}");
+    }
+    assert_eq!(living(&pids), [true, true, true, false, false], "{}", daemon.log());
+    let now = member(&daemon.call("supervisor.getProcessInfo", &[Text("talker")]), "start");
+    let [before, after] = [started, now].map(|text| text.expect("a time").parse::<i64>().expect("a number"));
+    assert!((before - after).abs() <= 1, "{before} {after}");
+    // Words go out and come in; the pipe that a program made itself is left to it.
+    daemon.call("supervisor.signalProcess", &[Text("talker"), Text("USR1")]);
+    daemon.wait_file("talker.out", "said\n");
+    daemon.wait_file("talker.err", "complained\n");
+    daemon.home.write("go", "");
+    daemon.call("supervisor.sendProcessStdin", &[Text("reader"), Text("word\n")]);
+    daemon.wait_file("reader", "word\n");
+    let kept = daemon.home.read("kept").len();
+    until_true("words of its own", || daemon.home.read("kept").len() > kept + 20);
+    assert!(daemon.home.read("kept").lines().all(|line| line == "mine"));
+    daemon.wait_log("the output of 'own' ");
+    // Whatever dies next.
+    daemon.kill_brain();
+    assert_eq!((daemon.pid_of("talker"), daemon.pid_of("own")), (pids[0], pids[2]));
+    daemon.call("supervisor.signalProcess", &[Text("talker"), Text("USR2")]);
+    daemon.wait("EXITED", &["talker"]);
+    daemon.call("supervisor.stopProcess", &[Text("reader")]);
+    assert!(!procfs::alive(pids[1]));
+    // Whether the kernel tells how a process ended whose parent is somebody else depends on its age.
+    let log = daemon.log();
+    let told = log.lines().find(|line| line.contains("exited: talker (")).expect("an end");
+    assert!(told.contains("exit status 3") || told.contains("unknown termination cause"), "{told}");
 }

@@ -99,6 +99,7 @@ impl Shell {
         stderr: Option<OwnedFd>,
     ) {
         let entry = self.runs.entry(run).or_default();
+        entry.pipes = [&stdin, &stdout, &stderr].map(|pipe| pipe.as_ref().map_or(0, inode));
         entry.stdin = stdin.and_then(|fd| Stdin::new(fd).ok());
         let (out, err) = entry.sinks.take().unwrap_or_default();
         entry.heard = is_heard(&out) || err.as_ref().is_some_and(is_heard);
@@ -174,6 +175,11 @@ impl Shell {
         };
         self.tell(Input::Signalled { id, outcome });
     }
+}
+
+/// What names a pipe among all pipes.
+fn inode(pipe: &OwnedFd) -> u64 {
+    rustix::fs::fstat(pipe).map_or(0, |about| about.st_ino)
 }
 
 /// PROC-045, PROC-048, PROC-049.

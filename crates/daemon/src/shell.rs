@@ -81,6 +81,8 @@ pub(crate) enum Message {
 pub(crate) struct Run {
     /// Opened before the child exists, taken when its pipes come.
     pub(crate) sinks: Option<(Sink, Option<Sink>)>,
+    /// Inode numbers of its pipes, 0 for those it has not.
+    pub(crate) pipes: [u64; 3],
     /// The child, once it exists.
     pub(crate) made: Option<Made>,
     pub(crate) stdin: Option<Stdin>,

@@ -74,7 +74,7 @@ pub(super) const SUPERVISORD: &[OptionRow] = &[
         "orphans",
         Kind::Choice(&["stop", "adopt", "ignore"]),
         "stop",
-        "processes that a killed daemon left behind: stop or ignore; adopt is taken as stop, with a warning",
+        "processes that a daemon and its keeper left behind when both were killed: stop them, adopt them or ignore them",
     )
     .ours(),
     OptionRow::new(

@@ -1,6 +1,7 @@
 //! Children that keeper and daemon left behind when both were killed: recognised, and stopped before new ones start,
-//! so that no program runs twice.
+//! so that no program runs twice; or taken over.
 
+mod adopt;
 mod runfile;
 
 use std::os::fd::OwnedFd;
@@ -15,6 +16,7 @@ use upkeep_logs::{Engine, Level};
 
 use crate::errors::words;
 use crate::shell::Shell;
+use adopt::Survivor;
 pub(crate) use runfile::RunFile;
 use runfile::{Entry, start_ticks, survivors};
 
@@ -53,27 +55,44 @@ impl Shell {
                 return self.log(Level::Error, text);
             }
         };
-        if !found.is_empty() {
-            self.end_orphans(found).await;
+        match self.settings().orphans {
+            Orphans::Adopt => self.adopt_orphans(found).await,
+            Orphans::Stop => self.end_orphans(found, "stopped before anything is started").await,
+            Orphans::Ignore => {
+                self.tell_of_orphans(&found, "left alone, as orphans=ignore says");
+            }
         }
         self.keep_run_file();
     }
 
-    async fn end_orphans(&mut self, found: Vec<Entry>) {
-        let names: Vec<String> =
-            found.iter().map(|entry| format!("{}:{} (pid {})", entry.group, entry.name, entry.pid)).collect();
-        let names = names.join(", ");
-        let what = match self.settings().orphans {
-            Orphans::Ignore => "left alone, as orphans=ignore says",
-            Orphans::Stop => "stopped before anything is started",
-            Orphans::Adopt => "stopped before anything is started, as orphans=adopt cannot be done yet",
-        };
-        self.log(Level::Warn, format!("processes that a killed supervisord left behind are {what}: {names}"));
-        if self.settings().orphans != Orphans::Ignore {
+    /// Whether there are any.
+    fn tell_of_orphans(&self, found: &[Entry], what: &str) -> bool {
+        let names = found.iter().map(|entry| format!("{}:{} (pid {})", entry.group, entry.name, entry.pid));
+        let names: Vec<String> = names.collect();
+        if !names.is_empty() {
+            let names = names.join(", ");
+            let text = format!("processes that a killed supervisord left behind are {what}: {names}");
+            self.log(Level::Warn, text);
+        }
+        !names.is_empty()
+    }
+
+    async fn end_orphans(&mut self, found: Vec<Entry>, what: &str) {
+        if self.tell_of_orphans(&found, what) {
             let engine = self.engine.clone();
             // Fails only if the thread panicked: then there is nothing more to wait for.
             let _ = tokio::task::spawn_blocking(move || stop(found, &engine)).await;
         }
+    }
+
+    async fn adopt_orphans(&mut self, found: Vec<Entry>) {
+        let (wanted, others) = self.adoptable(found);
+        self.end_orphans(others, "no programs that can be taken over: they are stopped").await;
+        let survivors: Vec<_> =
+            wanted.into_iter().filter_map(|(id, entry)| Some((id, Survivor::hold(entry)?))).collect();
+        let entries: Vec<Entry> = survivors.iter().map(|(_, survivor)| survivor.entry.clone()).collect();
+        self.tell_of_orphans(&entries, "taken over");
+        self.adopt(survivors);
     }
 
     /// From now on, what lives is written down for a daemon that finds no keeper.
@@ -113,9 +132,11 @@ impl Shell {
         let process = self.core.process(id)?;
         let ticks = start_ticks(pid).filter(|_| pid != 0)?;
         let stop = self.core.saved(id)?.stop;
+        let run = process.state().run().and_then(|run| self.runs.get(&run));
         Some(Entry {
             pid,
             ticks,
+            pipes: run.map(|run| run.pipes).unwrap_or_default(),
             group: process.group().to_owned(),
             name: process.name().to_owned(),
             signal: stop.stopsignal.0,

@@ -27,6 +27,9 @@ pub(crate) struct Entry {
     pub(crate) pid: u32,
     /// When it was started, in clock ticks since boot: with the pid it names one process for ever (proc(5)).
     pub(crate) ticks: u64,
+    /// Inode numbers of the pipes that it got as descriptors 0 to 2; 0 where there is none.
+    #[serde(default)]
+    pub(crate) pipes: [u64; 3],
     pub(crate) group: String,
     pub(crate) name: String,
     pub(crate) signal: i32,
@@ -232,6 +235,7 @@ mod tests {
         Entry {
             pid,
             ticks,
+            pipes: [1, 2, 3],
             group: "g".to_owned(),
             name: "p".to_owned(),
             signal: 15,
