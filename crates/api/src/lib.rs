@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod apart;
 mod fault;
 mod handle;
 mod info;
@@ -13,6 +14,7 @@ mod verb;
 pub mod verbs;
 pub mod xmlrpc;
 
+pub use apart::apart;
 pub use fault::{Fault, FaultCode};
 pub use handle::{Call, Handle, Mailbox, mailbox};
 pub use info::{

@@ -1,6 +1,9 @@
 //! Answers the API: what can be told at once is told, the rest goes to the core or to a helper.
 
-use upkeep_api::{Channel, DaemonState, Fault, FaultCode, Reply, Request, SUPERVISOR_VERSION};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use upkeep_api::{Channel, DaemonState, Fault, FaultCode, Reply, Request, SUPERVISOR_VERSION, apart};
 use upkeep_config::LogFile;
 use upkeep_core::signal::Signal;
 use upkeep_core::{Input, Phase, ProcId, Refusal};
@@ -11,6 +14,9 @@ use crate::logfiles::LogPaths;
 use crate::names::{Target, lexical, resolve, resolve_process};
 use crate::shell::{Message, Purpose, Responder, Shell, now};
 use crate::stdin::StdinError;
+
+/// How long looking at commands before a start may take.
+const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers, if the asker is still there.
 pub(crate) fn respond(reply: Responder, result: Result<Reply, Fault>) {
@@ -155,11 +161,14 @@ impl Shell {
             .filter_map(|id| self.order_for(id).map(|order| (id, order)))
             .collect();
         let messages = self.messages.clone();
-        tokio::task::spawn_blocking(move || {
+        // Where a disk does not answer, the start itself will tell which process needs it.
+        let unchecked: Vec<_> = orders.iter().map(|(id, _)| (*id, None)).collect();
+        tokio::spawn(async move {
             let check = |(id, order): (ProcId, crate::prepare::Order)| {
                 (id, order.check().err().map(|error| error.refusal()))
             };
-            let targets = orders.into_iter().map(check).collect();
+            let checked = timeout(CHECK_PATIENCE, apart(move || orders.into_iter().map(check).collect()));
+            let targets = checked.await.ok().flatten().unwrap_or(unchecked);
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Checked { targets, many, asked, wait, reply });
         });

@@ -12,10 +12,10 @@ use rustix::process::{Resource, getrlimit};
 
 /// Descriptors that starts leave free.
 const SPARE: u64 = 16;
-/// Pipes of a child.
-const PIPES: u64 = 3;
+/// What a child takes: its pipes and its pidfd.
+const OF_A_CHILD: u64 = 4;
 
-/// Pipes that were promised and have not come.
+/// Descriptors that were promised and have not come.
 static PROMISED: AtomicU64 = AtomicU64::new(0);
 
 /// Room for the pipes of one child; given back when it is dropped.
@@ -28,7 +28,7 @@ impl Promise {
     /// # Errors
     /// EMFILE: there would be too few descriptors left.
     pub(crate) fn of_pipes() -> io::Result<Self> {
-        let promised = PROMISED.fetch_add(PIPES, Ordering::Relaxed) + PIPES;
+        let promised = PROMISED.fetch_add(OF_A_CHILD, Ordering::Relaxed) + OF_A_CHILD;
         let promise = Self(());
         // Descriptors are given out from below: the number of a new one tells how many are in use.
         let used = u64::try_from(File::open("/dev/null")?.as_raw_fd()).unwrap_or(0);
@@ -41,6 +41,6 @@ impl Promise {
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        PROMISED.fetch_sub(PIPES, Ordering::Relaxed);
+        PROMISED.fetch_sub(OF_A_CHILD, Ordering::Relaxed);
     }
 }

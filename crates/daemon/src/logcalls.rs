@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
-use upkeep_api::{ActionResult, Channel, Fault, FaultCode, LogTail, Reply, Request};
+use upkeep_api::{ActionResult, Channel, Fault, FaultCode, LogTail, Reply, Request, apart};
 use upkeep_core::{ProcId, RunId};
 use upkeep_logs::{Engine, Level, LogEvent, ReadError, StreamId};
 
@@ -20,7 +20,7 @@ use crate::shell::{Message, Responder, Shell};
 const SYNC_PATIENCE: Duration = Duration::from_secs(2);
 /// How long reading or clearing a log may take.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
-/// Logs that are read at once: readers that a disk holds up must leave threads for everything else.
+/// Logs that are read at once; a dead disk gets no more threads than these.
 static READERS: Semaphore = Semaphore::const_new(32);
 
 /// What is left to do to clear one process's logs.
@@ -308,10 +308,8 @@ impl Clearing {
             ok &= cleared.await.unwrap_or(false);
         }
         let idle = self.idle;
-        let rest = tokio::task::spawn_blocking(move || {
-            idle.iter().all(|path| !path.exists() || engine.clear_unused(path).is_ok())
-        });
-        ok & rest.await.unwrap_or(false)
+        let clear = move || idle.iter().all(|path| !path.exists() || engine.clear_unused(path).is_ok());
+        ok & apart(clear).await.unwrap_or(false)
     }
 }
 
@@ -319,12 +317,12 @@ impl Clearing {
 async fn read_apart(job: impl FnOnce() -> Result<Reply, Fault> + Send + 'static) -> Result<Reply, Fault> {
     let failed = || Fault::new(FaultCode::Failed);
     let place = READERS.acquire().await.map_err(|_| failed())?;
-    let done = tokio::task::spawn_blocking(move || {
+    let done = apart(move || {
         let result = job();
         drop(place);
         result
     });
-    done.await.unwrap_or_else(|_| Err(failed()))
+    done.await.unwrap_or_else(|| Err(failed()))
 }
 
 /// The fault of a request that a disk holds up.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::{Notify, mpsc, watch};
-use upkeep_api::{Channel, FaultCode, Reply, Request};
+use upkeep_api::{Channel, FaultCode, Reply, Request, apart};
 
 use crate::answer;
 use crate::body::Body;
@@ -79,8 +79,7 @@ async fn log(connection: &Connection, method: &Method, process: Option<(String, 
 }
 
 async fn open(path: PathBuf) -> Option<(Follower, SystemTime)> {
-    let opening = tokio::task::spawn_blocking(move || Follower::open(path));
-    opening.await.ok()?.ok()
+    apart(move || Follower::open(path)).await?.ok()
 }
 
 /// Sends what there is, looks again, and ends with the client or the server. A client that has closed its sending end
@@ -94,11 +93,11 @@ async fn feed(
     mut shutdown: watch::Receiver<bool>,
 ) {
     loop {
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = apart(move || {
             let piece = follower.read();
             (follower, piece)
         });
-        let Ok((back, piece)) = reading.await else { return };
+        let Some((back, piece)) = reading.await else { return };
         follower = back;
         if piece.is_empty() {
             tokio::select! {

@@ -1,0 +1,19 @@
+//! Work that may wait for a disk, for ever if it hangs.
+
+use std::thread;
+
+use tokio::sync::oneshot;
+
+/// Does `job` on a thread of its own and waits for it; `None` if it panicked or there is no thread to be had.
+///
+/// Not on one of the runtime's: they are few, and a dead disk would hold up everybody who needs one. Who stops waiting
+/// leaves the thread to the disk.
+pub async fn apart<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, result) = oneshot::channel();
+    let run = move || {
+        // Nobody may wait any more.
+        let _ = done.send(job());
+    };
+    thread::Builder::new().name("apart".to_owned()).spawn(run).ok()?;
+    result.await.ok()
+}
