@@ -8,6 +8,7 @@ mod deaths;
 mod descriptors;
 mod disks;
 mod failing;
+mod keep;
 mod keepers;
 mod moved;
 mod output;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
+use crate::rig::background::Background;
 use crate::rig::daemon::{Daemon, HEAD, member};
 use crate::rig::home::Home;
 use crate::rig::http::call;
@@ -13,7 +14,7 @@ use crate::rig::plain::plain;
 use crate::rig::procfs;
 use crate::rig::run::run;
 use crate::rig::stage::same_story;
-use crate::rig::wait::{PATIENCE, until, until_true, within};
+use crate::rig::wait::{until, until_true};
 
 /// A program that writes down at each start what it got from the daemon, in a file named relatively.
 const LIMITS: &str = "\
@@ -133,25 +134,6 @@ fn cfg_429_relative_file_after_a_change_of_directory() {
     let identifier =
         until("an answer", || call(&home.join("sock"), "supervisor.getIdentification", &[]).ok());
     assert!(identifier.contains("again"), "{identifier}");
-}
-
-/// The pid of a daemon in the background, which ends with the test.
-struct Background(i32);
-
-impl Background {
-    fn start(home: &Home, config: &str) -> Background {
-        let said = run(&home.join("bin/supervisord"), &["-c", config], home.path());
-        assert_eq!(said.status, Some(0), "{said:?}");
-        let whole = || Some(home.read("supervisord.pid")).filter(|text| text.ends_with('\n'));
-        Background(until("a pid file", whole).trim().parse().expect("a pid"))
-    }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        procfs::signal(self.0, Signal::TERM);
-        within(PATIENCE, || (!procfs::alive(self.0)).then_some(()));
-    }
 }
 
 /// CFG-122, CFG-112: other reasons why a server cannot be opened. CFG-120: without servers there is nothing to open.

@@ -2,6 +2,7 @@
 //!
 //! Everything that is started is a child of a guard that ends it when the test ends, whichever way.
 
+pub(crate) mod background;
 pub(crate) mod daemon;
 pub(crate) mod home;
 pub(crate) mod http;

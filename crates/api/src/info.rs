@@ -229,6 +229,28 @@ pub struct UpgradeState {
     pub version: String,
 }
 
+/// What `reloadKeep` did, and what it left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptReload {
+    /// In effect from now on.
+    pub applied: Vec<Setting>,
+    /// Written otherwise, and not in effect; the note says why.
+    pub not_applied: Vec<Setting>,
+    /// Groups that differ from the active ones: they wait for an update.
+    pub groups: Reread,
+}
+
+/// A setting of the daemon that is written otherwise than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The section, without brackets.
+    pub section: String,
+    /// The option; empty where it is about the whole section.
+    pub option: String,
+    /// What there is to say about it; may be empty.
+    pub note: String,
+}
+
 /// One event listener pool, as `getListenerPools` tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerPool {

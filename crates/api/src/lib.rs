@@ -18,8 +18,8 @@ pub use apart::apart;
 pub use fault::{Fault, FaultCode};
 pub use handle::{Call, Handle, Mailbox, mailbox};
 pub use info::{
-    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, Listener, ListenerPool, LogFile, LogLoss,
-    LogTail, OutputInfo, ProcessInfo, ProcessState, Reread, UpgradeState,
+    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, KeptReload, Listener, ListenerPool, LogFile,
+    LogLoss, LogTail, OutputInfo, ProcessInfo, ProcessState, Reread, Setting, UpgradeState,
 };
 pub use verb::{Reply, Request};
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::{
-    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, ListenerPool, LogLoss, LogTail, ProcessInfo,
-    Reread, UpgradeState,
+    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, KeptReload, ListenerPool, LogLoss, LogTail,
+    ProcessInfo, Reread, UpgradeState,
 };
 
 /// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
@@ -45,6 +45,9 @@ pub enum Request {
     Upgrade { binary: String },
     /// `upkeep.getUpgrade`: what became of it.
     GetUpgrade,
+    /// `upkeep.reloadKeep`: reads the configuration again and applies what is about the daemon itself, its sockets
+    /// included, while every process runs on.
+    ReloadKeep,
     /// `upkeep.getListenerPools`: event listeners, what waits for them and what was discarded.
     GetListenerPools,
     /// `upkeep.getLogLosses`: logs that have lost bytes, and why.
@@ -116,6 +119,8 @@ pub enum Reply {
     Update(GroupUpdate),
     /// What became of the last upgrade.
     Upgrade(UpgradeState),
+    /// What a reload that keeps every process did.
+    Kept(KeptReload),
     /// The event listener pools.
     Pools(Vec<ListenerPool>),
     /// The logs that have lost bytes.

@@ -3,7 +3,8 @@
 
 use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
-    FaultCode, GroupUpdate, ListenerPool, LogLoss, ProcessInfo, ProcessState, Reread, UpgradeState,
+    FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, ProcessInfo, ProcessState, Reread,
+    UpgradeState,
 };
 
 use crate::ClientError;
@@ -168,6 +169,10 @@ pub(crate) fn reread(value: &Value) -> Result<Reread, ClientError> {
         }
         _ => Err(wrong("three lists of groups")),
     }
+}
+
+pub(crate) fn kept(value: &Value) -> Result<KeptReload, ClientError> {
+    KeptReload::from_value(value).map_err(|error| wrong(&error.0))
 }
 
 pub(crate) fn pools(value: &Value) -> Result<Vec<ListenerPool>, ClientError> {

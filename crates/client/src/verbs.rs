@@ -3,7 +3,9 @@
 //! Verbs that wait for processes wait without limit, as their answer takes as long as the processes do.
 
 use upkeep_api::xmlrpc::Value;
-use upkeep_api::{Channel, FaultCode, GroupUpdate, ListenerPool, LogLoss, ProcessInfo, Reread, UpgradeState};
+use upkeep_api::{
+    Channel, FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, ProcessInfo, Reread, UpgradeState,
+};
 
 use crate::decode::{self, Configured, Outcome};
 use crate::{Client, ClientError};
@@ -91,6 +93,16 @@ impl Client {
     /// What runs and what became of the last upgrade.
     pub fn upgrade_state(&self) -> Answer<UpgradeState> {
         decode::upgrade(&self.call("upkeep.getUpgrade", &[])?)
+    }
+
+    /// Reads the configuration again and applies what is about the daemon itself, while every process runs on; `None`
+    /// when the server cannot do that, as the original cannot.
+    pub fn reload_keep(&self) -> Answer<Option<KeptReload>> {
+        match self.call_waiting("upkeep.reloadKeep", &[]) {
+            Ok(value) => decode::kept(&value).map(Some),
+            Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The event listener pools; `None` when the server cannot tell, as the original cannot.

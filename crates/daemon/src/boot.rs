@@ -5,16 +5,15 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use tokio::sync::mpsc;
-use upkeep_config::{
-    CommandLine, Environment, Host, Invocation, Lenient, Level as ConfigLevel, LoadError, LogFile, Sources,
-};
+use upkeep_config::{CommandLine, Environment, Host, Invocation, Lenient, LoadError, Sources};
 use upkeep_core::{Input, Mono, RunId};
 use upkeep_keeper::wire::{Detach, ToKeeper};
 use upkeep_keeper::{Heritage, Link};
-use upkeep_logs::{Engine, Journal, Level, MODE_NAMED, RotatingFile};
+use upkeep_logs::{Engine, Level};
 
 use crate::generations::{self, Generations, Loaded};
 use crate::inventory::{HeldChild, Inventory};
+use crate::journal::{self, journal_level};
 use crate::keeperlink::KeeperLink;
 use crate::keeping::run_end;
 use crate::logfiles::LogTable;
@@ -126,6 +125,9 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
         inbox,
         messages,
     });
+    if let Some(record) = &record {
+        shell.recall(&record.standing);
+    }
     shell.open_journal()?;
     match record {
         None => shell.begin_afresh(&inventory).await?,
@@ -167,19 +169,8 @@ impl Shell {
     /// # Errors
     /// The file cannot be opened.
     pub(crate) fn open_journal(&mut self) -> Result<(), StartError> {
-        let settings = self.settings();
-        let (file, syslog) = match &settings.logfile {
-            LogFile::Syslog => (None, Some(self.context.ident.clone())),
-            LogFile::Path(path) => {
-                let opened =
-                    RotatingFile::open(path, settings.logfile_maxbytes, settings.logfile_backups, MODE_NAMED);
-                let path = path.display().to_string();
-                (Some(opened.map_err(|source| StartError::Log { path, source })?), None)
-            }
-        };
-        let level = journal_level(settings.loglevel);
-        let stdout = settings.nodaemon && !settings.silent;
-        self.engine.set_journal(Journal { level, file, syslog, stdout });
+        let journal = journal::open(self.settings(), self.in_foreground(), &self.context.ident)?;
+        self.engine.set_journal(journal);
         Ok(())
     }
 
@@ -398,13 +389,22 @@ impl Shell {
     fn adopt_sockets(&mut self, held: &mut BTreeMap<String, OwnedFd>) -> Result<(), StartError> {
         let mut sockets = Vec::new();
         for server in &self.generations.base().config.servers {
-            let socket = match held.remove(&servers::held_name(server)) {
+            let socket = match servers::take_held(server, held) {
                 Some(fd) => Socket::adopt(server, fd),
                 None => Socket::open(server).map_err(StartError::Server)?,
             };
             sockets.push((server.clone(), socket));
         }
-        self.serve(sockets).map_err(system("serve on a socket"))
+        self.serve(sockets).map_err(system("serve on a socket"))?;
+        // What an earlier daemon was about to open or close when it died.
+        held.retain(|name, _| {
+            let left = servers::is_held_name(name);
+            if left {
+                self.send(&ToKeeper::Unhold { name: name.clone() });
+            }
+            !left
+        });
+        Ok(())
     }
 
     /// Takes over a child and its pipes; one that nobody knows is asked to end.
@@ -451,15 +451,3 @@ const IGNORED: &str = "[supervisord] directory and umask are not applied in the 
 const ROOT: &str = "Supervisor is running as root.  Privileges were not dropped because no user is specified in the \
                     config file.  If you intend to run as root, you can set user=root in the config file to avoid \
                     this message.";
-
-pub(crate) fn journal_level(level: ConfigLevel) -> Level {
-    match level {
-        ConfigLevel::Critical => Level::Critical,
-        ConfigLevel::Error => Level::Error,
-        ConfigLevel::Warn => Level::Warn,
-        ConfigLevel::Info => Level::Info,
-        ConfigLevel::Debug => Level::Debug,
-        ConfigLevel::Trace => Level::Trace,
-        ConfigLevel::Blather => Level::Blather,
-    }
-}

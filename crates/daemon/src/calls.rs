@@ -56,6 +56,7 @@ impl Shell {
             }
             Request::Restart => self.restart_requested(Some(reply)),
             Request::ReloadConfig => self.reread(reply),
+            Request::ReloadKeep => self.reload_keep(reply),
             Request::AddProcessGroup { name } => self.add_group(&name, reply),
             Request::RemoveProcessGroup { name } => {
                 self.ask(upkeep_core::Request::RemoveGroup(name.clone()), Purpose::Remove(name), reply);

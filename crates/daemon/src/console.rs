@@ -20,8 +20,8 @@ pub(crate) fn take_log_prefix(options: &mut Vec<String>) -> bool {
 }
 
 /// Whether lines are copied. In the background nobody reads our standard output.
-pub(crate) fn is_wanted(settings: &Settings) -> bool {
-    settings.nodaemon && (settings.log_prefix || std::env::var_os(LOG_PREFIX).is_some())
+pub(crate) fn is_wanted(settings: &Settings, foreground: bool) -> bool {
+    foreground && (settings.log_prefix || std::env::var_os(LOG_PREFIX).is_some())
 }
 
 /// Whether a path means our own standard output or error.

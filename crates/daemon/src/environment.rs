@@ -8,6 +8,8 @@ use upkeep_config::Level as ConfigLevel;
 
 use crate::generations::Generations;
 use crate::prepare::ChildContext;
+use crate::records::Standing;
+use crate::shell::Shell;
 
 /// Names that start so are between our own roles, and no child's business.
 const INTERNAL: &[u8] = b"UPKEEP_INTERNAL_";
@@ -22,14 +24,25 @@ pub(crate) fn context(
     generations: &Generations,
     environment: &[(OsString, OsString)],
     program: &str,
+    standing: &Standing,
 ) -> Arc<ChildContext> {
     let config = &generations.base().config;
+    let foreground = standing.foreground.unwrap_or(config.settings.nodaemon);
     Arc::new(ChildContext {
         environment: environment.to_vec(),
         server_url: upkeep_config::server_url(&config.servers),
         strip_ansi: config.settings.strip_ansi,
         echo: config.settings.loglevel >= ConfigLevel::Debug,
-        log_prefix: crate::console::is_wanted(&config.settings),
+        log_prefix: crate::console::is_wanted(&config.settings, foreground),
         ident: program.rsplit('/').next().unwrap_or(program).to_owned(),
+        umask: standing.umask,
+        directory: standing.directory.clone(),
     })
+}
+
+impl Shell {
+    /// From now on children are started under the configuration in effect.
+    pub(crate) fn renew_context(&mut self) {
+        self.context = context(&self.generations, &self.environment, &self.program, &self.standing);
+    }
 }

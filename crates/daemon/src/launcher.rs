@@ -111,7 +111,7 @@ fn prepare(program: &str, args: &[String], cli: &CommandLine, own: Own) -> Resul
 }
 
 /// Under our own name an open door to the world is refused (D-60).
-fn refuse_open_servers(config: &Config) -> Result<(), String> {
+pub(crate) fn refuse_open_servers(config: &Config) -> Result<(), String> {
     for server in &config.servers {
         let Address::Inet { host, port } = &server.address else { continue };
         let loopback = matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1") || host.starts_with("127.");

@@ -31,6 +31,8 @@ mod fcgi;
 mod generations;
 mod info;
 mod inventory;
+mod journal;
+mod keep;
 mod keeperlink;
 mod keeping;
 mod launcher;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use upkeep_config::Server;
-use upkeep_http::{Auth, Limits};
+use upkeep_config::{Config, Server};
+use upkeep_http::{Auth, Limits, Rules};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -24,15 +24,52 @@ const STANDARD_FACTORY: &str = "supervisor.rpcinterface:make_main_rpcinterface";
 /// The servers that are up.
 #[derive(Debug, Default)]
 pub(crate) struct Listening {
-    /// Each with a duplicate of its socket.
-    configured: Vec<(Server, OwnedFd)>,
-    tasks: Vec<JoinHandle<()>>,
-    stop: Option<watch::Sender<bool>>,
+    pub(crate) up: Vec<Up>,
+    /// Servers that have been closed while their last answers went out.
+    leaving: Vec<JoinHandle<()>>,
+    /// Names under which the keeper holds what it holds under another name too.
+    pub(crate) renamed: Vec<String>,
+}
+
+/// A server that is up.
+#[derive(Debug)]
+pub(crate) struct Up {
+    pub(crate) server: Server,
+    /// A duplicate of its socket.
+    pub(crate) socket: OwnedFd,
+    pub(crate) rules: watch::Sender<Rules>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// A socket that is ready to be served, with a duplicate.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    listener: upkeep_http::Listener,
+    duplicate: OwnedFd,
+}
+
+impl Opened {
+    /// Inside the runtime.
+    ///
+    /// # Errors
+    /// It cannot be polled or duplicated.
+    pub(crate) fn new(socket: Socket) -> io::Result<Self> {
+        let duplicate = socket.duplicate()?;
+        Ok(Self { listener: socket.into_listener()?, duplicate })
+    }
 }
 
 /// Whether a factory is Supervisor's own; others are Python code that cannot be loaded (D-67).
 fn is_standard(factory: &str) -> bool {
     factory == STANDARD_FACTORY
+}
+
+/// Who may ask a server of this configuration, and under which names the standard methods are published (CFG-251).
+pub(crate) fn rules(config: &Config, server: &Server) -> Rules {
+    let auth = server.auth.as_ref().map(|auth| Auth::new(auth.username.clone(), auth.password.clone()));
+    let standard = config.rpc_interfaces.iter().filter(|interface| is_standard(&interface.factory));
+    Rules { auth, namespaces: standard.map(|interface| interface.namespace.clone()).collect() }
 }
 
 impl Shell {
@@ -61,61 +98,76 @@ impl Shell {
     /// # Errors
     /// A socket cannot be polled or duplicated.
     pub(crate) fn serve(&mut self, sockets: Vec<(Server, Socket)>) -> io::Result<()> {
-        let (stop, stopped) = watch::channel(false);
         for (server, socket) in sockets {
-            let duplicate: OwnedFd = socket.duplicate()?;
-            self.hold_server(&server, &duplicate);
-            let auth = server.auth.as_ref();
-            let http = upkeep_http::Server {
-                section: server.section.clone(),
-                listener: socket.into_listener()?,
-                auth: auth.map(|auth| Auth::new(auth.username.clone(), auth.password.clone())),
-                namespaces: self.namespaces(),
-            };
-            let serving = upkeep_http::serve(http, self.handle.clone(), Limits::default(), stopped.clone());
-            self.listening.tasks.push(tokio::spawn(serving));
-            self.listening.configured.push((server, duplicate));
+            let rules = rules(&self.generations.base().config, &server);
+            let up = self.serve_one(server, Opened::new(socket)?, rules);
+            self.listening.up.push(up);
         }
-        self.listening.stop = Some(stop);
         Ok(())
     }
 
-    fn hold_server(&mut self, server: &Server, socket: &OwnedFd) {
+    /// Serves on a socket; the keeper holds a duplicate.
+    pub(crate) fn serve_one(&mut self, server: Server, opened: Opened, rules: Rules) -> Up {
+        let Opened { listener, duplicate: socket } = opened;
+        self.hold_server(&server, &socket);
+        let (rules, seen) = watch::channel(rules);
+        let (stop, stopped) = watch::channel(false);
+        let http = upkeep_http::Server { section: server.section.clone(), listener, rules: seen };
+        let serving = upkeep_http::serve(http, self.handle.clone(), Limits::default(), stopped);
+        Up { server, socket, rules, stop, task: tokio::spawn(serving) }
+    }
+
+    pub(crate) fn hold_server(&mut self, server: &Server, socket: &OwnedFd) {
         let frame = ToKeeper::Hold { name: servers::held_name(server) };
         self.send_with(&frame, &[socket.as_fd()]);
     }
 
     /// Gives the keeper a duplicate of every server's socket.
     pub(crate) fn hold_servers(&mut self) {
-        let configured = std::mem::take(&mut self.listening.configured);
-        configured.iter().for_each(|(server, socket)| self.hold_server(server, socket));
-        self.listening.configured = configured;
+        let up = std::mem::take(&mut self.listening.up);
+        up.iter().for_each(|up| self.hold_server(&up.server, &up.socket));
+        self.listening.up = up;
     }
 
-    /// Names under which the standard methods are published (CFG-251).
-    fn namespaces(&self) -> Vec<String> {
-        let interfaces = &self.generations.base().config.rpc_interfaces;
-        interfaces.iter().filter(|i| is_standard(&i.factory)).map(|i| i.namespace.clone()).collect()
+    /// The keeper knows the new names of servers that go on: the old ones are not needed any more.
+    pub(crate) fn let_go_of_renamed(&mut self) {
+        for name in std::mem::take(&mut self.listening.renamed) {
+            if self.listening.up.iter().all(|up| servers::held_name(&up.server) != name) {
+                self.send(&ToKeeper::Unhold { name });
+            }
+        }
     }
 
     /// What is said of each server in the log (CFG-256, PROC-209).
     pub(crate) fn introduce_servers(&self) {
-        let config = &self.generations.base().config;
-        for server in &config.servers {
-            for interface in &config.rpc_interfaces {
-                if is_standard(&interface.factory) {
-                    let name = upkeep_config::py_repr(&interface.namespace);
-                    self.log(Level::Info, format!("RPC interface {name} initialized"));
-                }
-            }
-            if server.auth.is_none() {
-                let section = upkeep_config::py_repr(&server.section);
-                self.log(
-                    Level::Critical,
-                    format!("Server {section} running without any HTTP authentication checking"),
-                );
+        let config = self.generations.base().config.clone();
+        config.servers.iter().for_each(|server| self.introduce_server(&config, server));
+    }
+
+    pub(crate) fn introduce_server(&self, config: &Config, server: &Server) {
+        for interface in &config.rpc_interfaces {
+            if is_standard(&interface.factory) {
+                let name = upkeep_config::py_repr(&interface.namespace);
+                self.log(Level::Info, format!("RPC interface {name} initialized"));
             }
         }
+        if server.auth.is_none() {
+            let section = upkeep_config::py_repr(&server.section);
+            self.log(
+                Level::Critical,
+                format!("Server {section} running without any HTTP authentication checking"),
+            );
+        }
+    }
+
+    /// Closes one server: nobody new is let in, and the answers under way go out.
+    pub(crate) fn close_server(&mut self, up: Up) {
+        // Fails only if it has ended by itself.
+        let _ = up.stop.send(true);
+        servers::stop_listening(&up.server, &up.socket);
+        self.send(&ToKeeper::Unhold { name: servers::held_name(&up.server) });
+        self.listening.leaving.retain(|task| !task.is_finished());
+        self.listening.leaving.push(up.task);
     }
 
     /// Lets answers under way go out; the sockets stay as they are, for the next daemon. Who connects meanwhile waits.
@@ -138,10 +190,13 @@ impl Shell {
     async fn end_serving(&mut self) -> Vec<(Server, OwnedFd)> {
         (self.handle, self.mailbox) = upkeep_api::mailbox(BATCH);
         self.askers.clear();
-        let Listening { configured, tasks, stop } = std::mem::take(&mut self.listening);
-        if let Some(stop) = stop {
-            // Fails only if every server has ended by itself.
+        let Listening { up, leaving, .. } = std::mem::take(&mut self.listening);
+        let (mut closed, mut tasks) = (Vec::new(), leaving);
+        for Up { server, socket, stop, task, .. } in up {
+            // Fails only if it has ended by itself.
             let _ = stop.send(true);
+            closed.push((server, socket));
+            tasks.push(task);
         }
         let deadline = tokio::time::Instant::now() + GRACE;
         for mut task in tasks {
@@ -149,6 +204,6 @@ impl Shell {
                 task.abort();
             }
         }
-        configured
+        closed
     }
 }

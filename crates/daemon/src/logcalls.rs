@@ -118,8 +118,8 @@ impl Shell {
             return respond(reply, Err(Fault::new(FaultCode::NoFile)));
         }
         // Once for each place where the log goes (PROC-320).
-        let settings = self.settings();
-        for _ in 0..1 + usize::from(settings.nodaemon && !settings.silent) {
+        let places = 1 + usize::from(self.in_foreground() && !self.settings().silent);
+        for _ in 0..places {
             self.log(Level::Info, "reopening log file");
         }
         let (token, cleared) = self.new_token();

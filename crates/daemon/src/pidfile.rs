@@ -1,7 +1,7 @@
 //! The pid file: the keeper's pid, the one that users know (PROC-205, D-69).
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use upkeep_logs::Level;
@@ -15,7 +15,7 @@ impl Shell {
     /// Writes the pid file; a failure is said and nothing more.
     pub(crate) fn write_pidfile(&mut self) {
         let path = self.settings().pidfile.clone();
-        match fs::write(&path, format!("{}\n", self.keeper_pid)) {
+        match write(&path, self.keeper_pid) {
             Ok(()) => self.pidfile_written = true,
             Err(error) => {
                 self.log(Level::Critical, format!("could not write pidfile {}", path.display()));
@@ -34,8 +34,16 @@ impl Shell {
     }
 }
 
+/// Writes a pid file.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn write(path: &Path, pid: u32) -> io::Result<()> {
+    fs::write(path, format!("{pid}\n"))
+}
+
 /// Whether a file holds this pid. What is no regular file may have no end, and may wait for a writer.
-fn names(path: &Path, pid: u32) -> bool {
+pub(crate) fn names(path: &Path, pid: u32) -> bool {
     let mut text = String::new();
     fs::metadata(path).is_ok_and(|about| about.is_file())
         && fs::File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text)).is_ok()

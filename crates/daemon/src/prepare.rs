@@ -33,6 +33,10 @@ pub(crate) struct ChildContext {
     pub(crate) log_prefix: bool,
     /// The name the daemon was called by.
     pub(crate) ident: String,
+    /// Instead of the keeper's.
+    pub(crate) umask: Option<u32>,
+    /// Instead of the keeper's.
+    pub(crate) directory: Option<String>,
 }
 
 /// One start to prepare.
@@ -180,8 +184,8 @@ impl Order {
             path: program.path.into_bytes(),
             argv: program.argv.into_iter().map(String::into_bytes).collect(),
             env: self.context.child_environment(&self.group, spec),
-            cwd: spec.directory.clone().map(String::into_bytes),
-            umask: spec.umask,
+            cwd: spec.directory.clone().or_else(|| self.context.directory.clone()).map(String::into_bytes),
+            umask: spec.umask.or(self.context.umask),
             user: user_plan(spec.uid),
             stdin: if socket.is_some() { StdinPlan::Attached } else { StdinPlan::Pipe },
             stderr_to_stdout: spec.redirect_stderr,

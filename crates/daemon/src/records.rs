@@ -38,6 +38,35 @@ pub(crate) struct DaemonRecord {
     /// The last upgrade that the log tells of.
     #[serde(default)]
     pub(crate) told_upgrade: u64,
+    /// What a reload has changed beyond the configuration.
+    #[serde(default)]
+    pub(crate) standing: Standing,
+}
+
+/// Where a daemon that was reloaded while everything ran differs from one that was started with its configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    /// Whether it is in the foreground; `None` is what `nodaemon` says.
+    #[serde(default)]
+    pub(crate) foreground: Option<bool>,
+    /// Of children from now on; `None` is the keeper's.
+    #[serde(default)]
+    pub(crate) umask: Option<u32>,
+    /// Of children from now on; `None` is the keeper's.
+    #[serde(default)]
+    pub(crate) directory: Option<String>,
+    /// Where durable pools keep their events, by pool: as before.
+    #[serde(default)]
+    pub(crate) queues: BTreeMap<String, QueueHome>,
+}
+
+/// What the name of a durable pool's file is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct QueueHome {
+    /// `childlogdir`.
+    pub(crate) directory: String,
+    /// `identifier`.
+    pub(crate) identifier: String,
 }
 
 /// Whether the daemon was going down.

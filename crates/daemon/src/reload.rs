@@ -131,10 +131,12 @@ impl Shell {
     /// Lets go of configurations that nothing comes from any more, and writes down which are in effect.
     pub(crate) fn prune_generations(&mut self) {
         let active = &self.active;
-        for dead in self.generations.prune(|number| active.iter().any(|group| group.generation == number)) {
-            self.send(&ToKeeper::Unhold { name: generations::held_name(dead) });
-        }
+        let dead = self.generations.prune(|number| active.iter().any(|group| group.generation == number));
+        // The record goes first: at no time does it name something that is not held.
         self.save_daemon();
+        for number in dead {
+            self.send(&ToKeeper::Unhold { name: generations::held_name(number) });
+        }
     }
 
     /// Gives the keeper what a configuration was read from.
@@ -169,6 +171,7 @@ impl Shell {
             ending,
             exit_status: self.exit_status,
             told_upgrade: self.told_upgrade,
+            standing: self.standing.clone(),
         };
         if let Ok(value) = serde_json::to_vec(&record) {
             self.send(&ToKeeper::Put { key: DAEMON_KEY, value });
@@ -225,7 +228,8 @@ impl Shell {
         self.logs.clear();
         let loaded = self.next.take().unwrap_or_else(|| self.generations.latest().clone());
         self.adopt_base(loaded);
-        self.context = crate::environment::context(&self.generations, &self.environment, &self.program);
+        self.standing.queues.clear();
+        self.renew_context();
         if let Err(error) = self.open_journal().and_then(|()| self.set_up()) {
             self.log(Level::Critical, format!("cannot come up again: {error}"));
             self.end = Some(End::Exit(error.status()));
@@ -235,7 +239,8 @@ impl Shell {
         self.tell(Input::Begin { recovered: false });
     }
 
-    fn adopt_base(&mut self, loaded: Loaded) {
+    /// From now on `[supervisord]` and the servers are those of this configuration.
+    pub(crate) fn adopt_base(&mut self, loaded: Loaded) {
         let number = self.generations.add(loaded);
         self.generations.base = number;
         self.hold_generation(number);

@@ -1,5 +1,6 @@
 //! The listening sockets: opened as Supervisor opens them, handed to the keeper, closed at the end.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::TcpListener;
@@ -11,6 +12,9 @@ use std::path::{Path, PathBuf};
 use upkeep_config::{Address, Server};
 
 use crate::launcher::say;
+
+/// Clients that may wait to be accepted, as the standard library has it.
+const BACKLOG: i32 = 4096;
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -167,7 +171,90 @@ pub(crate) fn remove_file(server: &Server) {
     }
 }
 
-/// The name under which the keeper holds a server's socket.
+/// Listens again where [`stop_listening`] has ended it.
+///
+/// # Errors
+/// Somebody else listens there by now.
+pub(crate) fn listen_again(socket: &OwnedFd) -> io::Result<()> {
+    Ok(rustix::net::listen(socket, BACKLOG)?)
+}
+
+/// Whether two servers have the same socket, so that one can take over that of the other.
+pub(crate) fn same_place(a: &Server, b: &Server) -> bool {
+    match (&a.address, &b.address) {
+        (Address::Unix { path: a, .. }, Address::Unix { path: b, .. }) => a == b,
+        (Address::Inet { .. }, Address::Inet { .. }) => a.address == b.address,
+        (Address::Unix { .. } | Address::Inet { .. }, _) => false,
+    }
+}
+
+/// Where a server listens, for people.
+pub(crate) fn place(server: &Server) -> String {
+    match &server.address {
+        Address::Unix { path, .. } => path.display().to_string(),
+        Address::Inet { host, port } if host.is_empty() => format!("*:{port}"),
+        Address::Inet { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+        Address::Inet { host, port } => format!("{host}:{port}"),
+    }
+}
+
+/// What the names of held server sockets begin with.
+const HELD: &str = "listen/";
+
+/// The name under which the keeper holds a server's socket: one that has moved has another.
 pub(crate) fn held_name(server: &Server) -> String {
-    format!("listen/{}", server.section)
+    format!("{HELD}{} {}", server.section, place(server))
+}
+
+/// Whether a server's socket is held under this name.
+pub(crate) fn is_held_name(name: &str) -> bool {
+    name.starts_with(HELD)
+}
+
+/// A server's socket among what was held; the first versions named it by its section alone.
+pub(crate) fn take_held(server: &Server, held: &mut BTreeMap<String, OwnedFd>) -> Option<OwnedFd> {
+    held.remove(&held_name(server)).or_else(|| held.remove(&format!("{HELD}{}", server.section)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(section: &str, host: &str) -> Server {
+        let address = Address::Inet { host: host.to_owned(), port: 9001 };
+        Server { section: section.to_owned(), address, auth: None, allow_unauthenticated: false }
+    }
+
+    #[test]
+    fn a_socket_held_by_the_first_version_is_found() {
+        let fd = || OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap());
+        let asked = server("inet_http_server", "::1");
+        let new = "listen/inet_http_server [::1]:9001";
+        for name in ["listen/inet_http_server", new] {
+            let mut held = BTreeMap::from([(name.to_owned(), fd()), ("config/1".to_owned(), fd())]);
+            assert!(take_held(&asked, &mut held).is_some(), "{name}");
+            assert_eq!(held.len(), 1);
+        }
+        let mut held = BTreeMap::from([("listen/inet_http_server *:9001".to_owned(), fd())]);
+        assert!(take_held(&asked, &mut held).is_none());
+        assert!(is_held_name(new) && !is_held_name("config/1"));
+    }
+
+    #[test]
+    fn the_same_place() {
+        let unix = |path: &str, mode| {
+            let address = Address::Unix { path: path.into(), mode, owner: None };
+            Server {
+                section: "unix_http_server".to_owned(),
+                address,
+                auth: None,
+                allow_unauthenticated: false,
+            }
+        };
+        assert!(same_place(&unix("/a", 0o700), &unix("/a", 0o770)));
+        assert!(!same_place(&unix("/a", 0o700), &unix("/b", 0o700)));
+        assert!(same_place(&server("a", ""), &server("b", "")));
+        assert!(!same_place(&server("a", ""), &server("a", "127.0.0.1")));
+        assert!(!same_place(&server("a", ""), &unix("/a", 0o700)));
+    }
 }

@@ -21,12 +21,14 @@ use upkeep_logs::{Engine, Level, LogEvent, Sink};
 use crate::descriptors::Promise;
 use crate::fcgi::{Shared, Sockets};
 use crate::generations::{Generations, Loaded};
+use crate::keep::Ready;
 use crate::keeperlink::KeeperLink;
 use crate::listeners::{Listeners, Told};
 use crate::listening::Listening;
 use crate::logfiles::LogTable;
 use crate::orphans::RunFile;
 use crate::prepare::{ChildContext, Prepared, Sinks};
+use crate::records::Standing;
 use crate::stdin::Stdin;
 use crate::succession::Made;
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
@@ -58,6 +60,8 @@ pub(crate) enum Message {
     Reread { result: Result<Loaded, LoadError>, reply: Responder },
     /// The configuration was read before a restart; nobody waits if a signal asked for it.
     RestartChecked { result: Result<Loaded, LoadError>, reply: Option<Responder> },
+    /// The configuration was read for a reload that keeps everything, and what it needs was opened.
+    Kept { result: Result<Box<Ready>, Fault>, reply: Responder },
     /// The logs of a group that is to be added or updated have names.
     Named {
         spec: Box<GroupSpec>,
@@ -180,6 +184,9 @@ pub(crate) struct Shell {
     pub(crate) stuck: BTreeMap<RunId, ProcId>,
     /// Read and found good before a restart; used when everything is down.
     pub(crate) next: Option<Loaded>,
+    pub(crate) standing: Standing,
+    /// A reload that keeps everything is being prepared.
+    pub(crate) reloading: bool,
     pub(crate) pidfile_written: bool,
     pub(crate) run_file: Option<RunFile>,
     pub(crate) handle: Handle,
@@ -219,7 +226,10 @@ impl Shell {
     pub(crate) fn new(parts: Parts) -> Self {
         let (handle, mailbox) = upkeep_api::mailbox(BATCH);
         let environment = crate::environment::inherited();
-        let context = crate::environment::context(&parts.generations, &environment, &parts.program);
+        let context = {
+            let Parts { generations, program, .. } = &parts;
+            crate::environment::context(generations, &environment, program, &Standing::default())
+        };
         Self {
             core: Supervisor::new(),
             link: parts.link,
@@ -248,6 +258,8 @@ impl Shell {
             kept: BTreeMap::new(),
             stuck: BTreeMap::new(),
             next: None,
+            standing: Standing::default(),
+            reloading: false,
             pidfile_written: false,
             run_file: None,
             handle,
@@ -327,6 +339,7 @@ impl Shell {
             }
             Message::Reread { result, reply } => self.reread_done(result, reply),
             Message::RestartChecked { result, reply } => self.restart_checked(result, reply),
+            Message::Kept { result, reply } => self.keep_ready(result, reply),
             Message::Named { spec, generation, update, result, reply } => {
                 self.group_named(*spec, generation, update, result, reply);
             }

@@ -84,6 +84,7 @@ impl Shell {
 
     async fn hand_over(&mut self, link: KeeperLink, pid: u32) {
         (self.link, self.keeper_pid, self.keeper_gone) = (link, pid, false);
+        self.raise_limits_again();
         self.upgrade_lost();
         self.send(&ToKeeper::Ready { detach: None });
         self.generations.numbers().into_iter().for_each(|number| self.hold_generation(number));

@@ -15,11 +15,11 @@ use tokio::time::Instant;
 use upkeep_api::Handle;
 
 use crate::answer;
-use crate::auth::Auth;
 use crate::limits::Limits;
 use crate::progress::{Due, Progress};
 use crate::room::Door;
 use crate::route;
+use crate::server::Rules;
 use crate::stream::{Stream, Watched};
 
 /// How long a client is listened to that has been refused in the middle of sending: if the socket closed at once, the
@@ -33,8 +33,7 @@ const SMALLEST_BUFFER: usize = 8 << 10;
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) handle: Handle,
-    pub(crate) auth: Option<Auth>,
-    pub(crate) namespaces: Vec<String>,
+    pub(crate) rules: watch::Receiver<Rules>,
     /// What this server calls itself to a client that does not say.
     pub(crate) name: String,
     /// When it began, which is the age of the files that are part of it.

@@ -34,4 +34,4 @@ mod tail;
 
 pub use auth::Auth;
 pub use limits::Limits;
-pub use server::{Listener, Server, serve};
+pub use server::{Listener, Rules, Server, serve};

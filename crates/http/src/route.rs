@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Request, Response, StatusCode, Version};
 
 use crate::access::Ticket;
@@ -35,12 +35,10 @@ pub(crate) async fn respond(connection: Arc<Connection>, request: Request<Incomi
 
 /// Paths are matched by how they begin, as Supervisor does (RPC-002), after undoing `%XX`.
 async fn answer(connection: &Connection, request: Request<Incoming>) -> Response<Body> {
-    if let Some(auth) = &connection.service.auth {
-        match auth.check(request.headers()) {
-            Access::Granted => {}
-            Access::Refused => return answer::unauthorized(),
-            Access::Malformed => return answer::error(StatusCode::BAD_REQUEST),
-        }
+    match access(connection, request.headers()) {
+        Access::Granted => {}
+        Access::Refused => return answer::unauthorized(),
+        Access::Malformed => return answer::error(StatusCode::BAD_REQUEST),
     }
     let Some(path) = unquote(request.uri().path()) else { return answer::error(StatusCode::BAD_REQUEST) };
     if path.starts_with("/RPC2") {
@@ -52,6 +50,11 @@ async fn answer(connection: &Connection, request: Request<Incoming>) -> Response
     } else {
         pages::answer(connection, request, &path).await
     }
+}
+
+fn access(connection: &Connection, headers: &HeaderMap) -> Access {
+    let rules = connection.service.rules.borrow();
+    rules.auth.as_ref().map_or(Access::Granted, |auth| auth.check(headers))
 }
 
 /// An HTTP/1.0 client that keeps its connection hears so (RPC-018).

@@ -78,7 +78,8 @@ async fn carry_out(
     log::trace!("XML-RPC method called: {}()", one_line(&method));
     let service = Arc::clone(&connection.service);
     let name = method.clone();
-    let call = async move { dispatch(&service.handle, &service.namespaces, &name, params).await };
+    let namespaces = service.rules.borrow().namespaces.clone();
+    let call = async move { dispatch(&service.handle, &namespaces, &name, params).await };
     let result = tokio::spawn(call).await.map_err(|error| {
         let method = verbs::quoted(&method);
         log::error!(

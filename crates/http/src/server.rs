@@ -47,6 +47,13 @@ pub struct Server {
     pub section: String,
     /// Where it listens.
     pub listener: Listener,
+    /// Looked at for each request: they may change while it serves.
+    pub rules: watch::Receiver<Rules>,
+}
+
+/// Who may ask a server, and what.
+#[derive(Clone, Debug)]
+pub struct Rules {
     /// Who may use it; `None` is everybody who can connect.
     pub auth: Option<Auth>,
     /// The namespaces that publish the standard methods (CFG-251), usually `supervisor`.
@@ -57,15 +64,14 @@ pub struct Server {
 ///
 /// Dropping the future closes every connection at once.
 pub async fn serve(server: Server, handle: Handle, limits: Limits, shutdown: watch::Receiver<bool>) {
-    let Server { section, listener, auth, namespaces } = server;
+    let Server { section, listener, rules } = server;
     log_start(&listener);
     listener.lengthen_queue();
     let (crowd, crowded) = watch::channel(false);
     let (name, since) = (listener.name(), SystemTime::now());
     let shutdown_seen = shutdown.clone();
     let door = Arc::new(Door::default());
-    let service =
-        Service { handle, auth, namespaces, name, since, limits, shutdown: shutdown_seen, crowded, door };
+    let service = Service { handle, rules, name, since, limits, shutdown: shutdown_seen, crowded, door };
     let service = Arc::new(service);
     let accepting = Accepting {
         section,
@@ -108,6 +114,8 @@ impl Accepting {
             service.door.want(full && !self.guests.make_room());
             let ready = !full && self.failures.wait_until.is_none();
             tokio::select! {
+                // The end comes first: the socket may have been closed with it.
+                biased;
                 _ = shutdown.wait_for(|&stop| stop) => return,
                 Some(ended) = connections.join_next() => {
                     self.scarce = false;

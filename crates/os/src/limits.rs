@@ -31,6 +31,32 @@ pub fn raise_limit(limit: Limit, wanted: u64) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Does to another process what [`raise_limit`] does to this one.
+///
+/// # Errors
+/// The process is not ours, or only root may raise a hard limit.
+pub fn raise_limit_of(pid: u32, limit: Limit, wanted: u64) -> io::Result<bool> {
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::ESRCH))?;
+    let resource = match limit {
+        Limit::OpenFiles => libc::RLIMIT_NOFILE,
+        Limit::Processes => libc::RLIMIT_NPROC,
+    };
+    let mut found = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `found` is a live local; without a new limit nothing is read.
+    if unsafe { libc::prlimit(pid, resource, std::ptr::null(), &raw mut found) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if found.rlim_cur >= wanted {
+        return Ok(false);
+    }
+    let raised = libc::rlimit { rlim_cur: wanted, rlim_max: found.rlim_max.max(wanted) };
+    // SAFETY: `raised` is a live local; the old limit is not asked for.
+    if unsafe { libc::prlimit(pid, resource, &raw const raised, std::ptr::null_mut()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(true)
+}
+
 /// Raises the soft limit on open descriptors as far as the hard one allows.
 ///
 /// # Errors

@@ -2,8 +2,8 @@
 
 use crate::xmlrpc::Value;
 use crate::{
-    ActionResult, ConfigInfo, Fault, FaultCode, GroupUpdate, Listener, ListenerPool, LogFile, LogLoss,
-    LogTail, OutputInfo, ProcessInfo, ProcessState, Reread, UpgradeState,
+    ActionResult, ConfigInfo, Fault, FaultCode, GroupUpdate, KeptReload, Listener, ListenerPool, LogFile,
+    LogLoss, LogTail, OutputInfo, ProcessInfo, ProcessState, Reread, Setting, UpgradeState,
 };
 
 /// An answer that is not what its method answers.
@@ -233,6 +233,35 @@ impl UpgradeState {
             failure: members.text("failure")?,
             program: members.text("program")?,
             version: members.text("version")?,
+        })
+    }
+}
+
+impl KeptReload {
+    /// Reads the answer of `reloadKeep`.
+    ///
+    /// # Errors
+    /// [`WrongShape`] naming the first member that is missing or of another type.
+    pub fn from_value(value: &Value) -> Result<Self, WrongShape> {
+        let members = Members(value);
+        let settings = |name| {
+            all(members.get(name, Some)?, |one| {
+                let members = Members(one);
+                Ok(Setting {
+                    section: members.text("section")?,
+                    option: members.text("option")?,
+                    note: members.text("note")?,
+                })
+            })
+        };
+        Ok(Self {
+            applied: settings("applied")?,
+            not_applied: settings("not_applied")?,
+            groups: Reread {
+                added: members.texts("added")?,
+                changed: members.texts("changed")?,
+                removed: members.texts("removed")?,
+            },
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::xmlrpc::Value;
 use crate::{
-    ActionResult, ConfigInfo, FaultCode, GroupUpdate, Listener, ListenerPool, LogFile, LogLoss, LogTail,
-    OutputInfo, ProcessInfo, Reply, Reread, UpgradeState,
+    ActionResult, ConfigInfo, FaultCode, GroupUpdate, KeptReload, Listener, ListenerPool, LogFile, LogLoss,
+    LogTail, OutputInfo, ProcessInfo, Reply, Reread, Setting, UpgradeState,
 };
 
 /// Times beyond what `int` holds are capped (RPC-085).
@@ -28,6 +28,7 @@ impl From<Reply> for Value {
                 vec![Self::Array(lists.into())].into()
             }
             Reply::Upgrade(state) => upgrade(state),
+            Reply::Kept(kept) => kept_reload(kept),
             Reply::Pools(pools) => pools.into_iter().map(pool).collect::<Vec<_>>().into(),
             Reply::Losses(losses) => losses.into_iter().map(loss).collect::<Vec<_>>().into(),
             Reply::Update(update) => group_update(update),
@@ -152,6 +153,25 @@ fn loss(loss: LogLoss) -> Value {
         ("dropped", loss.dropped.into()),
         ("reason", loss.reason.into()),
         ("dropping", loss.dropping.into()),
+    ])
+}
+
+fn kept_reload(kept: KeptReload) -> Value {
+    let settings = |list: Vec<Setting>| list.into_iter().map(setting).collect::<Vec<_>>().into();
+    Value::record([
+        ("applied", settings(kept.applied)),
+        ("not_applied", settings(kept.not_applied)),
+        ("added", Value::strings(kept.groups.added)),
+        ("changed", Value::strings(kept.groups.changed)),
+        ("removed", Value::strings(kept.groups.removed)),
+    ])
+}
+
+fn setting(setting: Setting) -> Value {
+    Value::record([
+        ("section", setting.section.into()),
+        ("option", setting.option.into()),
+        ("note", setting.note.into()),
     ])
 }
 

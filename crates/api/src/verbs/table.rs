@@ -222,6 +222,10 @@ pub static OWN: &[Verb] = &[
         "Tells what runs and what became of the last upgrade.",
         "a struct of token, failure (empty if there was none), program, version",
     ),
+    verb("reloadKeep", &[], Type::Struct, |_| Ok(Request::ReloadKeep)).says(
+        "Reads the configuration again and applies what is about the daemon itself, while every process runs on.",
+        "applied and not_applied: structs of section, option, note; added, changed, removed: groups that wait",
+    ),
     verb("getListenerPools", &[], Type::Array, |_| Ok(Request::GetListenerPools)).says(
         "Tells what event listeners do, how many events wait for them and how many were discarded.",
         "per pool a struct of name, events, waiting, buffer_size, durable, discarded, listeners",

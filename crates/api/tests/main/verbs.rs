@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Waker};
 use upkeep_api::verbs::{self, dispatch};
 use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
-    ActionResult, Channel, ConfigInfo, DaemonState, Fault, FaultCode, GroupUpdate, Listener, ListenerPool,
-    LogFile, LogLoss, LogTail, Mailbox, OutputInfo, ProcessInfo, ProcessState, Reply, Request, Reread,
-    mailbox,
+    ActionResult, Channel, ConfigInfo, DaemonState, Fault, FaultCode, GroupUpdate, KeptReload, Listener,
+    ListenerPool, LogFile, LogLoss, LogTail, Mailbox, OutputInfo, ProcessInfo, ProcessState, Reply, Request,
+    Reread, Setting, mailbox,
 };
 
 /// Calls `method` with a daemon that answers each request by `answer`; also tells what it was asked.
@@ -175,6 +175,7 @@ fn arguments_make_requests_rpc_014_147() {
             vec!["g".into()],
             Some(Request::UpdateProcessGroup { name: "g".into() }),
         ),
+        ("upkeep.reloadKeep", vec![], Some(Request::ReloadKeep)),
         ("upkeep.getListenerPools", vec![], Some(Request::GetListenerPools)),
         ("upkeep.upgrade", vec!["/b".into()], Some(Request::Upgrade { binary: "/b".into() })),
         ("upkeep.upgrade", vec![], None),
@@ -311,6 +312,17 @@ fn what_clients_decode_is_what_was_encoded() {
         listeners,
     };
     assert_eq!(ListenerPool::list_from_value(&Reply::Pools(vec![pool.clone()]).into()), Ok(vec![pool]));
+    let setting = |section: &str, option: &str, note: &str| Setting {
+        section: section.into(),
+        option: option.into(),
+        note: note.into(),
+    };
+    let kept = KeptReload {
+        applied: vec![setting("supervisord", "loglevel", ""), setting("inet_http_server", "", "closed")],
+        not_applied: vec![setting("supervisord", "user", "why")],
+        groups: Reread { added: names("a"), changed: names("b"), removed: names("c") },
+    };
+    assert_eq!(KeptReload::from_value(&Reply::Kept(kept.clone()).into()), Ok(kept));
     let loss = LogLoss {
         name: "a".into(),
         group: "g".into(),

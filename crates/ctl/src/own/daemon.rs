@@ -1,4 +1,4 @@
-//! `upkeep pid`, `version`, `shutdown`, `reload`.
+//! `upkeep pid`, `version`, `shutdown`.
 
 use serde_json::json;
 
@@ -77,14 +77,8 @@ pub(super) fn shutdown(options: &Options) -> Result<i32, Problem> {
     done(options, "the daemon stops every process, then itself")
 }
 
-pub(super) fn reload(options: &Options) -> Result<i32, Problem> {
-    options.no_words()?;
-    let link = Link::open(options)?;
-    link.check("start the daemon over", link.client.restart())?;
-    done(options, "the daemon stops every process and starts over with the configuration as it is now")
-}
-
-fn done(options: &Options, text: &str) -> Result<i32, Problem> {
+/// It was asked for, and happens by itself.
+pub(super) fn done(options: &Options, text: &str) -> Result<i32, Problem> {
     if options.json {
         show::json(&json!({ "ok": true }));
     } else {

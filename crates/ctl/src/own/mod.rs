@@ -16,6 +16,7 @@ mod logs;
 mod losses;
 mod options;
 mod problem;
+mod reload;
 mod show;
 mod status;
 mod upgrade;
@@ -92,7 +93,14 @@ const COMMANDS: &[Row] = &[
     row("pid", "[NAME ...]", "The daemon's pid, or those of processes.", daemon::pid),
     row("version", "", "Versions of this program and of the daemon.", daemon::version),
     row("shutdown", "", "Stop everything, and the daemon.", daemon::shutdown),
-    row("reload", "", "Stop everything, read the configuration again, and start over.", daemon::reload),
+    row(
+        "reload",
+        "[--keep]",
+        "Stop everything, read the configuration again, and start over.\n\n  \
+         --keep      stop nothing: apply what the configuration says about the daemon itself and its servers, and\n              \
+         tell what waits for `upkeep update` or for a new start",
+        reload::reload,
+    ),
 ];
 
 const COMMON: &str = "  -c FILE     the configuration (else the usual places are searched)

@@ -26,6 +26,8 @@ pub(super) struct Options {
     pub(super) bytes: Option<i32>,
     /// `upgrade --binary`.
     pub(super) binary: Option<String>,
+    /// `reload --keep`.
+    pub(super) keep: bool,
     /// What is no option, without the command.
     pub(super) words: Vec<String>,
 }
@@ -55,6 +57,7 @@ impl Options {
                 Arg::Short('n') | Arg::Long("bytes") => self.bytes = Some(parser.value()?.parse()?),
                 Arg::Long("binary") => self.binary = Some(text(parser)?),
                 Arg::Long("stderr") => self.stderr = true,
+                Arg::Long("keep") => self.keep = true,
                 Arg::Value(word) => words.push(word.string()?),
                 Arg::Short(_) | Arg::Long(_) => return Err(arg.unexpected()),
             }
@@ -71,6 +74,10 @@ impl Options {
         if self.command != "logs" && (self.follow || self.stderr || self.bytes.is_some()) {
             let why =
                 format!("-f, -n and --stderr belong to `upkeep logs`, not to `upkeep {}`", self.command);
+            return Err(Problem::usage(&why));
+        }
+        if self.command != "reload" && self.keep {
+            let why = format!("--keep belongs to `upkeep reload`, not to `upkeep {}`", self.command);
             return Err(Problem::usage(&why));
         }
         Ok(())
@@ -132,6 +139,7 @@ mod tests {
             "logs -n many",
             "status -f",
             "start --stderr a",
+            "update --keep",
             "status --binary x",
             "upgrade --binary",
         ] {

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use upkeep_core::spec::ListenerSpec;
+use upkeep_core::spec::{GroupKind, ListenerSpec};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
 use super::store::{Order, Store, Told};
-use crate::records::EventRecord;
-use crate::shell::{Message, Shell};
+use crate::records::{EventRecord, QueueHome};
+use crate::shell::{Active, Message, Shell};
 
 impl Shell {
     /// A durable pool became active: its file is opened, and what is in it comes first.
@@ -35,13 +35,31 @@ impl Shell {
 
     fn queue_path(&self, pool: &str, spec: &ListenerSpec) -> PathBuf {
         let settings = self.settings();
-        let directory = spec.queue_directory.as_ref().map_or(settings.childlogdir.as_path(), Path::new);
-        directory.join(format!("{pool}-{}.events", settings.identifier))
+        let (directory, identifier) = match self.standing.queues.get(pool) {
+            Some(home) => (Path::new(&home.directory), &home.identifier),
+            None => (settings.childlogdir.as_path(), &settings.identifier),
+        };
+        let directory = spec.queue_directory.as_ref().map_or(directory, Path::new);
+        directory.join(format!("{pool}-{identifier}.events"))
+    }
+
+    /// The options that a durable pool's file is named by change: those of the pools that are there stay where they are.
+    pub(crate) fn settle_queues(&mut self) {
+        let settings = self.settings();
+        let home = QueueHome {
+            directory: settings.childlogdir.to_string_lossy().into_owned(),
+            identifier: settings.identifier.clone(),
+        };
+        let durable = |group: &&Active| matches!(&group.spec.kind, GroupKind::Listener(spec) if spec.durable);
+        for group in self.active.iter().filter(durable) {
+            self.standing.queues.entry(group.spec.name.clone()).or_insert_with(|| home.clone());
+        }
     }
 
     /// A pool is no longer active; its file stays for the next one of its name.
     pub(super) fn drop_pool(&mut self, name: &str) {
         self.listeners.pools.remove(name);
+        self.standing.queues.remove(name);
         if let Some(&key) = self.listeners.buffer_keys.get(name) {
             self.send(&ToKeeper::Delete { key });
         }

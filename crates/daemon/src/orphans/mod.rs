@@ -6,6 +6,7 @@ mod runfile;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -38,6 +39,12 @@ impl Shell {
         let mut path = self.settings().pidfile.clone().into_os_string();
         path.push(".children");
         path.into()
+    }
+
+    /// The pid file has another name: what lives is written down beside it from now on. Tells when that is done, or that
+    /// it cannot be (the log says why).
+    pub(crate) fn move_run_file(&self) -> Option<Receiver<()>> {
+        self.run_file.as_ref().map(|file| file.move_to(self.run_file_path()))
     }
 
     /// Deals with what a killed daemon left, as `orphans` says; waits until what is to be stopped has ended. From then

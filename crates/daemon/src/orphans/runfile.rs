@@ -51,6 +51,7 @@ enum Line {
 enum Order {
     Child(Entry),
     Gone(u32),
+    Move { path: PathBuf, done: Sender<()> },
     Remove,
 }
 
@@ -92,6 +93,13 @@ impl RunFile {
         self.order(Order::Gone(pid));
     }
 
+    /// From now on the file is this one. The answer comes when the old one is gone.
+    pub(crate) fn move_to(&self, path: PathBuf) -> Receiver<()> {
+        let (done, moved) = mpsc::channel();
+        self.order(Order::Move { path, done });
+        moved
+    }
+
     /// The daemon ends in order: there are no children, and no file is needed.
     pub(crate) fn remove(self) {
         self.order(Order::Remove);
@@ -127,6 +135,12 @@ impl Writer {
                 }
                 Line::Gone(pid)
             }
+            Order::Move { path, done } => {
+                self.move_to(path);
+                // Nobody may wait for it any more.
+                let _ = done.send(());
+                return;
+            }
             Order::Remove => {
                 self.file = None;
                 // Somebody may have removed it already: it is gone either way.
@@ -141,6 +155,17 @@ impl Writer {
         if let Err(error) = written {
             self.file = None;
             self.complain(&error);
+        }
+    }
+
+    /// The old file stays until the new one is there.
+    fn move_to(&mut self, path: PathBuf) {
+        let old = std::mem::replace(&mut self.path, path);
+        self.file = None;
+        self.renew();
+        if self.file.is_some() && old != self.path {
+            // Somebody may have removed it already: it is gone either way.
+            let _ = std::fs::remove_file(&old);
         }
     }
 

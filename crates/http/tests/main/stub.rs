@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use upkeep_api::{Call, Fault, FaultCode, Reply, Request};
-use upkeep_http::{Auth, Limits, Listener, Server, serve};
+use upkeep_http::{Auth, Limits, Listener, Rules, Server, serve};
 
 use crate::client::Address;
 
@@ -118,12 +118,10 @@ async fn run(
     mut stopped: watch::Receiver<bool>,
 ) {
     let (handle, mailbox) = upkeep_api::mailbox(16);
-    let server = Server {
-        section: "inet_http_server".to_owned(),
-        listener,
-        auth: setup.auth,
-        namespaces: vec!["supervisor".to_owned()],
-    };
+    let rules = Rules { auth: setup.auth, namespaces: vec!["supervisor".to_owned()] };
+    // The rules stay as they are: the server does not mind that nobody can change them.
+    let (_, rules) = watch::channel(rules);
+    let server = Server { section: "inet_http_server".to_owned(), listener, rules };
     let daemon = tokio::spawn(answer(mailbox, setup.daemon, hold));
     let serving = serve(server, handle, setup.limits, stopped.clone());
     let overdue = async {

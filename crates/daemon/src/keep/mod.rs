@@ -1,0 +1,89 @@
+//! `reload --keep`: what a configuration says about the daemon itself and its servers is applied while every process
+//! runs on.
+//!
+//! A helper thread reads the files and opens all that is new ([`Ready`]): sockets, log, pid file. If anything of it
+//! fails, what was done is undone and nothing has changed. Then the daemon's task exchanges old for new in one turn,
+//! and in that turn the keeper learns of it: new sockets first, then the record that names the new configuration, and
+//! only then is it told to let go of old sockets. A daemon that is killed at any point leaves the next one with all of
+//! the old or all of the new configuration.
+
+mod apply;
+mod differences;
+mod ready;
+mod undo;
+
+use upkeep_api::{Fault, FaultCode};
+use upkeep_logs::Level;
+use upkeep_os::Limit;
+
+use crate::calls::respond;
+use crate::records::Standing;
+use crate::shell::{Message, Responder, Shell};
+pub(crate) use ready::Ready;
+use ready::{Order, prepare};
+
+impl Shell {
+    /// Reads the configuration again, off this task, and applies what is about the daemon.
+    pub(crate) fn reload_keep(&mut self, reply: Responder) {
+        if self.reloading {
+            let text = "another reload is being prepared; nothing has been changed by this one";
+            return respond(reply, Err(Fault::about(FaultCode::Failed, text)));
+        }
+        self.reloading = true;
+        let order = Order {
+            latest: self.generations.latest().clone(),
+            base: self.generations.base,
+            config: self.generations.base().config.clone(),
+            cli: self.cli.clone(),
+            own_name: self.program == "upkeep",
+            keeper_pid: self.keeper_pid,
+            foreground: self.in_foreground(),
+            ident: self.context.ident.clone(),
+        };
+        let messages = self.messages.clone();
+        tokio::task::spawn_blocking(move || {
+            let result = prepare(order).map(Box::new);
+            // Fails only when the daemon has ended.
+            let _ = messages.send(Message::Kept { result, reply });
+        });
+    }
+
+    /// All that is new was opened, or cannot be had.
+    pub(crate) fn keep_ready(&mut self, result: Result<Box<Ready>, Fault>, reply: Responder) {
+        self.reloading = false;
+        let applied = result.and_then(|ready| self.apply(*ready));
+        match applied {
+            Ok(done) => {
+                // Nobody should be told before the disk agrees.
+                tokio::task::spawn_blocking(move || {
+                    let answer = done.finish();
+                    respond(reply, Ok(answer));
+                });
+            }
+            Err(fault) => {
+                self.log(Level::Error, format!("reload refused, everything goes on as it is: {fault}"));
+                respond(reply, Err(fault));
+            }
+        }
+    }
+
+    /// A new keeper has the limits that the old one had at the start of this daemon.
+    pub(crate) fn raise_limits_again(&self) {
+        let settings = self.settings();
+        for (limit, wanted) in [(Limit::OpenFiles, settings.minfds), (Limit::Processes, settings.minprocs)] {
+            let count = u64::try_from(wanted).unwrap_or(0);
+            if let Err(error) = upkeep_os::raise_limit_of(self.keeper_pid, limit, count) {
+                self.log(Level::Warn, format!("a limit of processes cannot be raised to {wanted}: {error}"));
+            }
+        }
+    }
+
+    /// Goes on as a daemon that was reloaded.
+    pub(crate) fn recall(&mut self, standing: &Standing) {
+        self.standing = standing.clone();
+        if let Some(umask) = standing.umask {
+            upkeep_os::set_umask(umask);
+        }
+        self.renew_context();
+    }
+}
