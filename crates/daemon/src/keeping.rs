@@ -47,7 +47,7 @@ impl Shell {
             match self.link.recv() {
                 Ok(Some((frame, fds))) => self.frame(frame, fds),
                 Ok(None) => return,
-                Err(_) => return self.keeper_lost(),
+                Err(error) => return self.link_failed(&error),
             }
         }
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use upkeep_core::{Mono, RunId};
 use upkeep_keeper::Link;
 use upkeep_keeper::wire::{Exit, ToDaemon, ToKeeper};
@@ -40,6 +41,19 @@ impl Made {
 }
 
 impl Shell {
+    /// Nothing more can be learnt from the keeper on this link. If that is for want of descriptors it lives, and holds all
+    /// that was lost: it must not get a rival, but start another daemon.
+    pub(crate) fn link_failed(&mut self, error: &io::Error) {
+        if Errno::from_io_error(error) != Some(Errno::MFILE) {
+            return self.keeper_lost();
+        }
+        self.log(
+            Level::Critical,
+            "too many open files to take in what the keeper process gives: the daemon starts again",
+        );
+        self.end.get_or_insert(End::Orphaned);
+    }
+
     pub(crate) fn keeper_lost(&mut self) {
         // A daemon that has said that it ends does so.
         self.keeper_gone = self.end.is_none();
