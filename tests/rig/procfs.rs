@@ -29,6 +29,12 @@ pub(crate) fn process(pid: i32) -> Option<Process> {
     Some(Process { pid, comm: head.split_once('(')?.1.to_owned(), parent, zombie })
 }
 
+/// The process group of a process, if there is one: 0 if its leader is outside this pid namespace.
+pub(crate) fn process_group(pid: i32) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(2)?.parse().ok()
+}
+
 /// The session of a process: 0 if its leader is outside this pid namespace.
 pub(crate) fn session(pid: i32) -> i32 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");

@@ -115,7 +115,10 @@ impl Shell {
         match result {
             Err(text) => self.tell(upkeep_core::Input::SpawnFailed { run, text }),
             Ok(prepared) => {
-                let Prepared { plan, stdout, stderr, socket, room } = *prepared;
+                let Prepared { plan, trouble, stdout, stderr, socket, room } = *prepared;
+                if let Some(trouble) = trouble {
+                    self.log(Level::Error, trouble);
+                }
                 if let Some(shared) = &socket {
                     self.hold_socket(shared);
                 }

@@ -128,7 +128,7 @@ impl Shell {
         if self.engine.wants(Level::Debug) {
             self.log(Level::Debug, "received SIGCHLD indicating a child quit");
         }
-        self.note_end(run);
+        self.note_end(run, end);
         let entry = self.runs.entry(run).or_default();
         entry.stdin = None;
         let mut open = 0;

@@ -21,6 +21,7 @@
 mod boot;
 mod calls;
 mod console;
+mod daemonised;
 mod descriptors;
 mod effects;
 mod environment;
@@ -56,6 +57,7 @@ mod shell;
 mod stdin;
 mod strays;
 mod succession;
+mod unexecutable;
 mod upgrade;
 
 use std::time::Duration;

@@ -17,6 +17,7 @@ use crate::descriptors::Promise;
 use crate::fcgi::{Shared, Sockets};
 use crate::logfiles::{LogPaths, SinkContext, open_sink, sink_of_running};
 use crate::program::{self, ProgramError};
+use crate::unexecutable;
 
 /// What all children have in common.
 #[derive(Clone, Debug)]
@@ -58,6 +59,8 @@ pub(crate) struct Order {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) plan: SpawnPlan,
+    /// Why it will not come to more than an attempt, for the log.
+    pub(crate) trouble: Option<String>,
     pub(crate) stdout: Sink,
     /// `None` with `redirect_stderr`.
     pub(crate) stderr: Option<Sink>,
@@ -190,7 +193,8 @@ impl Order {
             stdin: if socket.is_some() { StdinPlan::Attached } else { StdinPlan::Pipe },
             stderr_to_stdout: spec.redirect_stderr,
         };
-        Ok(Prepared { plan, stdout, stderr, socket, room })
+        let trouble = unexecutable::trouble(&spec.name, &plan);
+        Ok(Prepared { plan, trouble, stdout, stderr, socket, room })
     }
 }
 

@@ -18,6 +18,7 @@ use upkeep_keeper::Heritage;
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Level, LogEvent, Sink};
 
+use crate::daemonised::{Daemonised, Suspect};
 use crate::descriptors::Promise;
 use crate::fcgi::{Shared, Sockets};
 use crate::generations::{Generations, Loaded};
@@ -76,6 +77,8 @@ pub(crate) enum Message {
     Candidate { path: PathBuf, result: Result<File, Unfit>, reply: Responder },
     /// It may be time to leave.
     LookWhetherToLeave,
+    /// A child has ended that may have put itself into the background.
+    Suspected(Box<Suspect>),
     /// New sinks for a process whose log options changed.
     Sinks { run: RunId, sinks: Box<Sinks> },
 }
@@ -189,6 +192,7 @@ pub(crate) struct Shell {
     pub(crate) reloading: bool,
     pub(crate) pidfile_written: bool,
     pub(crate) run_file: Option<RunFile>,
+    pub(crate) daemonised: Daemonised,
     pub(crate) handle: Handle,
     pub(crate) mailbox: Mailbox,
     pub(crate) inbox: mpsc::UnboundedReceiver<Message>,
@@ -262,6 +266,7 @@ impl Shell {
             reloading: false,
             pidfile_written: false,
             run_file: None,
+            daemonised: Daemonised::default(),
             handle,
             mailbox,
             inbox: parts.inbox,
@@ -346,6 +351,7 @@ impl Shell {
             Message::Candidate { path, result, reply } => self.candidate(path, result, reply),
             Message::LookWhetherToLeave => self.leave_if_idle(),
             Message::Queue(told) => self.queue_told(told),
+            Message::Suspected(suspect) => self.suspected(*suspect),
             Message::Sinks { run, sinks } => self.new_sinks(run, *sinks),
         }
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use upkeep_config::Orphans;
-use upkeep_core::{ProcId, RunId};
+use upkeep_core::{ProcId, RunEnd, RunId};
 use upkeep_logs::{Engine, Level};
 
 use crate::errors::words;
@@ -115,13 +115,17 @@ impl Shell {
     /// A child was made.
     pub(crate) fn note_child(&mut self, run: RunId, pid: u32) {
         let entry = self.core.process_of(run).and_then(|id| self.entry_of(id, pid));
+        if let Some(entry) = &entry {
+            self.note_birth(run, entry.ticks);
+        }
         if let (Some(file), Some(entry)) = (&self.run_file, entry) {
             file.add(entry);
         }
     }
 
     /// A child has ended.
-    pub(crate) fn note_end(&mut self, run: RunId) {
+    pub(crate) fn note_end(&mut self, run: RunId, end: RunEnd) {
+        self.suspect_daemon(run, end);
         let process = self.core.process_of(run).and_then(|id| self.core.process(id));
         if let (Some(file), Some(process)) = (&self.run_file, process) {
             file.gone(process.pid());
