@@ -7,7 +7,7 @@ use crate::rig::home::Home;
 use crate::rig::http::Arg::{Bool, Text};
 use crate::rig::maker::Maker;
 use crate::rig::procfs;
-use crate::rig::wait::until;
+use crate::rig::wait::{until, until_true};
 
 const PROGRAMS: &str = "\
 [program:runs]
@@ -35,7 +35,7 @@ fn allow(pid: i32, descriptors: u64) {
     prlimit(Pid::from_raw(pid), Resource::Nofile, limit).expect("prlimit");
 }
 
-/// Four are left: enough for a client and for what it wants to read, not for another child.
+/// Some are left: enough for a few clients and for what they want to read, not for another child.
 #[test]
 fn neither_process_needs_descriptors_to_answer() {
     let daemon = Daemon::start(Maker::Upkeep, PROGRAMS);
@@ -43,13 +43,14 @@ fn neither_process_needs_descriptors_to_answer() {
     daemon.wait_file("runs", "hello");
     let brain = until("the deciding process", || procfs::brain(daemon.pid()));
     for starved in [brain, daemon.pid()] {
-        allow(starved, first_free(starved) + 4);
+        allow(starved, first_free(starved) + 10);
         assert_eq!(daemon.state("runs").as_deref(), Some("RUNNING"));
         let refused = daemon.ctl(&["start", "more"]);
         assert_eq!(refused.stdout, "more: ERROR (spawn error)\n");
         let info = daemon.call("supervisor.getProcessInfo", &[Text("more")]);
         assert!(info.contains("too many open files to spawn"), "{info}");
-        assert_eq!(daemon.ctl(&["tail", "runs"]).stdout, "hello\n\n");
+        // Clients that have gone may hold some for a moment.
+        until_true("the log to be read", || daemon.ctl(&["tail", "runs"]).stdout == "hello\n\n");
         allow(starved, 256);
         daemon.call("supervisor.startProcess", &[Text("more"), Bool(true)]);
         daemon.wait("RUNNING", &["more"]);
