@@ -114,7 +114,9 @@ impl Drop for Guard {
 }
 
 fn start(home: &Home, words: &[&str]) -> Child {
-    let output = std::fs::File::create(home.join("foreground")).expect("a file");
+    // For appending: the daemon writes there through more than one open file.
+    let file = home.join("foreground");
+    let output = std::fs::File::options().create(true).append(true).open(file).expect("a file");
     let mut command = foreground(home, words);
     command.stdout(output.try_clone().expect("a descriptor")).stderr(output).spawn().expect("a daemon")
 }

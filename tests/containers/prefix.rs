@@ -6,11 +6,11 @@ use std::process::{ChildStdout, Stdio};
 
 use rustix::process::Signal;
 
-use super::{Guard, ends, foreground, home};
+use super::{Guard, ends, foreground, home, start};
 use crate::rig::http::{self, Arg::Text};
 use crate::rig::procfs;
 use crate::rig::run::ended;
-use crate::rig::wait::{PATIENCE, until_true};
+use crate::rig::wait::{PATIENCE, until, until_true};
 
 /// Programs that write `NUMBER of NAME` in two pieces, odd lines to standard output and even ones to standard error.
 const WRITER: &str = "\
@@ -166,4 +166,30 @@ fn a_reader_that_goes_away_ends_nobody() {
     assert_eq!(home.read("flood.log").lines().count(), 1_000_001);
     procfs::signal(i32::try_from(guard.0.id()).expect("a pid"), Signal::TERM);
     assert_eq!(ended(&mut guard.0, PATIENCE), Some(Some(0)));
+}
+
+/// The daemon is killed, and later all its lines still have their names.
+#[test]
+fn names_outlive_the_daemon() {
+    let home = home(
+        "[program:cat]\ncommand=/bin/sh -c 'echo first; exec cat'\n\
+         [program:steady]\ncommand=/bin/sh -c 'while :; do echo tick; sleep 0.01; done'\n",
+    );
+    let mut guard = Guard(start(&home, &["bin/upkeep", "run", "-c", "supervisord.conf", "--log-prefix"]));
+    until_true("the first line", || home.read("foreground").contains("cat    | first\n"));
+    let keeper = i32::try_from(guard.0.id()).expect("a pid");
+    for word in ["second\n", "third\n"] {
+        let brain = until("the deciding process", || procfs::brain(keeper));
+        procfs::signal(brain, Signal::KILL);
+        until_true("another one", || procfs::brain(keeper).is_some_and(|pid| pid != brain));
+        let send =
+            || http::call(&home.join("sock"), "supervisor.sendProcessStdin", &[Text("cat"), Text(word)]);
+        until("its answer", || send().ok());
+        until_true("the line", || home.read("foreground").contains(&format!("cat    | {word}")));
+    }
+    procfs::signal(keeper, Signal::TERM);
+    assert_eq!(ended(&mut guard.0, PATIENCE), Some(Some(0)));
+    let lines = by_name(&home.read("foreground"));
+    assert!(lines["steady"].iter().all(|line| line == "tick"), "{lines:?}");
+    assert_eq!(lines.len(), 2, "{lines:?}");
 }
