@@ -140,13 +140,12 @@ impl Shell {
     }
 
     fn entry_of(&self, id: ProcId, pid: u32) -> Option<Entry> {
-        let process = self.core.process(id)?;
-        let ticks = start_ticks(pid).filter(|_| pid != 0)?;
+        let process = self.core.process(id).filter(|_| pid != 0)?;
         let stop = self.core.saved(id)?.stop;
         let run = process.state().run().and_then(|run| self.runs.get(&run));
         Some(Entry {
             pid,
-            ticks,
+            ticks: 0,
             pipes: run.map(|run| run.pipes).unwrap_or_default(),
             group: process.group().to_owned(),
             name: process.name().to_owned(),

@@ -25,7 +25,8 @@ const LAST_WRITES: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) pid: u32,
-    /// When it was started, in clock ticks since boot: with the pid it names one process for ever (proc(5)).
+    /// When it was started, in clock ticks since boot: with the pid it names one process for ever (proc(5)). 0 until the
+    /// thread has looked.
     pub(crate) ticks: u64,
     /// Inode numbers of the pipes that it got as descriptors 0 to 2; 0 where there is none.
     #[serde(default)]
@@ -55,6 +56,16 @@ enum Order {
     Remove,
 }
 
+impl Order {
+    /// `None` if it is not worth a line.
+    fn recognised(self) -> Option<Self> {
+        match self {
+            Self::Child(entry) => recognise(entry).map(Self::Child),
+            Self::Gone(_) | Self::Remove => Some(self),
+        }
+    }
+}
+
 /// The handle; the thread ends with it.
 #[derive(Debug)]
 pub(crate) struct RunFile {
@@ -68,14 +79,18 @@ impl RunFile {
     /// # Errors
     /// No thread could be had.
     pub(crate) fn start(path: PathBuf, children: Vec<Entry>, engine: Engine) -> io::Result<Self> {
-        let (orders, inbox) = mpsc::channel();
+        let (orders, inbox) = mpsc::channel::<Order>();
         let (end, ended) = mpsc::channel();
-        let living = children.into_iter().map(|child| (child.pid, child)).collect();
-        let mut writer = Writer { path, living, file: None, lines: 0, engine, complained: false };
+        let mut writer =
+            Writer { path, living: BTreeMap::new(), file: None, lines: 0, engine, complained: false };
         std::thread::Builder::new().name("children".to_owned()).spawn(move || {
+            let recognised = children.into_iter().filter_map(recognise);
+            writer.living = recognised.map(|child| (child.pid, child)).collect();
             writer.renew();
             while let Ok(order) = inbox.recv() {
-                writer.obey(order);
+                if let Some(order) = order.recognised() {
+                    writer.obey(order);
+                }
             }
             // Nobody waits when the handle is gone.
             let _ = end.send(());
@@ -221,6 +236,12 @@ fn boot_id() -> io::Result<String> {
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
+/// The entry with the time of its start; `None` if the process is gone already, of which its entry would only be told next.
+fn recognise(entry: Entry) -> Option<Entry> {
+    let ticks = start_ticks(entry.pid)?;
+    Some(Entry { ticks, ..entry })
+}
+
 /// When a process was started, in clock ticks since boot; `None` if there is none.
 pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -306,11 +327,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pid.children");
         let file = RunFile::start(path.clone(), Vec::new(), Engine::start(|_| {}).unwrap()).unwrap();
-        for pid in 1..5000 {
-            file.add(entry(pid, 1));
-            file.gone(pid);
+        let own = std::process::id();
+        for _ in 0..5000 {
+            file.add(entry(own, 0));
+            file.gone(own);
         }
-        file.order(Order::Child(entry(9, 9)));
+        file.add(entry(own, 0));
         drop(file.orders);
         file.ended.recv_timeout(Duration::from_secs(30)).unwrap();
         let lines = std::fs::read_to_string(&path).unwrap().lines().count();

@@ -1,6 +1,6 @@
 //! Everything the log thread gives out: the open logs, one for each path, syslog, and what the daemon is told.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -29,6 +29,7 @@ impl OutletKey {
 pub(super) struct Outputs {
     pub(super) sources: Sources,
     open: BTreeMap<OutletKey, Shared>,
+    by_path: HashMap<PathBuf, OutletKey>,
     next_key: u64,
     watched: Watched,
     losses: Losses,
@@ -55,6 +56,7 @@ impl Outputs {
         Self {
             sources,
             open: BTreeMap::new(),
+            by_path: HashMap::new(),
             next_key: 1,
             watched,
             losses,
@@ -77,8 +79,8 @@ impl Outputs {
     pub(super) fn acquire(&mut self, mut file: RotatingFile, id: StreamId) -> OutletKey {
         let path = file.path().to_owned();
         let notices = file.take_notices();
-        let found = self.open.iter_mut().find(|(_, shared)| shared.outlet.path() == path);
-        let key = if let Some((&key, shared)) = found {
+        let found = self.by_path.get(&path).and_then(|key| Some((*key, self.open.get_mut(key)?)));
+        let key = if let Some((key, shared)) = found {
             shared.users += 1;
             shared.outlet.supersede(file, &self.sources);
             key
@@ -92,8 +94,8 @@ impl Outputs {
 
     /// One more user of standard output. It need not be usable: what cannot be written there is dropped and counted.
     pub(super) fn acquire_stdout(&mut self) -> OutletKey {
-        let found = self.open.iter_mut().find(|(_, shared)| shared.outlet.path() == Path::new(STDOUT));
-        if let Some((&key, shared)) = found {
+        let found = self.by_path.get(Path::new(STDOUT)).and_then(|key| Some((*key, self.open.get_mut(key)?)));
+        if let Some((key, shared)) = found {
             shared.users += 1;
             return key;
         }
@@ -104,6 +106,7 @@ impl Outputs {
     fn open_outlet(&mut self, file: RotatingFile) -> OutletKey {
         let key = OutletKey(self.next_key);
         self.next_key += 2;
+        self.by_path.insert(file.path().to_owned(), key);
         self.open.insert(key, Shared { outlet: Outlet::new(file, key.0), users: 1 });
         key
     }
@@ -121,8 +124,10 @@ impl Outputs {
     fn close(&mut self, key: OutletKey, id: StreamId) {
         if let Some(shared) = self.open.get_mut(&key) {
             shared.outlet.give_up();
+            let path = shared.outlet.path().to_owned();
             self.settle(key, id);
             self.open.remove(&key);
+            self.by_path.remove(&path);
         }
     }
 
