@@ -4,6 +4,7 @@
 //! moments: no worker, no exit, no byte of output and no request may be lost.
 
 mod both;
+mod campaign;
 mod children;
 mod deaths;
 mod descriptors;

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod campaign;
 mod fuzz;
 mod install;
 mod parity;
@@ -18,6 +19,8 @@ usage: cargo xtask CHORE
   lint    format, clippy, licences and sources of dependencies, docs/parity.md
   parity  write docs/parity.md: which tests show which item of the ledger; with --check only look
   docs    the reference of every crate, with warnings as errors
+  campaign [--seed N] [--seconds S]
+          faults of every kind while a hundred processes run: tests/faults/README.md
   fuzz    SECONDS [TARGET]: every fuzz target, or one, for so long; needs a nightly toolchain and cargo-fuzz
 ";
 
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         "setup" => install::everything(),
         "lint" => install::cargo_deny().and_then(|()| steps::lint()),
         "docs" => steps::docs(),
+        "campaign" => campaign::campaign(&std::env::args().skip(2).collect::<Vec<_>>()),
         "fuzz" => match std::env::args().nth(2) {
             Some(seconds) => fuzz::fuzz(&seconds, std::env::args().nth(3).as_deref()),
             None => Err(USAGE.to_owned()),
