@@ -52,7 +52,7 @@ pub use python::repr::py_repr;
 pub use raw::{RawKey, RawSection, raw_sections};
 pub use sample::sample;
 pub use search::{find_config, program_path};
-pub use server::{Address, Auth, Server, server_url};
+pub use server::{Address, Auth, Server, ServerLimits, server_url};
 pub use settings::{Config, ExitWhen, Level, LogFile, Note, Orphans, RpcInterface, Settings};
 pub use snapshot::SnapshotError;
 pub use sources::Sources;

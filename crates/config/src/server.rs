@@ -1,6 +1,7 @@
 //! `[unix_http_server]` and `[inet_http_server]`, as configured.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One HTTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,28 @@ pub struct Server {
     pub auth: Option<Auth>,
     /// Whether somebody wrote that an open door is meant. Default false.
     pub allow_unauthenticated: bool,
+    /// What clients may cost.
+    pub limits: ServerLimits,
+}
+
+/// What clients of a server may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Clients at a time; at least 1. Default 128.
+    #[doc(alias = "max_connections")]
+    pub connections: u32,
+    /// Bytes of a request's body; at least 1. Default 8 MiB.
+    #[doc(alias = "request_maxbytes")]
+    pub request_bytes: u32,
+    /// Between two requests of a client; at least a second. Default 30 minutes.
+    #[doc(alias = "idle_timeout")]
+    pub idle: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self { connections: 128, request_bytes: 8 << 20, idle: Duration::from_secs(1800) }
+    }
 }
 
 /// Where a server listens.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use upkeep_config::{Config, Server};
+use upkeep_config::{Config, Server, ServerLimits};
 use upkeep_http::{Auth, Limits, Rules};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
@@ -65,11 +65,24 @@ fn is_standard(factory: &str) -> bool {
     factory == STANDARD_FACTORY
 }
 
-/// Who may ask a server of this configuration, and under which names the standard methods are published (CFG-251).
+/// Who may ask a server of this configuration, what that may cost, and under which names the standard methods are
+/// published (CFG-251).
 pub(crate) fn rules(config: &Config, server: &Server) -> Rules {
     let auth = server.auth.as_ref().map(|auth| Auth::new(auth.username.clone(), auth.password.clone()));
     let standard = config.rpc_interfaces.iter().filter(|interface| is_standard(&interface.factory));
-    Rules { auth, namespaces: standard.map(|interface| interface.namespace.clone()).collect() }
+    let namespaces = standard.map(|interface| interface.namespace.clone()).collect();
+    Rules { auth, namespaces, limits: limits(server.limits) }
+}
+
+/// The limits that can be configured, and the others.
+fn limits(configured: ServerLimits) -> Limits {
+    let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    Limits {
+        connections: number(configured.connections),
+        body_bytes: number(configured.request_bytes),
+        idle_timeout: configured.idle,
+        ..Limits::default()
+    }
 }
 
 impl Shell {
@@ -113,7 +126,7 @@ impl Shell {
         let (rules, seen) = watch::channel(rules);
         let (stop, stopped) = watch::channel(false);
         let http = upkeep_http::Server { section: server.section.clone(), listener, rules: seen };
-        let serving = upkeep_http::serve(http, self.handle.clone(), Limits::default(), stopped);
+        let serving = upkeep_http::serve(http, self.handle.clone(), stopped);
         Up { server, socket, rules, stop, task: tokio::spawn(serving) }
     }
 

@@ -219,10 +219,17 @@ pub(crate) fn take_held(server: &Server, held: &mut BTreeMap<String, OwnedFd>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use upkeep_config::ServerLimits;
 
     fn server(section: &str, host: &str) -> Server {
         let address = Address::Inet { host: host.to_owned(), port: 9001 };
-        Server { section: section.to_owned(), address, auth: None, allow_unauthenticated: false }
+        Server {
+            section: section.to_owned(),
+            address,
+            auth: None,
+            allow_unauthenticated: false,
+            limits: ServerLimits::default(),
+        }
     }
 
     #[test]
@@ -249,6 +256,7 @@ mod tests {
                 address,
                 auth: None,
                 allow_unauthenticated: false,
+                limits: ServerLimits::default(),
             }
         };
         assert!(same_place(&unix("/a", 0o700), &unix("/a", 0o770)));

@@ -38,10 +38,16 @@ pub(crate) struct Service {
     pub(crate) name: String,
     /// When it began, which is the age of the files that are part of it.
     pub(crate) since: SystemTime,
-    pub(crate) limits: Limits,
     pub(crate) shutdown: watch::Receiver<bool>,
     pub(crate) crowded: watch::Receiver<bool>,
     pub(crate) door: Arc<Door>,
+}
+
+impl Service {
+    /// The limits as they are now.
+    pub(crate) fn limits(&self) -> Limits {
+        self.rules.borrow().limits
+    }
 }
 
 /// What the requests of a connection share.
@@ -92,14 +98,14 @@ async fn requests(
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(route::respond(shared, request).await) }
     });
-    let mut http = pin!(protocol(&service.limits).serve_connection(io, answers));
+    let mut http = pin!(protocol(&service.limits()).serve_connection(io, answers));
     let (mut shutdown, mut crowded) = (service.shutdown.clone(), service.crowded.clone());
     let (mut ending, mut halved) = (false, false);
     loop {
         if progress.is_leaving() {
             return Some(progress.parting());
         }
-        let deadline = progress.deadline(&service.limits, *crowded.borrow());
+        let deadline = progress.deadline(&service.limits(), *crowded.borrow());
         if let Some((at, due)) = deadline
             && at <= Instant::now()
         {

@@ -37,7 +37,7 @@ pub(crate) async fn body(
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     connection.progress.receiving();
-    let received = tokio::time::timeout(connection.service.limits.body_timeout, body.collect()).await;
+    let received = tokio::time::timeout(connection.service.limits().body_timeout, body.collect()).await;
     connection.progress.busy();
     match received {
         Ok(Ok(body)) => Ok(body.to_bytes()),

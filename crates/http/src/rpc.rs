@@ -31,7 +31,7 @@ async fn call(connection: &Connection, request: Request<Incoming>) -> Result<Vec
         return Err(StatusCode::BAD_REQUEST);
     }
     let (head, body) = request.into_parts();
-    let most = connection.service.limits.body_bytes;
+    let most = connection.service.limits().body_bytes;
     let body = receive::body(connection, &head.headers, body, Expected { most, may_be_empty: false }).await?;
     let limits = ReadLimits { bytes: most, ..ReadLimits::REQUEST };
     let (method, params) = apart_if(body.len() > LARGE, move || {
@@ -42,7 +42,7 @@ async fn call(connection: &Connection, request: Request<Incoming>) -> Result<Vec
     })
     .await??;
     match carry_out(connection, method, params).await? {
-        Ok(value) => apart_if(text_of(&value) > LARGE, move || xmlrpc::encode_response(&value)).await,
+        Ok(value) => apart_if(value.text_length() > LARGE, move || xmlrpc::encode_response(&value)).await,
         Err(fault) => Ok(xmlrpc::encode_fault(fault.code.code(), &fault.to_string())),
     }
 }
@@ -56,15 +56,6 @@ async fn apart_if<T: Send + 'static>(
         tokio::task::spawn_blocking(work).await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
     } else {
         Ok(work())
-    }
-}
-
-/// Bytes of text in a value.
-fn text_of(value: &Value) -> usize {
-    match value {
-        Value::Array(values) => values.iter().map(text_of).sum(),
-        Value::Struct(members) => members.iter().map(|(_, value)| text_of(value)).sum(),
-        other => other.as_str().map_or(0, str::len),
     }
 }
 

@@ -51,19 +51,21 @@ pub struct Server {
     pub rules: watch::Receiver<Rules>,
 }
 
-/// Who may ask a server, and what.
+/// Who may ask a server, and what that may cost.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Who may use it; `None` is everybody who can connect.
     pub auth: Option<Auth>,
     /// The namespaces that publish the standard methods (CFG-251), usually `supervisor`.
     pub namespaces: Vec<String>,
+    /// What clients may cost. Those who are connected notice a change with their next request.
+    pub limits: Limits,
 }
 
 /// Serves until `shutdown` becomes true or its sender is gone, then lets the answers under way go out.
 ///
 /// Dropping the future closes every connection at once.
-pub async fn serve(server: Server, handle: Handle, limits: Limits, shutdown: watch::Receiver<bool>) {
+pub async fn serve(server: Server, handle: Handle, shutdown: watch::Receiver<bool>) {
     let Server { section, listener, rules } = server;
     log_start(&listener);
     listener.lengthen_queue();
@@ -71,7 +73,7 @@ pub async fn serve(server: Server, handle: Handle, limits: Limits, shutdown: wat
     let (name, since) = (listener.name(), SystemTime::now());
     let shutdown_seen = shutdown.clone();
     let door = Arc::new(Door::default());
-    let service = Service { handle, rules, name, since, limits, shutdown: shutdown_seen, crowded, door };
+    let service = Service { handle, rules, name, since, shutdown: shutdown_seen, crowded, door };
     let service = Arc::new(service);
     let accepting = Accepting {
         section,
@@ -106,8 +108,8 @@ impl Accepting {
         connections: &mut JoinSet<()>,
         mut shutdown: watch::Receiver<bool>,
     ) {
-        let most = self.descriptors.clients(service.limits.connections);
         loop {
+            let most = self.descriptors.clients(service.limits().connections);
             self.tell_crowd(connections.len() > most / 4 * 3);
             // One more than there may be is let in: it might be the one whose answer matters.
             let full = connections.len() > most || self.scarce;

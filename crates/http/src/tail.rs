@@ -67,7 +67,7 @@ async fn log(connection: &Connection, method: &Method, process: Option<(String, 
     };
     let Some((follower, modified)) = open(path).await else { return answer::error(StatusCode::NOT_FOUND) };
     let (sender, receiver) = mpsc::channel(AHEAD);
-    let interval = connection.service.limits.tail_interval;
+    let interval = connection.service.limits().tail_interval;
     let (farewell, shutdown) = (Arc::clone(&connection.farewell), connection.service.shutdown.clone());
     tokio::spawn(feed(follower, sender, interval, farewell, shutdown));
     let mut response = answer::begin(StatusCode::OK, Body::pieces(receiver));

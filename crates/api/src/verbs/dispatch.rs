@@ -5,6 +5,9 @@ use super::{OWN, OWN_NAMESPACE, Verb, find, find_in};
 use crate::xmlrpc::Value;
 use crate::{Fault, FaultCode, Handle};
 
+/// Most text in the answers of one multicall: together they are no longer than a single one may be.
+const MULTICALL_TEXT: usize = 64 << 20;
+
 /// Carries out one XML-RPC call and waits until it is done.
 ///
 /// `namespaces` are those with the standard factory (CFG-251); `system` always exists. A name is looked up in the
@@ -55,11 +58,23 @@ async fn multicall(handle: &Handle, namespaces: &[String], params: &[Value]) -> 
         return Err(incorrect());
     }
     let mut results = Vec::with_capacity(calls.len());
+    let mut room = MULTICALL_TEXT;
     for call in calls {
-        let result = one_of_many(handle, namespaces, call).await;
+        let result = one_of_many(handle, namespaces, call).await.and_then(|value| fitting(value, &mut room));
         results.push(result.unwrap_or_else(|fault| fault_struct(&fault)));
     }
     Ok(Value::Array(results))
+}
+
+/// The value if there is room for its text. What was called is done in any case.
+fn fitting(value: Value, room: &mut usize) -> Result<Value, Fault> {
+    match room.checked_sub(value.text_length()) {
+        Some(left) => {
+            *room = left;
+            Ok(value)
+        }
+        None => Err(Fault::about(FaultCode::Failed, "the answers are too long together")),
+    }
 }
 
 async fn one_of_many(handle: &Handle, namespaces: &[String], call: &Value) -> Result<Value, Fault> {

@@ -24,6 +24,18 @@ pub enum Value {
 }
 
 impl Value {
+    /// Bytes of all text in it, names of members left out.
+    #[must_use]
+    pub fn text_length(&self) -> usize {
+        match self {
+            Self::String(text) | Self::DateTime(text) => text.len(),
+            Self::Base64(bytes) => bytes.len(),
+            Self::Array(values) => values.iter().map(Self::text_length).sum(),
+            Self::Struct(members) => members.iter().map(|(_, value)| value.text_length()).sum(),
+            Self::Int(_) | Self::Bool(_) | Self::Double(_) | Self::Nil => 0,
+        }
+    }
+
     /// A struct of these members.
     #[must_use]
     pub fn record<const N: usize>(members: [(&str, Self); N]) -> Self {

@@ -230,6 +230,28 @@ fn multicall_rpc_063_to_066() {
     }
 }
 
+/// Whoever asks for many long logs at once gets as much as one answer may hold; what was called is done.
+#[test]
+fn answers_of_one_multicall_have_a_limit() {
+    let read = Value::record([
+        ("methodName", "supervisor.readLog".into()),
+        ("params", vec![0.into(), 0.into()].into()),
+    ]);
+    let short = Value::record([("methodName", "supervisor.getPID".into())]);
+    let calls = Value::Array(vec![read.clone(), read.clone(), short, read]);
+    let (result, asked) =
+        call_with(&["supervisor"], "system.multicall", vec![calls], |request| match request {
+            Request::GetPid => Ok(Reply::Int(7)),
+            _ => Ok(Reply::Bytes(vec![b'x'; 40 << 20])),
+        });
+    let Ok(Value::Array(results)) = result else { panic!("a list") };
+    let lengths: Vec<usize> = results.iter().map(Value::text_length).collect();
+    let refused = "FAILED: the answers are too long together";
+    assert_eq!(lengths, [40 << 20, refused.len(), 0, refused.len()]);
+    assert_eq!(results[1].get("faultString").and_then(Value::as_str), Some(refused));
+    assert_eq!(asked.len(), 4);
+}
+
 fn process() -> ProcessInfo {
     ProcessInfo {
         name: "a".into(),

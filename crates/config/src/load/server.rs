@@ -1,6 +1,7 @@
 //! `[inet_http_server]` and `[unix_http_server]` (section 5 of the ledger).
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Loader;
 use super::scope::{Reported, Scope};
@@ -9,8 +10,8 @@ use crate::ini::Section;
 use crate::options::SectionKind;
 use crate::python::path::normalize;
 use crate::python::text::strip;
-use crate::server::{Address, Auth, Server};
-use crate::value::{self, Wrong};
+use crate::server::{Address, Auth, Server, ServerLimits};
+use crate::value::{self, Read, Wrong};
 
 impl<'a> Loader<'a> {
     /// Inet servers, then unix ones (CFG-013).
@@ -29,10 +30,11 @@ impl<'a> Loader<'a> {
         let mut scope = self.scope(section, SectionKind::Inet, Names::new());
         let auth = scope.auth();
         let allow_unauthenticated = scope.read("allow_unauthenticated", value::boolean).unwrap_or_default();
+        let limits = scope.limits();
         let text = scope.required("port")?;
         let (host, port) = scope.convert("port", &text, value::inet_address)?;
         let address = Address::Inet { host, port };
-        Some(Server { section: section.name.clone(), address, auth, allow_unauthenticated })
+        Some(Server { section: section.name.clone(), address, auth, allow_unauthenticated, limits })
     }
 
     /// `here` can be expanded in `file` alone (CFG-056).
@@ -43,13 +45,14 @@ impl<'a> Loader<'a> {
         let file = scope.required("file");
         scope.names.clear();
         let auth = scope.auth();
+        let limits = scope.limits();
         let owner = scope.read("chown", |text| machine.owner(text, "Invalid sockchown value"));
         let mode = scope.read("chmod", |text| {
             value::octal(text).map_err(|_| Wrong::from(format!("Invalid chmod value {text}")))
         });
         let path = PathBuf::from(normalize(strip(&file?), machine.env, machine.world));
         let address = Address::Unix { path, mode: mode.unwrap_or(0o700), owner };
-        Some(Server { section: section.name.clone(), address, auth, allow_unauthenticated: false })
+        Some(Server { section: section.name.clone(), address, auth, allow_unauthenticated: false, limits })
     }
 }
 
@@ -75,6 +78,17 @@ impl Scope<'_, '_> {
             (Some(username), Some(password)) => (!username.is_empty()).then_some(Auth { username, password }),
             (Some(_), None) => self.incomplete("username"),
             (None, Some(_)) => self.incomplete("password"),
+        }
+    }
+
+    fn limits(&mut self) -> ServerLimits {
+        let mut read = |key, parse: fn(&str) -> Read<i64>| {
+            self.read(key, |text| value::positive(key, text, parse)).unwrap_or(1)
+        };
+        ServerLimits {
+            connections: read("max_connections", value::integer),
+            request_bytes: read("request_maxbytes", value::bytes),
+            idle: Duration::from_secs(read("idle_timeout", value::integer).into()),
         }
     }
 

@@ -27,4 +27,8 @@ pub(super) const INET: &[OptionRow] = &[
 pub(super) const SHARED: &[OptionRow] = &[
     OptionRow::without_default("username", Kind::Text, "user", "ask for this name ..."),
     OptionRow::without_default("password", Kind::Text, "123", "... and this password; both or neither"),
+    OptionRow::new("max_connections", Kind::Integer, "128", "clients that are served at a time").ours(),
+    OptionRow::new("request_maxbytes", Kind::Bytes, "8MB", "length of a request's body at most").ours(),
+    OptionRow::new("idle_timeout", Kind::Seconds, "1800", "seconds between requests of a client at most")
+        .ours(),
 ];

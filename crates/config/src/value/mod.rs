@@ -170,6 +170,17 @@ pub(crate) fn event_length(text: &str) -> Read<bool> {
     choice("event_length", text, [("characters", false), ("bytes", true)])
 }
 
+/// A size, number or time that is at least 1.
+pub(crate) fn positive(option: &str, text: &str, parse: fn(&str) -> Read<i64>) -> Read<u32> {
+    let number = parse(text)?;
+    u32::try_from(number).ok().filter(|&number| number > 0).ok_or_else(|| {
+        Wrong::new(
+            format!("not a valid value for {option}: {}", py_repr(text)),
+            format!("write 1 to {}", u32::MAX),
+        )
+    })
+}
+
 /// One of a few words, any case.
 fn choice<T: Copy, const N: usize>(option: &str, text: &str, words: [(&str, T); N]) -> Read<T> {
     let lower = text.to_lowercase();

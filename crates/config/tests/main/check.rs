@@ -100,6 +100,21 @@ fn a_broken_line_does_not_hide_the_rest() {
 }
 
 #[test]
+fn limits_of_servers_are_at_least_one() {
+    for line in ["max_connections=0", "request_maxbytes=8TB", "request_maxbytes=-1", "idle_timeout=soon"] {
+        let (report, _) = report(&format!("[supervisord]\n[unix_http_server]\nfile=/tmp/x.sock\n{line}\n"));
+        let problem = &report.problems[0];
+        let (key, _) = line.split_once('=').expect("a key");
+        assert_eq!((problem.severity, problem.line), (Severity::Error, Some(4)), "{line}: {problem:?}");
+        assert_eq!(problem.key.as_deref(), Some(key));
+    }
+    let (report, _) = report(
+        "[supervisord]\n[inet_http_server]\nport=127.0.0.1:9001\nmax_connections=1\nrequest_maxbytes=1KB\nidle_timeout=1\n",
+    );
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+}
+
+#[test]
 fn without_a_file_it_says_where_it_looked() {
     let folder = tempfile::tempdir().expect("a folder");
     let env = Environment { cwd: folder.path().to_owned(), ..Environment::default() };

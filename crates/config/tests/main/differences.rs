@@ -1,6 +1,8 @@
 //! Where we differ on purpose: what the reference refuses or garbles, we take or refuse plainly.
 
-use upkeep_config::{Address, Config, Level};
+use std::time::Duration;
+
+use upkeep_config::{Address, Config, Level, ServerLimits};
 
 use crate::dump::load_in;
 use crate::reference::reference;
@@ -46,6 +48,22 @@ fn ipv6_addresses_are_accepted_d_18_cfg_117() {
     let servers = case.ours.expect("accepted").servers;
     assert_eq!(servers[0].address, Address::Inet { host: "::1".to_owned(), port: 9001 });
     assert_eq!(upkeep_config::server_url(&servers).as_deref(), Some("http://[::1]:9001"));
+}
+
+/// Keys of ours, which the reference passes over.
+#[test]
+fn servers_have_limits() {
+    let case = load(b"[supervisord]\n[inet_http_server]\nport=1\nmax_connections=9\nrequest_maxbytes=2MB\nidle_timeout=60\n[unix_http_server]\nfile=/tmp/x\n");
+    assert!(!refused_there(&case));
+    let servers = case.ours.expect("accepted").servers;
+    let limits = |connections, request_bytes, seconds| ServerLimits {
+        connections,
+        request_bytes,
+        idle: Duration::from_secs(seconds),
+    };
+    assert_eq!(servers[0].limits, limits(9, 2 << 20, 60));
+    assert_eq!(servers[1].limits, limits(128, 8 << 20, 1800));
+    assert_eq!(servers[1].limits, ServerLimits::default());
 }
 
 #[test]

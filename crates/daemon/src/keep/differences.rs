@@ -151,6 +151,15 @@ impl Told {
         if login(old, true) != login(new, true) {
             changed("password", String::new());
         }
+        for (option, differs) in [
+            ("max_connections", old.limits.connections != new.limits.connections),
+            ("request_maxbytes", old.limits.request_bytes != new.limits.request_bytes),
+            ("idle_timeout", old.limits.idle != new.limits.idle),
+        ] {
+            if differs {
+                changed(option, String::new());
+            }
+        }
         if let (Address::Unix { mode, owner, .. }, Address::Unix { mode: new_mode, owner: new_owner, .. }) =
             (&old.address, &new.address)
         {
@@ -197,7 +206,7 @@ pub(super) fn taken(old: &[Server], new: &[Server]) -> Vec<Option<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use upkeep_config::{Auth, Environment, Lenient, Sources};
+    use upkeep_config::{Auth, Environment, Lenient, ServerLimits, Sources};
 
     fn config(text: &str) -> Config {
         let dir = tempfile::tempdir().unwrap();
@@ -270,12 +279,14 @@ mod tests {
             address: Address::Inet { host: host.to_owned(), port },
             auth: password.map(|password| Auth { username: "u".to_owned(), password: password.to_owned() }),
             allow_unauthenticated: false,
+            limits: ServerLimits::default(),
         };
         let unix = |mode, owner| Server {
             section: "unix_http_server".to_owned(),
             address: Address::Unix { path: "/s".into(), mode, owner },
             auth: None,
             allow_unauthenticated: false,
+            limits: ServerLimits::default(),
         };
         let rows: Vec<(Vec<Server>, Vec<Server>, Vec<&str>)> = vec![
             (vec![], vec![inet("a", "", 1, None)], vec!["a  (listens on *:1)"]),
@@ -309,6 +320,16 @@ mod tests {
             let text =
                 |setting: &Setting| format!("{} {} ({})", setting.section, setting.option, setting.note);
             assert_eq!(all.applied.iter().map(text).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn limits_of_servers() {
+        let server = |line: &str| config(&format!("[inet_http_server]\nport=127.0.0.1:1\n{line}"));
+        for line in ["max_connections=9", "request_maxbytes=9", "idle_timeout=9"] {
+            let option = line.trim_end_matches("=9");
+            let expected = vec![format!("inet_http_server {option} ()")];
+            assert_eq!(told(&server(""), &server(line), false), (expected, vec![]));
         }
     }
 

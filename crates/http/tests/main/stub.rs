@@ -118,12 +118,13 @@ async fn run(
     mut stopped: watch::Receiver<bool>,
 ) {
     let (handle, mailbox) = upkeep_api::mailbox(16);
-    let rules = Rules { auth: setup.auth, namespaces: vec!["supervisor".to_owned()] };
+    let namespaces = vec!["supervisor".to_owned()];
+    let rules = Rules { auth: setup.auth, namespaces, limits: setup.limits };
     // The rules stay as they are: the server does not mind that nobody can change them.
     let (_, rules) = watch::channel(rules);
     let server = Server { section: "inet_http_server".to_owned(), listener, rules };
     let daemon = tokio::spawn(answer(mailbox, setup.daemon, hold));
-    let serving = serve(server, handle, setup.limits, stopped.clone());
+    let serving = serve(server, handle, stopped.clone());
     let overdue = async {
         // The sender lives as long as the test.
         let _ = stopped.wait_for(|&stop| stop).await;
