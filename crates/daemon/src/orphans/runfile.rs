@@ -61,7 +61,7 @@ impl Order {
     fn recognised(self) -> Option<Self> {
         match self {
             Self::Child(entry) => recognise(entry).map(Self::Child),
-            Self::Gone(_) | Self::Remove => Some(self),
+            Self::Gone(_) | Self::Move { .. } | Self::Remove => Some(self),
         }
     }
 }
