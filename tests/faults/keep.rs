@@ -455,3 +455,45 @@ fn a_durable_pool_keeps_its_file() {
     let pools = daemon.upkeep(&["listeners"]).stdout;
     assert!(pools.contains(" 4 waiting"), "{pools}");
 }
+
+/// The daemon is killed while it reloads, at any moment: what comes up is all of the one or all of the other
+/// configuration, with the same workers, and it can be reloaded again.
+#[test]
+fn a_death_in_the_middle_leaves_the_old_or_the_new() {
+    let ports = [free_port(), free_port()];
+    let daemon = started(&tcp(ports[0], "pass", "username=user\npassword="));
+    let before = workers(&daemon);
+    let config = |at: usize| {
+        let name = ["even", "odd"][at];
+        let password = ["pass", "next"][at];
+        let pidfile = ["supervisord.pid", "odd.pid"][at];
+        let servers = tcp(ports[at], password, "username=user\npassword=");
+        format!("[supervisord]\nidentifier={name}\npidfile=%(here)s/{pidfile}\n{servers}")
+    };
+    configure(&daemon, &config(0));
+    assert_eq!(keep(&daemon).status, Some(0));
+    for round in 0..6_u64 {
+        let at = usize::from(round % 2 == 0);
+        configure(&daemon, &config(at));
+        let brain = until("the deciding process", || procfs::brain(daemon.pid()));
+        std::thread::scope(|scope| {
+            // It is answered, or told that nobody is there any more.
+            scope.spawn(|| http::call(&daemon.socket(), "upkeep.reloadKeep", &[]).is_ok());
+            let moment = std::time::Instant::now() + std::time::Duration::from_micros(300 + 700 * round);
+            while std::time::Instant::now() < moment {
+                std::hint::spin_loop();
+            }
+            procfs::signal(brain, Signal::KILL);
+        });
+        until_true("another one", || procfs::brain(daemon.pid()).is_some_and(|pid| pid != brain));
+        let identifier = daemon.call("supervisor.getIdentification", &[]);
+        let now = usize::from(identifier.contains("odd"));
+        let login = ["user:pass", "user:next"];
+        assert_eq!(status_of(ports[now], Some(login[now])), Some(200), "round {round}: {identifier}");
+        assert_eq!(status_of(ports[1 - now], Some(login[1 - now])), None, "round {round}: {identifier}");
+        assert_eq!(workers(&daemon), before, "round {round}");
+        assert_eq!(keep(&daemon).status, Some(0), "round {round}: {}", daemon.log());
+        assert_eq!(status_of(ports[at], Some(login[at])), Some(200), "round {round}");
+        assert_eq!(status_of(ports[1 - at], Some(login[1 - at])), None, "round {round}");
+    }
+}

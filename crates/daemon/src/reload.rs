@@ -190,6 +190,10 @@ impl Shell {
     }
 
     pub(crate) fn restart_checked(&mut self, result: Result<Loaded, LoadError>, reply: Option<Responder>) {
+        if self.reloading {
+            // What a reload has opened so far would be in the way of coming up again.
+            return self.restarts_waiting.push((result, reply));
+        }
         let answer = match result {
             Ok(loaded) => {
                 self.next = Some(loaded);

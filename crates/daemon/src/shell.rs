@@ -63,6 +63,8 @@ pub(crate) enum Message {
     RestartChecked { result: Result<Loaded, LoadError>, reply: Option<Responder> },
     /// The configuration was read for a reload that keeps everything, and what it needs was opened.
     Kept { result: Result<Box<Ready>, Fault>, reply: Responder },
+    /// It is over.
+    Reloaded { answer: Result<Reply, Fault>, reply: Responder },
     /// The logs of a group that is to be added or updated have names.
     Named {
         spec: Box<GroupSpec>,
@@ -190,6 +192,8 @@ pub(crate) struct Shell {
     pub(crate) standing: Standing,
     /// A reload that keeps everything is being prepared.
     pub(crate) reloading: bool,
+    /// Restarts that wait until it is over.
+    pub(crate) restarts_waiting: Vec<(Result<Loaded, LoadError>, Option<Responder>)>,
     pub(crate) pidfile_written: bool,
     pub(crate) run_file: Option<RunFile>,
     pub(crate) daemonised: Daemonised,
@@ -264,6 +268,7 @@ impl Shell {
             next: None,
             standing: Standing::default(),
             reloading: false,
+            restarts_waiting: Vec::new(),
             pidfile_written: false,
             run_file: None,
             daemonised: Daemonised::default(),
@@ -345,6 +350,7 @@ impl Shell {
             Message::Reread { result, reply } => self.reread_done(result, reply),
             Message::RestartChecked { result, reply } => self.restart_checked(result, reply),
             Message::Kept { result, reply } => self.keep_ready(result, reply),
+            Message::Reloaded { answer, reply } => self.reloaded(answer, reply),
             Message::Named { spec, generation, update, result, reply } => {
                 self.group_named(*spec, generation, update, result, reply);
             }

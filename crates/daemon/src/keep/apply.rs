@@ -13,6 +13,7 @@ use upkeep_logs::{Journal, Level};
 
 use super::differences::Told;
 use super::ready::{Origin, Ready, cannot_listen, refused, same_port};
+use super::undo::Undo;
 use crate::generations::Loaded;
 use crate::listening::{Opened, Up, rules};
 use crate::pidfile;
@@ -57,15 +58,13 @@ impl Shell {
     /// Exchanges old for new.
     ///
     /// # Errors
-    /// Something has happened meanwhile, or a socket that was in our own way cannot be had; everything is as it was.
-    pub(super) fn apply(&mut self, ready: Ready) -> Result<Done, Fault> {
+    /// Something has happened meanwhile, or a socket that was in our own way cannot be had; everything is as it was but
+    /// for what is to be undone.
+    pub(super) fn apply(&mut self, ready: Ready) -> Result<Done, (Fault, Undo)> {
         let Ready { base, keeper_pid, loaded, sockets, journal, told, undo } = ready;
         let coming = match self.may_apply(base, keeper_pid).and_then(|()| self.open_late(sockets)) {
             Ok(coming) => coming,
-            Err(fault) => {
-                tokio::task::spawn_blocking(move || undo.run());
-                return Err(fault);
-            }
+            Err(fault) => return Err((fault, undo)),
         };
         let (old, new) = (self.generations.base().config.clone(), loaded.config.clone());
         self.change_log(&old, &new, journal);

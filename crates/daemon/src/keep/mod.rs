@@ -12,7 +12,7 @@ mod differences;
 mod ready;
 mod undo;
 
-use upkeep_api::{Fault, FaultCode};
+use upkeep_api::{Fault, FaultCode, Reply};
 use upkeep_logs::Level;
 use upkeep_os::Limit;
 
@@ -21,6 +21,7 @@ use crate::records::Standing;
 use crate::shell::{Message, Responder, Shell};
 pub(crate) use ready::Ready;
 use ready::{Order, prepare};
+use undo::Undo;
 
 impl Shell {
     /// Reads the configuration again, off this task, and applies what is about the daemon.
@@ -50,20 +51,41 @@ impl Shell {
 
     /// All that is new was opened, or cannot be had.
     pub(crate) fn keep_ready(&mut self, result: Result<Box<Ready>, Fault>, reply: Responder) {
-        self.reloading = false;
-        let applied = result.and_then(|ready| self.apply(*ready));
+        let applied = result.map_err(|fault| (fault, Undo::default())).and_then(|ready| self.apply(*ready));
         match applied {
             Ok(done) => {
                 // Nobody should be told before the disk agrees.
-                tokio::task::spawn_blocking(move || {
-                    let answer = done.finish();
-                    respond(reply, Ok(answer));
-                });
+                self.end_reload(move || Ok(done.finish()), reply);
             }
-            Err(fault) => {
+            Err((fault, undo)) => {
                 self.log(Level::Error, format!("reload refused, everything goes on as it is: {fault}"));
-                respond(reply, Err(fault));
+                self.end_reload(
+                    move || {
+                        undo.run();
+                        Err(fault)
+                    },
+                    reply,
+                );
             }
+        }
+    }
+
+    /// Does what is left to do on the disk, answers, and lets others go on that wait for that.
+    fn end_reload(&self, rest: impl FnOnce() -> Result<Reply, Fault> + Send + 'static, reply: Responder) {
+        let messages = self.messages.clone();
+        tokio::task::spawn_blocking(move || {
+            let answer = rest();
+            // Fails only when the daemon has ended.
+            let _ = messages.send(Message::Reloaded { answer, reply });
+        });
+    }
+
+    /// A reload is over.
+    pub(crate) fn reloaded(&mut self, answer: Result<Reply, Fault>, reply: Responder) {
+        self.reloading = false;
+        respond(reply, answer);
+        for (result, reply) in std::mem::take(&mut self.restarts_waiting) {
+            self.restart_checked(result, reply);
         }
     }
 
