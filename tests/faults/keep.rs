@@ -497,3 +497,43 @@ fn a_death_in_the_middle_leaves_the_old_or_the_new() {
         assert_eq!(status_of(ports[1 - at], Some(login[1 - at])), None, "round {round}");
     }
 }
+
+/// The death of the keeper and an upgrade after a reload: all is as it has made it, and can be changed again.
+#[test]
+fn another_keeper_and_an_upgrade_change_nothing() {
+    let (first, second) = (free_port(), free_port());
+    let body = format!("{PROGRAMS}{}", tcp(first, "pass", "username=user\npassword="));
+    let mut daemon = Daemon::start_after("ulimit -Sn 1100", Home::new(), Maker::Upkeep, &body);
+    daemon.wait("RUNNING", &["cat", "other"]);
+    let before = workers(&daemon);
+    let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    let minfds = hard.map_or(1500, |hard| hard.min(1500));
+    let more = format!("[supervisord]\nidentifier=anew\nminfds={minfds}\n");
+    configure(&daemon, &format!("{more}{}", tcp(second, "next", "username=user\npassword=")));
+    let said = keep(&daemon);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    let as_configured = |daemon: &Daemon, when: &str| {
+        assert_eq!(workers(daemon), before, "{when}");
+        assert_eq!(status_of(first, Some("user:pass")), None, "{when}");
+        assert_eq!(status_of(second, Some("user:next")), Some(200), "{when}");
+        assert_eq!(status_of(second, Some("user:pass")), Some(401), "{when}");
+        assert!(daemon.call("supervisor.getIdentification", &[]).contains("anew"), "{when}");
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.keeper())).expect("limits");
+        let open = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a line");
+        let soft = open.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(u64::MAX);
+        assert!(soft >= minfds, "{when}: {limits}");
+    };
+    as_configured(&daemon, "after the reload");
+    daemon.kill_keeper();
+    as_configured(&daemon, "with another keeper");
+    daemon.kill_brain();
+    as_configured(&daemon, "with another keeper and another daemon");
+    let said = daemon.upkeep(&["upgrade"]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    as_configured(&daemon, "after an upgrade");
+    configure(&daemon, &tcp(first, "pass", "username=user\npassword="));
+    assert_eq!(keep(&daemon).status, Some(0));
+    assert_eq!(status_of(first, Some("user:pass")), Some(200));
+    assert_eq!(status_of(second, Some("user:next")), None);
+    assert_eq!(workers(&daemon), before);
+}
