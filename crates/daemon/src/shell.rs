@@ -31,7 +31,7 @@ use crate::orphans::RunFile;
 use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::records::Standing;
 use crate::stdin::Stdin;
-use crate::succession::Made;
+use crate::succession::{KeeperProcess, Made};
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
 
 /// Messages taken in one turn before orders are carried out: many exits or answers share one round of system calls.
@@ -155,6 +155,7 @@ pub(crate) struct Shell {
     pub(crate) keeper_pid: u32,
     /// What another keeper needs to know, should this one die.
     pub(crate) heritage: Heritage,
+    pub(crate) keeper_process: KeeperProcess,
     /// The keeper has died.
     pub(crate) keeper_gone: bool,
     /// An upgrade that is under way.
@@ -243,6 +244,7 @@ impl Shell {
             link: parts.link,
             keeper_pid: parts.keeper_pid,
             heritage: parts.heritage,
+            keeper_process: KeeperProcess::of(parts.keeper_pid),
             keeper_gone: false,
             upgrade: None,
             last_upgrade: None,

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use upkeep_core::{Mono, RunId};
 use upkeep_keeper::Link;
@@ -40,6 +42,29 @@ impl Made {
     }
 }
 
+/// The keeper as a process: one that lives must not get a rival.
+#[derive(Debug)]
+pub(crate) struct KeeperProcess(Option<Arc<OwnedFd>>);
+
+impl KeeperProcess {
+    pub(crate) fn of(pid: u32) -> Self {
+        Self(upkeep_os::pidfd(pid).ok().map(Arc::new))
+    }
+
+    /// Whether it has ended, or does so at once: a process closes its descriptors a moment before.
+    async fn ends_soon(&self) -> bool {
+        // None could be had when it lived, so it does not any more, or there were no descriptors left: then there are none
+        // for another keeper either.
+        let Some(process) = self.0.clone() else { return true };
+        let ends = move || {
+            let mut polled = [PollFd::new(&*process, PollFlags::IN)];
+            let patience = Timespec { tv_sec: 1, tv_nsec: 0 };
+            rustix::event::poll(&mut polled, Some(&patience)).is_ok_and(|count| count > 0)
+        };
+        tokio::task::spawn_blocking(ends).await.unwrap_or(true)
+    }
+}
+
 impl Shell {
     /// Nothing more can be learnt from the keeper on this link. If that is for want of descriptors it lives, and holds all
     /// that was lost: it must not get a rival, but start another daemon.
@@ -62,6 +87,14 @@ impl Shell {
     /// Starts another keeper if the one there was is gone; without one there is nothing to decide for.
     pub(crate) async fn succeed(&mut self) {
         if !self.keeper_gone {
+            return;
+        }
+        if !self.keeper_process.ends_soon().await {
+            self.log(
+                Level::Critical,
+                "the keeper process does not speak with this daemon any more: the daemon ends, and its keeper starts another",
+            );
+            self.end = Some(End::Orphaned);
             return;
         }
         let gone = self.keeper_pid;
@@ -98,6 +131,7 @@ impl Shell {
 
     async fn hand_over(&mut self, link: KeeperLink, pid: u32) {
         (self.link, self.keeper_pid, self.keeper_gone) = (link, pid, false);
+        self.keeper_process = KeeperProcess::of(pid);
         self.raise_limits_again();
         self.upgrade_lost();
         self.send(&ToKeeper::Ready { detach: None });
