@@ -124,7 +124,20 @@ startsecs=0
     assert!(!inside(&daemon, "cat small/own").contains("supervisord started"));
 }
 
-/// No room for the pid file: said, and nothing more; what is there instead is not removed at the end.
+/// No room for the pid file: it is written when there is.
+#[test]
+fn a_pid_file_is_written_when_there_is_room() {
+    let config = "[supervisord]\npidfile=%(here)s/small/pid\n";
+    let mut daemon = start_with(FILL, config);
+    assert!(daemon.log().contains("CRIT could not write pidfile "), "{}", daemon.log());
+    inside(&daemon, "rm small/filler");
+    daemon.wait_log("small/pid is written now");
+    assert_eq!(inside(&daemon, "cat small/pid"), format!("{}\n", daemon.pid()));
+    daemon.call("supervisor.shutdown", &[]);
+    assert_eq!(daemon.wait_for_end(), Some(0));
+}
+
+/// What is there instead of a pid file that could not be written is not removed at the end.
 #[test]
 fn a_pid_file_that_cannot_be_written_stops_nobody() {
     let config = "[supervisord]\npidfile=%(here)s/pid\n[program:cat]\ncommand=/bin/cat\nstartsecs=0\n";

@@ -196,6 +196,8 @@ pub(crate) struct Shell {
     /// Restarts that wait until it is over.
     pub(crate) restarts_waiting: Vec<(Result<Loaded, LoadError>, Option<Responder>)>,
     pub(crate) pidfile_written: bool,
+    /// Writes it when it can be.
+    pub(crate) pidfile_retry: Option<tokio::task::AbortHandle>,
     pub(crate) run_file: Option<RunFile>,
     pub(crate) daemonised: Daemonised,
     pub(crate) handle: Handle,
@@ -272,6 +274,7 @@ impl Shell {
             reloading: false,
             restarts_waiting: Vec::new(),
             pidfile_written: false,
+            pidfile_retry: None,
             run_file: None,
             daemonised: Daemonised::default(),
             handle,
