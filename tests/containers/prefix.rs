@@ -12,11 +12,12 @@ use crate::rig::procfs;
 use crate::rig::run::ended;
 use crate::rig::wait::{PATIENCE, until, until_true};
 
-/// Programs that write `NUMBER of NAME` in two pieces, odd lines to standard output and even ones to standard error.
+/// Programs that write `NUMBER of NAME` in two pieces, odd lines to standard output and even ones to standard error. Some
+/// second pieces come late.
 const WRITER: &str = "\
 command=/bin/sh -c 'read go < go; i=0; while [ $i -lt 100 ]; do i=$((i+1)); \
-if [ $((i%%2)) = 1 ]; then printf \"$i of \"; echo $SUPERVISOR_PROCESS_NAME; \
-else printf \"$i of \" >&2; echo $SUPERVISOR_PROCESS_NAME >&2; fi; done; printf \"last of $SUPERVISOR_PROCESS_NAME\"'
+if [ $((i%%2)) = 1 ]; then exec 3>&1; else exec 3>&2; fi; printf \"$i of \" >&3; \
+[ $((i%%25)) = 0 ] && sleep 0.01; echo $SUPERVISOR_PROCESS_NAME >&3; done; printf \"last of $SUPERVISOR_PROCESS_NAME\"'
 directory=%(here)s
 startsecs=0
 autorestart=false
