@@ -537,3 +537,27 @@ fn another_keeper_and_an_upgrade_change_nothing() {
     assert_eq!(status_of(second, Some("user:next")), None);
     assert_eq!(workers(&daemon), before);
 }
+
+/// D-60: `upkeep run` refuses a server without a password that everybody can reach, also when it is reloaded.
+#[test]
+fn our_own_name_opens_no_door_to_the_world() {
+    let port = free_port();
+    let daemon = Daemon::start_as_upkeep(PROGRAMS);
+    daemon.wait("RUNNING", &["cat", "other"]);
+    let before = workers(&daemon);
+    let open = format!("[inet_http_server]\nport=*:{port}\n");
+    configure(&daemon, &open);
+    for words in [&["reload", "--keep"][..], &["reload"]] {
+        let said = daemon.upkeep(words);
+        assert_eq!(said.status, Some(1), "{said:?}");
+        assert!(said.stderr.contains("without a password"), "{said:?}");
+    }
+    daemon.signal(Signal::HUP);
+    daemon.wait_log("restart refused, everything goes on as it is");
+    assert_eq!(workers(&daemon), before);
+    assert_eq!(status_of(port, None), None);
+    configure(&daemon, &format!("{open}allow_unauthenticated=true\n"));
+    assert_eq!(keep(&daemon).status, Some(0));
+    assert_eq!(status_of(port, None), Some(200));
+    assert_eq!(workers(&daemon), before);
+}

@@ -78,6 +78,17 @@ impl Daemon {
         Daemon::begun(home, maker, "supervisord.conf", "sock", child)
     }
 
+    /// Starts a daemon as [`Daemon::start`] does, under our own name.
+    pub(crate) fn start_as_upkeep(body: &str) -> Daemon {
+        let home = Home::new();
+        home.write("supervisord.conf", &format!("{HEAD}{body}"));
+        let mut command = Command::new(home.join("bin/upkeep"));
+        plain_environment(&mut command);
+        command.args(["run", "-c", "supervisord.conf"]);
+        let child = launch_command(&home, Maker::Upkeep, command);
+        Daemon::begun(home, Maker::Upkeep, "supervisord.conf", "sock", child)
+    }
+
     fn spawn(
         home: Home,
         maker: Maker,

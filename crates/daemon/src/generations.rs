@@ -7,6 +7,11 @@ use std::sync::Arc;
 use upkeep_config::{CommandLine, Config, LoadError, Sources, World};
 use upkeep_core::spec::GroupSpec;
 
+use crate::launcher::refuse_open_servers;
+
+/// What `upkeep run` calls the daemon.
+const OWN_NAME: &str = "upkeep";
+
 /// One configuration that was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
@@ -30,6 +35,20 @@ impl Loaded {
     /// They cannot be read, or are wrong.
     pub(crate) fn again(&self, cli: &CommandLine) -> Result<Self, LoadError> {
         Self::new(self.sources.reread()?, cli, &upkeep_config::Host)
+    }
+
+    /// Reads the same files again for this daemon: under our own name servers that are open to the world are refused
+    /// (D-60).
+    ///
+    /// # Errors
+    /// As [`Self::again`].
+    pub(crate) fn again_as(&self, program: &str, cli: &CommandLine) -> Result<Self, LoadError> {
+        let loaded = self.again(cli)?;
+        if program == OWN_NAME {
+            refuse_open_servers(&loaded.config)
+                .map_err(|message| LoadError { message, diagnostics: Vec::new() })?;
+        }
+        Ok(loaded)
     }
 
     /// The options of a group.

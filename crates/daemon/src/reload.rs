@@ -182,8 +182,9 @@ impl Shell {
     pub(crate) fn restart_requested(&mut self, reply: Option<Responder>) {
         let (latest, cli, messages) =
             (self.generations.latest().clone(), self.cli.clone(), self.messages.clone());
+        let program = self.program.clone();
         tokio::task::spawn_blocking(move || {
-            let result = latest.again(&cli);
+            let result = latest.again_as(&program, &cli);
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::RestartChecked { result, reply });
         });

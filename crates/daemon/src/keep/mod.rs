@@ -36,7 +36,7 @@ impl Shell {
             base: self.generations.base,
             config: self.generations.base().config.clone(),
             cli: self.cli.clone(),
-            own_name: self.program == "upkeep",
+            program: self.program.clone(),
             keeper_pid: self.keeper_pid,
             foreground: self.in_foreground(),
             ident: self.context.ident.clone(),

@@ -12,7 +12,7 @@ use super::differences::{Own, Told, setting, taken};
 use super::undo::Undo;
 use crate::generations::Loaded;
 use crate::servers::{OpenError, Socket, place};
-use crate::{journal, launcher, pidfile};
+use crate::{journal, pidfile};
 
 /// What the helper thread has to know.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub(super) struct Order {
     /// The configuration in effect.
     pub(super) config: Arc<Config>,
     pub(super) cli: CommandLine,
-    /// It was started under our own name, which refuses servers that are open to the world (D-60).
-    pub(super) own_name: bool,
+    /// The name the daemon was called by.
+    pub(super) program: String,
     pub(super) keeper_pid: u32,
     pub(super) foreground: bool,
     /// The daemon's name in syslog.
@@ -84,12 +84,8 @@ pub(super) fn cannot_listen(server: &Server, error: &OpenError) -> Fault {
 pub(super) fn prepare(order: Order) -> Result<Ready, Fault> {
     let loaded = order
         .latest
-        .again(&order.cli)
+        .again_as(&order.program, &order.cli)
         .map_err(|error| Fault::about(FaultCode::CantReread, error.to_string()))?;
-    if order.own_name {
-        launcher::refuse_open_servers(&loaded.config)
-            .map_err(|text| Fault::about(FaultCode::CantReread, text))?;
-    }
     let mut undo = Undo::default();
     match open_all(&order, &loaded.config, &mut undo) {
         Ok((sockets, journal, told)) => {
