@@ -10,6 +10,7 @@ mod deaths;
 mod descriptors;
 mod disks;
 mod failing;
+mod growth;
 mod keep;
 mod keepers;
 mod moved;

@@ -86,7 +86,8 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("its number").port()
 }
 
-fn converse(mut stream: impl Read + Write, request: &str) -> std::io::Result<Answer> {
+/// Sends `request` on a connection, which may stay for another one, and reads the answer.
+pub(crate) fn converse(mut stream: impl Read + Write, request: &str) -> std::io::Result<Answer> {
     stream.write_all(request.as_bytes())?;
     let mut input = Vec::new();
     let head_end = loop {

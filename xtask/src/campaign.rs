@@ -27,6 +27,16 @@ pub(crate) fn campaign(words: &[String]) -> Result<(), String> {
     run(one_test("faults::campaign::nothing_is_lost").envs(settings))
 }
 
+/// A hundred thousand restarts and a million calls: the keeper and the daemon must not grow.
+///
+/// # Errors
+/// They have grown.
+pub(crate) fn growth() -> Result<(), String> {
+    say("growth, 100,000 restarts and 1,000,000 calls");
+    let settings = [("UPKEEP_GROWTH_RESTARTS", "100000"), ("UPKEEP_GROWTH_CALLS", "1000000")];
+    run(one_test("faults::growth::restarts_and_calls_take_no_memory").envs(settings))
+}
+
 /// One test of the whole program with what it prints, and without the runner's limits of time.
 fn one_test(name: &str) -> Command {
     let mut cargo = cargo();

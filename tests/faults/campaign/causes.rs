@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 /// The daemon writes its log in milliseconds, and a cause is noted a moment before or after it takes effect.
-const SLACK: Duration = Duration::from_millis(50);
+pub(super) const SLACK: Duration = Duration::from_millis(50);
 
 /// Something that ends processes.
 #[derive(Clone, Debug)]

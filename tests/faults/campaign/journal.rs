@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::causes::Causes;
+use super::causes::{Causes, SLACK};
 use super::workload::restless;
 
 /// One life of a process.
@@ -91,14 +91,17 @@ impl Journal {
 
     /// The killed processes whose end is not in the log, though it is long ago.
     pub(super) fn untold(&self, causes: &Causes, patience: Duration) -> Vec<String> {
-        let told = |name: &str, pid: i32| {
+        // The same number may be given again, even to the same process: the end is one after the kill.
+        let told = |name: &str, pid: i32, at: SystemTime| {
             let lives = self.lives.get(name).into_iter().flatten();
-            lives.rev().find(|life| life.pid == pid).is_some_and(|life| life.end.is_some())
+            lives
+                .filter(|life| life.pid == pid)
+                .any(|life| life.ended.is_some_and(|ended| ended + SLACK >= at))
         };
         let kills = causes.kills().into_iter();
         kills
             .filter(|(name, pid, at)| {
-                at.elapsed().is_ok_and(|passed| passed >= patience) && !told(name, *pid)
+                at.elapsed().is_ok_and(|passed| passed >= patience) && !told(name, *pid, *at)
             })
             .map(|(name, pid, _)| format!("{name}, pid {pid}, was killed and its end is not in the log"))
             .collect()
