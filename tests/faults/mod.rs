@@ -6,6 +6,7 @@
 mod both;
 mod campaign;
 mod children;
+mod clients;
 mod deaths;
 mod descriptors;
 mod disks;

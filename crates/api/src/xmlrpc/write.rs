@@ -105,6 +105,8 @@ fn write_base64(bytes: &[u8], out: &mut String) {
 
 /// Escapes `& < >` and nothing else; what XML cannot carry at all becomes U+FFFD (D-03).
 fn escape(text: &str, out: &mut String) {
+    // A long log would otherwise take twice its place.
+    out.reserve(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(needs_care) {
         let (clean, tail) = rest.split_at(at);
