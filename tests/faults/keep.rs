@@ -327,7 +327,10 @@ fn programs_wait_for_an_update() {
 #[test]
 fn what_needs_a_new_start_is_told() {
     let daemon = started("");
-    configure(&daemon, "[supervisord]\numask=077\nuser=nobody\nidentifier=anew\n");
+    configure(
+        &daemon,
+        "[supervisord]\numask=077\nuser=nobody\nidentifier=anew\n[include]\nfiles=none/*.conf\n",
+    );
     let said = keep(&daemon);
     assert_eq!(
         (said.status, said.stdout.as_str()),
@@ -343,6 +346,7 @@ fn what_needs_a_new_start_is_told() {
             format!("not applied: {user}")
         ]
     );
+    assert!(daemon.log().contains("WARN No file matches via include"), "{}", daemon.log());
     assert!(daemon.log().contains("WARN reload: [supervisord] user is not applied"), "{}", daemon.log());
     daemon.kill_brain();
     let again = keep(&daemon);

@@ -363,6 +363,14 @@ mod tests {
     }
 
     #[test]
+    fn a_daemon_of_the_first_version_still_loads() {
+        let text = r#"{"base":1,"latest":2,"groups":[["g",1]]}"#;
+        let record: DaemonRecord = serde_json::from_str(text).unwrap();
+        assert_eq!((record.base, record.latest, record.ending), (1, 2, Ending::No));
+        assert_eq!(record.standing, Standing::default());
+    }
+
+    #[test]
     fn a_record_of_the_first_version_still_loads() {
         let text = r#"{"group":"g","name":"p","state":{"Running":{"run":1,"child":{"pid":2,"since":3}}}}"#;
         let record: ProcessRecord = serde_json::from_str(text).unwrap();

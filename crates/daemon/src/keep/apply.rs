@@ -15,6 +15,7 @@ use super::differences::Told;
 use super::ready::{Origin, Ready, cannot_listen, refused, same_port};
 use super::undo::Undo;
 use crate::generations::Loaded;
+use crate::journal::journal_level;
 use crate::listening::{Opened, Up, rules};
 use crate::pidfile;
 use crate::servers::{self, Socket};
@@ -86,7 +87,7 @@ impl Shell {
                 old_pidfile = Some((old.settings.pidfile.clone(), self.keeper_pid));
             }
         }
-        self.tell_reload(&told);
+        self.tell_reload(&told, &new);
         Ok(Done { kept, old_files, old_pidfile, run_file })
     }
 
@@ -203,7 +204,9 @@ impl Shell {
                 Coming::Old(at) => before.get_mut(*at).and_then(Option::take),
                 Coming::New(_) => None,
             };
-            if !old.servers.contains(&server) {
+            // A door that was opened, or lost its lock.
+            let opens = server.auth.is_none() && !old.servers.contains(&server);
+            if opens || matches!(origin, Coming::New(_)) {
                 self.introduce_server(new, &server);
             }
             let up = match (origin, kept) {
@@ -250,7 +253,10 @@ impl Shell {
         }
     }
 
-    fn tell_reload(&self, told: &Told) {
+    fn tell_reload(&self, told: &Told, new: &Config) {
+        for note in new.notes.iter().filter(|note| note.level <= ConfigLevel::Warn) {
+            self.log(journal_level(note.level), note.text.clone());
+        }
         let text = |settings: &[Setting]| {
             let names = settings.iter().map(|setting| {
                 let Setting { section, option, .. } = setting;
