@@ -128,7 +128,7 @@ fn rest(client: &mut Client) -> String {
 
 /// The `i`th of many clients, none of which ever ends what it begins.
 fn clumsy(scene: &Scene, i: usize) -> Client {
-    let client = if i % 2 == 0 { scene.unix() } else { scene.tcp() };
+    let client = if i.is_multiple_of(2) { scene.unix() } else { scene.tcp() };
     let said: &[u8] = match i / 2 % 5 {
         0 | 1 => b"",
         2 => b"POST /RPC2 HTTP/1.1\r\nContent-Length: 9\r\nX-Slow: ",
