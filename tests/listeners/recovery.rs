@@ -3,7 +3,7 @@
 use super::{LISTENER, recorded, section, section_answering};
 use crate::rig::daemon::Daemon;
 use crate::rig::home::Home;
-use crate::rig::http::Arg::Text;
+use crate::rig::http::Arg::{Int, Text};
 use crate::rig::maker::Maker;
 use crate::rig::wait::until_true;
 
@@ -47,4 +47,50 @@ fn a_busy_and_a_ready_listener_go_on() {
         assert!(events.windows(2).all(|pair| pair[0].serial < pair[1].serial), "{events:#?}");
         assert!(events.windows(2).all(|pair| pair[0].pool_serial < pair[1].pool_serial), "{events:#?}");
     }
+}
+
+/// What stands between two tags is one event, whoever dies before the second comes; and half a tag is no line of the log.
+#[test]
+fn a_capture_under_way_goes_on() {
+    let home = Home::new();
+    home.write("listen.py", LISTENER);
+    let speaker = r#"
+begin() { printf 'log<!--XSUPERVISOR:BEGIN-->first '; }
+trap 'begin; echo > one' USR1
+trap 'printf "second <!--XSUPER"; echo > two' USR2
+trap 'printf "VISOR:END-->line\n<!--XSUPER"; echo > three' HUP
+trap 'printf "VISOR:BEGIN-->x<!--XSUPERVISOR:END-->.\n"' INT
+while :; do sleep 0.05; done
+"#;
+    home.write("speaker.sh", speaker);
+    let config = format!(
+        "{}{}",
+        section("ear", "events=PROCESS_COMMUNICATION"),
+        "[program:speaker]\ncommand=/bin/sh speaker.sh\ndirectory=%(here)s\nstdout_capture_maxbytes=1KB\n\
+         stdout_logfile=%(here)s/speaker.log\n",
+    );
+    let mut daemon = Daemon::start_in(home, Maker::Upkeep, &config);
+    daemon.wait("RUNNING", &["ear", "speaker"]);
+    let say = |daemon: &Daemon, signal: &str, sign: &str| {
+        daemon.call("supervisor.signalProcess", &[Text("speaker"), Text(signal)]);
+        // What was written is read before a question about the log is answered.
+        until_true("its word", || daemon.home.join(sign).exists());
+        daemon.call("supervisor.readProcessStdoutLog", &[Text("speaker"), Int(0), Int(0)]);
+    };
+    say(&daemon, "USR1", "one");
+    daemon.kill_brain();
+    daemon.kill_brain();
+    say(&daemon, "USR2", "two");
+    daemon.kill_keeper();
+    daemon.kill_brain();
+    say(&daemon, "HUP", "three");
+    daemon.kill_brain();
+    daemon.call("supervisor.signalProcess", &[Text("speaker"), Text("INT")]);
+    until_true("both events", || recorded(&daemon.home, "ear").len() == 2);
+    let events = recorded(&daemon.home, "ear");
+    let captured: Vec<&str> =
+        events.iter().filter_map(|event| Some(event.data.split_once('\n')?.1)).collect();
+    assert_eq!(captured, ["first second ", "x"]);
+    daemon.wait_file("speaker.log", ".\n");
+    assert_eq!(daemon.home.read("speaker.log"), "logline\n.\n");
 }

@@ -9,16 +9,16 @@ use upkeep_config::{CommandLine, Environment, Host, Invocation, Lenient, LoadErr
 use upkeep_core::{Input, Mono, RunId};
 use upkeep_keeper::wire::{Detach, ToKeeper};
 use upkeep_keeper::{Heritage, Link};
-use upkeep_logs::{Engine, Level};
+use upkeep_logs::{Engine, Level, StreamId};
 
 use crate::generations::{self, Generations, Loaded};
 use crate::inventory::{HeldChild, Inventory};
 use crate::journal::{self, journal_level};
 use crate::keeperlink::KeeperLink;
-use crate::keeping::run_end;
+use crate::keeping::{run_end, stderr_of, stdout_of};
 use crate::logfiles::LogTable;
 use crate::prepare::Sinks;
-use crate::records::{DaemonRecord, Ending, ProcessRecord};
+use crate::records::{CAPTURE_KEY, DaemonRecord, Ending, ProcessRecord};
 use crate::servers::{self, OpenError, Socket};
 use crate::shell::{Active, Parts, Shell};
 use crate::succession::Made;
@@ -331,8 +331,15 @@ impl Shell {
             Ending::Shutdown => self.tell(Input::Shutdown),
             Ending::Restart => self.tell(Input::Restart),
         }
+        let mut captures = inventory.take_captures();
+        self.captures = captures.keys().copied().collect();
         for child in inventory.children {
-            self.take_over(child);
+            self.take_over(child, &mut captures);
+        }
+        // Of runs that are gone.
+        for key in captures.into_keys() {
+            self.captures.remove(&key);
+            self.send(&ToKeeper::Delete { key });
         }
         self.keep_run_file();
         inventory.upgraded.into_iter().for_each(|upgraded| self.upgrade_ended(upgraded));
@@ -408,13 +415,18 @@ impl Shell {
     }
 
     /// Takes over a child and its pipes; one that nobody knows is asked to end.
-    fn take_over(&mut self, child: HeldChild) {
+    fn take_over(&mut self, child: HeldChild, captures: &mut BTreeMap<u64, Vec<u8>>) {
         let run = child.run;
         let process = self.core.process_of(run);
         if let Some(order) = process.and_then(|id| self.order_for(id)) {
             let Sinks { stdout, stderr } = order.open_sinks();
-            let entry = self.runs.entry(run).or_default();
-            entry.sinks = Some((stdout.unwrap_or_default(), stderr.and_then(Result::ok)));
+            let mut sinks = (stdout.unwrap_or_default(), stderr.and_then(Result::ok));
+            let mut begun = |id: StreamId| captures.remove(&(CAPTURE_KEY | id.0)).unwrap_or_default();
+            sinks.0.capture_begun = begun(stdout_of(run));
+            if let Some(stderr) = &mut sinks.1 {
+                stderr.capture_begun = begun(stderr_of(run));
+            }
+            self.runs.entry(run).or_default().sinks = Some(sinks);
         }
         self.attach(run, child.stdin, child.stdout, child.stderr);
         self.runs.entry(run).or_default().made =

@@ -8,7 +8,7 @@ use upkeep_core::{Mono, RunId};
 use upkeep_keeper::Link;
 use upkeep_keeper::wire::{Exit, ToDaemon};
 
-use crate::records::{BufferRecord, DAEMON_KEY, DaemonRecord, FIRST_BUFFER_KEY, ProcessRecord};
+use crate::records::{BufferRecord, CAPTURE_KEY, DAEMON_KEY, DaemonRecord, FIRST_BUFFER_KEY, ProcessRecord};
 use crate::upgrade::Upgraded;
 
 /// A child the keeper holds.
@@ -104,8 +104,13 @@ impl Inventory {
 
     /// What waited in the pools' memories, with the keys of the records.
     pub(crate) fn buffer_records(&self) -> Vec<(u64, Option<BufferRecord>)> {
-        let buffers = self.records.range(FIRST_BUFFER_KEY..);
+        let buffers = self.records.range(FIRST_BUFFER_KEY..CAPTURE_KEY);
         buffers.map(|(&key, value)| (key, serde_json::from_slice(value).ok())).collect()
+    }
+
+    /// What streams have captured so far, by key.
+    pub(crate) fn take_captures(&mut self) -> BTreeMap<u64, Vec<u8>> {
+        self.records.split_off(&CAPTURE_KEY)
     }
 
     /// The records of processes, by key; one that cannot be understood is left out.

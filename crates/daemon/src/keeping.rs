@@ -157,6 +157,7 @@ impl Shell {
             return;
         }
         self.leave_socket(run);
+        self.drop_captures(run);
         let end = self.runs.remove(&run).and_then(|entry| entry.end);
         self.send(&ToKeeper::Release { run: run.0 });
         if let Some((end, at)) = end {

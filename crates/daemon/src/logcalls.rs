@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use upkeep_api::{ActionResult, Channel, Fault, FaultCode, LogTail, Reply, Request, apart};
 use upkeep_core::{ProcId, RunId};
+use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Level, LogEvent, ReadError, StreamId};
 
 use crate::calls::respond;
@@ -14,6 +15,7 @@ use crate::errors::words;
 use crate::keeping::{run_of, stderr_of, stdout_of};
 use crate::names::resolve_process;
 use crate::prepare::Sinks;
+use crate::records::CAPTURE_KEY;
 use crate::shell::{Message, Responder, Shell};
 
 /// How long an answer about a log waits for the log thread: one that a disk holds up must not hold up the others.
@@ -212,6 +214,7 @@ impl Shell {
                 drop(lease);
             }
             LogEvent::Captured { id, data } => self.captured(id, &data),
+            LogEvent::Capturing { id, keep, data } => self.keep_capture(id, keep, data),
             LogEvent::Grew { .. } => {}
             LogEvent::Dropping { error, path, .. } => {
                 let (path, error) = (path.display(), words(&error));
@@ -231,6 +234,25 @@ impl Shell {
                 self.log(Level::Warn, format!("log file '{path}' is closed; {bytes} bytes were dropped"));
             }
             LogEvent::Warn { text } => self.log(Level::Warn, text),
+        }
+    }
+
+    /// Lets the keeper hold what stands between communication tags so far, for the next daemon.
+    fn keep_capture(&mut self, id: StreamId, keep: usize, value: Vec<u8>) {
+        let key = CAPTURE_KEY | id.0;
+        if keep > 0 || !value.is_empty() {
+            self.captures.insert(key);
+            let keep = u64::try_from(keep).unwrap_or(u64::MAX);
+            self.send(&ToKeeper::Extend { key, keep, value });
+        } else if self.captures.remove(&key) {
+            self.send(&ToKeeper::Delete { key });
+        }
+    }
+
+    /// Nobody goes on with what a run captured.
+    pub(crate) fn drop_captures(&mut self, run: RunId) {
+        for id in [stdout_of(run), stderr_of(run)] {
+            self.keep_capture(id, 0, Vec::new());
         }
     }
 

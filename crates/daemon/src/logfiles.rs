@@ -132,6 +132,7 @@ fn sink_to(file: Option<RotatingFile>, output: &OutputSpec, context: &SinkContex
         console: context.console.clone(),
         strip_ansi: context.strip_ansi,
         capture_maxbytes: usize::try_from(output.capture_maxbytes).unwrap_or(0),
+        capture_begun: Vec::new(),
         events: output.events_enabled,
         copy: context.echo,
         raw: false,

@@ -83,6 +83,8 @@ pub(crate) enum Ending {
 
 /// Keys from here on are those of [`BufferRecord`]s: there are fewer processes.
 pub(crate) const FIRST_BUFFER_KEY: u64 = 1 << 40;
+/// With the number of a stream added, the key of what it has captured so far.
+pub(crate) const CAPTURE_KEY: u64 = 1 << 62;
 
 /// Events that wait in a pool's memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

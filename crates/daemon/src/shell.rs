@@ -1,6 +1,6 @@
 //! The shell: one task owns the core, feeds it facts and requests, and carries out what it orders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -190,6 +190,8 @@ pub(crate) struct Shell {
     pub(crate) stuck: BTreeMap<RunId, ProcId>,
     /// Read and found good before a restart; used when everything is down.
     pub(crate) next: Option<Loaded>,
+    /// Keys of what the keeper holds of open captures.
+    pub(crate) captures: BTreeSet<u64>,
     pub(crate) standing: Standing,
     /// A reload that keeps everything is being prepared.
     pub(crate) reloading: bool,
@@ -270,6 +272,7 @@ impl Shell {
             kept: BTreeMap::new(),
             stuck: BTreeMap::new(),
             next: None,
+            captures: BTreeSet::new(),
             standing: Standing::default(),
             reloading: false,
             restarts_waiting: Vec::new(),

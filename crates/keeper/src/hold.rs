@@ -21,6 +21,12 @@ impl Hold {
         self.records.insert(key, value);
     }
 
+    pub(crate) fn extend(&mut self, key: u64, keep: u64, value: &[u8]) {
+        let record = self.records.entry(key).or_default();
+        record.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
+        record.extend_from_slice(value);
+    }
+
     pub(crate) fn delete(&mut self, key: u64) {
         self.records.remove(&key);
     }

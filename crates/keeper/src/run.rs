@@ -377,6 +377,7 @@ impl Keeper {
                 self.tell(&ToDaemon::Signalled { token, errno });
             }
             ToKeeper::Put { key, value } => self.hold.put(key, value),
+            ToKeeper::Extend { key, keep, value } => self.hold.extend(key, keep, &value),
             ToKeeper::Delete { key } => self.hold.delete(key),
             ToKeeper::Release { run } => self.children.release(run),
             ToKeeper::CloseStdin { run } => self.children.close_stdin(run),

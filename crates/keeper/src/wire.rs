@@ -125,6 +125,15 @@ pub enum ToKeeper {
         /// Which signal.
         signo: i32,
     },
+    /// Cut what was put to its first `keep` bytes and add these; for what grows in small pieces.
+    Extend {
+        /// Its name.
+        key: u64,
+        /// How many bytes stay; all, if there are fewer.
+        keep: u64,
+        /// What is added.
+        value: Vec<u8>,
+    },
     /// Take care of a child that an earlier keeper made. Descriptors, those that are there: the process itself
     /// (pidfd_open(2)), then its pipes as in [`ToDaemon::Child`]. One that has neither ended nor a descriptor has ended
     /// unseen.

@@ -20,7 +20,7 @@ pub enum Piece<'a> {
 }
 
 /// Finds the tags in one stream.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scanner {
     inside: bool,
     /// How many bytes of the tag that comes next ended the last chunk.
@@ -28,6 +28,20 @@ pub struct Scanner {
 }
 
 impl Scanner {
+    /// Where it stands, in two bytes, for [`Self::from_bytes`].
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 2] {
+        // A tag has fewer bytes than that.
+        [u8::from(self.inside), u8::try_from(self.held).unwrap_or(u8::MAX)]
+    }
+
+    /// One that goes on; from the beginning if the bytes mean nothing.
+    #[must_use]
+    pub fn from_bytes([inside, held]: [u8; 2]) -> Self {
+        let scanner = Self { inside: inside == 1, held: usize::from(held) };
+        if inside < 2 && scanner.held < scanner.tag().len() { scanner } else { Self::default() }
+    }
+
     /// Cuts `data` at the tags and gives the pieces to `out`, in order, none of them empty.
     pub fn feed(&mut self, mut data: &[u8], mut out: impl FnMut(Piece<'_>)) {
         while !data.is_empty() {
@@ -110,6 +124,8 @@ fn find(data: &[u8], tag: &[u8]) -> usize {
 #[derive(Clone, Debug)]
 pub struct CaptureBuffer {
     limit: usize,
+    /// Bytes at the beginning that have been told by [`Self::news`].
+    told: usize,
     /// A ring: letting go of the oldest bytes must not move all others.
     data: VecDeque<u8>,
 }
@@ -118,7 +134,25 @@ impl CaptureBuffer {
     /// Keeps about `limit` bytes, the newest.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit, data: VecDeque::new() }
+        Self { limit, told: 0, data: VecDeque::new() }
+    }
+
+    /// Goes on with what an earlier one held.
+    #[must_use]
+    pub fn going_on(limit: usize, data: &[u8]) -> Self {
+        Self { limit, told: data.len(), data: data.iter().copied().collect() }
+    }
+
+    /// How many bytes at the beginning have been told already and still stand, and what came after them; all of it is
+    /// told then.
+    pub fn news(&mut self) -> (usize, Vec<u8>) {
+        let told = std::mem::replace(&mut self.told, self.data.len());
+        (told, self.data.range(told..).copied().collect())
+    }
+
+    /// What was told is forgotten: [`Self::news`] tells everything again.
+    pub fn tell_again(&mut self) {
+        self.told = 0;
     }
 
     /// Adds a piece. If it does not fit, as many of the oldest bytes go as it has (PROC-159), so that a single piece
@@ -126,12 +160,14 @@ impl CaptureBuffer {
     pub fn push(&mut self, piece: &[u8]) {
         if self.data.len() + piece.len() > self.limit {
             self.data.drain(..piece.len().min(self.data.len()));
+            self.told = 0;
         }
         self.data.extend(piece);
     }
 
     /// The whole capture; the next one starts empty.
     pub fn take(&mut self) -> Vec<u8> {
+        self.told = 0;
         std::mem::take(&mut self.data).into()
     }
 }
@@ -200,6 +236,46 @@ mod tests {
             });
             assert_eq!(seen.as_slice(), *at_once);
         }
+    }
+
+    #[test]
+    fn a_scanner_goes_on_anywhere() {
+        let text = b"a<!--XSUPERVISOR:BEGIN-->b<!--XSUPERVISOR:END-->c<!--";
+        for cut in 0..=text.len() {
+            let (mut log, mut captures, mut scanner) = (Vec::new(), Vec::new(), Scanner::default());
+            let mut out = |piece: Piece<'_>| match piece {
+                Piece::Log(data) => log.extend_from_slice(data),
+                Piece::Inside(data) => captures.extend_from_slice(data),
+                Piece::End => captures.push(b'|'),
+            };
+            scanner.feed(&text[..cut], &mut out);
+            let mut second = Scanner::from_bytes(scanner.to_bytes());
+            assert_eq!(second, scanner);
+            second.feed(&text[cut..], &mut out);
+            second.finish(&mut out);
+            assert_eq!((log.as_slice(), captures.as_slice()), (&b"ac<!--"[..], &b"b|"[..]), "{cut}");
+        }
+        for nonsense in [[2, 0], [0, 24], [1, 22], [255, 255]] {
+            assert_eq!(Scanner::from_bytes(nonsense), Scanner::default());
+        }
+    }
+
+    #[test]
+    fn news_are_what_came_since() {
+        let mut buffer = CaptureBuffer::new(6);
+        buffer.push(b"abc");
+        assert_eq!(buffer.news(), (0, b"abc".to_vec()));
+        buffer.push(b"d");
+        assert_eq!(buffer.news(), (3, b"d".to_vec()));
+        buffer.push(b"efg");
+        assert_eq!(buffer.news(), (0, b"defg".to_vec()), "the beginning has gone");
+        buffer.tell_again();
+        assert_eq!(buffer.news(), (0, b"defg".to_vec()));
+        let mut second = CaptureBuffer::going_on(6, b"defg");
+        second.push(b"h");
+        assert_eq!(second.news(), (4, b"h".to_vec()));
+        assert_eq!(second.take(), b"defgh");
+        assert_eq!(second.news(), (0, Vec::new()));
     }
 
     #[test]

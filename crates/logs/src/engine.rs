@@ -70,6 +70,8 @@ pub struct Sink {
     pub strip_ansi: bool,
     /// Bytes kept between communication tags; 0 does not look for tags (PROC-155).
     pub capture_maxbytes: usize,
+    /// What an earlier thread told of this stream by [`LogEvent::Capturing`], put together.
+    pub capture_begun: Vec<u8>,
     /// Report each chunk, captured data included, for PROCESS_LOG events (PROC-160).
     pub events: bool,
     /// Report each chunk for another reason: the event listener protocol, the debug echo.
@@ -119,6 +121,16 @@ pub enum LogEvent {
         /// Which stream.
         id: StreamId,
         /// At most `capture_maxbytes`, or a single chunk if that is more (PROC-159).
+        data: Vec<u8>,
+    },
+    /// Where a stream stands that is searched for communication tags, each time that has changed: for
+    /// [`Sink::capture_begun`], should somebody else have to go on. Nothing is open when there are no bytes at all.
+    Capturing {
+        /// Which stream.
+        id: StreamId,
+        /// So many bytes of what was told before still stand.
+        keep: usize,
+        /// What comes behind them.
         data: Vec<u8>,
     },
     /// A log cannot be written: its bytes are dropped until [`LogEvent::Resumed`].

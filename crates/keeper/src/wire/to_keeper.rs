@@ -17,6 +17,7 @@ const QUIT: u16 = 10;
 const SEEN: u16 = 11;
 const ADOPT: u16 = 12;
 const REPLACE: u16 = 13;
+const EXTEND: u16 = 14;
 
 impl Message for ToKeeper {
     fn kind(&self) -> u16 {
@@ -34,6 +35,7 @@ impl Message for ToKeeper {
             Self::Seen { .. } => SEEN,
             Self::Adopt { .. } => ADOPT,
             Self::Replace { .. } => REPLACE,
+            Self::Extend { .. } => EXTEND,
         }
     }
 
@@ -68,6 +70,9 @@ impl Message for ToKeeper {
                 body.u64(*run).u32(*pid).u64(*start_ns).option(exited.as_ref(), write_exit);
                 body.bool(*has_pidfd).bool(*has_stdin).bool(*has_stdout).bool(*has_stderr);
             }
+            Self::Extend { key, keep, value } => {
+                body.u64(*key).u64(*keep).bytes(value);
+            }
             Self::Replace { token, patience_ns } => {
                 body.u64(*token).u64(*patience_ns);
             }
@@ -89,6 +94,7 @@ impl Message for ToKeeper {
             READY => Self::Ready { detach: body.option(read_detach)? },
             QUIT => Self::Quit { code: body.u8()? },
             SEEN => Self::Seen { signo: body.i32()? },
+            EXTEND => Self::Extend { key: body.u64()?, keep: body.u64()?, value: body.bytes()? },
             ADOPT => read_adopt(body)?,
             REPLACE => Self::Replace { token: body.u64()?, patience_ns: body.u64()? },
             _ => return Ok(None),

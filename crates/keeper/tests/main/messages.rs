@@ -81,6 +81,11 @@ pub(crate) fn to_keeper() -> impl Strategy<Value = ToKeeper> {
                 has_stderr,
             }
         ),
+        (any::<u64>(), any::<u64>(), bytes()).prop_map(|(key, keep, value)| ToKeeper::Extend {
+            key,
+            keep,
+            value
+        }),
         (any::<u64>(), any::<u64>())
             .prop_map(|(token, patience_ns)| ToKeeper::Replace { token, patience_ns }),
     ]

@@ -43,7 +43,15 @@ pub(super) struct Stream {
     widened: bool,
     account: Arc<Account>,
     route: Route,
-    capture: Option<(Scanner, CaptureBuffer)>,
+    capture: Option<Capture>,
+}
+
+/// The communication mode of a stream.
+struct Capture {
+    scanner: Scanner,
+    kept: CaptureBuffer,
+    /// Where the scanner stood when that was last told.
+    told: Scanner,
 }
 
 /// Where bytes go that are not tags.
@@ -197,17 +205,41 @@ impl Stream {
         let account = &self.account;
         match capture {
             None => route.log(data, account, out),
-            Some((scanner, kept)) => scanner.feed(data, |piece| match piece {
+            Some(Capture { scanner, kept, .. }) => scanner.feed(data, |piece| match piece {
                 Piece::Log(data) => route.log(data, account, out),
                 Piece::Inside(data) => kept.push(route.report(data, account, out)),
                 Piece::End => out.tell(LogEvent::Captured { id: route.id, data: kept.take() }),
             }),
         }
+        self.tell_capture(out);
+    }
+
+    /// Tells where the search for tags stands, if that has changed.
+    fn tell_capture(&mut self, out: &Outputs) {
+        let Some(capture) = &mut self.capture else { return };
+        let before = std::mem::replace(&mut capture.told, capture.scanner);
+        let (keep, mut data) = capture.kept.news();
+        if data.is_empty() && before == capture.scanner {
+            return;
+        }
+        if capture.scanner != Scanner::default() {
+            data.extend_from_slice(&capture.scanner.to_bytes());
+        }
+        out.tell(LogEvent::Capturing { id: self.id, keep, data });
+    }
+
+    /// Whoever was told has forgotten it.
+    pub(super) fn tell_capture_again(&mut self, out: &Outputs) {
+        if let Some(capture) = &mut self.capture {
+            capture.told = Scanner::default();
+            capture.kept.tell_again();
+        }
+        self.tell_capture(out);
     }
 
     fn flush(&mut self, out: &mut Outputs) {
         let Self { route, capture, account, .. } = self;
-        if let Some((scanner, _)) = capture {
+        if let Some(Capture { scanner, .. }) = capture {
             scanner.finish(|piece| match piece {
                 Piece::Log(data) => route.log(data, account, out),
                 // Not given out at the end.
@@ -308,6 +340,11 @@ fn strip(ansi: Option<&mut AnsiFilter>, data: &[u8], stripped: &mut Vec<u8>) -> 
     true
 }
 
-fn capture(sink: &Sink) -> Option<(Scanner, CaptureBuffer)> {
-    (sink.capture_maxbytes > 0).then(|| (Scanner::default(), CaptureBuffer::new(sink.capture_maxbytes)))
+fn capture(sink: &Sink) -> Option<Capture> {
+    let (data, scanner) = match sink.capture_begun.split_last_chunk() {
+        Some((data, state)) => (data, Scanner::from_bytes(*state)),
+        None => (&[][..], Scanner::default()),
+    };
+    let kept = CaptureBuffer::going_on(sink.capture_maxbytes, data);
+    (sink.capture_maxbytes > 0).then_some(Capture { scanner, kept, told: scanner })
 }

@@ -172,6 +172,7 @@ impl Worker {
             Command::Journal(line) => self.desk.write(line, &mut self.out),
             Command::Credit { id } => self.resume(id),
             Command::Duplicate { answer } => {
+                self.streams.values_mut().for_each(|stream| stream.tell_capture_again(&self.out));
                 let pipes =
                     self.streams.values().filter_map(|stream| Some((stream.id(), stream.duplicate().ok()?)));
                 // Nobody waits any more: then nobody needs them.
