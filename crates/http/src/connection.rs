@@ -112,7 +112,13 @@ async fn requests(
             return Some(due);
         }
         tokio::select! {
-            _ = http.as_mut() => return None,
+            ended = http.as_mut() => {
+                if ended.is_err() {
+                    // It was answered if it could be; there may be more of what could not be read.
+                    progress.leave_unread();
+                }
+                return None;
+            }
             // Looked at again above: it may have moved.
             () = reached(deadline) => {}
             () = stream.closed_by_peer(), if progress.is_streaming() && !halved => {

@@ -108,7 +108,7 @@ fn escape(text: &str, out: &mut String) {
     // A long log would otherwise take twice its place.
     out.reserve(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(needs_care) {
+    while let Some(at) = rest.as_bytes().iter().position(|&byte| NEEDS_CARE[byte as usize]) {
         let (clean, tail) = rest.split_at(at);
         out.push_str(clean);
         let mut chars = tail.chars();
@@ -116,7 +116,8 @@ fn escape(text: &str, out: &mut String) {
             Some('&') => out.push_str("&amp;"),
             Some('<') => out.push_str("&lt;"),
             Some('>') => out.push_str("&gt;"),
-            Some(_) => out.push(char::REPLACEMENT_CHARACTER),
+            Some('\u{fffe}' | '\u{ffff}' | '\0'..' ') => out.push(char::REPLACEMENT_CHARACTER),
+            Some(other) => out.push(other),
             None => {}
         }
         rest = chars.as_str();
@@ -124,13 +125,23 @@ fn escape(text: &str, out: &mut String) {
     out.push_str(rest);
 }
 
-fn needs_care(c: char) -> bool {
-    match c {
-        '&' | '<' | '>' | '\u{fffe}' | '\u{ffff}' => true,
-        '\t' | '\n' | '\r' => false,
-        _ => c < ' ',
+/// Bytes that cannot be copied unseen: all begin a character. U+FFFE and U+FFFF begin with the last one.
+const NEEDS_CARE: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let mut at = 0;
+    while at < 0x20 {
+        bytes[at] = true;
+        at += 1;
     }
-}
+    bytes[b'\t' as usize] = false;
+    bytes[b'\n' as usize] = false;
+    bytes[b'\r' as usize] = false;
+    bytes[b'&' as usize] = true;
+    bytes[b'<' as usize] = true;
+    bytes[b'>' as usize] = true;
+    bytes[0xef] = true;
+    bytes
+};
 
 fn push(out: &mut String, text: fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
@@ -189,8 +200,8 @@ mod tests {
     #[test]
     fn what_xml_cannot_carry_is_replaced_d_03() {
         let mut out = String::new();
-        escape("\u{1b}[31mred\u{0}\t\r\n\u{7f}\u{fffe}é", &mut out);
-        assert_eq!(out, "\u{fffd}[31mred\u{fffd}\t\r\n\u{7f}\u{fffd}é");
+        escape("\u{1b}[31mred\u{0}\t\r\n\u{7f}\u{fffe}，\u{ffff}é", &mut out);
+        assert_eq!(out, "\u{fffd}[31mred\u{fffd}\t\r\n\u{7f}\u{fffd}，\u{fffd}é");
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn limits_of_size() {
     let answer = connection.answer();
     assert_eq!(answer.head.lines().next(), Some("HTTP/1.1 413 Request Entity Too Large"));
     assert!(answer.body.contains("Message: Request Entity Too Large."), "{}", answer.body);
-    let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(3000));
+    let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(4_000_000));
     assert_eq!(status_of(&up, &long), "431");
     assert_eq!(up.address.ask(&call("supervisor.getPID", &[])).status(), "200");
 }
