@@ -2,7 +2,8 @@
 
 mod scene;
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -149,4 +150,48 @@ fn whole_logs_hold_up_nobody() {
     scene.serves();
     drop(deaf);
     until_true("the memory to come back", || memory(brain, "VmRSS:") < before + 2 * LITTLE);
+}
+
+/// A client that asks again and again and reads no answer: it is asked to wait, and what it has sent is not collected.
+#[test]
+fn a_client_that_only_asks_is_made_to_wait() {
+    let scene = Scene::start();
+    let brain = scene.brain();
+    let before = memory(brain, "VmRSS:");
+    forget_peak(brain);
+    let requests = post_request(&call_xml("supervisor.getAllProcessInfo", &[])).repeat(1000);
+    let mut deaf = scene.both();
+    for client in &mut deaf {
+        client.write_at_most(Duration::from_millis(200));
+        // The first that does not get through is the end of it.
+        let sent = (0..1000).take_while(|_| client.write_all(requests.as_bytes()).is_ok()).count();
+        assert!(sent < 1000, "200 MB of questions went out, and no answer was read");
+    }
+    scene.serves();
+    let peak = memory(brain, "VmHWM:");
+    assert!(peak < before + LITTLE, "{before} bytes became {peak}");
+}
+
+/// The options count, and new values without a restart.
+#[test]
+fn limits_are_options() {
+    let limits = "request_maxbytes=1KB\nmax_connections=2\n";
+    let scene = Scene::start_after(":", limits);
+    let brain = scene.brain();
+    let body = post_request(&call_xml("supervisor.getProcessInfo", &[Text(&"x".repeat(2000))]));
+    let answer =
+        |client| rest(&mut send(client, body.replace("Host:", "Connection: close\r\nHost:").as_bytes()));
+    assert_eq!(answer(scene.tcp()).split(' ').nth(1), Some("413"));
+    assert_eq!(answer(scene.unix()).split(' ').nth(1), Some("200"), "the other server has its own");
+    let mut first = scene.tcp();
+    let more = [scene.tcp(), scene.tcp()];
+    assert_eq!(rest(&mut first), "", "two may stay");
+    drop(more);
+    let config = scene.daemon.home.read("supervisord.conf").replace(limits, "idle_timeout=1\n");
+    scene.daemon.home.write("supervisord.conf", &config);
+    let said = scene.daemon.upkeep(&["reload", "--keep"]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert_eq!(answer(scene.tcp()).split(' ').nth(1), Some("200"));
+    assert_eq!(rest(&mut scene.tcp()), "", "it is closed when it says nothing for a second");
+    assert_eq!(scene.brain(), brain, "{}", scene.daemon.log());
 }

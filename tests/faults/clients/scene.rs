@@ -32,9 +32,15 @@ const SOON: Duration = Duration::from_secs(10);
 pub(super) trait Socket: Read + Write + Send {
     /// Says that nothing more will be sent.
     fn finish(&self);
+    /// How long it waits until something is taken.
+    fn write_at_most(&self, time: Duration);
 }
 
 impl Socket for UnixStream {
+    fn write_at_most(&self, time: Duration) {
+        self.set_write_timeout(Some(time)).expect("a timeout");
+    }
+
     fn finish(&self) {
         // Whoever was refused may be cut off already.
         let _ = self.shutdown(Shutdown::Write);
@@ -42,6 +48,10 @@ impl Socket for UnixStream {
 }
 
 impl Socket for TcpStream {
+    fn write_at_most(&self, time: Duration) {
+        self.set_write_timeout(Some(time)).expect("a timeout");
+    }
+
     fn finish(&self) {
         // Whoever was refused may be cut off already.
         let _ = self.shutdown(Shutdown::Write);
