@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use upkeep_http::Limits;
 
 use crate::client::{Connection, DEADLINE, call};
@@ -189,6 +190,8 @@ fn the_deaf_leave_for_others_and_the_busy_stay() {
 /// 1,000 clients that say nothing do not keep others waiting.
 #[test]
 fn a_thousand_idlers_keep_nobody_waiting() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("a thousand sockets");
     for tcp in [false, true] {
         let up = Up::start(Setup { tcp, ..Setup::default() });
         let idle: Vec<Connection> = (0..1000).map(|_| up.address.connect()).collect();
