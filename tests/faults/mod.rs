@@ -18,3 +18,4 @@ mod moved;
 mod output;
 mod requests;
 mod upgrades;
+mod waits;

@@ -16,7 +16,7 @@ use crate::rig::run::Said;
 use crate::rig::wait::until_true;
 
 /// This program under another name.
-fn next(home: &Home) -> PathBuf {
+pub(super) fn next(home: &Home) -> PathBuf {
     let (program, path) = (Path::new(env!("CARGO_BIN_EXE_upkeep")), home.join("next"));
     std::fs::hard_link(program, &path)
         .or_else(|_| std::fs::copy(program, &path).map(drop))
@@ -36,7 +36,7 @@ fn bad(home: &Home, does: &str) -> PathBuf {
     home.join("bad")
 }
 
-fn upgrade(daemon: &Daemon, binary: &Path) -> Said {
+pub(super) fn upgrade(daemon: &Daemon, binary: &Path) -> Said {
     daemon.upkeep(&["upgrade", "--binary", &binary.display().to_string()])
 }
 

@@ -16,7 +16,7 @@ pub mod xmlrpc;
 
 pub use apart::apart;
 pub use fault::{Fault, FaultCode};
-pub use handle::{Call, Handle, Mailbox, mailbox};
+pub use handle::{Call, Handle, Mailbox, Responder, Socket, mailbox};
 pub use info::{
     ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, KeptReload, Listener, ListenerPool, LogFile,
     LogLoss, LogTail, OutputInfo, ProcessInfo, ProcessState, Reread, Setting, UpgradeState,

@@ -5,6 +5,7 @@ use crate::restore::Saved;
 use crate::signal::Signal;
 use crate::spec::GroupSpec;
 use crate::time::Mono;
+use crate::wait::Waiting;
 
 /// Names a request whose asker waits; chosen by the shell, unique among open requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +73,13 @@ pub enum Input {
         /// What came of it.
         outcome: Result<(), SignalFailure>,
     },
+    /// A request of an earlier daemon, whose client still waits; answered as one of this daemon.
+    Resume {
+        /// Names it in the answer.
+        call: CallId,
+        /// What it waits for.
+        waiting: Waiting,
+    },
     /// Somebody asks, and waits for [`crate::Effect::Answer`].
     Request {
         /// Where the answer goes.
@@ -102,6 +110,7 @@ impl Input {
             | Self::Shutdown
             | Self::Restart => true,
             Self::Tick
+            | Self::Resume { .. }
             | Self::PoolIdle { .. }
             | Self::SpawnFailed { .. }
             | Self::Signalled { .. }

@@ -39,3 +39,4 @@ pub use restore::{Saved, StopOptions};
 pub use shutdown::Phase;
 pub use supervisor::Supervisor;
 pub use time::{Mono, Now, seconds};
+pub use wait::Waiting;

@@ -57,6 +57,7 @@ impl Supervisor {
             Input::Exited { run, end, at } => self.exited(now, run, end, at),
             Input::Signalled { id, outcome } => self.signalled(id, outcome),
             Input::Request { call, request } => self.request(now, call, request),
+            Input::Resume { call, waiting } => self.resume(now, call, waiting),
             Input::PoolIdle { pool } => self.pool_idle(&pool),
             Input::Shutdown => self.begin_shutdown(now, false),
             Input::Restart => self.begin_shutdown(now, true),

@@ -48,6 +48,19 @@ pub(crate) enum Shape {
     Update(Update),
 }
 
+/// A request that waits for processes to run or to stop, as it is written down for the next daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The name that was asked for, of an answer about one process; `None` if it is about many.
+    pub asked: Option<String>,
+    /// They are to run; else to stop.
+    pub to_run: bool,
+    /// Group and name of each that has not come so far.
+    pub open: Vec<(String, String)>,
+    /// What is known already.
+    pub done: Vec<Outcome>,
+}
+
 #[derive(Clone, Debug)]
 struct Wait {
     shape: Shape,
@@ -83,6 +96,37 @@ impl Supervisor {
             self.settle_waits(id);
         }
         self.answer_if_done(call);
+    }
+
+    /// What a request waits for, if it still waits and somebody else could go on with it.
+    #[must_use]
+    pub fn waiting(&self, call: CallId) -> Option<Waiting> {
+        let wait = self.waits.calls.get(&call)?;
+        let asked = match &wait.shape {
+            Shape::One(asked) => Some(asked.clone()),
+            Shape::Many => None,
+            Shape::Update(_) => return None,
+        };
+        let (_, goal) = *wait.open.first()?;
+        let to_run = goal == Goal::Running;
+        let resumable = to_run || goal == Goal::Stopped;
+        let same = wait.open.iter().all(|(_, other)| *other == goal);
+        let names = wait.open.iter().filter_map(|(id, _)| {
+            let process = self.processes.get(id)?;
+            Some((process.group().to_owned(), process.name().to_owned()))
+        });
+        let open = names.collect();
+        (resumable && same).then(|| Waiting { asked, to_run, open, done: wait.done.clone() })
+    }
+
+    /// Goes on with a request of an earlier daemon. A process that is gone has stopped.
+    pub(crate) fn resume(&mut self, now: Now, call: CallId, waiting: Waiting) {
+        let Waiting { asked, to_run, open, done } = waiting;
+        let goal = if to_run { Goal::Running } else { Goal::Stopped };
+        let ids = open.iter().filter_map(|(group, name)| self.member(group, name)).map(|id| (id, goal));
+        let ids = ids.collect();
+        let shape = asked.map_or(Shape::Many, Shape::One);
+        self.wait_for(now, call, shape, ids, done);
     }
 
     /// Answers a request at once.

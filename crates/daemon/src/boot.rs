@@ -331,6 +331,7 @@ impl Shell {
             Ending::Shutdown => self.tell(Input::Shutdown),
             Ending::Restart => self.tell(Input::Restart),
         }
+        let clients = inventory.take_clients();
         let mut captures = inventory.take_captures();
         self.captures = captures.keys().copied().collect();
         for child in inventory.children {
@@ -341,6 +342,7 @@ impl Shell {
             self.captures.remove(&key);
             self.send(&ToKeeper::Delete { key });
         }
+        self.take_over_clients(clients, &mut inventory.held);
         self.keep_run_file();
         inventory.upgraded.into_iter().for_each(|upgraded| self.upgrade_ended(upgraded));
         Ok(())

@@ -65,6 +65,7 @@ impl Shell {
                 Effect::Reconfigure { id } => self.reconfigure(id),
                 Effect::Log(notice) => self.log(level_of(notice.level()), notice.to_string()),
                 Effect::Answer { call, answer } => {
+                    self.release_client(call);
                     if let Some(asker) = self.askers.remove(&call) {
                         self.answered(asker, answer);
                     }

@@ -13,13 +13,14 @@
 //!
 //! # What is lost when this dies
 //!
-//! Nothing that the keeper holds: children, their exits, unread output, listening sockets, states. Answers under way
-//! are lost; a client that connects meanwhile waits in the socket's queue.
+//! Nothing that the keeper holds: children, their exits, unread output, listening sockets, states. Answers to
+//! clients that wait for processes are given by the next daemon; others under way are lost; a client that connects meanwhile waits in the socket's queue.
 
 #![forbid(unsafe_code)]
 
 mod boot;
 mod calls;
+mod clients;
 mod console;
 mod daemonised;
 mod descriptors;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -17,6 +18,9 @@ use crate::shell::{BATCH, Shell};
 
 /// How long answers under way may take once a server is told to end.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long they may take when another daemon takes over: so long new clients wait.
+const LEAVING: Duration = Duration::from_millis(300);
 
 /// Publishes the standard methods (CFG-251).
 const STANDARD_FACTORY: &str = "supervisor.rpcinterface:make_main_rpcinterface";
@@ -183,9 +187,34 @@ impl Shell {
         self.listening.leaving.push(up.task);
     }
 
-    /// Lets answers under way go out; the sockets stay as they are, for the next daemon. Who connects meanwhile waits.
+    /// Answers who has asked already; the sockets stay as they are, for the next daemon. Who connects meanwhile waits, and
+    /// who waits for processes goes on waiting.
     pub(crate) async fn leave_servers(&mut self) {
-        self.end_serving().await;
+        let Listening { up, leaving, .. } = std::mem::take(&mut self.listening);
+        let mut tasks = leaving;
+        for Up { stop, task, .. } in up {
+            // Fails only if it has ended by itself.
+            let _ = stop.send(true);
+            tasks.push(task);
+        }
+        let mut ended = pin!(async {
+            for task in tasks {
+                // One that failed has ended, too.
+                let _ = task.await;
+            }
+        });
+        let deadline = tokio::time::Instant::now() + LEAVING;
+        loop {
+            tokio::select! {
+                () = &mut ended => return,
+                () = tokio::time::sleep_until(deadline) => return,
+                () = self.link.readable() => self.read_link(),
+                Some(message) = self.inbox.recv() => self.take(message),
+                Some(call) = self.mailbox.recv() => self.take_call(call),
+            }
+            self.carry_out().await;
+            self.flush_link();
+        }
     }
 
     /// Lets answers under way go out, then closes every server and removes its file.

@@ -85,6 +85,8 @@ pub(crate) enum Ending {
 pub(crate) const FIRST_BUFFER_KEY: u64 = 1 << 40;
 /// With the number of a stream added, the key of what it has captured so far.
 pub(crate) const CAPTURE_KEY: u64 = 1 << 62;
+/// With the number of a call added, the key of what its client waits for.
+pub(crate) const CLIENT_KEY: u64 = 1 << 63;
 
 /// Events that wait in a pool's memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

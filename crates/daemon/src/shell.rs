@@ -18,6 +18,7 @@ use upkeep_keeper::Heritage;
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Level, LogEvent, Sink};
 
+use crate::clients::HeldClient;
 use crate::daemonised::{Daemonised, Suspect};
 use crate::descriptors::Promise;
 use crate::fcgi::{Shared, Sockets};
@@ -37,8 +38,7 @@ use crate::upgrade::{Unfit, Upgrade, Upgraded};
 /// Messages taken in one turn before orders are carried out: many exits or answers share one round of system calls.
 pub(crate) const BATCH: usize = 256;
 
-/// Answers one request of the API.
-pub(crate) type Responder = oneshot::Sender<Result<Reply, Fault>>;
+pub(crate) use upkeep_api::Responder;
 
 /// What the shell's helpers tell it when they are done.
 #[derive(Debug)]
@@ -211,8 +211,10 @@ pub(crate) struct Shell {
     pub(crate) something_ended: bool,
     /// The status of an end in order.
     pub(crate) exit_status: u8,
-    next_call: u64,
+    pub(crate) next_call: u64,
     next_token: u64,
+    /// Requests whose clients the keeper holds.
+    pub(crate) held_clients: BTreeMap<CallId, HeldClient>,
 }
 
 /// What a shell is made of.
@@ -289,6 +291,7 @@ impl Shell {
             exit_status: 0,
             next_call: 0,
             next_token: 0,
+            held_clients: BTreeMap::new(),
         }
     }
 
@@ -347,7 +350,7 @@ impl Shell {
         }
     }
 
-    fn take(&mut self, message: Message) {
+    pub(crate) fn take(&mut self, message: Message) {
         match message {
             Message::Log(event) => self.log_event(event),
             Message::Prepared { run, result } => self.prepared(run, result),
@@ -370,7 +373,7 @@ impl Shell {
         }
     }
 
-    fn take_call(&mut self, call: Call) {
+    pub(crate) fn take_call(&mut self, call: Call) {
         self.answer(call.request, call.reply);
     }
 
@@ -385,6 +388,7 @@ impl Shell {
         let call = CallId(self.next_call);
         self.askers.insert(call, Asker { reply, purpose });
         self.tell(Input::Request { call, request });
+        self.hold_client(call);
     }
 
     /// A token for the log thread, and where its answer will come.
@@ -412,7 +416,7 @@ impl Shell {
         self.engine.journal(level, text.into());
     }
 
-    fn flush_link(&mut self) {
+    pub(crate) fn flush_link(&mut self) {
         if self.link.flush().is_err() {
             self.keeper_lost();
         }

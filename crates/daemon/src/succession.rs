@@ -141,6 +141,7 @@ impl Shell {
         self.save_daemon();
         let processes: Vec<_> = self.core.processes().map(|(id, _)| id).collect();
         processes.into_iter().for_each(|id| self.save_process(id));
+        self.give_clients();
         self.listeners.pools.write_again();
         self.save_buffers();
         let pipes = self.shared_pipes().await;

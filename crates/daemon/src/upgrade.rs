@@ -124,7 +124,9 @@ impl Shell {
     pub(crate) fn leave_if_idle(&mut self) {
         let Some(by) = self.upgrade.as_ref().and_then(|upgrade| upgrade.leave_by) else { return };
         let unread = self.runs.values().filter_map(|run| run.stdin.as_ref()).any(|stdin| stdin.has_waiting());
-        let busy = self.reloading || !self.askers.is_empty() || !self.tokens.is_empty() || unread;
+        // The next daemon goes on with clients that the keeper holds.
+        let asks = self.askers.keys().any(|call| !self.held_clients.contains_key(call));
+        let busy = self.reloading || asks || !self.tokens.is_empty() || unread;
         if busy && Instant::now() < by {
             return self.look_later();
         }

@@ -97,6 +97,17 @@ pub(crate) fn raw_error(status: StatusCode) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The bytes of an answer with an XML-RPC document, for where no request has been read; nothing comes after it.
+pub(crate) fn raw_xml(document: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nServer: Medusa/1.12\r\nDate: {}\r\nConnection: close\r\nContent-Type: text/xml\r\n\
+         Content-Length: {}\r\n\r\n",
+        http_date(SystemTime::now()),
+        document.len(),
+    );
+    [head.as_bytes(), document].concat()
+}
+
 /// The words behind the code, where Supervisor's are not today's.
 fn old_reason(status: StatusCode) -> Option<&'static str> {
     match status {

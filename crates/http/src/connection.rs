@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use upkeep_api::Handle;
+use upkeep_api::{Handle, Socket};
 
 use crate::answer;
 use crate::limits::Limits;
@@ -54,11 +54,24 @@ impl Service {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) service: Arc<Service>,
+    pub(crate) stream: Arc<Stream>,
     pub(crate) progress: Arc<Progress>,
     /// `HOST:PORT` as the log shows it.
     pub(crate) peer: Arc<str>,
     /// Told when the client has closed its sending end while it watches a log.
     pub(crate) farewell: Arc<Notify>,
+}
+
+impl Connection {
+    /// The daemon, for one method. Several calls in one have one answer that nobody else could put together.
+    pub(crate) fn handle_for(&self, method: &str) -> Handle {
+        let handle = &self.service.handle;
+        if method == "system.multicall" {
+            return handle.clone();
+        }
+        let client: Arc<dyn Socket> = Arc::<Stream>::clone(&self.stream);
+        handle.of_client(client)
+    }
 }
 
 /// Serves until the client, a deadline or the server ends it.
@@ -90,6 +103,7 @@ async fn requests(
     let farewell = Arc::new(Notify::new());
     let shared = Arc::new(Connection {
         service: Arc::clone(&service),
+        stream: Arc::clone(stream),
         progress: Arc::clone(progress),
         peer,
         farewell: Arc::clone(&farewell),

@@ -21,6 +21,7 @@ mod body;
 mod connection;
 mod files;
 mod follow;
+mod late;
 mod limits;
 mod pages;
 mod progress;
@@ -33,5 +34,6 @@ mod stream;
 mod tail;
 
 pub use auth::Auth;
+pub use late::answer_late;
 pub use limits::Limits;
 pub use server::{Listener, Rules, Server, serve};

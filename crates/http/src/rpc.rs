@@ -1,7 +1,5 @@
 //! `/RPC2`: an XML-RPC call in, its answer out (RPC-002 … RPC-022).
 
-use std::sync::Arc;
-
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use upkeep_api::Fault;
@@ -67,10 +65,10 @@ async fn carry_out(
     params: Vec<Value>,
 ) -> Result<Result<Value, Fault>, StatusCode> {
     log::trace!("XML-RPC method called: {}()", one_line(&method));
-    let service = Arc::clone(&connection.service);
     let name = method.clone();
-    let namespaces = service.rules.borrow().namespaces.clone();
-    let call = async move { dispatch(&service.handle, &namespaces, &name, params).await };
+    let namespaces = connection.service.rules.borrow().namespaces.clone();
+    let handle = connection.handle_for(&method);
+    let call = async move { dispatch(&handle, &namespaces, &name, params).await };
     let result = tokio::spawn(call).await.map_err(|error| {
         let method = verbs::quoted(&method);
         log::error!(
