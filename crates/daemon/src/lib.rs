@@ -13,8 +13,9 @@
 //!
 //! # What is lost when this dies
 //!
-//! Nothing that the keeper holds: children, their exits, unread output, listening sockets, states. Answers to
-//! clients that wait for processes are given by the next daemon; others under way are lost; a client that connects meanwhile waits in the socket's queue.
+//! Nothing that the keeper holds: children, their exits, unread output, listening sockets, states. Clients that wait for
+//! processes are answered by the next daemon; other answers under way are lost. A client that connects meanwhile waits in
+//! the socket's queue.
 
 #![forbid(unsafe_code)]
 
