@@ -24,8 +24,11 @@ fn wait_for(stage: &Stage, listener: &str, name: &str, text: &str) -> Recorded {
 fn note_about(stage: &mut Stage, listener: &str, what: &str) {
     let about = |event: &Recorded| event.data.starts_with(what);
     let events = recorded(&stage.daemon.home, listener);
+    // What still reaches a listener once everything is told to stop is a matter of the original's second.
+    let stops = |event: &&Recorded| event.name() == "SUPERVISOR_STATE_CHANGE_STOPPING";
     let text: Vec<String> = events
         .iter()
+        .take_while(|event| !stops(event))
         .filter(|event| about(event))
         .map(|event| format!("{}\n{:?}", event.head, event.data))
         .collect();
