@@ -1,8 +1,10 @@
 //! No descriptors left: starts fail with a word, everything else goes on, and so do starts when there are some again.
 
+use std::time::Duration;
+
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
-use crate::rig::daemon::Daemon;
+use crate::rig::daemon::{Daemon, HEAD};
 use crate::rig::home::Home;
 use crate::rig::http::Arg::{Bool, Text};
 use crate::rig::maker::Maker;
@@ -93,4 +95,35 @@ startretries=0
     daemon.call("supervisor.stopProcess", &[Text("many:00"), Bool(true)]);
     daemon.call("supervisor.startProcess", &[Text("many:00"), Bool(true)]);
     daemon.wait("RUNNING", &["many:00"]);
+}
+
+/// A configuration of which the keeper cannot get a copy is not taken in: the next daemon would not find it.
+#[test]
+fn a_configuration_that_cannot_be_kept_is_not_read() {
+    let daemon = Daemon::start(Maker::Upkeep, PROGRAMS);
+    daemon.wait("RUNNING", &["runs"]);
+    let pid = daemon.pid_of("runs");
+    let edited = format!("{HEAD}{PROGRAMS}[program:new]\ncommand=/bin/cat\n");
+    daemon.home.write("supervisord.conf", &edited);
+    let brain = until("the deciding process", || procfs::brain(daemon.pid()));
+    // From too few for the answer itself to enough for everything: wherever it fails, the next daemon goes on.
+    for spare in 0..8 {
+        let brain = if spare == 0 { brain } else { until("the next one", || procfs::brain(daemon.pid())) };
+        allow(brain, first_free(brain) + spare);
+        let said = std::thread::scope(|scope| {
+            let said = scope.spawn(|| daemon.ctl(&["reread"]));
+            // The client waits in vain for a descriptor: it gets some again.
+            let waits =
+                crate::rig::wait::within(Duration::from_millis(300), || said.is_finished().then_some(()));
+            if waits.is_none() {
+                allow(brain, 256);
+            }
+            said.join().expect("the client")
+        });
+        let refused = said.stdout.contains("CANT_REREAD");
+        assert!(refused || said.stdout == "new: available\n", "{said:?}");
+        allow(brain, 256);
+        daemon.kill_brain();
+        assert_eq!(daemon.pid_of("runs"), pid, "{spare} to spare: {said:?}");
+    }
 }

@@ -84,9 +84,14 @@ impl Generations {
         complete.then_some(Self { all, base, latest })
     }
 
+    /// The number that the next one gets.
+    pub(crate) fn next(&self) -> u64 {
+        self.all.keys().next_back().map_or(1, |last| last + 1)
+    }
+
     /// Takes in what was just read; returns its number.
     pub(crate) fn add(&mut self, loaded: Loaded) -> u64 {
-        let number = self.all.keys().next_back().map_or(1, |last| last + 1);
+        let number = self.next();
         self.all.insert(number, loaded);
         self.latest = number;
         number

@@ -37,8 +37,12 @@ impl Shell {
         };
         let active: Vec<GroupSpec> = self.active.iter().map(|group| group.spec.clone()).collect();
         let found = difference(&active, &loaded.config.groups);
-        let generation = self.generations.add(loaded);
-        self.hold_generation(generation);
+        // A configuration that the next daemon could not find is not taken in.
+        if let Err(error) = self.hold(self.generations.next(), &loaded) {
+            let message = format!("cannot keep a copy for a restart of the daemon: {error}");
+            return respond(reply, Err(Fault::about(FaultCode::CantReread, message)));
+        }
+        self.generations.add(loaded);
         self.prune_generations();
         let reread = Reread { added: found.added, changed: found.changed, removed: found.removed };
         respond(reply, Ok(Reply::Reread(reread)));
@@ -141,18 +145,20 @@ impl Shell {
 
     /// Gives the keeper what a configuration was read from.
     pub(crate) fn hold_generation(&mut self, number: u64) {
-        let Some(loaded) = self.generations.get(number) else { return };
-        let held = upkeep_os::memfd_with("upkeep-config", &loaded.sources.to_bytes());
-        match held {
-            Ok(fd) => {
-                let frame = ToKeeper::Hold { name: generations::held_name(number) };
-                self.send_with(&frame, &[fd.as_fd()]);
-            }
-            Err(error) => self.log(
+        let Some(loaded) = self.generations.get(number).cloned() else { return };
+        if let Err(error) = self.hold(number, &loaded) {
+            self.log(
                 Level::Error,
                 format!("cannot keep a copy of the configuration for a restart of the daemon: {error}"),
-            ),
+            );
         }
+    }
+
+    /// The same for one that is about to get this number.
+    fn hold(&mut self, number: u64, loaded: &Loaded) -> std::io::Result<()> {
+        let held = upkeep_os::memfd_with("upkeep-config", &loaded.sources.to_bytes())?;
+        let frame = ToKeeper::Hold { name: generations::held_name(number) };
+        self.link.send(&frame, &[held.as_fd()])
     }
 
     /// Writes the daemon itself down for the next one.

@@ -45,9 +45,9 @@ pub(super) enum Fault {
 
 /// How often each is drawn.
 const ODDS: [(Fault, usize); 14] = [
-    (Fault::KillDaemon, 26),
+    (Fault::KillDaemon, 40),
     (Fault::KillKeeper, 5),
-    (Fault::Upgrade, 5),
+    (Fault::Upgrade, 8),
     (Fault::KillWorker, 20),
     (Fault::KillMany, 2),
     (Fault::Restart, 8),

@@ -138,3 +138,15 @@ impl Scene {
         }
     }
 }
+
+/// After a failure nobody may be left to stop the processes in order.
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.relieve_all();
+        if std::thread::panicking() {
+            let both = self.keeper().into_iter().chain(self.daemon.brain());
+            let workers = self.workers().into_iter().map(|(_, pid)| pid);
+            both.chain(workers).for_each(|pid| procfs::signal(pid, rustix::process::Signal::KILL));
+        }
+    }
+}
