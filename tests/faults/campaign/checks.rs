@@ -20,6 +20,8 @@ pub(super) struct Checks {
     pub(super) journal: Journal,
     /// When each process was last found as it has to be.
     well: BTreeMap<String, Instant>,
+    /// How many were not so at the last look.
+    astray: usize,
     jobs: usize,
     pub(super) looks: usize,
     pub(super) pids: usize,
@@ -32,8 +34,8 @@ pub(super) struct Checks {
 impl Checks {
     pub(super) fn new(scene: &Scene) -> Checks {
         let journal = Journal::new(scene.daemon.home.join("supervisord.log"));
-        let (well, jobs) = (BTreeMap::new(), 0);
-        Checks { journal, well, jobs, looks: 0, pids: 0, numbers: 0, events: 0, started_again: 0 }
+        let (well, astray, jobs) = (BTreeMap::new(), 0, 0);
+        Checks { journal, well, astray, jobs, looks: 0, pids: 0, numbers: 0, events: 0, started_again: 0 }
     }
 
     /// Looks at everything that can be looked at while it runs.
@@ -65,6 +67,7 @@ impl Checks {
         let now = Instant::now();
         let told = states(scene);
         self.journal.read_on(&scene.causes)?;
+        self.astray = 0;
         for name in workload::names(scene.varying).iter().filter(|name| !restless(name)) {
             let (state, pid) = told.get(name).cloned().unwrap_or_default();
             let life = self.journal.lives.get(name).and_then(|lives| lives.last());
@@ -74,7 +77,10 @@ impl Checks {
             let since = self.well.entry(name.clone()).or_insert(now);
             if state == "RUNNING" && logged && lives {
                 *since = now;
-            } else if now.duration_since(*since) > PATIENCE {
+                continue;
+            }
+            self.astray += 1;
+            if now.duration_since(*since) > PATIENCE {
                 return Err(format!(
                     "{name} is {state}, pid {pid}, for the daemon; {life:?} for its log; for /proc {:?}",
                     workers.iter().find(|(other, _)| other == name)
@@ -88,10 +94,9 @@ impl Checks {
         Ok(())
     }
 
-    pub(super) fn all_well(&self, scene: &Scene, since: Instant) -> bool {
-        let names = workload::names(scene.varying);
-        let mut names = names.iter().filter(|name| !restless(name));
-        names.all(|name| self.well.get(name).is_some_and(|at| *at >= since))
+    /// Whether the last look found everybody as they have to be.
+    pub(super) fn all_well(&self) -> bool {
+        self.looks > 0 && self.astray == 0
     }
 
     /// After the last fault everything becomes as it has to be; then everything is stopped and read.
@@ -103,7 +108,8 @@ impl Checks {
     ) -> Result<(), String> {
         scene.relieve_all();
         let since = Instant::now();
-        while !scene.errands.idle() || scene.update_again || !self.all_well(scene, since) {
+        self.look(scene, queue)?;
+        while !scene.errands.idle() || scene.update_again || !self.all_well() {
             super::update_again(scene);
             scene.pass(Duration::from_millis(100));
             self.look(scene, queue)?;

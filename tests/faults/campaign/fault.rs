@@ -15,6 +15,9 @@ use crate::rig::wait::within;
 pub(super) enum Fault {
     /// `kill -9` of the process that decides.
     KillDaemon,
+    /// `kill -9` of the process that decides, and of the next one in the middle of its recovery. Not drawn: what a daemon
+    /// writes down while it recovers reaches the keeper in parts, so that this can cost every process.
+    KillYoungDaemon,
     /// `kill -9` of the process that holds.
     KillKeeper,
     /// `upkeep upgrade` to the same program.
@@ -44,8 +47,9 @@ pub(super) enum Fault {
 }
 
 /// How often each is drawn.
-const ODDS: [(Fault, usize); 14] = [
+const ODDS: [(Fault, usize); 15] = [
     (Fault::KillDaemon, 40),
+    (Fault::KillYoungDaemon, 0),
     (Fault::KillKeeper, 5),
     (Fault::Upgrade, 8),
     (Fault::KillWorker, 20),
@@ -85,6 +89,7 @@ pub(super) fn draw(scene: &mut Scene) -> Fault {
 pub(super) fn inject(fault: Fault, scene: &mut Scene) -> Option<String> {
     match fault {
         Fault::KillDaemon => kill_daemon(scene),
+        Fault::KillYoungDaemon => kill_young_daemon(scene),
         Fault::KillKeeper => kill_keeper(scene),
         Fault::Upgrade => upgrade(scene),
         Fault::KillWorker => kill_worker(scene),
@@ -136,17 +141,28 @@ pub(super) fn relieve(relief: Relief, scene: &Scene) {
 
 /// A daemon that lives less than a second makes its keeper wait longer for the next one: three in a row are enough.
 fn kill_daemon(scene: &mut Scene) -> Option<String> {
-    let brain = scene.daemon.brain().filter(|brain| *brain != scene.dead_brain)?;
+    let brain = scene.settled_brain()?;
     let young = scene.brain_since.elapsed() < Duration::from_millis(1100);
-    scene.young_deaths = if young { scene.young_deaths + 1 } else { 0 };
-    if scene.young_deaths > 3 {
-        scene.young_deaths = 3;
+    if young && scene.young_deaths == 3 {
         return None;
     }
+    scene.young_deaths = if young { scene.young_deaths + 1 } else { 0 };
+    Some(kill_brain(scene, brain))
+}
+
+fn kill_young_daemon(scene: &mut Scene) -> Option<String> {
+    let first = kill_daemon(scene)?;
+    let dead = scene.dead_brain;
+    let next = within(Duration::from_secs(2), || scene.daemon.brain().filter(|brain| *brain != dead))?;
+    let pause = scene.random.milliseconds(0, 60);
+    scene.pass(pause);
+    Some(format!("{first}, {} after {pause:?}", kill_brain(scene, next)))
+}
+
+fn kill_brain(scene: &mut Scene, brain: i32) -> String {
     procfs::signal(brain, Signal::KILL);
-    scene.dead_brain = brain;
-    scene.brain_since = std::time::Instant::now();
-    Some(format!("daemon {brain}"))
+    (scene.dead_brain, scene.brain_since) = (brain, std::time::Instant::now());
+    format!("daemon {brain}")
 }
 
 /// Never both at once: that loses what nobody is left to hold.

@@ -72,7 +72,7 @@ fn nothing_is_lost() {
 /// Waits until everybody runs for the first time.
 fn begin(scene: &mut Scene, checks: &mut Checks, queue: &mut Connection) {
     let since = Instant::now();
-    while !checks.all_well(scene, since) {
+    while !checks.all_well() {
         scene.pass(Duration::from_millis(100));
         checks.look(scene, queue).expect("a start without faults");
         assert!(since.elapsed() < PATIENCE, "{}", scene.daemon.log());

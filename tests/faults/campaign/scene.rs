@@ -23,6 +23,8 @@ pub(super) struct Scene {
     pub(super) young_deaths: usize,
     /// The deciding process that was killed last.
     pub(super) dead_brain: i32,
+    /// The deciding process that answered last.
+    settled: i32,
     /// What ends the faults that last a while, and when.
     reliefs: Vec<(Instant, Relief)>,
     /// A command was cut short: the configuration may not be in effect.
@@ -42,6 +44,7 @@ impl Scene {
             brain_since: Instant::now(),
             young_deaths: 0,
             dead_brain: 0,
+            settled: 0,
             reliefs: Vec::new(),
             update_again: false,
             fault: None,
@@ -101,6 +104,15 @@ impl Scene {
         }
         self.daemon.try_call("supervisor.getState", &[])?;
         self.daemon.brain().filter(|brain| *brain != self.dead_brain)
+    }
+
+    /// The deciding process, if it has answered since it is there.
+    pub(super) fn settled_brain(&mut self) -> Option<i32> {
+        let brain = self.daemon.brain()?;
+        if brain != self.settled {
+            self.settled = self.quiet_brain()?;
+        }
+        (self.settled == brain).then_some(brain)
     }
 
     /// Whether the daemon cannot answer, or not everybody: what asks it would wait for what this thread has to end.
