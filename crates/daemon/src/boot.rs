@@ -18,7 +18,7 @@ use crate::keeperlink::KeeperLink;
 use crate::keeping::{run_end, stderr_of, stdout_of};
 use crate::logfiles::LogTable;
 use crate::prepare::Sinks;
-use crate::records::{CAPTURE_KEY, DaemonRecord, Ending, ProcessRecord};
+use crate::records::{CAPTURE_KEY, DaemonRecord, Ending, Half, ProcessRecord};
 use crate::servers::{self, OpenError, Socket};
 use crate::shell::{Active, Parts, Shell};
 use crate::succession::Made;
@@ -304,7 +304,10 @@ impl Shell {
         );
         self.exit_status = record.exit_status;
         self.told_upgrade = record.told_upgrade;
-        let processes = inventory.process_records();
+        let processes = inventory.process_records(record.half);
+        self.half = record.half.other();
+        // What a daemon that died while it recovered has left there.
+        self.clear_half(&inventory, self.half);
         let listeners = processes.values().filter_map(|process| {
             let key = (process.group.clone(), process.name.clone());
             process.listener.clone().map(|listener| (key, listener))
@@ -322,7 +325,6 @@ impl Shell {
         self.restore_processes(&inventory, &processes);
         self.adopt_sockets(&mut inventory.held)?;
         self.adopt_fcgi_sockets(&mut inventory.held);
-        self.save_daemon();
         self.pidfile_written = true;
         self.send(&ToKeeper::Ready { detach: None });
         upkeep_keeper::take_back_stderr();
@@ -332,6 +334,8 @@ impl Shell {
             Ending::Restart => self.tell(Input::Restart),
         }
         let clients = inventory.take_clients();
+        // Not of this daemon's half any more, whether they could be understood or not.
+        let stale: Vec<u64> = inventory.records.range(record.half.keys()).map(|(&key, _)| key).collect();
         let mut captures = inventory.take_captures();
         self.captures = captures.keys().copied().collect();
         for child in inventory.children {
@@ -343,9 +347,18 @@ impl Shell {
             self.send(&ToKeeper::Delete { key });
         }
         self.take_over_clients(clients, &mut inventory.held);
+        // Everything is written down: from here on the next daemon goes by it.
+        self.save_daemon();
+        stale.into_iter().for_each(|key| self.send(&ToKeeper::Delete { key }));
         self.keep_run_file();
         inventory.upgraded.into_iter().for_each(|upgraded| self.upgrade_ended(upgraded));
         Ok(())
+    }
+
+    fn clear_half(&mut self, inventory: &Inventory, half: Half) {
+        for (&key, _) in inventory.records.range(half.keys()) {
+            self.send(&ToKeeper::Delete { key });
+        }
     }
 
     fn restore_groups(
@@ -375,9 +388,6 @@ impl Shell {
     }
 
     fn restore_processes(&mut self, inventory: &Inventory, processes: &BTreeMap<u64, ProcessRecord>) {
-        for &key in processes.keys() {
-            self.send(&ToKeeper::Delete { key });
-        }
         for child in &inventory.children {
             self.core.skip_runs(child.run);
         }

@@ -8,7 +8,7 @@ use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
 use crate::prepare::{Order, Prepared};
-use crate::records::{ProcessRecord, key_of};
+use crate::records::ProcessRecord;
 use crate::shell::{Asker, End, Purpose, Run, Shell};
 
 /// The fault that a refusal is (RPC-040 …).
@@ -143,7 +143,7 @@ impl Shell {
             | Event::ChildSpawned(id)
             | Event::WishChanged(id)
             | Event::ProcessAdded { id, .. } => self.save_process(*id),
-            Event::ProcessRemoved(id) => self.send(&ToKeeper::Delete { key: key_of(*id) }),
+            Event::ProcessRemoved(id) => self.send(&ToKeeper::Delete { key: self.half.key_of(*id) }),
             Event::SupervisorStopping => self.save_daemon(),
             Event::GroupAdded(_) | Event::GroupRemoved(_) | Event::SupervisorRunning => {}
         }
@@ -162,7 +162,7 @@ impl Shell {
         }
         record.listener = self.listener_record(id, process.group());
         if let Ok(value) = serde_json::to_vec(&record) {
-            self.send(&ToKeeper::Put { key: key_of(id), value });
+            self.send(&ToKeeper::Put { key: self.half.key_of(id), value });
         }
     }
 

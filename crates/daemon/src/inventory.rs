@@ -8,7 +8,9 @@ use upkeep_core::{Mono, RunId};
 use upkeep_keeper::Link;
 use upkeep_keeper::wire::{Exit, ToDaemon};
 
-use crate::records::{BufferRecord, CAPTURE_KEY, DAEMON_KEY, DaemonRecord, FIRST_BUFFER_KEY, ProcessRecord};
+use crate::records::{
+    BufferRecord, CAPTURE_KEY, DAEMON_KEY, DaemonRecord, FIRST_BUFFER_KEY, Half, ProcessRecord,
+};
 use crate::upgrade::Upgraded;
 
 /// A child the keeper holds.
@@ -114,8 +116,8 @@ impl Inventory {
     }
 
     /// The records of processes, by key; one that cannot be understood is left out.
-    pub(crate) fn process_records(&self) -> BTreeMap<u64, ProcessRecord> {
-        let processes = self.records.range(DAEMON_KEY + 1..FIRST_BUFFER_KEY);
+    pub(crate) fn process_records(&self, half: Half) -> BTreeMap<u64, ProcessRecord> {
+        let processes = self.records.range(half.keys());
         processes.filter_map(|(&key, value)| Some((key, serde_json::from_slice(value).ok()?))).collect()
     }
 }

@@ -12,12 +12,34 @@ use upkeep_core::{Child, Mono, ProcId, RunId, Saved, State, StopOptions};
 
 use crate::listeners::Payload;
 
-/// Key of the daemon's own record; a process's key is its [`ProcId`], which starts at 1.
+/// Key of the daemon's own record.
 pub(crate) const DAEMON_KEY: u64 = 0;
 
-/// Key of a process's record.
-pub(crate) fn key_of(id: ProcId) -> u64 {
-    u64::from(id.0)
+/// Where the keys of processes are. Each daemon takes the one that its predecessor did not: until it has written everything
+/// down, the daemon's record names the other, and what stands there is whole. So a daemon that dies while it recovers
+/// costs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Half(u8);
+
+impl Half {
+    const SIZE: u64 = FIRST_BUFFER_KEY / 2;
+
+    /// The other one.
+    pub(crate) fn other(self) -> Self {
+        Self(u8::from(self.0 == 0))
+    }
+
+    /// Key of a process's record: its [`ProcId`], which starts at 1, from the half's beginning on.
+    pub(crate) fn key_of(self, id: ProcId) -> u64 {
+        self.keys().start + u64::from(id.0) - 1
+    }
+
+    /// All its keys.
+    pub(crate) fn keys(self) -> std::ops::Range<u64> {
+        let begin = if self.0 == 0 { 0 } else { Self::SIZE };
+        begin + 1..begin + Self::SIZE
+    }
 }
 
 /// The daemon as a whole.
@@ -41,6 +63,9 @@ pub(crate) struct DaemonRecord {
     /// What a reload has changed beyond the configuration.
     #[serde(default)]
     pub(crate) standing: Standing,
+    /// Where the records of the processes are.
+    #[serde(default)]
+    pub(crate) half: Half,
 }
 
 /// Where a daemon that was reloaded while everything ran differs from one that was started with its configuration.

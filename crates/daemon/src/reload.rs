@@ -13,7 +13,7 @@ use upkeep_logs::Level;
 use crate::calls::respond;
 use crate::generations::{self, Generations, Loaded};
 use crate::logfiles::{AutoNaming, LogTable};
-use crate::records::{DAEMON_KEY, DaemonRecord, Ending, key_of};
+use crate::records::{DAEMON_KEY, DaemonRecord, Ending};
 use crate::shell::{Active, End, Message, Purpose, Responder, Shell};
 
 impl Shell {
@@ -177,6 +177,7 @@ impl Shell {
             ending,
             exit_status: self.exit_status,
             told_upgrade: self.told_upgrade,
+            half: self.half,
             standing: self.standing.clone(),
         };
         if let Ok(value) = serde_json::to_vec(&record) {
@@ -228,7 +229,7 @@ impl Shell {
         self.close_servers().await;
         self.remove_pidfile();
         let last = self.core.last_run();
-        let keys: Vec<u64> = self.core.processes().map(|(id, _)| key_of(id)).collect();
+        let keys: Vec<u64> = self.core.processes().map(|(id, _)| self.half.key_of(id)).collect();
         for key in keys {
             self.send(&ToKeeper::Delete { key });
         }

@@ -30,7 +30,7 @@ use crate::listening::Listening;
 use crate::logfiles::LogTable;
 use crate::orphans::RunFile;
 use crate::prepare::{ChildContext, Prepared, Sinks};
-use crate::records::Standing;
+use crate::records::{Half, Standing};
 use crate::stdin::Stdin;
 use crate::succession::{KeeperProcess, Made};
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
@@ -164,6 +164,8 @@ pub(crate) struct Shell {
     pub(crate) last_upgrade: Option<Upgraded>,
     /// The last one that the log tells of.
     pub(crate) told_upgrade: u64,
+    /// Where the records of the processes are.
+    pub(crate) half: Half,
     /// Signals that the keeper was asked to send and has not said to have, by token.
     pub(crate) signals: BTreeMap<u64, ToKeeper>,
     pub(crate) engine: Engine,
@@ -255,6 +257,7 @@ impl Shell {
             upgrade: None,
             last_upgrade: None,
             told_upgrade: 0,
+            half: Half::default(),
             signals: BTreeMap::new(),
             engine: parts.engine,
             cli: parts.cli,

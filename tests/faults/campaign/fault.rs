@@ -15,8 +15,7 @@ use crate::rig::wait::within;
 pub(super) enum Fault {
     /// `kill -9` of the process that decides.
     KillDaemon,
-    /// `kill -9` of the process that decides, and of the next one in the middle of its recovery. Not drawn: what a daemon
-    /// writes down while it recovers reaches the keeper in parts, so that this can cost every process.
+    /// `kill -9` of the process that decides, and of the next one in the middle of its recovery.
     KillYoungDaemon,
     /// `kill -9` of the process that holds.
     KillKeeper,
@@ -49,7 +48,7 @@ pub(super) enum Fault {
 /// How often each is drawn.
 const ODDS: [(Fault, usize); 15] = [
     (Fault::KillDaemon, 40),
-    (Fault::KillYoungDaemon, 0),
+    (Fault::KillYoungDaemon, 10),
     (Fault::KillKeeper, 5),
     (Fault::Upgrade, 8),
     (Fault::KillWorker, 20),
