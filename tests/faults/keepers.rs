@@ -160,3 +160,49 @@ startsecs=0
     assert_eq!(arguments, expected);
     assert!(member(&daemon.call("supervisor.getState", &[]), "statename").is_some());
 }
+
+/// The daemon is killed too while it hands over, or before, or after: whatever the next one makes of it, everything runs,
+/// and nothing runs twice.
+#[test]
+fn a_death_in_the_middle_of_it_doubles_nothing() {
+    let config = "\
+[program:many]
+command=/bin/sleep 7000.%(process_num)03d
+process_name=%(program_name)s_%(process_num)02d
+numprocs=150
+startsecs=0
+[inet_http_server]
+port=127.0.0.1:PORT
+";
+    let config = config.replace("PORT", &crate::rig::port::free_port().to_string());
+    let mut daemon = Daemon::start_in(Home::new(), Maker::Upkeep, &config);
+    let ours = format!("SUPERVISOR_SERVER_URL=unix://{}/sock", daemon.home.path().display());
+    let expected: Vec<String> = (0..150).map(|number| format!("/bin/sleep 7000.{number:03}")).collect();
+    for microseconds in [0, 1000, 3000, 5000, 7000, 9000, 12000, 20000] {
+        until("all to run", || {
+            let info = daemon.try_call("supervisor.getAllProcessInfo", &[])?;
+            (info.matches("<string>RUNNING</string>").count() == 150).then_some(())
+        });
+        let mut arguments: Vec<String> = procfs::processes()
+            .iter()
+            .filter(|process| process.comm == "sleep" && !process.zombie)
+            .filter(|process| procfs::environment(process.pid).contains(&ours))
+            .map(|process| procfs::arguments(process.pid))
+            .collect();
+        arguments.sort_unstable();
+        assert_eq!(arguments, expected, "before a pause of {microseconds} us\n{}", daemon.log());
+        let brain = daemon.brain().expect("a deciding process");
+        procfs::signal(daemon.keeper(), Signal::KILL);
+        // Not a wait for anything: the deaths come so soon after one another.
+        let until = std::time::Instant::now() + std::time::Duration::from_micros(microseconds);
+        while std::time::Instant::now() < until {
+            std::hint::spin_loop();
+        }
+        procfs::signal(brain, Signal::KILL);
+        until_true("the end of the daemon", || !procfs::alive(brain));
+        let goes_on = || daemon.try_call("supervisor.getState", &[]);
+        if crate::rig::wait::within(std::time::Duration::from_secs(2), goes_on).is_none() {
+            daemon.start_again();
+        }
+    }
+}
