@@ -246,6 +246,8 @@ const HEALTHY_NS: u64 = 1_000_000_000;
 const FIRST_PAUSE_NS: u64 = 10_000_000;
 /// Longest pause.
 const LAST_PAUSE_NS: u64 = 5_000_000_000;
+/// Longest pause after a daemon that had served: what killed it may be over, and clients wait.
+const SERVED_PAUSE_NS: u64 = 100_000_000;
 
 /// When the next daemon is started: the one decision that the keeper takes.
 #[derive(Debug)]
@@ -260,14 +262,16 @@ impl Restarts {
         Self { pause_ns: FIRST_PAUSE_NS, at_ns: Some(0) }
     }
 
-    /// A daemon has ended, or could not be started, after `lived_ns`.
-    pub(crate) fn died(&mut self, now_ns: u64, lived_ns: u64) {
+    /// A daemon has ended, or could not be started, after `lived_ns`; whether it had served.
+    pub(crate) fn died(&mut self, now_ns: u64, lived_ns: u64, served: bool) {
         if lived_ns >= HEALTHY_NS {
             self.pause_ns = FIRST_PAUSE_NS;
             self.at_ns = Some(now_ns);
         } else {
-            self.at_ns = Some(now_ns.saturating_add(self.pause_ns));
-            self.pause_ns = (self.pause_ns * 2).min(LAST_PAUSE_NS);
+            let longest = if served { SERVED_PAUSE_NS } else { LAST_PAUSE_NS };
+            let pause_ns = self.pause_ns.min(longest);
+            self.at_ns = Some(now_ns.saturating_add(pause_ns));
+            self.pause_ns = (pause_ns * 2).min(LAST_PAUSE_NS);
         }
     }
 
@@ -303,15 +307,17 @@ mod tests {
         assert!(!restarts.due(u64::MAX), "one death, one start");
         let mut pauses = Vec::new();
         for _ in 0..11 {
-            restarts.died(7, HEALTHY_NS - 1);
+            restarts.died(7, HEALTHY_NS - 1, false);
             pauses.extend(restarts.wait_ns(7).map(|wait| wait / 1_000_000));
         }
         assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5000, 5000]);
         assert!(!restarts.due(7 + LAST_PAUSE_NS - 1));
         assert!(restarts.due(7 + LAST_PAUSE_NS));
-        restarts.died(7, HEALTHY_NS);
+        restarts.died(7, 0, true);
+        assert_eq!(restarts.wait_ns(7), Some(SERVED_PAUSE_NS), "that one served");
+        restarts.died(7, HEALTHY_NS, true);
         assert!(restarts.due(7));
-        restarts.died(7, 0);
+        restarts.died(7, 0, false);
         assert_eq!(restarts.wait_ns(7), Some(FIRST_PAUSE_NS));
     }
 

@@ -162,7 +162,7 @@ impl Keeper {
                 if !self.ready {
                     return 1;
                 }
-                self.restarts.died(monotonic_ns(), 0);
+                self.restarts.died(monotonic_ns(), 0, false);
             }
             self.exchange();
             if let Some(daemon) = &mut self.daemon {
@@ -342,7 +342,7 @@ impl Keeper {
             return Some(code);
         }
         let now_ns = monotonic_ns();
-        self.restarts.died(now_ns, now_ns.saturating_sub(daemon.since_ns));
+        self.restarts.died(now_ns, now_ns.saturating_sub(daemon.since_ns), daemon.ready);
         self.replacements_daemon_ended(status);
         None
     }
