@@ -197,20 +197,19 @@ fn own_path() -> PathBuf {
 
 /// Opens a program that may become the keeper: with its rights, so nobody else may have had a hand in it.
 fn open(path: &Path) -> Result<File, Unfit> {
-    let file: File = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    // Without the right to read: so nothing but executing can be done with it, and opening it did nothing to it; a FIFO
+    // would not have come back.
+    let program: File = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .map_err(io::Error::from)?
         .into();
-    fit(&file.metadata()?, rustix::process::geteuid().as_raw())?;
+    fit(&program.metadata()?, rustix::process::geteuid().as_raw())?;
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&program));
     let mut magic = [0; 4];
-    let begins = (&file).read_exact(&mut magic);
+    let begins = File::open(path)?.read_exact(&mut magic);
     if begins.is_err() || magic != *b"\x7fELF" {
         return Err(Unfit::NoProgram);
     }
-    // Without the right to read, so that nothing but executing it can be done with the descriptor.
-    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
-    let program =
-        rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from)?;
-    Ok(program.into())
+    Ok(program)
 }
 
 fn fit(about: &Metadata, user: u32) -> Result<(), Unfit> {
@@ -251,6 +250,14 @@ mod tests {
         assert_eq!(with(b"\x7fELF", 0o757).unwrap_err(), "others than its owner may write to it");
         let folder = open(dir.path()).map(drop).unwrap_err();
         assert_eq!(folder.to_string(), "it is no file");
+        let fifo = dir.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        assert_eq!(
+            open(&fifo).map(drop).unwrap_err().to_string(),
+            "it is no file",
+            "nobody waits for a writer"
+        );
         let missing = open(&dir.path().join("no")).map(drop).unwrap_err();
         assert_eq!(missing.to_string(), "cannot open it: No such file or directory");
         if rustix::process::geteuid().is_root() {
