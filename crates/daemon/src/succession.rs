@@ -134,7 +134,6 @@ impl Shell {
         self.keeper_process = KeeperProcess::of(pid);
         self.raise_limits_again();
         self.upgrade_lost();
-        self.send(&ToKeeper::Ready { detach: None });
         self.generations.numbers().into_iter().for_each(|number| self.hold_generation(number));
         self.hold_servers();
         self.hold_open_sockets();
@@ -150,6 +149,8 @@ impl Shell {
         }
         // The last of it: without this the next daemon takes nothing for whole, and begins afresh.
         self.save_daemon();
+        // Nothing of it counts before: should this daemon be killed meanwhile, the next one begins afresh.
+        self.send(&ToKeeper::Ready { detach: None });
         self.signal_again();
         self.spawn_again(&runs).await;
         if self.pidfile_written {

@@ -179,9 +179,14 @@ impl Daemon {
         self.overdue_at.filter(|_| !self.leaving).map(|at| at.saturating_sub(now_ns))
     }
 
+    /// It should have ended by itself.
+    pub(crate) fn is_overdue(&self, now_ns: u64) -> bool {
+        self.patience_ns(now_ns) == Some(0) && !self.reaped
+    }
+
     /// Ends it if it should have ended by itself.
     pub(crate) fn end_if_overdue(&mut self, now_ns: u64) {
-        if self.patience_ns(now_ns) == Some(0) && !self.reaped {
+        if self.is_overdue(now_ns) {
             self.overdue_at = None;
             self.kill();
         }

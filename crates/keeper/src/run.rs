@@ -39,6 +39,9 @@ pub(crate) struct Keeper {
     /// A daemon has served.
     pub(crate) ready: bool,
     pub(crate) detached: bool,
+    /// Its daemon is still handing over what there is. Half of that is worse than nothing: a process without its child would
+    /// be started a second time.
+    heir: bool,
     /// The status to end with when the daemon has ended.
     pub(crate) quit: Option<u8>,
     /// The one that is under way.
@@ -100,6 +103,7 @@ impl Keeper {
             generation: 0,
             ready: false,
             detached: false,
+            heir: false,
             quit: None,
             replacement: None,
             replaced: None,
@@ -123,6 +127,7 @@ impl Keeper {
             self.daemon = Some(daemon);
             self.restarts.none();
         }
+        self.heir = greet;
         if greet {
             self.tell_all();
         }
@@ -166,6 +171,10 @@ impl Keeper {
             }
             self.exchange();
             if let Some(daemon) = &mut self.daemon {
+                if self.heir && daemon.is_overdue(monotonic_ns()) {
+                    complain("the daemon goes on with another keeper process: this one ends");
+                    return 1;
+                }
                 daemon.end_if_overdue(monotonic_ns());
             }
             self.go_on_replacing();
@@ -341,10 +350,20 @@ impl Keeper {
             let code = if status & 0x7f == 0 { status >> 8 & 0xff } else { 1 };
             return Some(code);
         }
+        if std::mem::take(&mut self.heir) {
+            self.forget();
+        }
         let now_ns = monotonic_ns();
         self.restarts.died(now_ns, now_ns.saturating_sub(daemon.since_ns), daemon.ready);
         self.replacements_daemon_ended(status);
         None
+    }
+
+    /// Lets go of what was handed over by half: the next daemon begins afresh, and finds the children by the run file.
+    fn forget(&mut self) {
+        self.children = Children::default();
+        self.watch = Watch::default();
+        self.hold = Hold::default();
     }
 
     /// Queues a frame for the daemon; without one, what matters is in the inventory.
@@ -423,6 +442,7 @@ impl Keeper {
             self.detach(&detach);
         }
         self.ready = true;
+        self.heir = false;
         self.orders.tell_launcher();
         if let Some(daemon) = &mut self.daemon {
             daemon.ready = true;

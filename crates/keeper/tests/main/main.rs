@@ -8,6 +8,7 @@ mod background;
 mod children;
 mod frames;
 mod golden;
+mod heir;
 mod messages;
 mod properties;
 mod recovery;

@@ -83,6 +83,11 @@ impl Rig {
         Self::start("background", |command| command)
     }
 
+    /// A daemon without a keeper, which starts one.
+    pub(crate) fn heir() -> Self {
+        Self::start("daemon", |command| command)
+    }
+
     /// A keeper whose launcher is started as `change` says.
     pub(crate) fn start(role: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         Self::start_by(Command::new(env!("CARGO_BIN_EXE_keeper-stub")), role, change)
@@ -236,6 +241,11 @@ impl Daemon {
     /// Ends the daemon as a fault would, and its link with it.
     pub(crate) fn crash(self) {
         kill(self.pid, Signal::KILL);
+    }
+
+    /// Lets go of the link; the daemon lives as long as what is returned.
+    pub(crate) fn hang_up(self) -> UnixStream {
+        self.control
     }
 
     /// Ends the daemon with this status.

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use upkeep_keeper::wire::ToKeeper;
-use upkeep_keeper::{Boot, Link};
+use upkeep_keeper::{Boot, Heritage, Link};
 
 /// What a daemon ends with when its test is gone.
 const ABANDONED: u8 = 99;
@@ -69,10 +69,11 @@ fn start(args: &[OsString], control: &OsString, daemonize: bool) -> ExitCode {
     upkeep_keeper::launch(boot).map_or(ExitCode::FAILURE, exit)
 }
 
-/// Hands the link to the test, then ends as the test says. Without a test the keeper is told to end.
+/// Hands the link to the test, then ends as the test says. Without a test the keeper is told to end. One that has no
+/// keeper starts one.
 fn daemon(control: &OsString) -> io::Result<u8> {
     upkeep_os::set_process_name("stub-daemon");
-    let mut link = Link::from_env()?;
+    let Ok(mut link) = Link::from_env() else { return heir(control) };
     let code = hand_over(&link, control);
     if code.is_err() {
         link.send(&ToKeeper::Quit { code: ABANDONED }, &[])?;
@@ -81,10 +82,27 @@ fn daemon(control: &OsString) -> io::Result<u8> {
     code
 }
 
+fn heir(control: &OsString) -> io::Result<u8> {
+    let program = vec!["keeper-stub".into(), "foreground".into(), control.clone()];
+    let link = Link::new(Heritage { program, detached: false }.start_keeper()?);
+    let mut control = introduce(&link, control)?;
+    // The test has it: when that lets go of it, nobody speaks with this keeper any more.
+    drop(link);
+    told_code(&mut control)
+}
+
 fn hand_over(link: &Link, control: &OsString) -> io::Result<u8> {
-    let mut control = UnixStream::connect(control)?;
+    told_code(&mut introduce(link, control)?)
+}
+
+fn introduce(link: &Link, control: &OsString) -> io::Result<UnixStream> {
+    let control = UnixStream::connect(control)?;
     let socket = link.duplicate_socket()?;
     upkeep_os::send_with_fds(control.as_fd(), &std::process::id().to_le_bytes(), &[socket.as_fd()])?;
+    Ok(control)
+}
+
+fn told_code(control: &mut UnixStream) -> io::Result<u8> {
     let mut code = [0];
     control.read_exact(&mut code)?;
     Ok(code[0])
