@@ -130,7 +130,7 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
     }
     shell.open_journal()?;
     match record {
-        None => shell.begin_afresh(inventory).await?,
+        None => shell.begin_afresh(&inventory).await?,
         Some(record) => shell.go_on(&record, inventory)?,
     }
     Ok(shell)
@@ -174,8 +174,7 @@ impl Shell {
         Ok(())
     }
 
-    async fn begin_afresh(&mut self, mut inventory: Inventory) -> Result<(), StartError> {
-        self.let_go_of_the_rest(&mut inventory);
+    async fn begin_afresh(&mut self, inventory: &Inventory) -> Result<(), StartError> {
         self.set_up()?;
         self.hold_generation(self.generations.base);
         self.save_daemon();
@@ -184,23 +183,6 @@ impl Shell {
         self.meet_orphans().await;
         self.tell(Input::Begin { recovered: false });
         Ok(())
-    }
-
-    /// A daemon that was killed while it handed over to a new keeper left a part: too little to go on with. Its children
-    /// are met as orphans; what it held is in the way of what is opened now.
-    fn let_go_of_the_rest(&mut self, inventory: &mut Inventory) {
-        for (name, fd) in std::mem::take(&mut inventory.held) {
-            // Ends the listening at once, whoever else has the socket; what is none is left alone.
-            let _ = rustix::net::shutdown(&fd, rustix::net::Shutdown::Both);
-            self.send(&ToKeeper::Unhold { name });
-        }
-        for key in std::mem::take(&mut inventory.records).into_keys() {
-            self.send(&ToKeeper::Delete { key });
-        }
-        for child in &inventory.children {
-            self.core.skip_runs(child.run);
-            self.first_run = self.first_run.max(child.run.0 + 1);
-        }
     }
 
     /// Everything between reading the configuration and serving (PROC-200), for a start and for a restart. Sockets

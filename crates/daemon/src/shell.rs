@@ -215,8 +215,6 @@ pub(crate) struct Shell {
     pub(crate) exit_status: u8,
     pub(crate) next_call: u64,
     next_token: u64,
-    /// No run of an earlier daemon has this number or a higher one.
-    pub(crate) first_run: u64,
     /// Requests whose clients the keeper holds.
     pub(crate) held_clients: BTreeMap<CallId, HeldClient>,
 }
@@ -296,7 +294,6 @@ impl Shell {
             exit_status: 0,
             next_call: 0,
             next_token: 0,
-            first_run: 1,
             held_clients: BTreeMap::new(),
         }
     }

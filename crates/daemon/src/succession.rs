@@ -137,6 +137,7 @@ impl Shell {
         self.generations.numbers().into_iter().for_each(|number| self.hold_generation(number));
         self.hold_servers();
         self.hold_open_sockets();
+        self.save_daemon();
         let processes: Vec<_> = self.core.processes().map(|(id, _)| id).collect();
         processes.into_iter().for_each(|id| self.save_process(id));
         self.give_clients();
@@ -147,8 +148,6 @@ impl Shell {
         for &run in &runs {
             self.hand_over_child(run, &pipes);
         }
-        // The last of it: without this the next daemon takes nothing for whole, and begins afresh.
-        self.save_daemon();
         // Nothing of it counts before: should this daemon be killed meanwhile, the next one begins afresh.
         self.send(&ToKeeper::Ready { detach: None });
         self.signal_again();

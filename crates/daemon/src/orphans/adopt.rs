@@ -75,7 +75,7 @@ impl Shell {
 
     /// Goes on with survivors as if they had been started by this daemon.
     pub(super) fn adopt(&mut self, survivors: Vec<(ProcId, Survivor)>) {
-        for (number, (id, survivor)) in (self.first_run..).zip(survivors) {
+        for (number, (id, survivor)) in (1..).zip(survivors) {
             self.adopt_one(id, RunId(number), survivor);
         }
     }
