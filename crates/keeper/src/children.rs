@@ -176,8 +176,8 @@ impl Children {
     }
 
     /// Notes that a child has ended; returns what to tell the daemon.
-    pub(crate) fn ended(&mut self, ended: &Ended) -> ToDaemon {
-        let run = self.by_pid.remove(&ended.pid);
+    pub(crate) fn ended(&mut self, ended: &Ended, watch: &Watch) -> ToDaemon {
+        let run = self.by_pid.remove(&ended.pid).or_else(|| self.fallen_to_us(ended.pid, watch));
         match run.and_then(|run| Some((run, self.by_run.get_mut(&run)?))) {
             None => ToDaemon::Reaped { pid: ended.pid, status: ended.status },
             Some((run, child)) => {
@@ -193,6 +193,15 @@ impl Children {
                 ToDaemon::Exited { run, pid: ended.pid, exit }
             }
         }
+    }
+
+    /// The run of an adopted child that has ended and was reaped here: as process 1 a keeper is the parent of all whose own
+    /// is gone. Nobody else can tell then what it ended with.
+    fn fallen_to_us(&mut self, pid: u32, watch: &Watch) -> Option<u64> {
+        let is_it = |child: &Child| child.pid == pid && child.exit.is_none();
+        let (&run, child) = self.by_run.iter_mut().find(|(_, child)| is_it(child))?;
+        watch.remove(child.pidfd.take()?);
+        Some(run)
     }
 
     /// Forgets a child whose exit is handled. One that still lives is not forgotten.
@@ -325,11 +334,29 @@ mod tests {
         };
         assert_eq!(children.signal(1, 0, false), 0);
         // The process lives on: to the table it is somebody who got the pid of the child that ended.
-        children.ended(&Ended { pid, status: 0, utime_us: 0, stime_us: 0, maxrss_kib: 0 });
+        children.ended(&Ended { pid, status: 0, utime_us: 0, stime_us: 0, maxrss_kib: 0 }, &Watch::default());
         assert_eq!((children.signal(1, 0, false), children.signal(1, 0, true)), (ESRCH, ESRCH));
         assert!(upkeep_os::kill_child(pid, 0, true).is_ok());
         drop(pipes);
         children.release(1);
         assert_eq!(upkeep_os::wait_child(pid).unwrap(), 1 << 8, "the shell read the end of its input");
+    }
+    #[test]
+    fn an_adopted_child_that_fell_to_this_process_has_the_end_that_was_reaped() {
+        let mut process = std::process::Command::new("/bin/sh").args(["-c", "exit 7"]).spawn().unwrap();
+        let pid = process.id();
+        let (mut children, mut watch) = (Children::default(), Watch::default());
+        let pidfd = Some(upkeep_os::pidfd(pid).unwrap());
+        let adopted = Adopted { pid, start_ns: 0, exit: None, pidfd, pipes: Pipes::default() };
+        assert_eq!(children.adopt(1, adopted, &mut watch), None);
+        process.wait().unwrap();
+        let ended = Ended { pid, status: 7 << 8, utime_us: 1, stime_us: 2, maxrss_kib: 3 };
+        match children.ended(&ended, &watch) {
+            ToDaemon::Exited { run: 1, exit, .. } => {
+                assert_eq!((exit.status, exit.maxrss_kib), (7 << 8, 3));
+            }
+            other => panic!("a stranger: {other:?}"),
+        }
+        assert_eq!(watch.ended(), [] as [u64; 0], "it is told once");
     }
 }

@@ -329,7 +329,7 @@ impl Keeper {
     /// Tells what is also in the inventory, except of a stranger: so strangers' ends are not piled up for a daemon that
     /// does not listen.
     fn child_ended(&mut self, ended: &Ended) {
-        let frame = self.children.ended(ended);
+        let frame = self.children.ended(ended, &self.watch);
         let behind = self.daemon.as_ref().is_some_and(Daemon::is_behind);
         if !(behind && matches!(frame, ToDaemon::Reaped { .. })) {
             self.tell(&frame);
