@@ -165,3 +165,22 @@ fn a_reload_under_way_goes_on() {
     daemon.kill_brain();
     daemon.wait("RUNNING", &["cat", "pair:pair_00", "pair:pair_01", "deaf", "stopped"]);
 }
+
+/// A reload writes down what runs from then on: a daemon that dies later costs nothing.
+#[test]
+fn a_death_after_a_reload_costs_nothing() {
+    let daemon = Daemon::start(Maker::Upkeep, "[program:cat]\ncommand=/bin/cat\n");
+    daemon.wait("RUNNING", &["cat"]);
+    let before = daemon.pid_of("cat");
+    daemon.call("supervisor.restart", &[]);
+    // Its socket is closed for a moment.
+    until_true("another process", || {
+        let info = daemon.try_call("supervisor.getProcessInfo", &[Text("cat")]).unwrap_or_default();
+        let is = |name: &str, value: &str| member(&info, name).as_deref() == Some(value);
+        is("statename", "RUNNING") && !is("pid", &before.to_string())
+    });
+    let pid = daemon.pid_of("cat");
+    daemon.kill_brain();
+    daemon.wait("RUNNING", &["cat"]);
+    assert_eq!(daemon.pid_of("cat"), pid);
+}

@@ -239,7 +239,7 @@ impl Shell {
         self.active.clear();
         self.logs.clear();
         let loaded = self.next.take().unwrap_or_else(|| self.generations.latest().clone());
-        self.adopt_base(loaded);
+        self.hold_base(loaded);
         self.standing.queues.clear();
         self.renew_context();
         if let Err(error) = self.open_journal().and_then(|()| self.set_up()) {
@@ -247,16 +247,23 @@ impl Shell {
             self.end = Some(End::Exit(error.status()));
             return;
         }
+        // Until here the record says that all this is to be done.
+        self.prune_generations();
         self.announce();
         self.tell(Input::Begin { recovered: false });
     }
 
     /// From now on `[supervisord]` and the servers are those of this configuration.
     pub(crate) fn adopt_base(&mut self, loaded: Loaded) {
+        self.hold_base(loaded);
+        self.prune_generations();
+    }
+
+    /// The same, not yet written down.
+    fn hold_base(&mut self, loaded: Loaded) {
         let number = self.generations.add(loaded);
         self.generations.base = number;
         self.hold_generation(number);
-        self.prune_generations();
     }
 }
 
