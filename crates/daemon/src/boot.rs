@@ -18,7 +18,7 @@ use crate::keeperlink::KeeperLink;
 use crate::keeping::{run_end, stderr_of, stdout_of};
 use crate::logfiles::LogTable;
 use crate::prepare::Sinks;
-use crate::records::{CAPTURE_KEY, DaemonRecord, Ending, Half, ProcessRecord};
+use crate::records::{CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, ProcessRecord};
 use crate::servers::{self, OpenError, Socket};
 use crate::shell::{Active, Parts, Shell};
 use crate::succession::Made;
@@ -297,6 +297,7 @@ impl Shell {
 
     /// Goes on where an earlier daemon stopped.
     fn go_on(&mut self, record: &DaemonRecord, mut inventory: Inventory) -> Result<(), StartError> {
+        self.log_unwritten(inventory.records.remove(&JOURNAL_KEY));
         let living = inventory.children.iter().filter(|child| child.exit.is_none()).count();
         self.log(
             Level::Warn,

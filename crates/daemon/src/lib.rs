@@ -60,6 +60,7 @@ mod stdin;
 mod strays;
 mod succession;
 mod unexecutable;
+mod unwritten;
 mod upgrade;
 
 use std::time::Duration;

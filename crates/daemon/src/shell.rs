@@ -215,6 +215,8 @@ pub(crate) struct Shell {
     pub(crate) exit_status: u8,
     pub(crate) next_call: u64,
     next_token: u64,
+    /// The keeper holds lines of the log.
+    pub(crate) journal_held: bool,
     /// Requests whose clients the keeper holds.
     pub(crate) held_clients: BTreeMap<CallId, HeldClient>,
 }
@@ -294,6 +296,7 @@ impl Shell {
             exit_status: 0,
             next_call: 0,
             next_token: 0,
+            journal_held: false,
             held_clients: BTreeMap::new(),
         }
     }
@@ -420,6 +423,7 @@ impl Shell {
     }
 
     pub(crate) fn flush_link(&mut self) {
+        self.hold_unwritten();
         if self.link.flush().is_err() {
             self.keeper_lost();
         }

@@ -25,7 +25,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use crate::file::{RotatingFile, clear_path};
-use crate::journal::{self, Journal, Line};
+use crate::journal::{self, Journal, Line, Unwritten};
 use crate::level::Level;
 use crate::losses::{Loss, Losses};
 use crate::syslog::Syslog;
@@ -343,9 +343,22 @@ impl Engine {
     /// A line of the daemon's own log, stamped with the time of this call. Never waits: when too many lines are queued
     /// it is dropped, and the number of dropped lines is logged later.
     pub fn journal(&self, level: Level, text: String) {
+        self.journal_at(SystemTime::now(), level, text);
+    }
+
+    /// The same for a line that was logged at this time.
+    pub fn journal_at(&self, at: SystemTime, level: Level, text: String) {
         if self.wants(level) && self.shared.queue.admit(text.len()) {
-            self.send(Command::Journal(Line { at: SystemTime::now(), level, text }));
+            let line = Line { at, level, text };
+            self.shared.queue.enter(&line);
+            self.send(Command::Journal(line));
         }
+    }
+
+    /// Lines that may not be in the log yet, the newest of them if they have more than `most` bytes.
+    #[must_use]
+    pub fn unwritten(&self, most: usize) -> Vec<Unwritten> {
+        self.shared.queue.unwritten(most)
     }
 
     /// Does everything asked for so far, writes what is held back, and ends the thread. Pipes still open are closed

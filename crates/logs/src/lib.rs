@@ -35,7 +35,7 @@ pub use capture::{CaptureBuffer, Piece, Scanner};
 pub use engine::credit::Lease;
 pub use engine::{Engine, LogEvent, Sink, StreamId, SyslogTag};
 pub use file::{MODE_AUTO, MODE_NAMED, Notice, RotatingFile, clear_path};
-pub use journal::Journal;
+pub use journal::{Journal, Unwritten};
 pub use level::Level;
 pub use losses::Loss;
 pub use read::{READ_LIMIT, ReadError, Tail, read, tail};

@@ -51,12 +51,13 @@ impl Desk {
     }
 
     pub(super) fn write(&mut self, line: Line, out: &mut Outputs) {
-        let dropped = self.queue.leave(line.text.len());
+        let length = line.text.len();
         if self.places.is_some() {
             self.put(&line, out);
         } else if self.early.len() < EARLY_LINES {
             self.early.push_back(line);
         }
+        let dropped = self.queue.leave(length);
         if dropped > 0 {
             self.say_dropped(dropped, out);
         }
