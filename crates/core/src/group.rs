@@ -53,19 +53,6 @@ impl Supervisor {
         &self.groups
     }
 
-    /// The active group of this name.
-    #[must_use]
-    pub fn group(&self, name: &str) -> Option<&Group> {
-        self.groups.iter().find(|group| group.name == name)
-    }
-
-    /// The process of this name in an active group of that name.
-    #[must_use]
-    pub fn member(&self, group: &str, process: &str) -> Option<ProcId> {
-        let members = &self.group(group)?.members;
-        members.iter().copied().find(|id| self.processes.get(id).is_some_and(|p| p.spec.name == process))
-    }
-
     /// A group's processes in ascending priority, equal ones in configuration order (PROC-182, PROC-183).
     #[must_use]
     pub fn by_priority(&self, group: &Group) -> Vec<ProcId> {
@@ -94,7 +81,7 @@ impl Supervisor {
         }
         let (name, priority, kind) = (spec.name, spec.priority, spec.kind);
         self.publish(Event::GroupAdded(name.clone()));
-        self.groups.push(Group { name, priority, kind, members });
+        self.push_group(Group { name, priority, kind, members });
     }
 
     pub(crate) fn begin(&mut self, now: Now, recovered: bool) {
@@ -134,15 +121,14 @@ impl Supervisor {
     }
 
     pub(crate) fn remove_group(&mut self, name: &str) -> Result<(), Refusal> {
-        let Some(at) = self.groups.iter().position(|group| group.name == name) else {
-            return Err(Refusal::BadName(name.to_owned()));
-        };
+        let bad_name = || Refusal::BadName(name.to_owned());
+        let group = self.group(name).ok_or_else(bad_name)?;
         let stopped =
             |id: &ProcId| self.processes.get(id).is_none_or(|p| p.state.name().is_stopped() && p.pid() == 0);
-        if !self.groups[at].members.iter().all(stopped) {
+        if !group.members.iter().all(stopped) {
             return Err(Refusal::StillRunning(name.to_owned()));
         }
-        let group = self.groups.remove(at);
+        let group = self.take_group(name).ok_or_else(bad_name)?;
         for id in group.members {
             self.forget_process(id);
         }
@@ -152,8 +138,9 @@ impl Supervisor {
 
     /// Takes one process out of its group.
     pub(crate) fn drop_member(&mut self, id: ProcId) {
-        for group in &mut self.groups {
-            group.members.retain(|&member| member != id);
+        let group = self.processes.get(&id).and_then(|process| self.group_at(process.group()));
+        if let Some(at) = group {
+            self.groups[at].members.retain(|&member| member != id);
         }
         self.forget_process(id);
     }

@@ -17,6 +17,7 @@ pub mod event;
 mod group;
 mod input;
 pub mod listener;
+mod names;
 mod notice;
 mod process;
 pub mod reload;

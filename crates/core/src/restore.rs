@@ -85,7 +85,7 @@ impl Supervisor {
 
     /// A process that is no longer configured but has a child stays in its group until that has ended.
     fn bring_back(&mut self, group: &str, name: &str, stop: StopOptions) -> Option<ProcId> {
-        let at = self.groups.iter().position(|active| active.name == group)?;
+        let at = self.group_at(group)?;
         let mut process = Process::new(group, Arc::new(stop.stand_in(name)));
         process.after_stop = AfterStop::Remove;
         let id = self.insert_process(process);

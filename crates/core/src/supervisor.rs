@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::effect::{Effect, Event};
 use crate::group::Group;
 use crate::input::{Input, SignalFailure, SignalId};
+use crate::names::Names;
 use crate::notice::Notice;
 use crate::process::{ProcId, Process, RunId, State};
 use crate::shutdown::Phase;
@@ -17,6 +18,7 @@ pub struct Supervisor {
     /// In the order they became active.
     pub(crate) groups: Vec<Group>,
     pub(crate) processes: BTreeMap<ProcId, Process>,
+    pub(crate) names: Names,
     /// Which process a run under way belongs to.
     pub(crate) runs: BTreeMap<RunId, ProcId>,
     pub(crate) signals: BTreeMap<SignalId, (ProcId, RunId, Why)>,
@@ -146,11 +148,13 @@ impl Supervisor {
         let id = ProcId(self.next_process);
         let (group, name) = (process.group.clone(), process.spec.name.clone());
         self.processes.insert(id, process);
+        self.enlist(id);
         self.publish(Event::ProcessAdded { id, group, process: name });
         id
     }
 
     pub(crate) fn forget_process(&mut self, id: ProcId) {
+        self.strike(id);
         if let Some(process) = self.processes.remove(&id) {
             if let Some(run) = process.state.run() {
                 self.runs.remove(&run);

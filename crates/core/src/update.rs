@@ -1,5 +1,6 @@
 //! Changing an active group with as little disturbance as possible (D-37).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::effect::{Effect, Event, Update};
@@ -15,7 +16,7 @@ use crate::wait::{Goal, Shape};
 impl Supervisor {
     /// Makes an active group what `spec` says (D-37); answered when all that had to stop has stopped.
     pub(crate) fn update_group(&mut self, now: Now, call: CallId, spec: GroupSpec, strict: bool) {
-        let Some(at) = self.groups.iter().position(|group| group.name == spec.name) else {
+        let Some(at) = self.group_at(&spec.name) else {
             self.answer(call, Err(Refusal::BadName(spec.name)));
             return;
         };
@@ -27,13 +28,11 @@ impl Supervisor {
         let old = std::mem::take(&mut self.groups[at].members);
         let mut kept = Vec::new();
         for process in last_of_each_name(spec.processes) {
-            let existing = old
-                .iter()
-                .copied()
-                .find(|id| self.processes.get(id).is_some_and(|p| p.spec.name == process.name));
+            let existing = self.member(&spec.name, &process.name);
             kept.push(self.update_member(now, &spec.name, existing, Arc::new(process), &mut change));
         }
-        let gone: Vec<ProcId> = old.into_iter().filter(|id| !kept.contains(id)).collect();
+        let staying: BTreeSet<ProcId> = kept.iter().copied().collect();
+        let gone: Vec<ProcId> = old.into_iter().filter(|id| !staying.contains(id)).collect();
         self.groups[at].members = kept.iter().chain(&gone).copied().collect();
         for id in gone {
             self.retire_member(now, id, &mut change);

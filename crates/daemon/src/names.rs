@@ -50,9 +50,7 @@ pub(crate) fn resolve_process(core: &Supervisor, name: &str) -> Result<ProcId, F
 
 /// Every process, sorted by group name, then process name (RPC-083).
 pub(crate) fn lexical(core: &Supervisor) -> Vec<ProcId> {
-    let mut all: Vec<_> = core.processes().map(|(id, p)| ((p.group(), p.name()), id)).collect();
-    all.sort();
-    all.into_iter().map(|(_, id)| id).collect()
+    core.by_name().collect()
 }
 
 #[cfg(test)]
