@@ -22,7 +22,7 @@ use crate::records::{CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, Proce
 use crate::servers::{self, OpenError, Socket};
 use crate::shell::{Active, Parts, Shell};
 use crate::succession::Made;
-use crate::{facade, reload};
+use crate::{descriptors, facade, reload};
 
 /// Where the launcher leaves what it did before there was a log, a line each.
 pub(crate) const NOTES: &str = "UPKEEP_INTERNAL_NOTES";
@@ -101,6 +101,13 @@ impl Called {
 /// # Errors
 /// [`StartError`]; nothing is left open then.
 pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Result<Shell, StartError> {
+    let record = inventory.daemon_record().map_err(StartError::Recovery)?;
+    let generations = match &record {
+        None => reload::fresh(read_afresh(&called.cli)?),
+        Some(record) => read_held(&called.cli, record, &inventory)?,
+    };
+    let configured = generations.base().config.groups.iter().map(|group| group.processes.len()).sum();
+    descriptors::make_room(inventory.children.len().max(configured));
     let (messages, inbox) = mpsc::unbounded_channel();
     let log_messages = messages.clone();
     let engine = Engine::start(move |event| {
@@ -109,11 +116,6 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
     })
     .map_err(system("start the log thread"))?;
     facade::install(&engine);
-    let record = inventory.daemon_record().map_err(StartError::Recovery)?;
-    let generations = match &record {
-        None => reload::fresh(read_afresh(&called.cli)?),
-        Some(record) => read_held(&called.cli, record, &inventory)?,
-    };
     let mut shell = Shell::new(Parts {
         keeper_pid: inventory.keeper_pid,
         heritage: Heritage::of(inventory.keeper_pid, inventory.detached),
