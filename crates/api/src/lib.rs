@@ -10,6 +10,7 @@ mod apart;
 mod fault;
 mod handle;
 mod info;
+mod processes;
 mod verb;
 pub mod verbs;
 pub mod xmlrpc;
@@ -21,6 +22,7 @@ pub use info::{
     ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, KeptReload, Listener, ListenerPool, LogFile,
     LogLoss, LogTail, OutputInfo, ProcessInfo, ProcessState, Reread, Setting, UpgradeState,
 };
+pub use processes::{ProcessList, ProcessView};
 pub use verb::{Reply, Request};
 
 /// Version of the XML-RPC interface (RPC-070).

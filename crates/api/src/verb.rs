@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, KeptReload, ListenerPool, LogLoss, LogTail,
-    ProcessInfo, Reread, UpgradeState,
+    ProcessInfo, ProcessList, Reread, UpgradeState,
 };
 
 /// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
@@ -108,7 +108,7 @@ pub enum Reply {
     /// One process.
     Process(Box<ProcessInfo>),
     /// Many processes.
-    Processes(Vec<ProcessInfo>),
+    Processes(ProcessList),
     /// All configured processes.
     Configs(Vec<ConfigInfo>),
     /// What became of each process.

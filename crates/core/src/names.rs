@@ -28,7 +28,7 @@ impl Supervisor {
     }
 
     /// Every process, by group name, then process name.
-    pub fn by_name(&self) -> impl Iterator<Item = ProcId> {
+    pub fn by_name(&self) -> impl ExactSizeIterator<Item = ProcId> {
         self.names.processes.iter().copied()
     }
 

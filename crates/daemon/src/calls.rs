@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use upkeep_api::{Channel, DaemonState, Fault, FaultCode, Reply, Request, SUPERVISOR_VERSION, apart};
+use upkeep_api::{
+    Channel, DaemonState, Fault, FaultCode, ProcessList, Reply, Request, SUPERVISOR_VERSION, apart,
+};
 use upkeep_config::LogFile;
 use upkeep_core::signal::Signal;
 use upkeep_core::{Input, Phase, ProcId, Refusal};
 use upkeep_logs::Level;
 
-use crate::info::{config_info, process_info};
+use crate::info::{Teller, config_info};
 use crate::logfiles::LogPaths;
 use crate::names::{Target, lexical, resolve, resolve_process};
 use crate::shell::{Message, Purpose, Responder, Shell, now};
@@ -98,13 +100,25 @@ impl Shell {
     fn one_info(&self, name: &str) -> Result<Reply, Fault> {
         let id = resolve_process(&self.core, name)?;
         let process = self.core.process(id).ok_or_else(|| Fault::about(FaultCode::BadName, name))?;
-        Ok(Reply::Process(Box::new(process_info(process, &self.paths_of(id), now().wall))))
+        let paths = self.paths_of(id);
+        let info = Teller::new(now().wall).tell(process, Some(&paths)).into();
+        Ok(Reply::Process(Box::new(info)))
     }
 
     fn all_info(&self) -> Reply {
-        let wall = now().wall;
-        let all = lexical(&self.core).into_iter().filter_map(|id| Some((id, self.core.process(id)?)));
-        Reply::Processes(all.map(|(id, p)| process_info(p, &self.paths_of(id), wall)).collect())
+        let mut teller = Teller::new(now().wall);
+        let mut list = ProcessList::with_capacity(self.core.by_name().len());
+        let mut logs = self.logs.iter().peekable();
+        for process in lexical(&self.core) {
+            // Both are in the same order: going along is a good deal quicker than looking each of them up.
+            let order = |key: &(String, String)| {
+                (key.0.as_str(), key.1.as_str()).cmp(&(process.group(), process.name()))
+            };
+            while logs.next_if(|(key, _)| order(key).is_lt()).is_some() {}
+            let paths = logs.peek().filter(|(key, _)| order(key).is_eq()).map(|(_, paths)| *paths);
+            list.push(teller.tell(process, paths));
+        }
+        Reply::Processes(list)
     }
 
     fn all_config_info(&self) -> Reply {

@@ -1,8 +1,10 @@
 //! How a process looks to those who ask: the fields and the description of `getProcessInfo` (RPC-084 … RPC-094).
 
+use std::fmt::{self, Write};
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use upkeep_api::{ConfigInfo, LogFile, OutputInfo, ProcessInfo, ProcessState};
+use upkeep_api::{ConfigInfo, LogFile, OutputInfo, ProcessState, ProcessView};
 use upkeep_core::spec::{Autorestart, GroupSpec, LogTarget, OutputSpec, ProcessSpec};
 use upkeep_core::{Process, StateName};
 
@@ -24,51 +26,91 @@ pub(crate) fn state_of(name: StateName) -> ProcessState {
     }
 }
 
-pub(crate) fn process_info(process: &Process, paths: &LogPaths, now: i64) -> ProcessInfo {
-    ProcessInfo {
-        name: process.name().to_owned(),
-        group: process.group().to_owned(),
-        start: process.started().min(MAX_TIME),
-        stop: process.stopped().min(MAX_TIME),
-        now: now.min(MAX_TIME),
-        state: state_of(process.state().name()),
-        spawnerr: process.spawnerr().unwrap_or_default().to_owned(),
-        exitstatus: process.exitstatus().unwrap_or(0),
-        stdout_logfile: paths.stdout.clone().unwrap_or_default(),
-        stderr_logfile: paths.stderr.clone().unwrap_or_default(),
-        pid: process.pid(),
-        description: description(process, now),
-    }
+/// Tells how processes look at one moment.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    /// Epoch seconds.
+    now: i64,
+    /// The last description, whose place the next one takes.
+    description: String,
+    /// The last time of a stop that was written out, as minutes and as text.
+    stopped: Option<(i64, String)>,
 }
 
-fn description(process: &Process, now: i64) -> String {
-    match process.state().name() {
-        StateName::Running => {
-            format!("pid {}, uptime {}", process.pid(), uptime(now - process.started()))
+impl Teller {
+    pub(crate) fn new(now: i64) -> Self {
+        Self { now, description: String::new(), stopped: None }
+    }
+
+    pub(crate) fn tell<'a>(
+        &'a mut self,
+        process: &'a Process,
+        paths: Option<&'a LogPaths>,
+    ) -> ProcessView<'a> {
+        self.describe(process);
+        let stdout = paths.and_then(|paths| paths.stdout.as_deref());
+        let stderr = paths.and_then(|paths| paths.stderr.as_deref());
+        ProcessView {
+            name: process.name(),
+            group: process.group(),
+            start: process.started().min(MAX_TIME),
+            stop: process.stopped().min(MAX_TIME),
+            now: self.now.min(MAX_TIME),
+            state: state_of(process.state().name()),
+            spawnerr: process.spawnerr().unwrap_or_default(),
+            exitstatus: process.exitstatus().unwrap_or(0),
+            stdout_logfile: stdout.unwrap_or_default(),
+            stderr_logfile: stderr.unwrap_or_default(),
+            pid: process.pid(),
+            description: &self.description,
         }
-        StateName::Fatal | StateName::Backoff => match process.spawnerr() {
-            Some(text) if !text.is_empty() => text.to_owned(),
-            Some(_) | None => format!("unknown error (try \"tail {}\")", process.name()),
-        },
-        StateName::Stopped | StateName::Exited => {
-            if process.started() == 0 {
-                "Not started".to_owned()
-            } else {
-                stop_time(process.stopped())
+    }
+
+    fn describe(&mut self, process: &Process) {
+        self.description.clear();
+        match process.state().name() {
+            StateName::Running => {
+                let uptime = Uptime(self.now - process.started());
+                // Writing to a String cannot fail.
+                let _ = write!(self.description, "pid {}, uptime {uptime}", process.pid());
             }
+            StateName::Fatal | StateName::Backoff => match process.spawnerr() {
+                Some(text) if !text.is_empty() => self.description.push_str(text),
+                Some(_) | None => {
+                    let _ = write!(self.description, "unknown error (try \"tail {}\")", process.name());
+                }
+            },
+            StateName::Stopped | StateName::Exited if process.started() == 0 => {
+                self.description.push_str("Not started");
+            }
+            StateName::Stopped | StateName::Exited => self.describe_stop(process.stopped()),
+            StateName::Starting | StateName::Stopping | StateName::Unknown => {}
         }
-        StateName::Starting | StateName::Stopping | StateName::Unknown => String::new(),
+    }
+
+    /// Many processes stop in one minute, and looking up the time zone is slow.
+    fn describe_stop(&mut self, epoch: i64) {
+        let minute = epoch.div_euclid(60);
+        let (_, text) = match self.stopped.take() {
+            Some(known) if known.0 == minute => self.stopped.insert(known),
+            _ => self.stopped.insert((minute, stop_time(epoch))),
+        };
+        self.description.push_str(text);
     }
 }
 
 /// `H:MM:SS`, from one day on `1 day, H:MM:SS` (RPC-091).
-fn uptime(seconds: i64) -> String {
-    let seconds = seconds.max(0);
-    let clock = format!("{}:{:02}:{:02}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    match seconds / 86_400 {
-        0 => clock,
-        1 => format!("1 day, {clock}"),
-        days => format!("{days} days, {clock}"),
+struct Uptime(i64);
+
+impl fmt::Display for Uptime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.max(0);
+        match seconds / 86_400 {
+            0 => {}
+            1 => f.write_str("1 day, ")?,
+            days => write!(f, "{days} days, ")?,
+        }
+        write!(f, "{}:{:02}:{:02}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
     }
 }
 
@@ -142,7 +184,7 @@ mod tests {
             (86_400, "1 day, 0:00:00"),
             (200_000, "2 days, 7:33:20"),
         ] {
-            assert_eq!(uptime(seconds), text);
+            assert_eq!(Uptime(seconds).to_string(), text);
         }
     }
 }

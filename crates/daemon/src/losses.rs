@@ -13,7 +13,7 @@ impl Shell {
     pub(crate) fn log_losses(&self) -> Vec<LogLoss> {
         let mut lost = self.engine.losses();
         let mut told = Vec::new();
-        for process in lexical(&self.core).into_iter().filter_map(|id| self.core.process(id)) {
+        for process in lexical(&self.core) {
             let key = (process.group().to_owned(), process.name().to_owned());
             let Some(paths) = self.logs.get(&key) else { continue };
             for (channel, path) in [(Channel::Stdout, &paths.stdout), (Channel::Stderr, &paths.stderr)] {

@@ -1,7 +1,7 @@
 //! Process names as the API spells them (RPC-080), and processes in the order it lists them.
 
 use upkeep_api::{Fault, FaultCode};
-use upkeep_core::{ProcId, Supervisor};
+use upkeep_core::{ProcId, Process, Supervisor};
 
 /// What a name means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +49,8 @@ pub(crate) fn resolve_process(core: &Supervisor, name: &str) -> Result<ProcId, F
 }
 
 /// Every process, sorted by group name, then process name (RPC-083).
-pub(crate) fn lexical(core: &Supervisor) -> Vec<ProcId> {
-    core.by_name().collect()
+pub(crate) fn lexical(core: &Supervisor) -> impl Iterator<Item = &Process> {
+    core.by_name().filter_map(|id| core.process(id))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use hyper::body::Body as _;
 use hyper::ext::ReasonPhrase;
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, LOCATION, SERVER,
@@ -35,9 +36,9 @@ pub(crate) fn set(response: &mut Response<Body>, name: HeaderName, value: &str) 
 }
 
 /// 200 with an XML-RPC document.
-pub(crate) fn xml(document: Vec<u8>) -> Response<Body> {
-    let length = document.len();
-    let mut response = begin(StatusCode::OK, Body::whole(document));
+pub(crate) fn xml(document: Body) -> Response<Body> {
+    let length = document.size_hint().lower();
+    let mut response = begin(StatusCode::OK, document);
     set(&mut response, CONTENT_TYPE, "text/xml");
     set(&mut response, CONTENT_LENGTH, &length.to_string());
     response

@@ -3,7 +3,7 @@
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use upkeep_api::Fault;
-use upkeep_api::verbs::{self, dispatch};
+use upkeep_api::verbs::{self, Answer, ProcessDocument, dispatch};
 use upkeep_api::xmlrpc::{self, ReadLimits, RequestError, Value};
 
 use crate::answer;
@@ -19,12 +19,12 @@ const SHOWN: usize = 1024;
 
 pub(crate) async fn answer(connection: &Connection, request: Request<Incoming>) -> Response<Body> {
     match call(connection, request).await {
-        Ok(document) => answer::xml(document),
+        Ok(body) => answer::xml(body),
         Err(status) => answer::error(status),
     }
 }
 
-async fn call(connection: &Connection, request: Request<Incoming>) -> Result<Vec<u8>, StatusCode> {
+async fn call(connection: &Connection, request: Request<Incoming>) -> Result<Body, StatusCode> {
     if request.method() != Method::POST {
         return Err(StatusCode::BAD_REQUEST);
     }
@@ -40,8 +40,12 @@ async fn call(connection: &Connection, request: Request<Incoming>) -> Result<Vec
     })
     .await??;
     match carry_out(connection, method, params).await? {
-        Ok(value) => apart_if(value.text_length() > LARGE, move || xmlrpc::encode_response(&value)).await,
-        Err(fault) => Ok(xmlrpc::encode_fault(fault.code.code(), &fault.to_string())),
+        Ok(Answer::Processes(list)) => Ok(Body::document(ProcessDocument::new(list))),
+        Ok(Answer::Value(value)) => {
+            let large = value.text_length() > LARGE;
+            apart_if(large, move || xmlrpc::encode_response(&value)).await.map(Body::whole)
+        }
+        Err(fault) => Ok(Body::whole(xmlrpc::encode_fault(fault.code.code(), &fault.to_string()))),
     }
 }
 
@@ -63,7 +67,7 @@ async fn carry_out(
     connection: &Connection,
     method: String,
     params: Vec<Value>,
-) -> Result<Result<Value, Fault>, StatusCode> {
+) -> Result<Result<Answer, Fault>, StatusCode> {
     log::trace!("XML-RPC method called: {}()", one_line(&method));
     let name = method.clone();
     let namespaces = connection.service.rules.borrow().namespaces.clone();
@@ -99,7 +103,7 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-fn log_result(method: &str, result: &Result<Value, Fault>) {
+fn log_result(method: &str, result: &Result<Answer, Fault>) {
     if !log::log_enabled!(log::Level::Trace) {
         return;
     }

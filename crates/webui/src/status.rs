@@ -25,9 +25,10 @@ impl Status {
         let Reply::Text(identifier) = handle.call(Request::GetIdentification).await? else {
             return Err(other());
         };
-        let Reply::Processes(mut processes) = handle.call(Request::GetAllProcessInfo).await? else {
+        let Reply::Processes(processes) = handle.call(Request::GetAllProcessInfo).await? else {
             return Err(other());
         };
+        let mut processes: Vec<ProcessInfo> = processes.iter().map(ProcessInfo::from).collect();
         processes.sort_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
         Ok(Self { identifier, processes })
     }

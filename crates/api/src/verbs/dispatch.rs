@@ -3,10 +3,37 @@
 use super::table::SYSTEM;
 use super::{OWN, OWN_NAMESPACE, Verb, find, find_in};
 use crate::xmlrpc::Value;
-use crate::{Fault, FaultCode, Handle};
+use crate::{Fault, FaultCode, Handle, ProcessList, Reply};
 
 /// Most text in the answers of one multicall: together they are no longer than a single one may be.
 const MULTICALL_TEXT: usize = 64 << 20;
+
+/// What a call gives.
+#[derive(Debug)]
+pub enum Answer {
+    /// A value, which the document of the answer carries.
+    Value(Value),
+    /// All processes: too many for a tree of values, see [`super::ProcessDocument`].
+    Processes(ProcessList),
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        match reply {
+            Reply::Processes(list) => Self::Processes(list),
+            other => Self::Value(other.into()),
+        }
+    }
+}
+
+impl From<Answer> for Value {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Value(value) => value,
+            Answer::Processes(list) => Reply::Processes(list).into(),
+        }
+    }
+}
 
 /// Carries out one XML-RPC call and waits until it is done.
 ///
@@ -20,9 +47,9 @@ pub async fn dispatch(
     namespaces: &[String],
     method: &str,
     params: Vec<Value>,
-) -> Result<Value, Fault> {
+) -> Result<Answer, Fault> {
     if method == "system.multicall" {
-        multicall(handle, namespaces, &params).await
+        multicall(handle, namespaces, &params).await.map(Answer::Value)
     } else {
         single(handle, namespaces, method, &params).await
     }
@@ -33,16 +60,16 @@ async fn single(
     namespaces: &[String],
     method: &str,
     params: &[Value],
-) -> Result<Value, Fault> {
+) -> Result<Answer, Fault> {
     let unknown = || Fault::new(FaultCode::UnknownMethod);
     let (namespace, name) = method.split_once('.').ok_or_else(unknown)?;
     if namespace == "system" {
         let verb = find_in(SYSTEM, name).ok_or_else(unknown)?;
         verb.check_count(params)?;
-        return (verb.build)(namespaces, params);
+        return (verb.build)(namespaces, params).map(Answer::Value);
     }
     let verb = published(namespaces, namespace, name).ok_or_else(unknown)?;
-    handle.call(verb.request(params)?).await.map(Value::from)
+    handle.call(verb.request(params)?).await.map(Answer::from)
 }
 
 fn published(namespaces: &[String], namespace: &str, name: &str) -> Option<&'static Verb> {
@@ -87,8 +114,8 @@ async fn one_of_many(handle: &Handle, namespaces: &[String], call: &Value) -> Re
         return Err(incorrect("Recursive system.multicall forbidden"));
     }
     match call.get("params") {
-        None => single(handle, namespaces, method, &[]).await,
-        Some(Value::Array(params)) => single(handle, namespaces, method, params).await,
+        None => single(handle, namespaces, method, &[]).await.map(Value::from),
+        Some(Value::Array(params)) => single(handle, namespaces, method, params).await.map(Value::from),
         Some(_) => Err(Fault::new(FaultCode::IncorrectParameters)),
     }
 }

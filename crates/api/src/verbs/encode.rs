@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Times beyond what `int` holds are capped (RPC-085).
-const LATEST: i64 = i32::MAX as i64;
+pub(super) const LATEST: i64 = i32::MAX as i64;
 
 impl From<Reply> for Value {
     fn from(reply: Reply) -> Self {
@@ -20,7 +20,9 @@ impl From<Reply> for Value {
                 Self::record([("statecode", state.code().into()), ("statename", state.name().into())])
             }
             Reply::Process(info) => process(*info),
-            Reply::Processes(infos) => infos.into_iter().map(process).collect::<Vec<_>>().into(),
+            Reply::Processes(infos) => {
+                infos.iter().map(|info| process(info.into())).collect::<Vec<_>>().into()
+            }
             Reply::Configs(infos) => infos.into_iter().map(config).collect::<Vec<_>>().into(),
             Reply::Results(results) => results.into_iter().map(result).collect::<Vec<_>>().into(),
             Reply::Reread(Reread { added, changed, removed }) => {

@@ -6,6 +6,7 @@
 mod args;
 mod decode;
 mod dispatch;
+mod document;
 mod encode;
 mod python;
 mod system;
@@ -16,7 +17,8 @@ use crate::{Fault, FaultCode, Request};
 
 pub use args::Args;
 pub use decode::WrongShape;
-pub use dispatch::dispatch;
+pub use dispatch::{Answer, dispatch};
+pub use document::ProcessDocument;
 pub use python::quoted;
 pub use table::{OWN, STANDARD};
 

@@ -26,7 +26,7 @@ fn call_with(
     loop {
         if let Poll::Ready(result) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             let asked = std::mem::take(&mut *asked.lock().expect("no one panicked"));
-            return (result, asked);
+            return (result.map(Value::from), asked);
         }
         serve_one(&mut calls, answer, &asked);
     }
@@ -306,7 +306,10 @@ fn config() -> ConfigInfo {
 fn what_clients_decode_is_what_was_encoded() {
     let info = process();
     assert_eq!(ProcessInfo::from_value(&Reply::Process(Box::new(info.clone())).into()), Ok(info.clone()));
-    assert_eq!(ProcessInfo::list_from_value(&Reply::Processes(vec![info.clone()]).into()), Ok(vec![info]));
+    assert_eq!(
+        ProcessInfo::list_from_value(&Reply::Processes([info.clone()].into_iter().collect()).into()),
+        Ok(vec![info])
+    );
     let info = config();
     assert_eq!(ConfigInfo::list_from_value(&Reply::Configs(vec![info.clone()]).into()), Ok(vec![info]));
     let result = |fault| ActionResult { name: "a".into(), group: "g".into(), fault };

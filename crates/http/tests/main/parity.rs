@@ -32,7 +32,10 @@ fn relay(original: &Address, log: &std::path::Path, request: &Request) -> Result
             Reply::Process(Box::new(ProcessInfo::from_value(&info).expect("its shape")))
         }
         Request::GetAllProcessInfo => Reply::Processes(
-            ProcessInfo::list_from_value(&ask("getAllProcessInfo", &[])?).expect("its shape"),
+            ProcessInfo::list_from_value(&ask("getAllProcessInfo", &[])?)
+                .expect("its shape")
+                .into_iter()
+                .collect(),
         ),
         Request::GetAllConfigInfo => {
             Reply::Configs(ConfigInfo::list_from_value(&ask("getAllConfigInfo", &[])?).expect("its shape"))

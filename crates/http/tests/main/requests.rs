@@ -1,5 +1,7 @@
 //! Requests that the original answers badly or not at all (D-12), and connections.
 
+use upkeep_api::verbs::ProcessDocument;
+use upkeep_api::{ProcessInfo, ProcessList, ProcessState, Reply, Request};
 use upkeep_http::{Auth, Limits};
 
 use crate::client::{Connection, call, post};
@@ -264,4 +266,41 @@ fn piece() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
         4 => known.prop_map(|text| text.as_bytes().to_vec()),
         1 => proptest::collection::vec(any::<u8>(), 0..20),
     ]
+}
+
+/// Processes whose document is longer than any socket holds.
+fn many_processes() -> ProcessList {
+    let info = |number: usize| ProcessInfo {
+        name: format!("p{number}"),
+        group: "g".to_owned(),
+        start: 1,
+        stop: 0,
+        now: 2,
+        state: ProcessState::Running,
+        spawnerr: String::new(),
+        exitstatus: 0,
+        stdout_logfile: "/a&b.log".to_owned(),
+        stderr_logfile: String::new(),
+        pid: 7,
+        description: "pid 7, uptime 0:00:01".to_owned(),
+    };
+    (0..1_000).map(info).collect()
+}
+
+#[test]
+fn all_processes_are_told_in_pieces_and_others_meanwhile() {
+    let daemon: crate::stub::Daemon = std::sync::Arc::new(|request| match request {
+        Request::GetAllProcessInfo => Some(Ok(Reply::Processes(many_processes()))),
+        other => Some(crate::stub::plain(other)),
+    });
+    let whole: Vec<u8> = ProcessDocument::new(many_processes()).flatten().collect();
+    for tcp in [false, true] {
+        let up = Up::start(Setup { daemon: daemon.clone(), tcp, ..Setup::default() });
+        let mut slow = up.address.connect();
+        for _ in 0..2 {
+            slow.send(&call("supervisor.getAllProcessInfo", &[]));
+            assert!(up.address.ask(&call("supervisor.getState", &[])).body.contains("RUNNING"));
+            assert!(slow.answer().body.as_bytes() == whole, "the answer differs");
+        }
+    }
 }
