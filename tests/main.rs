@@ -7,6 +7,7 @@
 //! * `containers`: the daemon as PID 1, and as long-lived as its programs
 //! * `broken`: configurations that must be refused
 //! * `clients`: clients for Python, Perl, Ruby and Node.js
+//! * `figures`: the benchmark works; what it measures is never a reason to fail
 //! * `ui`: the web pages in a real browser
 //! * `rig`: what the others stand on
 
@@ -16,6 +17,7 @@ mod broken;
 mod clients;
 mod containers;
 mod faults;
+mod figures;
 mod listeners;
 mod parity;
 mod rig;

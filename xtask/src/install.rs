@@ -64,7 +64,11 @@ fn packages() -> Result<(), String> {
     run(install.args(["install", "-q", "-y", "--no-install-recommends"]).args(missing))
 }
 
-fn reference() -> Result<(), String> {
+/// The original Supervisor, in a virtual environment.
+///
+/// # Errors
+/// It cannot be installed.
+pub(crate) fn reference() -> Result<(), String> {
     let home = root().join(REFERENCE);
     let python = home.join("bin/python");
     let wanted = PYTHON_PACKAGES.map(|(name, version)| format!("{name}=={version}"));

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod campaign;
 mod fuzz;
 mod install;
@@ -21,6 +22,8 @@ usage: cargo xtask CHORE
   docs    the reference of every crate, with warnings as errors
   campaign [--seed N] [--seconds S]
           faults of every kind while a hundred processes run: tests/faults/README.md
+  bench   [--quick] [OPTION...]
+          every measure side by side with the original Supervisor and a limit program: bench/README.md
   growth  memory of keeper and daemon after 100,000 restarts and 1,000,000 calls
   fuzz    SECONDS [TARGET]: every fuzz target, or one, for so long; needs a nightly toolchain and cargo-fuzz
 ";
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         "lint" => install::cargo_deny().and_then(|()| steps::lint()),
         "docs" => steps::docs(),
         "campaign" => campaign::campaign(&std::env::args().skip(2).collect::<Vec<_>>()),
+        "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         "growth" => campaign::growth(),
         "fuzz" => match std::env::args().nth(2) {
             Some(seconds) => fuzz::fuzz(&seconds, std::env::args().nth(3).as_deref()),
