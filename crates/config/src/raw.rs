@@ -32,7 +32,7 @@ pub struct RawKey {
 pub fn raw_sections(name: &str, text: &[u8]) -> Result<Vec<RawSection>, LoadError> {
     let mut document = Document::new();
     ini::read(&mut document, name, text).map_err(|problem| LoadError::one(*problem))?;
-    let defaults = Some(&document.defaults).filter(|defaults| !defaults.entries.is_empty());
+    let defaults = Some(&document.defaults).filter(|defaults| !defaults.entries().is_empty());
     Ok(defaults.into_iter().chain(&document.sections).map(raw_section).collect())
 }
 
@@ -45,6 +45,6 @@ fn raw_section(section: &ini::Section) -> RawSection {
     RawSection {
         name: section.name.clone(),
         line: section.place.line,
-        keys: section.entries.iter().map(key).collect(),
+        keys: section.entries().iter().map(key).collect(),
     }
 }

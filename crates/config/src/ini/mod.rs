@@ -36,20 +36,46 @@ pub(crate) struct Section {
     pub(crate) name: String,
     /// Where it first appeared (CFG-015).
     pub(crate) place: Place,
-    pub(crate) entries: Vec<Entry>,
+    entries: Vec<Entry>,
+    /// Positions in `entries` in the order of keys, so that a key is found by halves.
+    order: Vec<usize>,
 }
 
 impl Section {
-    /// The section's own entry.
-    pub(crate) fn own(&self, key: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.key == key)
+    /// Without keys.
+    pub(crate) const fn new(name: String, place: Place) -> Self {
+        Self { name, place, entries: Vec::new(), order: Vec::new() }
     }
 
-    fn set(&mut self, new: Entry) {
-        match self.entries.iter_mut().find(|entry| entry.key == new.key) {
-            Some(entry) => *entry = new,
-            None => self.entries.push(new),
+    /// Its keys, in the order they first appeared.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The section's own entry.
+    pub(crate) fn own(&self, key: &str) -> Option<&Entry> {
+        self.find(key).ok().map(|place| &self.entries[self.order[place]])
+    }
+
+    /// Puts an entry in the place of the one with its key, or at the end; returns where it is.
+    fn set(&mut self, new: Entry) -> usize {
+        match self.find(&new.key) {
+            Ok(place) => {
+                let at = self.order[place];
+                self.entries[at] = new;
+                at
+            }
+            Err(place) => {
+                let at = self.entries.len();
+                self.order.insert(place, at);
+                self.entries.push(new);
+                at
+            }
         }
+    }
+
+    fn find(&self, key: &str) -> Result<usize, usize> {
+        self.order.binary_search_by(|&at| self.entries[at].key.as_str().cmp(key))
     }
 }
 
@@ -72,7 +98,7 @@ impl Document {
         Self {
             files: Vec::new(),
             sections: Vec::new(),
-            defaults: Section { name: DEFAULT.to_owned(), place, entries: Vec::new() },
+            defaults: Section::new(DEFAULT.to_owned(), place),
             index: HashMap::new(),
         }
     }
@@ -99,7 +125,7 @@ impl Document {
         for section in &mut self.sections {
             for default in self.defaults.entries.iter().filter(|default| default.value.contains(HERE)) {
                 if section.own(&default.key).is_none() {
-                    section.entries.push(default.clone());
+                    section.set(default.clone());
                 }
             }
             for entry in section.entries.iter_mut().filter(|entry| entry.value.contains(HERE)) {
@@ -117,7 +143,7 @@ impl Document {
         }
         let at = self.sections.len();
         self.index.insert(name.to_owned(), at);
-        self.sections.push(Section { name: name.to_owned(), place, entries: Vec::new() });
+        self.sections.push(Section::new(name.to_owned(), place));
         Target::Section(at)
     }
 

@@ -14,7 +14,7 @@ pub(crate) fn read(document: &mut Document, name: &str, bytes: &[u8]) -> Result<
     let file = document.files.len();
     document.files.push(name.to_owned());
     let decoded = decode(bytes);
-    let mut reader = Reader { document, file, line: 0, target: None, key: None, indent: 0, bad: Vec::new() };
+    let mut reader = Reader { document, file, line: 0, target: None, open: None, indent: 0, bad: Vec::new() };
     for line in decoded.text.split_inclusive('\n') {
         reader.line += 1;
         reader.line(line).map_err(|problem| Box::new(problem.in_file(name)))?;
@@ -31,8 +31,8 @@ struct Reader<'d> {
     file: usize,
     line: usize,
     target: Option<Target>,
-    /// The key whose value may go on.
-    key: Option<String>,
+    /// The entry of the target whose value may go on.
+    open: Option<usize>,
     /// Of the last line that was no continuation, in characters.
     indent: usize,
     /// Lines that are nothing, with their text.
@@ -55,7 +55,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let indent = line.chars().take_while(|&c| is_space(c)).count();
-        if self.key.is_some() && indent > self.indent {
+        if self.open.is_some() && indent > self.indent {
             self.continue_value(content.text, content.commented);
             return Ok(());
         }
@@ -91,19 +91,14 @@ impl Reader<'_> {
             self.bad.push((self.line, line.to_owned()));
             return;
         }
-        let entry = Entry {
-            key: key.clone(),
-            value: strip(value).to_owned(),
-            place: self.place(),
-            cut: content.commented,
-        };
-        self.document.target(target).set(entry);
-        self.key = Some(key);
+        let entry =
+            Entry { key, value: strip(value).to_owned(), place: self.place(), cut: content.commented };
+        self.open = Some(self.document.target(target).set(entry));
     }
 
     fn open_entry(&mut self) -> Option<&mut Entry> {
-        let (target, key) = (self.target?, self.key.as_deref()?);
-        self.document.target(target).entries.iter_mut().find(|entry| entry.key == key)
+        let (target, open) = (self.target?, self.open?);
+        self.document.target(target).entries.get_mut(open)
     }
 
     fn continue_value(&mut self, piece: &str, cut: bool) {
@@ -119,7 +114,7 @@ impl Reader<'_> {
         if let Some(entry) = self.open_entry() {
             entry.value.truncate(rstrip(&entry.value).len());
         }
-        self.key = None;
+        self.open = None;
     }
 
     /// CFG-033.

@@ -18,8 +18,7 @@ use crate::value::{self, Machine, pairs};
 use crate::world::User;
 
 /// Stands in for a missing section, so that the rest can be checked.
-static MISSING: Section =
-    Section { name: String::new(), place: Place { file: 0, line: 0 }, entries: Vec::new() };
+static MISSING: Section = Section::new(String::new(), Place { file: 0, line: 0 });
 
 impl<'a> Loader<'a> {
     fn daemon_scope(&mut self) -> Scope<'_, 'a> {

@@ -11,6 +11,7 @@ mod process;
 mod program;
 pub(crate) mod scope;
 mod server;
+mod told;
 mod unknown;
 
 use upkeep_core::spec::GroupSpec;
@@ -27,6 +28,7 @@ use crate::sources::Sources;
 use crate::value::{Machine, Wrong};
 use crate::world::World;
 use scope::Scope;
+use told::Told;
 
 /// Makes sense of what was read.
 ///
@@ -91,6 +93,7 @@ pub(crate) struct Loader<'a> {
     /// `ENV_X`: of the environment, and of `[supervisord] environment` once that is read (CFG-061).
     pub(crate) environment: Names,
     pub(crate) problems: Vec<Diagnostic>,
+    told: Told,
     pub(crate) notes: Vec<Note>,
     /// How many errors were found in sections.
     errors: usize,
@@ -130,6 +133,7 @@ impl<'a> Loader<'a> {
             here,
             environment: names::environment(env),
             problems: Vec::new(),
+            told: Told::default(),
             notes: Vec::new(),
             errors: 0,
             strict: false,
@@ -195,11 +199,7 @@ impl<'a> Loader<'a> {
 
     fn add(&mut self, severity: Severity, wrong: Wrong, at: &At) -> bool {
         let new = self.diagnostic(severity, wrong, at);
-        let known = self.problems.iter().any(|old| {
-            let same_place = (&old.file, old.line, &old.key) == (&new.file, new.line, &new.key);
-            let same_matter = new.key.is_some() || old.message == new.message;
-            old.severity == severity && same_place && same_matter
-        });
+        let known = self.told.has(&self.problems, &new);
         if !known {
             self.errors += usize::from(severity == Severity::Error);
             self.problems.push(new);

@@ -51,7 +51,7 @@ impl<'a> Loader<'a> {
                 return None;
             }
         };
-        let keys = section.entries.iter().chain(&document.defaults.entries).map(|entry| &entry.key);
+        let keys = section.entries().iter().chain(document.defaults.entries()).map(|entry| &entry.key);
         let mut options = std::collections::BTreeMap::new();
         for other in keys.filter(|other| *other != key) {
             if let Ok(Some(value)) = scope.text(other) {

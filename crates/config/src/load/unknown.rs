@@ -19,7 +19,7 @@ impl<'a> Loader<'a> {
         }
         let open = document.sections.iter().any(|s| SectionKind::of(&s.name).is_some_and(SectionKind::open));
         let known = |entry: &&Entry| SectionKind::ALL.iter().any(|kind| kind.row(&entry.key).is_some());
-        for entry in document.defaults.entries.iter().filter(|entry| !open && !known(entry)) {
+        for entry in document.defaults.entries().iter().filter(|entry| !open && !known(entry)) {
             self.unknown_key(&document.defaults, entry, SectionKind::ALL.iter().copied());
         }
     }
@@ -37,9 +37,9 @@ impl<'a> Loader<'a> {
             return;
         }
         let from_defaults =
-            |entry: &Entry| self.document.defaults.entries.iter().any(|d| d.place == entry.place);
+            |entry: &Entry| self.document.defaults.entries().iter().any(|d| d.place == entry.place);
         let unknown: Vec<&Entry> = section
-            .entries
+            .entries()
             .iter()
             .filter(|entry| kind.row(&entry.key).is_none() && !from_defaults(entry))
             .collect();
