@@ -77,7 +77,7 @@ impl Supervisor {
         }
         let mut members: Vec<ProcId> = Vec::with_capacity(spec.processes.len());
         for process in last_of_each_name(spec.processes) {
-            members.push(self.insert_process(Process::new(&spec.name, Arc::new(process))));
+            members.push(self.insert_process(Process::new(&spec.name, process)));
         }
         let (name, priority, kind) = (spec.name, spec.priority, spec.kind);
         self.publish(Event::GroupAdded(name.clone()));
@@ -147,8 +147,8 @@ impl Supervisor {
 }
 
 /// A later process of the same name replaces an earlier one, in the earlier one's place (CFG-170).
-pub(crate) fn last_of_each_name(processes: Vec<ProcessSpec>) -> Vec<ProcessSpec> {
-    let mut unique: Vec<ProcessSpec> = Vec::with_capacity(processes.len());
+pub(crate) fn last_of_each_name(processes: Vec<Arc<ProcessSpec>>) -> Vec<Arc<ProcessSpec>> {
+    let mut unique: Vec<Arc<ProcessSpec>> = Vec::with_capacity(processes.len());
     let mut places = std::collections::BTreeMap::new();
     for process in processes {
         match places.get(&process.name) {

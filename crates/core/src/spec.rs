@@ -4,6 +4,7 @@
 //! the loader looks an option up by name. Field names are the option names, so a search for an option lands here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::event::EventKind;
 use crate::signal::Signal;
@@ -17,8 +18,8 @@ pub struct GroupSpec {
     pub priority: i64,
     /// What kind of group it is.
     pub kind: GroupKind,
-    /// The processes, in configuration order.
-    pub processes: Vec<ProcessSpec>,
+    /// The processes, in configuration order. Whoever keeps a group's options shares these.
+    pub processes: Vec<Arc<ProcessSpec>>,
 }
 
 /// What sets a group apart from a plain one.
@@ -240,6 +241,7 @@ impl GroupSpec {
     /// A plain group of these processes, priority 999.
     #[must_use]
     pub fn plain(name: &str, processes: Vec<ProcessSpec>) -> Self {
+        let processes = processes.into_iter().map(Arc::new).collect();
         Self { name: name.to_owned(), priority: 999, kind: GroupKind::Plain, processes }
     }
 }

@@ -12,6 +12,9 @@ use crate::shutdown::Phase;
 use crate::time::{Mono, Now};
 use crate::wait::{Waits, Why};
 
+/// Orders that there is room for all the time.
+const ROOM_KEPT: usize = 64;
+
 /// Every group and process, and what is wanted of them.
 #[derive(Debug, Default)]
 pub struct Supervisor {
@@ -70,7 +73,12 @@ impl Supervisor {
 
     /// The next order, until there is none.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        let effect = self.effects.pop_front();
+        // A start of everybody needs room once; a megabyte of it is not kept for the next time.
+        if effect.is_none() && self.effects.capacity() > ROOM_KEPT {
+            self.effects = VecDeque::new();
+        }
+        effect
     }
 
     /// When to call with [`Input::Tick`] if nothing else happens before.

@@ -29,7 +29,7 @@ impl Supervisor {
         let mut kept = Vec::new();
         for process in last_of_each_name(spec.processes) {
             let existing = self.member(&spec.name, &process.name);
-            kept.push(self.update_member(now, &spec.name, existing, Arc::new(process), &mut change));
+            kept.push(self.update_member(now, &spec.name, existing, process, &mut change));
         }
         let staying: BTreeSet<ProcId> = kept.iter().copied().collect();
         let gone: Vec<ProcId> = old.into_iter().filter(|id| !staying.contains(id)).collect();

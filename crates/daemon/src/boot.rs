@@ -441,7 +441,7 @@ impl Shell {
             if let Some(stderr) = &mut sinks.1 {
                 stderr.capture_begun = begun(stderr_of(run));
             }
-            self.runs.entry(run).or_default().sinks = Some(sinks);
+            self.runs.entry(run).or_default().sinks = Some(Box::new(sinks));
         }
         self.attach(run, child.stdin, child.stdout, child.stderr);
         self.runs.entry(run).or_default().made =

@@ -125,7 +125,7 @@ impl Shell {
                 }
                 let fds: Vec<BorrowedFd<'_>> = socket.iter().map(|shared| shared.fd().as_fd()).collect();
                 self.send_with(&ToKeeper::Spawn { run: run.0, plan }, &fds);
-                let (sinks, room) = (Some((stdout, stderr)), Some(room));
+                let (sinks, room) = (Some(Box::new((stdout, stderr))), Some(room));
                 self.runs.insert(run, Run { sinks, socket, room, ..Run::default() });
             }
         }

@@ -101,7 +101,7 @@ impl Shell {
         let entry = self.runs.entry(run).or_default();
         entry.pipes = [&stdin, &stdout, &stderr].map(|pipe| pipe.as_ref().map_or(0, inode));
         entry.stdin = stdin.and_then(|fd| Stdin::new(fd).ok());
-        let (out, err) = entry.sinks.take().unwrap_or_default();
+        let (out, err) = entry.sinks.take().map(|sinks| *sinks).unwrap_or_default();
         entry.heard = is_heard(&out) || err.as_ref().is_some_and(is_heard);
         if let Some(pipe) = stdout {
             entry.has_stdout = true;

@@ -89,7 +89,7 @@ pub(crate) enum Message {
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     /// Opened before the child exists, taken when its pipes come.
-    pub(crate) sinks: Option<(Sink, Option<Sink>)>,
+    pub(crate) sinks: Option<Box<(Sink, Option<Sink>)>>,
     /// Inode numbers of its pipes, 0 for those it has not.
     pub(crate) pipes: [u64; 3],
     /// The child, once it exists.

@@ -1,5 +1,7 @@
 //! `[fcgi-program:x]`: processes that share a listening socket (CFG-210 … CFG-216).
 
+use std::sync::Arc;
+
 use upkeep_core::spec::{GroupKind, GroupSpec, SocketAddress, SocketSpec};
 
 use super::Loader;
@@ -28,7 +30,7 @@ impl<'a> Loader<'a> {
         let priority = scope.read("priority", value::integer).unwrap_or(999);
         let socket = self.fcgi_socket(section, &name);
         let mut processes = self.processes(section, &name);
-        processes.iter_mut().for_each(|process| process.socket.clone_from(&socket));
+        processes.iter_mut().for_each(|process| Arc::make_mut(process).socket.clone_from(&socket));
         let kind = socket.map_or(GroupKind::Plain, GroupKind::Fcgi);
         Some(GroupSpec { name, priority, kind, processes })
     }

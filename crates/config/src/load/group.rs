@@ -1,6 +1,7 @@
 //! Groups of every kind, in Supervisor's order: `[group:x]`, programs, event listeners, FastCGI programs.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use upkeep_core::spec::{GroupKind, GroupSpec, ProcessSpec};
 
@@ -38,6 +39,8 @@ impl<'a> Loader<'a> {
             }
         }
         for process in groups.iter_mut().flat_map(|group| &mut group.processes) {
+            // Not shared yet, so nothing is copied.
+            let process = Arc::make_mut(process);
             let own = std::mem::replace(&mut process.environment, environment.clone());
             process.environment.extend(own);
         }
@@ -77,7 +80,7 @@ impl<'a> Loader<'a> {
         let mut scope = self.group_scope(section, SectionKind::Group);
         let programs = scope.read("programs", |text| Ok(value::list(text))).unwrap_or_default();
         let priority = scope.read("priority", value::integer).unwrap_or(999);
-        let mut processes: Vec<ProcessSpec> = Vec::new();
+        let mut processes: Vec<Arc<ProcessSpec>> = Vec::new();
         // What messages put in brackets: the group, later the member before (CFG-180).
         let mut bracket = section.name.clone();
         for program in programs {
@@ -87,7 +90,7 @@ impl<'a> Loader<'a> {
             let mut made = self.processes(member, &name);
             if member.name.starts_with("fcgi-program:") {
                 let socket = self.member_socket(member);
-                made.iter_mut().for_each(|process| process.socket.clone_from(&socket));
+                made.iter_mut().for_each(|process| Arc::make_mut(process).socket.clone_from(&socket));
             }
             processes.extend(made);
         }
@@ -157,9 +160,9 @@ fn named(section: &Section, name: &str) -> bool {
 }
 
 /// A later process of the same name replaces the earlier one in its place (CFG-170).
-pub(super) fn distinct(processes: Vec<ProcessSpec>) -> Vec<ProcessSpec> {
+pub(super) fn distinct(processes: Vec<Arc<ProcessSpec>>) -> Vec<Arc<ProcessSpec>> {
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut kept: Vec<ProcessSpec> = Vec::with_capacity(processes.len());
+    let mut kept: Vec<Arc<ProcessSpec>> = Vec::with_capacity(processes.len());
     for process in processes {
         match places.get(&process.name) {
             Some(&place) => kept[place] = process,

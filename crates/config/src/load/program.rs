@@ -1,5 +1,7 @@
 //! The keys that every program-like section has, read once per section (CFG-058).
 
+use std::sync::Arc;
+
 use upkeep_core::spec::ProcessSpec;
 
 use super::process::Copies;
@@ -19,7 +21,7 @@ const MOST_COPIES: i64 = 100_000;
 
 impl<'a> Loader<'a> {
     /// The processes of a program-like section, as members of `group`, by (priority, name) (CFG-169, CFG-170).
-    pub(super) fn processes(&mut self, section: &'a Section, group: &str) -> Vec<ProcessSpec> {
+    pub(super) fn processes(&mut self, section: &'a Section, group: &str) -> Vec<Arc<ProcessSpec>> {
         let Some(names) = self.program_names(section, group) else { return Vec::new() };
         let mut scope = self.scope(section, SectionKind::Program, names);
         scope.in_context = true;
@@ -28,7 +30,7 @@ impl<'a> Loader<'a> {
         scope.check_kill(&base);
         let mut made = scope.each(&base, &copies);
         made.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
-        distinct(made)
+        distinct(made.into_iter().map(Arc::new).collect())
     }
 
     fn program_names(&mut self, section: &'a Section, group: &str) -> Option<Names> {

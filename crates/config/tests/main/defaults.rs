@@ -1,6 +1,7 @@
 //! The defaults in the rows are the defaults of what is loaded.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use upkeep_config::options::{Kind, SectionKind};
 use upkeep_config::{CommandLine, Environment, Host, Sources, load};
@@ -8,7 +9,7 @@ use upkeep_core::spec::ProcessSpec;
 
 use crate::dump::load_in;
 
-fn loaded(program: &str) -> ProcessSpec {
+fn loaded(program: &str) -> Arc<ProcessSpec> {
     let folder = tempfile::tempdir().expect("a folder");
     let name = folder.path().join("x.conf").to_string_lossy().into_owned();
     std::fs::write(&name, format!("[supervisord]\n[program:x]\ncommand=run\n{program}")).expect("written");
@@ -17,14 +18,14 @@ fn loaded(program: &str) -> ProcessSpec {
 
 #[test]
 fn nothing_written_is_what_core_calls_the_defaults() {
-    assert_eq!(loaded(""), ProcessSpec::new("x", "run"));
+    assert_eq!(*loaded(""), ProcessSpec::new("x", "run"));
 }
 
 #[test]
 fn writing_every_default_changes_nothing() {
     let rows = SectionKind::Program.rows().filter_map(|row| row.default.map(|default| (row.name, default)));
     let text: String = rows.map(|(name, default)| format!("{name}={default}\n")).collect();
-    assert_eq!(loaded(&text), ProcessSpec::new("x", "run"));
+    assert_eq!(*loaded(&text), ProcessSpec::new("x", "run"));
 }
 
 #[test]

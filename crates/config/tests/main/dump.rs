@@ -110,7 +110,7 @@ fn group(group: &GroupSpec) -> Value {
     let mut shown = json!({
         "name": group.name,
         "priority": group.priority,
-        "processes": group.processes.iter().map(process).collect::<Vec<_>>(),
+        "processes": group.processes.iter().map(|spec| process(spec)).collect::<Vec<_>>(),
     });
     match &group.kind {
         GroupKind::Plain => shown["kind"] = json!("plain"),

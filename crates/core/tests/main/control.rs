@@ -1,5 +1,7 @@
 //! Requests: who may ask what in which state, what the answer is and when it comes (the ledger's RPC-100 … RPC-122).
 
+use std::sync::Arc;
+
 use upkeep_core::spec::ProcessSpec;
 use upkeep_core::{Answer, CallId, Refusal, StateName, signal};
 use upkeep_sim::{Ask, Plan, Signalling, Sim, millis, secs};
@@ -236,9 +238,9 @@ fn two_signals_that_cannot_be_sent_are_two_failures_rpc_119() {
 /// A group of processes in different states: a STOPPED, b RUNNING, c BACKOFF, d STOPPING, e FATAL, f STARTING.
 fn mixed() -> Sim {
     let mut spec = group("g", &["a", "b", "c", "d", "e", "f"]);
-    spec.processes[0].autostart = false;
-    spec.processes[4].startretries = 0;
-    spec.processes[5].startsecs = 3600;
+    Arc::make_mut(&mut spec.processes[0]).autostart = false;
+    Arc::make_mut(&mut spec.processes[4]).startretries = 0;
+    Arc::make_mut(&mut spec.processes[5]).startsecs = 3600;
     let mut sim = Sim::new(vec![spec]);
     sim.plan("g:c", [Plan::fails("no")]).plan("g:e", [Plan::fails("no")]);
     sim.plan("g:d", [Plan::runs().lingering(secs(5))]);
@@ -320,7 +322,7 @@ fn results_come_by_completion_rpc_115_rpc_118() {
 fn ranked() -> Vec<upkeep_core::spec::GroupSpec> {
     let make = |name: &str, priority| {
         let ranks = [("p3", 3), ("p1", 1), ("p2", 2)];
-        let member = |(name, priority)| ProcessSpec { priority, ..ProcessSpec::new(name, name) };
+        let member = |(name, priority)| Arc::new(ProcessSpec { priority, ..ProcessSpec::new(name, name) });
         let mut spec = group(name, &[]);
         spec.processes = ranks.into_iter().map(member).collect();
         spec.priority = priority;
@@ -420,7 +422,7 @@ fn a_name_is_taken_once_d_64() {
 #[test]
 fn a_later_process_of_the_same_name_wins_cfg_170() {
     let mut spec = group("g", &["a", "b", "a"]);
-    spec.processes[2].command = "later".to_owned();
+    Arc::make_mut(&mut spec.processes[2]).command = "later".to_owned();
     let sim = Sim::new(vec![spec]);
     assert_eq!(sim.process("g:a").map(|process| process.spec().command.as_str()), Some("later"));
     assert_eq!(sim.core().processes().count(), 2);

@@ -1,5 +1,7 @@
 //! The daemon dies, another goes on: the world outside does not notice.
 
+use std::sync::Arc;
+
 use upkeep_core::spec::Autorestart;
 use upkeep_core::{RunEnd, StateName, signal};
 use upkeep_sim::{Ask, Crash, InFlight, Plan, Signalling, Sim, millis, secs};
@@ -252,7 +254,7 @@ fn what_was_to_start_again_and_is_no_longer_configured_goes_d_37() {
     let mut sim = Sim::new(vec![group("g", &["old"])]);
     sim.plan("g:old", [Plan::runs().signalling(Signalling::Denied)]).begin().advance(secs(2));
     let mut new = group("g", &["old"]);
-    new.processes[0].command = "new".to_owned();
+    Arc::make_mut(&mut new.processes[0]).command = "new".to_owned();
     sim.request(Ask::update(new));
     assert_eq!(sim.state("g:old"), StateName::Unknown);
     sim.crash_after(0, Crash::default()).request(Ask::update(group("g", &[])));

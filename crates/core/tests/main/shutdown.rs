@@ -1,5 +1,7 @@
 //! The end of the daemon, and its coming up again (sections 8 and 11, PROC-027, PROC-032).
 
+use std::sync::Arc;
+
 use upkeep_core::spec::{Autorestart, GroupSpec, ProcessSpec};
 use upkeep_core::{Answer, Refusal, RunEnd, StateName, signal};
 use upkeep_sim::{Ask, Did, Plan, Signalling, Sim, millis, secs};
@@ -86,7 +88,7 @@ fn a_stubborn_child_is_killed_proc_246_proc_032() {
 #[test]
 fn nothing_starts_any_more_proc_032() {
     let mut spec = ranked("early", 1, &[("exits", 1), ("fails", 1), ("slow", 1)]);
-    spec.processes[0].autorestart = Autorestart::Always;
+    Arc::make_mut(&mut spec.processes[0]).autorestart = Autorestart::Always;
     let mut sim = Sim::new(vec![spec, ranked("late", 2, &[("holds", 1)])]);
     sim.plan("late:holds", [Plan::runs().ignoring(&[signal::TERM])]);
     sim.plan("early:exits", [Plan::exits(secs(5), 0)]).plan("early:fails", [Plan::fails("no")]);
@@ -191,7 +193,7 @@ fn an_answer_that_would_come_too_late_is_a_refusal_rpc_013() {
 #[test]
 fn an_exit_while_going_down_is_an_exit_proc_032() {
     let mut spec = ranked("early", 1, &[("a", 1)]);
-    spec.processes[0].autorestart = Autorestart::Always;
+    Arc::make_mut(&mut spec.processes[0]).autorestart = Autorestart::Always;
     let mut sim = Sim::new(vec![spec, ranked("late", 2, &[("b", 1)])]);
     sim.plan("late:b", [Plan::runs().lingering(secs(5))]);
     sim.begin().advance(secs(2)).shutdown();

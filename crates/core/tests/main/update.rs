@@ -1,5 +1,7 @@
 //! Updates touch only what must change (D-37), and overtake one another.
 
+use std::sync::Arc;
+
 use upkeep_core::spec::{Autorestart, GroupKind, GroupSpec, ListenerSpec, ProcessSpec};
 use upkeep_core::{
     Answer, CallId, Effect, Input, Now, ProcId, RunEnd, RunId, StateName, Supervisor, Update, signal,
@@ -153,7 +155,7 @@ fn what_does_not_start_by_itself_is_started_again_only_if_it_ran_d_37() {
 fn one_changed_process_leaves_its_siblings_alone_d_37() {
     let mut sim = running(&["a", "b", "c"]);
     let mut new = members(&["a", "b", "c"]);
-    new.processes[1].command = "new".to_owned();
+    Arc::make_mut(&mut new.processes[1]).command = "new".to_owned();
     let call = sim.request(Ask::update(new));
     assert_eq!(done(&sim, call), None, "answered when it is done");
     sim.advance(secs(5));
@@ -185,7 +187,7 @@ fn what_leaves_while_down_leaves_at_once_d_37() {
         let mut sim = standing(state);
         let word = if state == StateName::Backoff { "s:web" } else { "" };
         let mut other = group("web", &["other"]);
-        other.processes[0].autostart = false;
+        Arc::make_mut(&mut other.processes[0]).autostart = false;
         assert_eq!(
             update(&mut sim, other).as_deref(),
             Some(order(["n:other", word].join(" ").trim()).as_str())
@@ -205,8 +207,8 @@ fn order(words: &str) -> String {
 fn new_members_start_by_themselves_in_order_of_priority_d_62() {
     let mut sim = running(&["a"]);
     let mut new = members(&["a", "late", "early", "never"]);
-    new.processes[2].priority = 1;
-    new.processes[3].autostart = false;
+    Arc::make_mut(&mut new.processes[2]).priority = 1;
+    Arc::make_mut(&mut new.processes[3]).autostart = false;
     update(&mut sim, new);
     let launched: Vec<&str> = sim.launches().iter().skip(1).map(|(_, name, _)| name.as_str()).collect();
     assert_eq!(launched, ["g:early", "g:late"]);
@@ -290,7 +292,7 @@ fn a_later_update_overtakes_an_earlier_one_d_37() {
             sim.advance(secs(30));
             assert!(done(&sim, first).is_some() && done(&sim, second_call).is_some(), "{what}");
             let wanted = second.processes.first();
-            assert_eq!(sim.process("web").map(|process| &**process.spec()), wanted, "{what}");
+            assert_eq!(sim.process("web").map(|process| process.spec()), wanted, "{what}");
             let running = if wanted.is_some() { vec![StateName::Running] } else { Vec::new() };
             let states: Vec<StateName> =
                 sim.process("web").map(|process| process.state().name()).into_iter().collect();
@@ -314,7 +316,7 @@ fn an_update_that_cannot_stop_a_process_goes_on_when_it_ends_d_07() {
         sim.end_child("web", RunEnd::Code(0));
         sim.advance(secs(2));
         assert_eq!(sim.process("web").map(|process| process.state().name()), state);
-        assert_eq!(sim.process("web").map(|process| &**process.spec()), new.processes.first());
+        assert_eq!(sim.process("web").map(|process| process.spec()), new.processes.first());
         if state.is_some() {
             sim.request(Ask::stop("web"));
             sim.advance(secs(20));
@@ -349,7 +351,7 @@ fn an_update_of_a_process_before_its_fork_waits_for_it_d_37() {
 fn an_update_cut_short_by_the_end_restarts_nothing_proc_032() {
     let mut sim = running(&["a", "b"]);
     let mut new = members(&["a", "b"]);
-    new.processes[0].command = "new".to_owned();
+    Arc::make_mut(&mut new.processes[0]).command = "new".to_owned();
     let call = sim.request(Ask::update(new));
     sim.shutdown().advance(secs(10));
     assert_eq!(done(&sim, call).as_deref(), Some("r:a"));

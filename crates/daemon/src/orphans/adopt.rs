@@ -100,7 +100,8 @@ impl Shell {
         self.tell(Input::Restore { group, process, saved: Box::new(saved), child_exists: true });
         let Some(order) = self.order_for(id) else { return };
         let Sinks { stdout: out, stderr: err } = order.open_sinks();
-        self.runs.entry(run).or_default().sinks = Some((out.unwrap_or_default(), err.and_then(Result::ok)));
+        let sinks = (out.unwrap_or_default(), err.and_then(Result::ok));
+        self.runs.entry(run).or_default().sinks = Some(Box::new(sinks));
         let lost = stdout.is_none() && entry.pipes[1] != 0;
         self.introduce(run, pid, since, &pidfd, [&stdin, &stdout, &stderr]);
         self.attach(run, stdin, stdout, stderr);

@@ -28,7 +28,8 @@ impl OutletKey {
 
 pub(super) struct Outputs {
     pub(super) sources: Sources,
-    open: BTreeMap<OutletKey, Shared>,
+    /// In boxes, since half of a tree's room may be free.
+    open: BTreeMap<OutletKey, Box<Shared>>,
     by_path: HashMap<PathBuf, OutletKey>,
     next_key: u64,
     watched: Watched,
@@ -107,7 +108,7 @@ impl Outputs {
         let key = OutletKey(self.next_key);
         self.next_key += 2;
         self.by_path.insert(file.path().to_owned(), key);
-        self.open.insert(key, Shared { outlet: Outlet::new(file, key.0), users: 1 });
+        self.open.insert(key, Box::new(Shared { outlet: Outlet::new(file, key.0), users: 1 }));
         key
     }
 

@@ -37,7 +37,8 @@ pub(super) struct Worker {
     wake: Arc<Wake>,
     out: Outputs,
     desk: Desk,
-    streams: HashMap<u64, Stream>,
+    /// In boxes: a table is up to twice as large as what is in it, and grows by moving that.
+    streams: HashMap<u64, Box<Stream>>,
     keys: HashMap<StreamId, u64>,
     next_key: u64,
     buffer: Box<[u8]>,
@@ -192,7 +193,7 @@ impl Worker {
         let fd = pipe.as_raw_fd();
         match Stream::new(id, key, pipe, sink, account, &mut self.out) {
             Ok(stream) => {
-                self.streams.insert(key, stream);
+                self.streams.insert(key, Box::new(stream));
                 self.keys.insert(id, key);
                 self.listen(key);
             }
@@ -244,8 +245,11 @@ impl Worker {
 
     fn clear(&mut self, id: StreamId, token: u64) {
         let stream = self.keys.get(&id).and_then(|key| self.streams.get(key));
-        let outlet =
-            if id == StreamId::JOURNAL { self.desk.outlets()[0] } else { stream.and_then(Stream::outlet) };
+        let outlet = if id == StreamId::JOURNAL {
+            self.desk.outlets()[0]
+        } else {
+            stream.and_then(|stream| stream.outlet())
+        };
         let ok = outlet.is_none_or(|key| self.out.clear(key, id));
         self.out.tell(LogEvent::Cleared { token, ok });
     }

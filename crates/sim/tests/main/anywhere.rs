@@ -1,5 +1,7 @@
 //! The daemon dies after every single step of a story: the world outside sees the same story.
 
+use std::sync::Arc;
+
 use upkeep_core::Mono;
 use upkeep_core::spec::{Autorestart, GroupSpec, ProcessSpec};
 use upkeep_core::{RunEnd, signal};
@@ -99,7 +101,7 @@ fn a_day_with_everything_in_it() {
         teller.ask(Ask::start("h:worker"));
         teller.pass(secs(3));
         teller.ask(Ask::stop("g:stubborn").without_waiting());
-        groups[1].processes[1].command = "new".to_owned();
+        Arc::make_mut(&mut groups[1].processes[1]).command = "new".to_owned();
         teller.ask(Ask::update(groups[1].clone()));
         teller.pass(secs(9));
         teller.ask(Ask::start("g:*"));

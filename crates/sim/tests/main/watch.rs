@@ -178,11 +178,7 @@ fn options_are(sim: &Sim, spec: &GroupSpec) {
     for wanted in &spec.processes {
         let found = members.iter().find(|process| process.name() == wanted.name);
         let process = found.unwrap_or_else(|| panic!("{} has no {}", spec.name, wanted.name));
-        assert!(
-            is_in_between(process) || **process.spec() == *wanted,
-            "{} has old options",
-            full_name(process)
-        );
+        assert!(is_in_between(process) || process.spec() == wanted, "{} has old options", full_name(process));
     }
     for process in members {
         let wanted = spec.processes.iter().any(|wanted| wanted.name == process.name());

@@ -90,7 +90,7 @@ pub(crate) fn percent(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).replace(['\n', '\r'], " ");
     let command = |text: &str| {
         let config = with_key("command", text).ok()?;
-        config.groups.into_iter().next()?.processes.into_iter().next().map(|process| process.command)
+        config.groups.into_iter().next()?.processes.into_iter().next().map(|process| process.command.clone())
     };
     if let Some(command) = command(&text) {
         assert!(command.len() <= MOST + text.len(), "{} bytes of {text:?}", command.len());
@@ -115,7 +115,7 @@ pub(crate) fn environment(bytes: &[u8]) {
 
 fn variables(text: &str) -> Option<BTreeMap<String, String>> {
     let config = with_key("environment", text).ok()?;
-    config.groups.into_iter().next()?.processes.into_iter().next().map(|process| process.environment)
+    config.groups.into_iter().next()?.processes.into_iter().next().map(|process| process.environment.clone())
 }
 
 /// Without what has no place between double quotes: quotes, and what may begin a comment (CFG-025, CFG-222).
