@@ -25,9 +25,11 @@ mod request;
 mod restore;
 mod shutdown;
 pub mod signal;
+mod slots;
 pub mod spec;
 mod supervisor;
 mod time;
+mod unstopped;
 mod update;
 mod wait;
 

@@ -73,6 +73,7 @@ impl Supervisor {
         let Some(id) = known.or_else(|| self.bring_back(group, process, leaving()?)) else { return };
         let Some(process) = self.processes.get_mut(&id) else { return };
         process.restore(saved);
+        self.unstopped.follow(id, process);
         self.catching_up = true;
         if let Some(run) = saved.state.run() {
             self.runs.insert(run, id);
@@ -96,7 +97,7 @@ impl Supervisor {
     /// Stops what was brought back only to be stopped, unless that was already under way.
     pub(crate) fn stop_leaving(&mut self, now: Now) {
         let leaving = self.processes.iter().filter(|(_, process)| process.after_stop == AfterStop::Remove);
-        for id in leaving.map(|(&id, _)| id).collect::<Vec<_>>() {
+        for id in leaving.map(|(id, _)| id).collect::<Vec<_>>() {
             self.stop(now, id);
         }
     }

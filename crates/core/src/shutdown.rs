@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::effect::{Effect, Event};
 use crate::notice::Notice;
-use crate::process::StateName;
+use crate::process::{ProcId, StateName};
 use crate::spec::GroupKind;
 use crate::supervisor::Supervisor;
 use crate::time::{Mono, Now};
@@ -33,6 +33,8 @@ pub enum Phase {
         restart: bool,
         /// Names of the groups still to be stopped; the last is next.
         queue: Vec<String>,
+        /// The next has been told to stop, every process of it.
+        told: bool,
         /// When the next report is due.
         report_at: Mono,
         /// The pool that is next may work until then, unless it has nothing left to do.
@@ -69,7 +71,8 @@ impl Supervisor {
             Phase::Down => {}
             Phase::Setup | Phase::Running => {
                 let queue = self.groups_by_priority().iter().map(|group| group.name.clone()).collect();
-                self.phase = Phase::Stopping { restart, queue, report_at: now.mono, last_events: None };
+                self.phase =
+                    Phase::Stopping { restart, queue, told: false, report_at: now.mono, last_events: None };
                 self.publish(Event::SupervisorStopping);
                 self.settle_lost_runs(now);
             }
@@ -88,20 +91,33 @@ impl Supervisor {
 
     /// Goes on with the end: stops the next group when the last one is down, reports, terminates.
     pub(crate) fn advance_shutdown(&mut self, now: Now) {
-        while let Phase::Stopping { queue, .. } = &mut self.phase {
-            let Some(name) = queue.last().cloned() else { break };
+        while let Some(name) = self.next_to_stop() {
             if self.pool_still_works(now, &name) {
                 break;
             }
             self.stop_whole_group(now, &name);
-            if self.group_has_unstopped(&name) {
-                break;
-            }
-            if let Phase::Stopping { queue, .. } = &mut self.phase {
-                queue.pop();
-            }
         }
         self.report_shutdown(now);
+    }
+
+    /// The group to stop now; `None` while the last one is still stopping.
+    fn next_to_stop(&mut self) -> Option<String> {
+        let Phase::Stopping { queue, told, .. } = &mut self.phase else { return None };
+        if *told {
+            if queue.last().is_some_and(|name| self.unstopped.has_group(name)) {
+                return None;
+            }
+            queue.pop();
+            *told = false;
+        }
+        queue.last().cloned()
+    }
+
+    /// A process of the group that is stopping may have come up all the same: then it is told once more.
+    pub(crate) fn look_again_at_the_end(&mut self, id: ProcId) {
+        let Phase::Stopping { queue, told, .. } = &mut self.phase else { return };
+        let Some(process) = self.processes.get(&id).filter(|_| *told) else { return };
+        *told = !(process.state.name().is_running() && queue.last() == Some(&process.group));
     }
 
     /// Lets the listeners of a pool have their last events before it is stopped.
@@ -137,6 +153,9 @@ impl Supervisor {
     }
 
     fn stop_whole_group(&mut self, now: Now, name: &str) {
+        if let Phase::Stopping { told, .. } = &mut self.phase {
+            *told = true;
+        }
         let Some(group) = self.group(name) else { return };
         let descending: Vec<_> = self.by_priority(group).into_iter().rev().collect();
         for id in descending {
@@ -155,30 +174,21 @@ impl Supervisor {
         }
     }
 
-    fn group_has_unstopped(&self, name: &str) -> bool {
-        self.group(name).is_some_and(|group| {
-            group.members.iter().filter_map(|id| self.processes.get(id)).any(|p| !p.state.name().is_stopped())
-        })
-    }
-
     fn report_shutdown(&mut self, now: Now) {
-        let unstopped: Vec<String> = self.unstopped_names();
         let Phase::Stopping { restart, report_at, .. } = &mut self.phase else { return };
-        if unstopped.is_empty() {
+        if self.unstopped.is_empty() {
             let restart = *restart;
             self.phase = Phase::Down;
             self.dismiss_waits();
             self.order(Effect::Terminate { restart });
         } else if *report_at <= now.mono {
             *report_at = now.mono.after(REPORT_EVERY);
-            self.log(Notice::WaitingToDie { names: unstopped });
+            let names = self.unstopped_names();
+            self.log(Notice::WaitingToDie { names });
         }
     }
 
     fn unstopped_names(&self) -> Vec<String> {
-        if !matches!(self.phase, Phase::Stopping { .. }) {
-            return Vec::new();
-        }
         let members = self.groups.iter().flat_map(|group| &group.members);
         members
             .filter_map(|id| self.processes.get(id))

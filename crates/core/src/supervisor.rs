@@ -9,7 +9,9 @@ use crate::names::Names;
 use crate::notice::Notice;
 use crate::process::{ProcId, Process, RunId, State};
 use crate::shutdown::Phase;
+use crate::slots::Slots;
 use crate::time::{Mono, Now};
+use crate::unstopped::Unstopped;
 use crate::wait::{Waits, Why};
 
 /// Orders that there is room for all the time.
@@ -20,8 +22,9 @@ const ROOM_KEPT: usize = 64;
 pub struct Supervisor {
     /// In the order they became active.
     pub(crate) groups: Vec<Group>,
-    pub(crate) processes: BTreeMap<ProcId, Process>,
+    pub(crate) processes: Slots,
     pub(crate) names: Names,
+    pub(crate) unstopped: Unstopped,
     /// Which process a run under way belongs to.
     pub(crate) runs: BTreeMap<RunId, ProcId>,
     pub(crate) signals: BTreeMap<SignalId, (ProcId, RunId, Why)>,
@@ -99,13 +102,20 @@ impl Supervisor {
 
     /// Every process, by key.
     pub fn processes(&self) -> impl Iterator<Item = (ProcId, &Process)> {
-        self.processes.iter().map(|(&id, process)| (id, process))
+        self.processes.iter()
     }
 
     /// The process a run under way belongs to.
     #[must_use]
     pub fn process_of(&self, run: RunId) -> Option<ProcId> {
         self.runs.get(&run).copied()
+    }
+
+    /// How many processes were looked at so far, where debug assertions are on: for tests of what a step costs.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn looks(&self) -> u64 {
+        self.processes.looks()
     }
 
     /// Whether requests to start are taken: false once a shutdown or restart began.
@@ -164,6 +174,7 @@ impl Supervisor {
     pub(crate) fn forget_process(&mut self, id: ProcId) {
         self.strike(id);
         if let Some(process) = self.processes.remove(&id) {
+            self.unstopped.forget(id, &process.group);
             if let Some(run) = process.state.run() {
                 self.runs.remove(&run);
             }
@@ -182,6 +193,7 @@ impl Supervisor {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let (old_run, new_run) = (process.state.run(), state.run());
         let from = process.enter(state);
+        self.unstopped.follow(id, process);
         let event = Event::ProcessState {
             id,
             from,
@@ -196,6 +208,7 @@ impl Supervisor {
             self.runs.remove(&run);
         }
         self.publish(event);
+        self.look_again_at_the_end(id);
         self.reschedule(id);
         self.settle_waits(id);
     }

@@ -1,6 +1,6 @@
 //! Requests whose asker waits: each is answered exactly once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::effect::{Answer, Effect, Outcome, Update};
@@ -23,7 +23,7 @@ pub(crate) enum Why {
 }
 
 /// What an asker waits for in one process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Goal {
     /// That its child exists.
     Spawned,
@@ -64,8 +64,21 @@ pub struct Waiting {
 #[derive(Clone, Debug)]
 struct Wait {
     shape: Shape,
-    open: Vec<(ProcId, Goal)>,
+    open: BTreeSet<(ProcId, Goal)>,
     done: Vec<Outcome>,
+}
+
+impl Wait {
+    /// What is open in one process.
+    fn goals(&self, id: ProcId) -> Vec<Goal> {
+        let here = self.open.range((id, Goal::FIRST)..);
+        here.take_while(|&&(owner, _)| owner == id).map(|&(_, goal)| goal).collect()
+    }
+}
+
+impl Goal {
+    /// No goal is before this one.
+    const FIRST: Self = Self::Spawned;
 }
 
 /// All requests that are not answered yet.
@@ -73,6 +86,17 @@ struct Wait {
 pub(crate) struct Waits {
     calls: BTreeMap<CallId, Wait>,
     by_process: BTreeMap<ProcId, Vec<CallId>>,
+}
+
+impl Waits {
+    /// A request waits for nothing in this process any more.
+    fn leave(&mut self, id: ProcId, call: CallId) {
+        let Some(calls) = self.by_process.get_mut(&id) else { return };
+        calls.retain(|&other| other != call);
+        if calls.is_empty() {
+            self.by_process.remove(&id);
+        }
+    }
 }
 
 impl Supervisor {
@@ -91,7 +115,7 @@ impl Supervisor {
                 self.start_reporting(now, id);
             }
         }
-        self.waits.calls.insert(call, Wait { shape, open: open.clone(), done });
+        self.waits.calls.insert(call, Wait { shape, open: open.iter().copied().collect(), done });
         for (id, _) in open {
             self.settle_waits(id);
         }
@@ -107,7 +131,7 @@ impl Supervisor {
             Shape::Many => None,
             Shape::Update(_) => return None,
         };
-        let (_, goal) = *wait.open.first()?;
+        let &(_, goal) = wait.open.first()?;
         let to_run = goal == Goal::Running;
         let resumable = to_run || goal == Goal::Stopped;
         let same = wait.open.iter().all(|(_, other)| *other == goal);
@@ -179,7 +203,9 @@ impl Supervisor {
     pub(crate) fn abandon_waits(&mut self, id: ProcId) {
         for call in self.waits.by_process.remove(&id).unwrap_or_default() {
             if let Some(wait) = self.waits.calls.get_mut(&call) {
-                wait.open.retain(|&(owner, _)| owner != id);
+                for goal in wait.goals(id) {
+                    wait.open.remove(&(id, goal));
+                }
             }
             self.answer_if_done(call);
         }
@@ -202,14 +228,19 @@ impl Supervisor {
     ) {
         let Some(process) = self.processes.get(&id) else { return };
         let Some(wait) = self.waits.calls.get_mut(&call) else { return };
-        let mut still_open = Vec::with_capacity(wait.open.len());
-        for &(owner, goal) in &wait.open {
-            match if owner == id { judge(process, goal) } else { None } {
-                Some(result) => wait.done.push(outcome(process, result)),
-                None => still_open.push((owner, goal)),
+        let mut waits = false;
+        for goal in wait.goals(id) {
+            match judge(process, goal) {
+                Some(result) => {
+                    wait.open.remove(&(id, goal));
+                    wait.done.push(outcome(process, result));
+                }
+                None => waits = true,
             }
         }
-        wait.open = still_open;
+        if !waits {
+            self.waits.leave(id, call);
+        }
         self.answer_if_done(call);
     }
 
@@ -218,10 +249,6 @@ impl Supervisor {
             return;
         }
         let Some(wait) = self.waits.calls.remove(&call) else { return };
-        self.waits.by_process.retain(|_, calls| {
-            calls.retain(|&other| other != call);
-            !calls.is_empty()
-        });
         let answer = match wait.shape {
             Shape::Many => Answer::Many(wait.done),
             Shape::Update(update) => Answer::Updated(update),

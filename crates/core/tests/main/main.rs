@@ -14,6 +14,8 @@ mod properties;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod scale;
+#[cfg(test)]
 mod scene;
 #[cfg(test)]
 mod shutdown;
