@@ -18,7 +18,11 @@ const NODE_PACKAGES: [(&str, &str); 3] =
     [("playwright-core", "1.64.1"), ("node-supervisord", "1.0.6-rc.2"), ("xmlrpc", "1.3.2")];
 
 /// A Debian package and a command that shows that it is there.
-const PACKAGES: [(&str, &[&str]); 13] = [
+type Package = (&'static str, &'static [&'static str]);
+
+const VALGRIND: Package = ("valgrind", &["valgrind", "--version"]);
+
+const PACKAGES: [Package; 14] = [
     ("chromium", &["chromium", "--version"]),
     ("libfcgi-bin", &["sh", "-c", "command -v cgi-fcgi"]),
     ("librpc-xml-perl", &["perl", "-MRPC::XML::Client", "-e", "1"]),
@@ -32,6 +36,7 @@ const PACKAGES: [(&str, &[&str]); 13] = [
     ("python3-venv", &["python3", "-c", "import ensurepip, venv"]),
     ("ruby", &["ruby", "--version"]),
     ("ruby-xmlrpc", &["ruby", "-rxmlrpc/client", "-e", "1"]),
+    VALGRIND,
 ];
 
 /// Everything.
@@ -39,16 +44,24 @@ const PACKAGES: [(&str, &[&str]); 13] = [
 /// # Errors
 /// What could not be installed, and how to do it by hand.
 pub(crate) fn everything() -> Result<(), String> {
-    packages()?;
+    packages(&PACKAGES)?;
     reference()?;
     node()?;
     cargo_deny()?;
     cargo_tool("nextest", "cargo-nextest")
 }
 
-fn packages() -> Result<(), String> {
+/// What counts instructions.
+///
+/// # Errors
+/// It cannot be installed.
+pub(crate) fn valgrind() -> Result<(), String> {
+    packages(&[VALGRIND])
+}
+
+fn packages(wanted: &[Package]) -> Result<(), String> {
     let missing: Vec<&str> =
-        PACKAGES.iter().filter(|(_, probe)| !works(probe)).map(|&(package, _)| package).collect();
+        wanted.iter().filter(|(_, probe)| !works(probe)).map(|&(package, _)| package).collect();
     if missing.is_empty() {
         return Ok(());
     }

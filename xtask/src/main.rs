@@ -6,6 +6,7 @@ mod bench;
 mod campaign;
 mod fuzz;
 mod install;
+mod instructions;
 mod parity;
 mod steps;
 
@@ -24,6 +25,8 @@ usage: cargo xtask CHORE
           faults of every kind while a hundred processes run: tests/faults/README.md
   bench   [--quick] [OPTION...]
           every measure side by side with the original Supervisor and a limit program: bench/README.md
+  instructions [core | --write]
+          instructions that single steps take, compared with crates/measure/counts.tsv, or written there
   growth  memory of keeper and daemon after 100,000 restarts and 1,000,000 calls
   fuzz    SECONDS [TARGET]: every fuzz target, or one, for so long; needs a nightly toolchain and cargo-fuzz
 ";
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let done = match chore.as_str() {
         "test" | "ci" => install::everything().and_then(|()| steps::lint()).and_then(|()| {
             steps::docs()?;
+            instructions::instructions(&["core".to_owned()])?;
             steps::tests()
         }),
         "setup" => install::everything(),
@@ -40,6 +44,8 @@ fn main() -> ExitCode {
         "docs" => steps::docs(),
         "campaign" => campaign::campaign(&std::env::args().skip(2).collect::<Vec<_>>()),
         "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
+        "instructions" => install::valgrind()
+            .and_then(|()| instructions::instructions(&std::env::args().skip(2).collect::<Vec<_>>())),
         "growth" => campaign::growth(),
         "fuzz" => match std::env::args().nth(2) {
             Some(seconds) => fuzz::fuzz(&seconds, std::env::args().nth(3).as_deref()),
