@@ -59,6 +59,7 @@ mod shell;
 mod stdin;
 mod strays;
 mod succession;
+mod thrift;
 mod unexecutable;
 mod unwritten;
 mod upgrade;
@@ -83,6 +84,7 @@ const ORPHANED: i32 = 70;
 #[must_use]
 pub fn daemon(args: &[String]) -> i32 {
     upkeep_os::set_process_name("upkeep-daemon");
+    upkeep_os::share_heap();
     if let Err(error) = upkeep_os::ignore_control_signals() {
         return complain(&format!("cannot leave signals to the keeper: {error}"), 1);
     }

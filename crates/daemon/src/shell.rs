@@ -33,6 +33,7 @@ use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::records::{Half, Standing};
 use crate::stdin::Stdin;
 use crate::succession::{KeeperProcess, Made};
+use crate::thrift::Thrift;
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
 
 /// Messages taken in one turn before orders are carried out: many exits or answers share one round of system calls.
@@ -217,6 +218,7 @@ pub(crate) struct Shell {
     next_token: u64,
     /// The keeper holds lines of the log.
     pub(crate) journal_held: bool,
+    pub(crate) thrift: Thrift,
     /// Requests whose clients the keeper holds.
     pub(crate) held_clients: BTreeMap<CallId, HeldClient>,
 }
@@ -297,6 +299,7 @@ impl Shell {
             next_call: 0,
             next_token: 0,
             journal_held: false,
+            thrift: Thrift::default(),
             held_clients: BTreeMap::new(),
         }
     }
@@ -339,6 +342,7 @@ impl Shell {
             }
             () = self.listeners.alarm.rings(), if self.listeners.alarm.is_set() => self.alarm_rang(),
             () = sleep_until(deadline), if deadline.is_some() => self.tell(Input::Tick),
+            () = self.thrift.quiet(), if self.thrift.is_due() => self.thrift.give_back(),
         }
     }
 
@@ -380,11 +384,13 @@ impl Shell {
     }
 
     pub(crate) fn take_call(&mut self, call: Call) {
+        self.thrift.worked();
         self.answer(call.request, call.reply);
     }
 
     /// Tells the core something that is true now.
     pub(crate) fn tell(&mut self, input: Input) {
+        self.thrift.worked();
         self.core.handle(now(), input);
     }
 

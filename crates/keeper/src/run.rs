@@ -435,6 +435,7 @@ impl Keeper {
     }
 
     fn become_ready(&mut self, detach: Option<Detach>) {
+        upkeep_os::let_go_of_code();
         if let Some(detach) = detach
             && !self.detached
         {

@@ -1,0 +1,105 @@
+//! What this process keeps of the machine's memory.
+
+#[cfg(target_os = "linux")]
+use std::ffi::{c_int, c_void};
+
+/// Lets all threads share one heap, so that what one of them gives back is of use to the others, and [`trim_heap`] finds it.
+/// For a process whose threads mostly wait. To be called before there is a second thread.
+pub fn share_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: a number in, a number out; mallopt(3) may be called at any time.
+    unsafe {
+        // Refused by nothing that matters: without it there are more heaps.
+        let _ = libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// Gives back to the system what the heap does not need at present: malloc_trim(3). It walks through the whole heap.
+pub fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it only returns pages that no allocation touches.
+    unsafe {
+        let _ = libc::malloc_trim(0);
+    }
+}
+
+/// Takes the pages of the program's code, its constants and its libraries out of this process: those that are used again
+/// come back by themselves, from the system's cache. What only a start needs is not this process's then.
+pub fn let_go_of_code() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the callback has the type that dl_iterate_phdr(3) asks for, and nothing is passed through to it.
+    unsafe {
+        libc::dl_iterate_phdr(Some(let_go_of_object), std::ptr::null_mut());
+    }
+}
+
+/// What of one object nothing has written to.
+#[cfg(target_os = "linux")]
+unsafe extern "C" fn let_go_of_object(info: *mut libc::dl_phdr_info, _: usize, _: *mut c_void) -> c_int {
+    // SAFETY: dl_iterate_phdr(3) passes a description that is valid during this call.
+    let info = unsafe { &*info };
+    if info.dlpi_phdr.is_null() {
+        return 0;
+    }
+    // SAFETY: it has so many headers, as valid as itself.
+    let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+    for header in
+        headers.iter().filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0)
+    {
+        let begin = address(info.dlpi_addr.wrapping_add(header.p_vaddr));
+        let end = begin + address(header.p_memsz);
+        // Whole pages only: the first and the last may be shared with a segment that is written to.
+        let page = rustix::param::page_size();
+        let (begin, end) = (begin.next_multiple_of(page), end / page * page);
+        if begin < end {
+            // SAFETY: a mapping of a file that this process never writes to, so what comes back is what was there.
+            unsafe { libc::madvise(begin as *mut c_void, end - begin, libc::MADV_DONTNEED) };
+        }
+    }
+    0
+}
+
+/// Addresses have the width of the machine, whatever the headers call it.
+#[cfg(target_os = "linux")]
+fn address(number: impl TryInto<usize>) -> usize {
+    number.try_into().unwrap_or(0)
+}
+
+#[cfg(test)]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod tests {
+    use super::*;
+
+    /// Bytes of this process that are files, or not, in memory.
+    fn resident(what: &str) -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    #[test]
+    fn what_was_freed_is_given_back() {
+        const PIECE: usize = 1000;
+        let pieces: Vec<Vec<u8>> = (0..20_000).map(|_| vec![1; PIECE]).collect();
+        // Every hundredth stays: without being asked the heap gives back only what is behind the last.
+        let kept: Vec<Vec<u8>> = pieces.into_iter().step_by(100).collect();
+        let before = resident("RssAnon:");
+        trim_heap();
+        let freed = before.saturating_sub(resident("RssAnon:"));
+        assert!(kept.iter().all(|piece| piece == &[1; PIECE]));
+        assert!(freed > 10 << 20, "{freed} bytes");
+    }
+
+    #[test]
+    fn code_that_is_used_comes_back() {
+        let start = std::time::Instant::now();
+        let before = resident("RssFile:");
+        let_go_of_code();
+        let after = resident("RssFile:");
+        assert!(after < before, "{after} < {before}");
+        let mut numbers = Vec::from_iter((0..1000).rev());
+        numbers.sort_unstable();
+        assert_eq!(format!("{:?}", &numbers[..3]), "[0, 1, 2]");
+        assert!(std::time::Instant::now() >= start, "the clock is read through a page of the kernel's");
+    }
+}
