@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 
 /// Longest rest.
 const LONGEST: Duration = Duration::from_millis(1);
-/// Shortest rest worth a system call.
-const SHORTEST: Duration = Duration::from_micros(50);
+/// Shortest rest worth a system call: timers come 50 microseconds late, so a shorter one would be as long.
+const SHORTEST: Duration = Duration::from_micros(100);
 /// How much should gather: half of what fits into a pipe, so that no writer has to wait for us.
 const GATHERED: u128 = 32 * 1024;
+/// So much in a turn may be a pipe that was full. Its writer has waited already, and what looks like its pace is ours: resting
+/// half as long as it took would keep it at half its speed for ever.
+pub(super) const NEARLY_FULL: usize = 48 * 1024;
 
 /// Measures how fast bytes come.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ impl Pace {
         let since = now.duration_since(self.last);
         let (bytes, hurry) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.hurry));
         self.last = now;
-        if bytes == 0 || hurry || since > LONGEST * 2 {
+        if bytes == 0 || bytes >= NEARLY_FULL || hurry || since > LONGEST * 2 {
             return None;
         }
         let nanos = since.as_nanos() * GATHERED / bytes as u128;
@@ -60,7 +63,11 @@ mod tests {
             ("a line every 5 us", 5, 100, false, Some(LONGEST)),
             ("100 MB/s in small pieces", 5, 500, false, Some(micros(327))),
             ("800 MB/s", 10, 8192, false, None),
+            ("400 MB/s", 40, 16_384, false, None),
+            ("300 MB/s", 120, 36_000, false, Some(micros(109))),
             ("a full pipe", 80, 65_536, false, None),
+            ("a full pipe after a rest", 300, 65_500, false, None),
+            ("a pipe with a gap at the end of each page", 200, 16 * 4000, false, None),
             ("somebody waits", 5, 100, true, None),
             ("after a rest", 1_100, 5_000, false, Some(LONGEST)),
         ];

@@ -10,13 +10,12 @@ use rustix::io::Errno;
 use super::console::Console;
 use super::credit::Account;
 use super::outputs::{OutletKey, Outputs};
+use super::pace::NEARLY_FULL;
 use super::{LogEvent, Sink, StreamId, SyslogTag};
 use crate::ansi::AnsiFilter;
 use crate::capture::{CaptureBuffer, Piece, Scanner};
 use crate::file::Taken;
 
-/// What a pipe holds unless told otherwise.
-const FULL_PIPE: usize = 64 * 1024;
 /// What a pipe holds when its child writes faster than we read.
 const WIDE_PIPE: usize = 128 * 1024;
 
@@ -193,7 +192,7 @@ impl Stream {
     /// Makes the pipe of a child that fills it as wide as a chunk: a tenth more speed for a tenth less processor time.
     /// Not every pipe: what a user's pipes may hold together is limited (pipe(7), `pipe-user-pages-soft`).
     fn widen(&mut self, count: usize) {
-        if !self.widened && count >= FULL_PIPE {
+        if !self.widened && count >= NEARLY_FULL {
             self.widened = true;
             // Refused when the user's pipes are too wide already: then it stays as it is.
             let _ = rustix::pipe::fcntl_setpipe_size(&self.pipe, WIDE_PIPE);

@@ -46,6 +46,21 @@ fn a_flood_does_not_starve_a_line() {
     }
 }
 
+/// Pieces of a size that leaves a gap at the end of a page never fill a pipe to its last byte.
+#[test]
+fn a_pipe_that_its_writer_fills_is_made_wider() {
+    let bench = Bench::new();
+    for (id, size, widened) in [(1, 100, false), (2, 20_000, false), (3, 65_500, true), (4, 65_536, true)] {
+        let mut pipe = bench.attach(id, bench.sink("log", 0, 0));
+        let before = rustix::pipe::fcntl_getpipe_size(&pipe).unwrap();
+        pipe.write_all(&vec![b'x'; size]).unwrap();
+        until(|| rustix::io::ioctl_fionread(&pipe) == Ok(0));
+        bench.sync(&[id]);
+        let after = rustix::pipe::fcntl_getpipe_size(&pipe).unwrap();
+        assert_eq!((size, after > before), (size, widened));
+    }
+}
+
 #[test]
 fn a_full_fifo_holds_up_only_its_own_writer() {
     let bench = Bench::new();
