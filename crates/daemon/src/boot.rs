@@ -1,27 +1,22 @@
 //! How a daemon comes to be: afresh, or going on where an earlier one stopped. The keeper's inventory says which.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
 
 use tokio::sync::mpsc;
 use upkeep_config::{CommandLine, Environment, Host, Invocation, Lenient, LoadError, Sources};
-use upkeep_core::{Input, Mono, RunId};
+use upkeep_core::Input;
 use upkeep_keeper::wire::{Detach, ToKeeper};
 use upkeep_keeper::{Heritage, Link};
-use upkeep_logs::{Engine, Level, StreamId};
+use upkeep_logs::{Engine, Level};
 
-use crate::generations::{self, Generations, Loaded};
-use crate::inventory::{HeldChild, Inventory};
+use crate::generations::Loaded;
+use crate::inventory::Inventory;
 use crate::journal::{self, journal_level};
 use crate::keeperlink::KeeperLink;
-use crate::keeping::{run_end, stderr_of, stdout_of};
 use crate::logfiles::LogTable;
-use crate::prepare::Sinks;
-use crate::records::{CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, ProcessRecord};
-use crate::servers::{self, OpenError, Socket};
+use crate::recovery::read_held;
+use crate::servers::{self, OpenError};
 use crate::shell::{Active, Parts, Shell};
-use crate::succession::Made;
 use crate::{descriptors, facade, reload};
 
 /// Where the launcher leaves what it did before there was a log, a line each.
@@ -68,7 +63,7 @@ impl StartError {
 }
 
 /// Names a step for [`StartError::System`].
-fn system(action: &'static str) -> impl FnOnce(io::Error) -> StartError {
+pub(crate) fn system(action: &'static str) -> impl FnOnce(io::Error) -> StartError {
     move |source| StartError::System { action, source }
 }
 
@@ -133,7 +128,7 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
     shell.open_journal()?;
     match record {
         None => shell.begin_afresh(&inventory).await?,
-        Some(record) => shell.go_on(&record, inventory)?,
+        Some(record) => shell.go_on(&record, inventory).await?,
     }
     Ok(shell)
 }
@@ -141,28 +136,6 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
 fn read_afresh(cli: &CommandLine) -> Result<Loaded, StartError> {
     let sources = Sources::read(cli, Environment::of_this_process())?;
     Ok(Loaded::new(sources, cli, &Host)?)
-}
-
-/// The configurations an earlier daemon went by.
-fn read_held(
-    cli: &CommandLine,
-    record: &DaemonRecord,
-    inventory: &Inventory,
-) -> Result<Generations, StartError> {
-    let mut all = BTreeMap::new();
-    let used = record.groups.iter().map(|(_, number)| *number).chain([record.base, record.latest]);
-    for number in used {
-        if all.contains_key(&number) {
-            continue;
-        }
-        let held = inventory.held.get(&generations::held_name(number));
-        let fd = held.ok_or_else(|| StartError::Recovery(format!("configuration {number} is not held")))?;
-        let bytes = upkeep_os::read_memfd(fd).map_err(system("read the held configuration"))?;
-        let sources = Sources::from_bytes(&bytes).map_err(|error| StartError::Recovery(error.to_string()))?;
-        all.insert(number, Loaded::new(sources, cli, &Lenient)?);
-    }
-    Generations::restored(all, record.base, record.latest)
-        .ok_or_else(|| StartError::Recovery("its record names configurations that are not there".to_owned()))
 }
 
 impl Shell {
@@ -295,176 +268,6 @@ impl Shell {
     pub(crate) fn detach_failed(&mut self, errno: i32) {
         let error = io::Error::from_raw_os_error(errno);
         self.log(Level::Critical, format!("can't chdir into the configured directory: {error}"));
-    }
-
-    /// Goes on where an earlier daemon stopped.
-    fn go_on(&mut self, record: &DaemonRecord, mut inventory: Inventory) -> Result<(), StartError> {
-        self.log_unwritten(inventory.records.remove(&JOURNAL_KEY));
-        let living = inventory.children.iter().filter(|child| child.exit.is_none()).count();
-        self.log(
-            Level::Warn,
-            format!("the daemon was started again by its keeper and goes on with {living} running processes"),
-        );
-        self.exit_status = record.exit_status;
-        self.told_upgrade = record.told_upgrade;
-        let processes = inventory.process_records(record.half);
-        self.half = record.half.other();
-        // What a daemon that died while it recovered has left there.
-        self.clear_half(&inventory, self.half);
-        let listeners = processes.values().filter_map(|process| {
-            let key = (process.group.clone(), process.name.clone());
-            process.listener.clone().map(|listener| (key, listener))
-        });
-        let groups = record.groups.iter().map(|(name, _)| name.clone());
-        let mut waiting = Vec::new();
-        for (key, record) in inventory.buffer_records() {
-            match record {
-                Some(record) => waiting.push((key, record)),
-                None => self.send(&ToKeeper::Delete { key }),
-            }
-        }
-        self.listeners.left_behind(waiting, listeners.collect(), groups, record.ending != Ending::No);
-        self.restore_groups(record, &processes)?;
-        self.restore_processes(&inventory, &processes);
-        self.adopt_sockets(&mut inventory.held)?;
-        self.adopt_fcgi_sockets(&mut inventory.held);
-        self.pidfile_written = true;
-        self.send(&ToKeeper::Ready { detach: None });
-        upkeep_keeper::take_back_stderr();
-        match record.ending {
-            Ending::No => self.tell(Input::Begin { recovered: true }),
-            Ending::Shutdown => self.tell(Input::Shutdown),
-            Ending::Restart => self.tell(Input::Restart),
-        }
-        let clients = inventory.take_clients();
-        // Not of this daemon's half any more, whether they could be understood or not.
-        let stale: Vec<u64> = inventory.records.range(record.half.keys()).map(|(&key, _)| key).collect();
-        let mut captures = inventory.take_captures();
-        self.captures = captures.keys().copied().collect();
-        for child in inventory.children {
-            self.take_over(child, &mut captures);
-        }
-        // Of runs that are gone.
-        for key in captures.into_keys() {
-            self.captures.remove(&key);
-            self.send(&ToKeeper::Delete { key });
-        }
-        self.take_over_clients(clients, &mut inventory.held);
-        // Everything is written down: from here on the next daemon goes by it.
-        self.save_daemon();
-        stale.into_iter().for_each(|key| self.send(&ToKeeper::Delete { key }));
-        self.keep_run_file();
-        inventory.upgraded.into_iter().for_each(|upgraded| self.upgrade_ended(upgraded));
-        Ok(())
-    }
-
-    fn clear_half(&mut self, inventory: &Inventory, half: Half) {
-        for (&key, _) in inventory.records.range(half.keys()) {
-            self.send(&ToKeeper::Delete { key });
-        }
-    }
-
-    fn restore_groups(
-        &mut self,
-        record: &DaemonRecord,
-        processes: &BTreeMap<u64, ProcessRecord>,
-    ) -> Result<(), StartError> {
-        let known: LogTable = processes
-            .values()
-            .map(|p| {
-                let paths = crate::logfiles::LogPaths { stdout: p.stdout.clone(), stderr: p.stderr.clone() };
-                ((p.group.clone(), p.name.clone()), paths)
-            })
-            .collect();
-        let naming = self.naming();
-        for (name, number) in &record.groups {
-            let spec = self.generations.get(*number).and_then(|loaded| loaded.group(name)).cloned();
-            let Some(spec) = spec else { continue };
-            let table = naming
-                .name_group(&spec, &known)
-                .map_err(|source| StartError::ChildLogs { group: name.clone(), source })?;
-            self.logs.extend(table);
-            self.active.push(Active { spec: spec.clone(), generation: *number });
-            self.tell(Input::Setup(spec));
-        }
-        Ok(())
-    }
-
-    fn restore_processes(&mut self, inventory: &Inventory, processes: &BTreeMap<u64, ProcessRecord>) {
-        for child in &inventory.children {
-            self.core.skip_runs(child.run);
-        }
-        for record in processes.values() {
-            let saved = record.saved();
-            let run = saved.state.run();
-            let child_exists = inventory.children.iter().any(|child| Some(child.run) == run);
-            self.tell(Input::Restore {
-                group: record.group.clone(),
-                process: record.name.clone(),
-                saved: Box::new(saved),
-                child_exists,
-            });
-        }
-    }
-
-    /// Listens on the sockets the keeper held; opens those that are not there.
-    fn adopt_sockets(&mut self, held: &mut BTreeMap<String, OwnedFd>) -> Result<(), StartError> {
-        let mut sockets = Vec::new();
-        for server in &self.generations.base().config.servers {
-            let socket = match servers::take_held(server, held) {
-                Some(fd) => Socket::adopt(server, fd),
-                None => Socket::open(server).map_err(StartError::Server)?,
-            };
-            sockets.push((server.clone(), socket));
-        }
-        self.serve(sockets).map_err(system("serve on a socket"))?;
-        // What an earlier daemon was about to open or close when it died.
-        held.retain(|name, _| {
-            let left = servers::is_held_name(name);
-            if left {
-                self.send(&ToKeeper::Unhold { name: name.clone() });
-            }
-            !left
-        });
-        Ok(())
-    }
-
-    /// Takes over a child and its pipes; one that nobody knows is asked to end.
-    fn take_over(&mut self, child: HeldChild, captures: &mut BTreeMap<u64, Vec<u8>>) {
-        let run = child.run;
-        let process = self.core.process_of(run);
-        if let Some(order) = process.and_then(|id| self.order_for(id)) {
-            let Sinks { stdout, stderr } = order.open_sinks();
-            let mut sinks = (stdout.unwrap_or_default(), stderr.and_then(Result::ok));
-            let mut begun = |id: StreamId| captures.remove(&(CAPTURE_KEY | id.0)).unwrap_or_default();
-            sinks.0.capture_begun = begun(stdout_of(run));
-            if let Some(stderr) = &mut sinks.1 {
-                stderr.capture_begun = begun(stderr_of(run));
-            }
-            self.runs.entry(run).or_default().sinks = Some(Box::new(sinks));
-        }
-        self.attach(run, child.stdin, child.stdout, child.stderr);
-        self.runs.entry(run).or_default().made =
-            Some(Made { exit: child.exit, ..Made::new(child.pid, child.since) });
-        self.tell(Input::Spawned { run, pid: child.pid, at: child.since });
-        match child.exit {
-            Some(exit) => self.child_ended(run, run_end(exit.status), Mono(exit.at_ns)),
-            None if process.is_none() => self.end_stranger(run, child.pid),
-            None => {}
-        }
-    }
-
-    fn end_stranger(&mut self, run: RunId, pid: u32) {
-        self.log(
-            Level::Warn,
-            format!("process {pid} belongs to no configured program any more: it is asked to end"),
-        );
-        self.send(&ToKeeper::Signal {
-            token: 0,
-            run: run.0,
-            signo: upkeep_core::signal::TERM.0,
-            group: false,
-        });
     }
 }
 

@@ -53,6 +53,7 @@ mod prepare;
 mod preparing;
 mod program;
 mod records;
+mod recovery;
 mod reload;
 mod servers;
 mod shell;

@@ -108,13 +108,11 @@ pub(crate) fn open_sink(output: &OutputSpec, path: Option<&str>, context: &SinkC
     Ok(sink_to(path.map(open).transpose()?, output, context))
 }
 
-/// The same for a child that runs already: a log that cannot be opened now is opened when it can be, and what would go
-/// there meanwhile is dropped and counted.
+/// The same for a child that runs already: the log is opened when there is something to write. While it cannot be, what
+/// would go there is dropped and counted.
 pub(crate) fn sink_of_running(output: &OutputSpec, path: Option<&str>, context: &SinkContext) -> Sink {
-    open_sink(output, path, context).unwrap_or_else(|_| {
-        let later = |path| RotatingFile::later(path, output.maxbytes, output.backups, mode_of(output));
-        sink_to(path.map(later), output, context)
-    })
+    let later = |path| RotatingFile::later(path, output.maxbytes, output.backups, mode_of(output));
+    sink_to(path.map(later), output, context)
 }
 
 fn mode_of(output: &OutputSpec) -> u32 {

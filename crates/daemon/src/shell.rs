@@ -204,6 +204,8 @@ pub(crate) struct Shell {
     /// Writes it when it can be.
     pub(crate) pidfile_retry: Option<tokio::task::AbortHandle>,
     pub(crate) run_file: Option<RunFile>,
+    /// Runs of an earlier daemon whose children are not held by descriptors yet.
+    pub(crate) unheld: Vec<RunId>,
     pub(crate) daemonised: Daemonised,
     pub(crate) handle: Handle,
     pub(crate) mailbox: Mailbox,
@@ -288,6 +290,7 @@ impl Shell {
             pidfile_written: false,
             pidfile_retry: None,
             run_file: None,
+            unheld: Vec::new(),
             daemonised: Daemonised::default(),
             handle,
             mailbox,
@@ -313,6 +316,7 @@ impl Shell {
             self.carry_out().await;
             self.save_buffers();
             self.flush_link();
+            self.catch_up();
             self.succeed().await;
             if let Some(end) = self.end {
                 return end;
@@ -343,6 +347,7 @@ impl Shell {
             () = self.listeners.alarm.rings(), if self.listeners.alarm.is_set() => self.alarm_rang(),
             () = sleep_until(deadline), if deadline.is_some() => self.tell(Input::Tick),
             () = self.thrift.quiet(), if self.thrift.is_due() => self.thrift.give_back(),
+            () = tokio::task::yield_now(), if !self.unheld.is_empty() => {}
         }
     }
 

@@ -37,8 +37,17 @@ pub(crate) struct Made {
 
 impl Made {
     pub(crate) fn new(pid: u32, since: Mono) -> Self {
-        // It has just ended, or there are no descriptors left: it is looked for again when it matters.
-        Self { pid, since, pidfd: upkeep_os::pidfd(pid).ok(), exit: None }
+        let mut made = Self { pid, since, pidfd: None, exit: None };
+        made.hold();
+        made
+    }
+
+    /// Makes sure that the process can be known again.
+    pub(crate) fn hold(&mut self) {
+        if self.exit.is_none() && self.pidfd.is_none() {
+            // It has just ended, or there are no descriptors left: it is looked for again when it matters.
+            self.pidfd = upkeep_os::pidfd(self.pid).ok();
+        }
     }
 }
 
@@ -130,6 +139,7 @@ impl Shell {
     }
 
     async fn hand_over(&mut self, link: KeeperLink, pid: u32) {
+        self.catch_up_at_once();
         (self.link, self.keeper_pid, self.keeper_gone) = (link, pid, false);
         self.keeper_process = KeeperProcess::of(pid);
         self.raise_limits_again();
@@ -184,9 +194,7 @@ impl Shell {
     fn hand_over_child(&mut self, run: RunId, pipes: &[(StreamId, OwnedFd)]) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         let Some(made) = &mut entry.made else { return };
-        if made.exit.is_none() && made.pidfd.is_none() {
-            made.pidfd = upkeep_os::pidfd(made.pid).ok();
-        }
+        made.hold();
         let pipe = |id: StreamId| pipes.iter().find(|(other, _)| *other == id).map(|(_, fd)| fd.as_fd());
         let pidfd = made.pidfd.as_ref().filter(|_| made.exit.is_none()).map(AsFd::as_fd);
         let stdin = entry.stdin.as_ref().map(AsFd::as_fd);

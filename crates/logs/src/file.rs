@@ -158,9 +158,10 @@ impl RotatingFile {
     /// The kernel does it: each byte is in the pipe or in the file, never in our hands, so whatever ends this process
     /// loses none and doubles none. Refused for what is not a regular file of our own, and while bytes are dropped.
     pub fn take_from(&mut self, pipe: BorrowedFd<'_>, limit: usize) -> Taken {
-        let Some(target) = self.target.as_mut().filter(|_| self.dropped.is_none()) else {
+        if self.dropped.is_some() || self.target.is_none() && !self.try_open(0) {
             return Taken::Refused;
-        };
+        }
+        let Some(target) = &mut self.target else { return Taken::Refused };
         let Some(start) = target.end_to_move_to() else { return Taken::Refused };
         let mut end = start;
         match rustix::pipe::splice(pipe, None, &target.fd, Some(&mut end), limit, SpliceFlags::NONBLOCK) {

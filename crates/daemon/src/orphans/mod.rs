@@ -43,7 +43,8 @@ impl Shell {
 
     /// The pid file has another name: what lives is written down beside it from now on. Tells when that is done, or that
     /// it cannot be (the log says why).
-    pub(crate) fn move_run_file(&self) -> Option<Receiver<()>> {
+    pub(crate) fn move_run_file(&mut self) -> Option<Receiver<()>> {
+        self.catch_up_at_once();
         self.run_file.as_ref().map(|file| file.move_to(self.run_file_path()))
     }
 
@@ -134,6 +135,7 @@ impl Shell {
 
     /// The daemon ends in order.
     pub(crate) fn remove_run_file(&mut self) {
+        self.catch_up_at_once();
         if let Some(file) = self.run_file.take() {
             file.remove();
         }

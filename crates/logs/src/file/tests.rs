@@ -357,6 +357,21 @@ fn bytes_are_moved_from_a_pipe_and_rotated_as_written_ones_are_proc_135() {
 
 /// Another process that appends to the same file, and logrotate's `copytruncate`: nothing is overwritten, nothing is a hole.
 #[test]
+fn bytes_are_moved_to_a_file_that_was_to_be_opened_later() {
+    let dir = dir();
+    let path = dir.path().join("log");
+    fs::write(&path, "before\n").unwrap();
+    let mut file = RotatingFile::later(&path, 0, 0, MODE_NAMED);
+    let (reader, _writer) = pipe_with(b"after\n");
+    assert_eq!(file.take_from(reader.as_fd(), 100), Taken::Bytes(6), "none passes through our hands");
+    assert_eq!(contents(&path), ["before\nafter\n"]);
+    let mut nowhere = RotatingFile::later(dir.path().join("none/log"), 0, 0, MODE_NAMED);
+    let (reader, _writer) = pipe_with(b"lost");
+    assert_eq!(nowhere.take_from(reader.as_fd(), 100), Taken::Refused);
+    assert_eq!((nowhere.write(b"lost"), nowhere.take_lost()), (4, 4));
+}
+
+#[test]
 fn other_writers_are_noticed_before_a_move() {
     use std::io::Write;
     let dir = tempfile::tempdir().unwrap();

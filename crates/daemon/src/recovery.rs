@@ -1,0 +1,331 @@
+//! Going on where an earlier daemon stopped.
+//!
+//! What clients and children can notice comes first; what only matters should this daemon or its keeper die is caught up
+//! with afterwards, some of it between two turns ([`Shell::catch_up`]).
+
+use std::collections::{BTreeMap, HashSet};
+use std::os::fd::OwnedFd;
+
+use upkeep_config::{CommandLine, Lenient, Sources};
+use upkeep_core::{Input, Mono, RunId};
+use upkeep_keeper::wire::ToKeeper;
+use upkeep_logs::{Level, StreamId};
+
+use crate::boot::{StartError, system};
+use crate::generations::{self, Generations, Loaded};
+use crate::inventory::{HeldChild, Inventory};
+use crate::keeping::{run_end, stderr_of, stdout_of};
+use crate::logfiles::LogTable;
+use crate::prepare::Sinks;
+use crate::records::{CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, ProcessRecord};
+use crate::servers::{self, Socket};
+use crate::shell::{Active, Shell};
+use crate::succession::Made;
+
+/// Children that are caught up with in one turn: what is done for each takes microseconds.
+const AT_ONCE: usize = 64;
+
+/// The configurations an earlier daemon went by.
+pub(crate) fn read_held(
+    cli: &CommandLine,
+    record: &DaemonRecord,
+    inventory: &Inventory,
+) -> Result<Generations, StartError> {
+    let mut all = BTreeMap::new();
+    let used = record.groups.iter().map(|(_, number)| *number).chain([record.base, record.latest]);
+    for number in used {
+        if all.contains_key(&number) {
+            continue;
+        }
+        let held = inventory.held.get(&generations::held_name(number));
+        let fd = held.ok_or_else(|| StartError::Recovery(format!("configuration {number} is not held")))?;
+        let bytes = upkeep_os::read_memfd(fd).map_err(system("read the held configuration"))?;
+        let sources = Sources::from_bytes(&bytes).map_err(|error| StartError::Recovery(error.to_string()))?;
+        all.insert(number, Loaded::new(sources, cli, &Lenient)?);
+    }
+    Generations::restored(all, record.base, record.latest)
+        .ok_or_else(|| StartError::Recovery("its record names configurations that are not there".to_owned()))
+}
+
+impl Shell {
+    /// Goes on where an earlier daemon stopped.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub(crate) async fn go_on(
+        &mut self,
+        record: &DaemonRecord,
+        mut inventory: Inventory,
+    ) -> Result<(), StartError> {
+        self.log_unwritten(inventory.records.remove(&JOURNAL_KEY));
+        let living = inventory.children.iter().filter(|child| child.exit.is_none()).count();
+        self.log(
+            Level::Warn,
+            format!("the daemon was started again by its keeper and goes on with {living} running processes"),
+        );
+        self.exit_status = record.exit_status;
+        self.told_upgrade = record.told_upgrade;
+        let processes = inventory.process_records(record.half);
+        self.half = record.half.other();
+        // What a daemon that died while it recovered has left there.
+        self.clear_half(&inventory, self.half);
+        let listeners = processes.values().filter_map(|process| {
+            let key = (process.group.clone(), process.name.clone());
+            process.listener.clone().map(|listener| (key, listener))
+        });
+        let groups = record.groups.iter().map(|(name, _)| name.clone());
+        let mut waiting = Vec::new();
+        for (key, record) in inventory.buffer_records() {
+            match record {
+                Some(record) => waiting.push((key, record)),
+                None => self.send(&ToKeeper::Delete { key }),
+            }
+        }
+        self.listeners.left_behind(waiting, listeners.collect(), groups, record.ending != Ending::No);
+        self.restore_groups(record, &processes)?;
+        self.restore_processes(&inventory, &processes);
+        self.adopt_sockets(&mut inventory.held)?;
+        self.adopt_fcgi_sockets(&mut inventory.held);
+        self.pidfile_written = true;
+        self.send(&ToKeeper::Ready { detach: None });
+        upkeep_keeper::take_back_stderr();
+        match record.ending {
+            Ending::No => self.tell(Input::Begin { recovered: true }),
+            Ending::Shutdown => self.tell(Input::Shutdown),
+            Ending::Restart => self.tell(Input::Restart),
+        }
+        let clients = inventory.take_clients();
+        // Not of this daemon's half any more, whether they could be understood or not.
+        let stale: Vec<u64> = inventory.records.range(record.half.keys()).map(|(&key, _)| key).collect();
+        let mut captures = inventory.take_captures();
+        self.captures = captures.keys().copied().collect();
+        for child in inventory.children {
+            self.take_over(child, &mut captures);
+        }
+        // Of runs that are gone.
+        for key in captures.into_keys() {
+            self.captures.remove(&key);
+            self.send(&ToKeeper::Delete { key });
+        }
+        self.take_over_clients(clients, &mut inventory.held);
+        // This writes every process down.
+        self.carry_out().await;
+        // From here on the next daemon goes by that.
+        self.save_daemon();
+        stale.into_iter().for_each(|key| self.send(&ToKeeper::Delete { key }));
+        self.unheld = self.runs.keys().copied().collect();
+        if self.unheld.is_empty() {
+            self.keep_run_file();
+        }
+        inventory.upgraded.into_iter().for_each(|upgraded| self.upgrade_ended(upgraded));
+        Ok(())
+    }
+
+    fn clear_half(&mut self, inventory: &Inventory, half: Half) {
+        for (&key, _) in inventory.records.range(half.keys()) {
+            self.send(&ToKeeper::Delete { key });
+        }
+    }
+
+    fn restore_groups(
+        &mut self,
+        record: &DaemonRecord,
+        processes: &BTreeMap<u64, ProcessRecord>,
+    ) -> Result<(), StartError> {
+        let known: LogTable = processes
+            .values()
+            .map(|p| {
+                let paths = crate::logfiles::LogPaths { stdout: p.stdout.clone(), stderr: p.stderr.clone() };
+                ((p.group.clone(), p.name.clone()), paths)
+            })
+            .collect();
+        let naming = self.naming();
+        for (name, number) in &record.groups {
+            let spec = self.generations.get(*number).and_then(|loaded| loaded.group(name)).cloned();
+            let Some(spec) = spec else { continue };
+            let table = naming
+                .name_group(&spec, &known)
+                .map_err(|source| StartError::ChildLogs { group: name.clone(), source })?;
+            self.logs.extend(table);
+            self.active.push(Active { spec: spec.clone(), generation: *number });
+            self.tell(Input::Setup(spec));
+        }
+        Ok(())
+    }
+
+    fn restore_processes(&mut self, inventory: &Inventory, processes: &BTreeMap<u64, ProcessRecord>) {
+        let runs: HashSet<RunId> = inventory.children.iter().map(|child| child.run).collect();
+        runs.iter().for_each(|run| self.core.skip_runs(*run));
+        for record in processes.values() {
+            let saved = record.saved();
+            let child_exists = saved.state.run().is_some_and(|run| runs.contains(&run));
+            self.tell(Input::Restore {
+                group: record.group.clone(),
+                process: record.name.clone(),
+                saved: Box::new(saved),
+                child_exists,
+            });
+        }
+    }
+
+    /// Listens on the sockets the keeper held; opens those that are not there.
+    fn adopt_sockets(&mut self, held: &mut BTreeMap<String, OwnedFd>) -> Result<(), StartError> {
+        let mut sockets = Vec::new();
+        for server in &self.generations.base().config.servers {
+            let socket = match servers::take_held(server, held) {
+                Some(fd) => Socket::adopt(server, fd),
+                None => Socket::open(server).map_err(StartError::Server)?,
+            };
+            sockets.push((server.clone(), socket));
+        }
+        self.serve(sockets).map_err(system("serve on a socket"))?;
+        // What an earlier daemon was about to open or close when it died.
+        held.retain(|name, _| {
+            let left = servers::is_held_name(name);
+            if left {
+                self.send(&ToKeeper::Unhold { name: name.clone() });
+            }
+            !left
+        });
+        Ok(())
+    }
+
+    /// Takes over a child and its pipes; one that nobody knows is asked to end.
+    fn take_over(&mut self, child: HeldChild, captures: &mut BTreeMap<u64, Vec<u8>>) {
+        let run = child.run;
+        let process = self.core.process_of(run);
+        if let Some(order) = process.and_then(|id| self.order_for(id)) {
+            let Sinks { stdout, stderr } = order.open_sinks();
+            let mut sinks = (stdout.unwrap_or_default(), stderr.and_then(Result::ok));
+            let mut begun = |id: StreamId| captures.remove(&(CAPTURE_KEY | id.0)).unwrap_or_default();
+            sinks.0.capture_begun = begun(stdout_of(run));
+            if let Some(stderr) = &mut sinks.1 {
+                stderr.capture_begun = begun(stderr_of(run));
+            }
+            self.runs.entry(run).or_default().sinks = Some(Box::new(sinks));
+        }
+        self.attach(run, child.stdin, child.stdout, child.stderr);
+        self.runs.entry(run).or_default().made =
+            Some(Made { pid: child.pid, since: child.since, pidfd: None, exit: child.exit });
+        self.tell(Input::Spawned { run, pid: child.pid, at: child.since });
+        match child.exit {
+            Some(exit) => self.child_ended(run, run_end(exit.status), Mono(exit.at_ns)),
+            None if process.is_none() => self.end_stranger(run, child.pid),
+            None => {}
+        }
+    }
+
+    fn end_stranger(&mut self, run: RunId, pid: u32) {
+        self.log(
+            Level::Warn,
+            format!("process {pid} belongs to no configured program any more: it is asked to end"),
+        );
+        self.send(&ToKeeper::Signal {
+            token: 0,
+            run: run.0,
+            signo: upkeep_core::signal::TERM.0,
+            group: false,
+        });
+    }
+    /// Does some of what only matters should this daemon or its keeper die: holds children by descriptors, and in the end
+    /// writes the run file. Cheap when there is nothing left to do.
+    pub(crate) fn catch_up(&mut self) {
+        let some = self.unheld.len().saturating_sub(AT_ONCE);
+        let now = self.unheld.split_off(some);
+        for run in &now {
+            if let Some(made) = self.runs.get_mut(run).and_then(|entry| entry.made.as_mut()) {
+                made.hold();
+            }
+        }
+        if self.unheld.is_empty() && !now.is_empty() {
+            self.keep_run_file();
+        }
+    }
+
+    /// The rest of it, for those who need it done.
+    pub(crate) fn catch_up_at_once(&mut self) {
+        while !self.unheld.is_empty() {
+            self.catch_up();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    use std::path::Path;
+
+    use upkeep_config::Environment;
+    use upkeep_keeper::Link;
+    use upkeep_keeper::wire::Incoming;
+
+    use super::*;
+    use crate::boot::{Called, boot};
+    use crate::records::DAEMON_KEY;
+
+    const PROGRAMS: usize = 3;
+
+    /// What the keeper holds of a daemon with three stopped programs.
+    fn inventory(dir: &Path, cli: &CommandLine) -> Inventory {
+        let text = format!(
+            "[supervisord]\nnodaemon=true\nlogfile={0}/log\npidfile={0}/pid\n\
+             [program:a]\ncommand=cat\nautostart=false\nnumprocs={PROGRAMS}\nprocess_name=%(process_num)d\n",
+            dir.display()
+        );
+        std::fs::write(dir.join("conf"), text).unwrap();
+        let sources = Sources::read(cli, Environment::of_this_process()).unwrap();
+        let config = upkeep_os::memfd_with("config", &sources.to_bytes()).unwrap();
+        let groups = vec![("a".to_owned(), 1)];
+        let record = DaemonRecord { base: 1, latest: 1, groups, ..DaemonRecord::default() };
+        let mut inventory = Inventory { keeper_pid: std::process::id(), ..Inventory::default() };
+        inventory.records.insert(DAEMON_KEY, serde_json::to_vec(&record).unwrap());
+        for (key, name) in Half::default().keys().zip(0..PROGRAMS) {
+            let process = format!(r#"{{"group":"a","name":"{name}","state":"Fatal","failures":{name}}}"#);
+            inventory.records.insert(key, process.into_bytes());
+        }
+        inventory.held.insert(generations::held_name(1), config);
+        inventory
+    }
+
+    /// The keys that are put and deleted, in the order the keeper hears of them.
+    fn told(keeper: &UnixStream) -> Vec<(&'static str, u64)> {
+        keeper.set_nonblocking(true).unwrap();
+        let mut incoming = Incoming::default();
+        let mut told = Vec::new();
+        loop {
+            while let Some((frame, _)) = incoming.take::<ToKeeper>().unwrap() {
+                match frame {
+                    ToKeeper::Put { key, .. } => told.push(("put", key)),
+                    ToKeeper::Delete { key } => told.push(("delete", key)),
+                    _ => {}
+                }
+            }
+            if !incoming.fill(keeper.as_fd()).is_ok_and(|open| open) || incoming.is_empty() {
+                return told;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_daemons_records_are_let_go_of_when_all_of_the_new_ones_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let configuration = Some(dir.path().join("conf").to_string_lossy().into_owned());
+        let cli = CommandLine { program: "supervisord".to_owned(), configuration, ..CommandLine::default() };
+        let (keeper, socket) = UnixStream::pair().unwrap();
+        let inventory = inventory(dir.path(), &cli);
+        let called = Called { program: "supervisord".to_owned(), cli };
+        let mut shell = boot(called, Link::new(socket), inventory).await.unwrap();
+        shell.flush_link();
+        let told = told(&keeper);
+        let at = |what: (&str, u64)| told.iter().position(|other| *other == what);
+        let switched = at(("put", DAEMON_KEY)).unwrap();
+        for (old, new) in Half::default().keys().zip(Half::default().other().keys()).take(PROGRAMS) {
+            assert!(
+                at(("put", new)).is_some_and(|put| put < switched),
+                "{new} is not there before: {told:?}"
+            );
+            assert!(at(("delete", old)).is_some_and(|delete| delete > switched), "{old}: {told:?}");
+        }
+    }
+}
