@@ -29,6 +29,7 @@ mod names;
 pub mod options;
 mod python;
 mod raw;
+mod remembered;
 mod sample;
 mod search;
 mod server;

@@ -1,9 +1,9 @@
-//! Reading of configurations, from bytes in memory.
+//! Reading of configurations: from bytes to sections, and from sections to what they mean.
 
 use std::fmt::Write;
 use std::hint::black_box;
 
-use upkeep_config::raw_sections;
+use upkeep_config::{CommandLine, Environment, Host, Sources, load, raw_sections};
 
 use crate::{Row, Work};
 
@@ -12,6 +12,8 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "reader/programs/100", prepare: || read(programs(100)) },
     Row { name: "reader/programs/1000", prepare: || read(programs(1000)) },
     Row { name: "reader/programs/10000", prepare: || read(programs(10_000)) },
+    Row { name: "reader/load/100", prepare: || whole(&programs(100)) },
+    Row { name: "reader/load/1000", prepare: || whole(&programs(1000)) },
     Row { name: "reader/keys/100", prepare: || read(keys(100)) },
     Row { name: "reader/keys/1000", prepare: || read(keys(1000)) },
 ];
@@ -19,6 +21,21 @@ pub(crate) const ROWS: &[Row] = &[
 fn read(text: String) -> Work {
     Box::new(move || {
         black_box(raw_sections("bench.conf", black_box(text.as_bytes())).expect("a configuration"));
+    })
+}
+
+/// Everything that a daemon does with a configuration before it begins, but for reading the file.
+fn whole(text: &str) -> Work {
+    let path = std::env::temp_dir().join(format!("upkeep-measure-{}.conf", std::process::id()));
+    std::fs::write(&path, text).expect("room for a file");
+    let cli =
+        CommandLine { configuration: Some(path.to_string_lossy().into_owned()), ..CommandLine::default() };
+    let env = Environment { cwd: "/".into(), ..Environment::default() };
+    let sources = Sources::read(&cli, env);
+    std::fs::remove_file(&path).expect("the file of above");
+    let sources = sources.expect("a configuration");
+    Box::new(move || {
+        black_box(load(black_box(&sources), &cli, &Host).expect("a configuration"));
     })
 }
 

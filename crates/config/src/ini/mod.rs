@@ -37,7 +37,8 @@ pub(crate) struct Section {
     /// Where it first appeared (CFG-015).
     pub(crate) place: Place,
     entries: Vec<Entry>,
-    /// Positions in `entries` in the order of keys, so that a key is found by halves.
+    /// Positions in `entries` in the order of the keys' lengths, then of the keys: so a key is found by halves, and most
+    /// steps compare two numbers.
     order: Vec<usize>,
 }
 
@@ -75,7 +76,10 @@ impl Section {
     }
 
     fn find(&self, key: &str) -> Result<usize, usize> {
-        self.order.binary_search_by(|&at| self.entries[at].key.as_str().cmp(key))
+        self.order.binary_search_by(|&at| {
+            let there = self.entries[at].key.as_str();
+            there.len().cmp(&key.len()).then_with(|| there.cmp(key))
+        })
     }
 }
 

@@ -23,6 +23,7 @@ use crate::expand::Names;
 use crate::ini::{Document, Place, Section};
 use crate::names;
 use crate::options::SectionKind;
+use crate::remembered::Remembered;
 use crate::settings::{Config, Level, Note};
 use crate::sources::Sources;
 use crate::value::{Machine, Wrong};
@@ -53,7 +54,8 @@ struct Walked {
 /// Every problem of a configuration, also of the client's section, and doubts as errors where they show a mistake.
 pub(crate) fn check_walk(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Vec<Diagnostic> {
     let merged = sources.merge();
-    let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), world);
+    let world = Remembered::new(world);
+    let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), &world);
     loader.strict = true;
     let config = loader.walk(cli, merged.problems, merged.notes);
     loader.check_commands(&config.groups);
@@ -65,7 +67,8 @@ pub(crate) fn check_walk(sources: &Sources, cli: &CommandLine, world: &dyn World
 /// Reads everything there is to read.
 fn walk(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Walked {
     let merged = sources.merge();
-    let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), world);
+    let world = Remembered::new(world);
+    let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), &world);
     let config = loader.walk(cli, merged.problems, merged.notes);
     Walked { config, problems: loader.problems }
 }

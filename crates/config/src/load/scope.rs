@@ -68,6 +68,10 @@ impl<'a> Scope<'_, 'a> {
     /// It cannot be expanded.
     pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>, Reported> {
         let Some(entry) = self.entry(key) else { return Ok(None) };
+        // Most values name nothing, and then nobody needs the label.
+        if !entry.value.contains('%') {
+            return Ok(Some(entry.value.clone()));
+        }
         let label = format!("{}.{key}", self.section.name);
         match self.expand(&entry.value, &label) {
             Ok(text) => Ok(Some(text)),
