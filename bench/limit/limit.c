@@ -3,7 +3,7 @@
  *   limit SOCKET ANSWER_BYTES LOGS N COMMAND...
  *
  * Starts N times COMMAND, each with a pipe for its input and one for its output, copies what they write to LOGS/NUMBER.log,
- * starts anew whoever dies, gives every client of SOCKET the same ANSWER_BYTES, and at SIGTERM ends and reaps them all. No
+ * starts anew whoever dies, gives every client of SOCKET ANSWER_BYTES (or few, for getState), and at SIGTERM ends and reaps them all. No
  * configuration, no states, no log of its own, no rotation.
  */
 #define _GNU_SOURCE
@@ -23,19 +23,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PIDS = 4194304 + 1, FDS = 1 << 20, CHUNK = 1 << 18 };
+enum { PIDS = 4194304 + 1, FDS = 1 << 20, WIDE = 1 << 20, FEW = 3000 };
 /* What an epoll entry is about: the upper half of its number; a slot or a descriptor in the lower. */
 enum { OUTPUT, SIGNALS, LISTENER, CLIENT };
 
-struct slot { pid_t pid; int in, out, log; };
+struct slot { pid_t pid; int in, out, log, wide; };
 
 static struct slot *slots;
 static int count, loop, listener;
 static int32_t slot_of[PIDS];
-static char *answer, **command;
-static uint32_t sent[FDS];
-static size_t answer_bytes;
-static char chunk[CHUNK];
+static struct answer { char *bytes; size_t size; } small, large;
+static char **command;
+static struct client { struct answer *answer; uint32_t sent; } clients[FDS];
 
 static void must(int good, const char *what)
 {
@@ -51,7 +50,7 @@ static void watch(int fd, uint32_t events, uint64_t kind, uint32_t of)
 	must(epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
 }
 
-/* The pipe ends are 3 and 4; the parent is held until the exec, and its table is copied only up to there. */
+/* Its pipe ends are 3 and 4. */
 static int child(void *unused)
 {
 	sigset_t none;
@@ -67,33 +66,45 @@ static int child(void *unused)
 	_exit(127);
 }
 
-static void spawn(int i)
+/* With few descriptors a fork is soonest done, since the parent goes on meanwhile. With many, copying the table costs more than
+ * waiting for the exec of a child that shares it. */
+static pid_t start_child(int descriptors)
 {
 	static char stack[16384] __attribute__((aligned(16)));
+	if (descriptors > FEW)
+		return clone(child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
+	pid_t pid = fork();
+	if (pid == 0)
+		child(NULL);
+	return pid;
+}
+
+static void spawn(int i)
+{
 	int in[2], out[2];
 	must(pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0, "pipe");
 	dup3(in[0], 3, O_CLOEXEC);
 	dup3(out[1], 4, O_CLOEXEC);
 	close(in[0]);
 	close(out[1]);
-	pid_t pid = clone(child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
+	pid_t pid = start_child(out[0]);
 	must(pid > 0, "clone");
 	fcntl(out[0], F_SETFL, O_NONBLOCK);
 	slots[i].pid = pid;
 	slots[i].in = in[1];
 	slots[i].out = out[0];
+	slots[i].wide = 0;
 	slot_of[pid] = i;
 	watch(out[0], EPOLLIN, OUTPUT, (uint32_t)i);
 }
 
+/* From the pipe to the file without passing through here. Whoever writes gets a wide pipe: fewer turns for more bytes. */
 static int copy(int i)
 {
-	ssize_t n = read(slots[i].out, chunk, sizeof chunk);
-	for (ssize_t done = 0; n > 0 && done < n;) {
-		ssize_t wrote = write(slots[i].log, chunk + done, (size_t)(n - done));
-		must(wrote > 0, "log");
-		done += wrote;
-	}
+	struct slot *slot = &slots[i];
+	ssize_t n = splice(slot->out, NULL, slot->log, NULL, WIDE, SPLICE_F_NONBLOCK);
+	if (n > 0 && !slot->wide)
+		slot->wide = fcntl(slot->out, F_SETPIPE_SZ, WIDE) > 0;
 	return n > 0;
 }
 
@@ -125,31 +136,57 @@ static void end_all(const char *path)
 	exit(0);
 }
 
+static void prepare(struct answer *answer, size_t size)
+{
+	static const char head[] = "HTTP/1.0 200 OK\r\n\r\n", tail[] = "</methodResponse>\n";
+	answer->size = size < 64 ? 64 : size;
+	answer->bytes = malloc(answer->size);
+	must(answer->bytes != NULL, "malloc");
+	memset(answer->bytes, 'x', answer->size);
+	memcpy(answer->bytes, head, sizeof head - 1);
+	memcpy(answer->bytes + answer->size - sizeof tail + 1, tail, sizeof tail - 1);
+}
+
 static void part_with(int fd)
 {
 	close(fd);
-	sent[fd] = 0;
+	clients[fd].answer = NULL;
+}
+
+/* The large answer is made when somebody first wants it. */
+static void hear(int fd)
+{
+	char request[4096];
+	ssize_t n = read(fd, request, sizeof request);
+	if (n <= 0) {
+		part_with(fd);
+		return;
+	}
+	clients[fd].sent = 0;
+	clients[fd].answer = memmem(request, (size_t)n, "getState", 8) ? &small : &large;
+	if (!clients[fd].answer->bytes)
+		prepare(&large, large.size);
 }
 
 static void give(int fd)
 {
-	ssize_t n = send(fd, answer + sent[fd], answer_bytes - sent[fd], MSG_NOSIGNAL);
+	struct client *client = &clients[fd];
+	ssize_t n = send(fd, client->answer->bytes + client->sent, client->answer->size - client->sent, MSG_NOSIGNAL);
 	if (n > 0)
-		sent[fd] += (uint32_t)n;
-	if (sent[fd] == answer_bytes || (n < 0 && errno != EAGAIN))
+		client->sent += (uint32_t)n;
+	if (client->sent == client->answer->size || (n < 0 && errno != EAGAIN))
 		part_with(fd);
 }
 
-static void client(int fd, uint32_t events)
+static void client(int fd)
 {
-	char request[4096];
-	if ((events & EPOLLIN) && sent[fd] == 0 && read(fd, request, sizeof request) <= 0) {
-		part_with(fd);
-		return;
-	}
-	give(fd);
 	struct epoll_event event = { .events = EPOLLOUT, .data.u64 = (uint64_t)CLIENT << 32 | (uint32_t)fd };
-	if (sent[fd])
+	int fresh = !clients[fd].answer;
+	if (fresh)
+		hear(fd);
+	if (clients[fd].answer)
+		give(fd);
+	if (fresh && clients[fd].answer)
 		epoll_ctl(loop, EPOLL_CTL_MOD, fd, &event);
 }
 
@@ -158,17 +195,6 @@ static void greet(void)
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
 		watch(fd, EPOLLIN, CLIENT, (uint32_t)fd);
-}
-
-static void prepare_answer(size_t bytes)
-{
-	static const char head[] = "HTTP/1.0 200 OK\r\n\r\n", tail[] = "</methodResponse>\n";
-	answer_bytes = bytes < 64 ? 64 : bytes;
-	answer = malloc(answer_bytes);
-	must(answer != NULL, "malloc");
-	memset(answer, 'x', answer_bytes);
-	memcpy(answer, head, sizeof head - 1);
-	memcpy(answer + answer_bytes - sizeof tail + 1, tail, sizeof tail - 1);
 }
 
 static void serve(const char *path)
@@ -228,7 +254,7 @@ static void turn(const char *path)
 			greet();
 			break;
 		default:
-			client((int)of, events[i].events);
+			client((int)of);
 		}
 	}
 }
@@ -243,7 +269,8 @@ int main(int argc, char **argv)
 		;
 	loop = epoll_create1(EPOLL_CLOEXEC);
 	notice_signals();
-	prepare_answer(strtoul(argv[2], NULL, 10));
+	large.size = strtoul(argv[2], NULL, 10);
+	prepare(&small, 400);
 	serve(argv[1]);
 	start_all(argv[3]);
 	for (;;)
