@@ -9,7 +9,7 @@ use crate::measure::{Sheet, calls, crowd, deaths, groups, life, output, quiet, r
 use crate::plan::Plan;
 use crate::programs::{self, Programs};
 use crate::results::Results;
-use crate::scene::{Job, Scene, descriptors};
+use crate::scene::{Job, Scene};
 use crate::{Outcome, because};
 
 /// Numbers of writers.
@@ -22,6 +22,12 @@ pub struct Report {
     pub contenders: Vec<Contender>,
     /// What was measured.
     pub results: Results,
+}
+
+/// Descriptors that so many processes take in one process, for the contender that needs the most: Upkeep's daemon has two pipes, a log
+/// and a pidfd for each, and keeps some in reserve.
+fn descriptors(processes: usize) -> usize {
+    processes * 5 + 200
 }
 
 struct Run<'a> {
@@ -90,8 +96,8 @@ impl Run<'_> {
         for size in left_out {
             let needed = descriptors(size);
             self.results.notes.push(format!(
-                "N = {size} is left out: two pipes and a log for each process take {needed} descriptors in one process, and \
-                 the hard limit (RLIMIT_NOFILE) is {most} here."
+                "N = {size} is left out: it takes up to {needed} descriptors in one process (two pipes, a log, and what tells of \
+                 an exit, for each), and the hard limit (RLIMIT_NOFILE) is {most} here."
             ));
         }
         possible

@@ -250,8 +250,8 @@ fn program(job: &Job, home: std::path::Display<'_>, worker: &Path) -> String {
     text
 }
 
-/// Descriptors that so many processes need in one process: two pipes and a log each.
-#[must_use]
-pub fn descriptors(processes: usize) -> usize {
+/// What the configuration asks for (`minfds`): two pipes and a log for each process. No more, since Supervisor closes as many in every
+/// child.
+fn descriptors(processes: usize) -> usize {
     (processes * 3 + 200).max(1024)
 }

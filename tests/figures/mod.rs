@@ -1,9 +1,10 @@
 //! The benchmark, on a small scale: every row has a figure for everybody who has it, and the work behind it was done.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use upkeep_bench::contender::Kind;
-use upkeep_bench::plan::Plan;
+use upkeep_bench::plan::{Effort, Plan};
 use upkeep_bench::rows::ROWS;
 use upkeep_bench::run::{Report, run};
 use upkeep_bench::{json, markdown};
@@ -15,7 +16,8 @@ fn every_row_has_a_figure_for_each_contender() {
     let mut plan = Plan::new(PathBuf::from(env!("CARGO_BIN_EXE_upkeep")), reference_bin());
     plan.make_quick();
     plan.sizes = vec![0, 12];
-    plan.effort.output = 8 << 20;
+    plan.effort =
+        Effort { kills: 1, restarts: 12, idle: Duration::from_millis(200), output: 8 << 20, ..plan.effort };
     let report = run(&plan, &|_| {}).expect("a report");
     assert_eq!((&report.results.failures, &report.results.notes), (&vec![], &vec![]));
     let missing: Vec<String> = ROWS.iter().flat_map(|row| missing(&report, row.id)).collect();

@@ -25,10 +25,11 @@ pub fn measure(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> Outcome<()> {
     let arrived = arrival(&logs, whole, scene.patience())?;
     let (took, cpu) = (begin.elapsed(), scene.cpu_ms()? - cpu);
     let good: u64 = (0..scene.job.processes).map(|index| in_order(&logs, index)).sum::<Outcome<u64>>()?;
-    sheet.add("log-lost", arrived.max(whole).saturating_sub(good) as f64);
+    let lost = arrived.max(whole).saturating_sub(good);
+    sheet.add("log-lost", lost as f64);
     sheet.add("log", whole as f64 / 1e6 / took.as_secs_f64());
     sheet.add("log-cpu", cpu / 1e3 / (whole as f64 / f64::from(1 << 30)));
-    Ok(())
+    if lost == 0 { Ok(()) } else { Err(format!("{lost} bytes lost or out of place")) }
 }
 
 /// Waits until so many bytes are there, and no longer when none comes any more.

@@ -17,7 +17,11 @@ pub fn measure(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> Outcome<()> {
     let mut census = scene.census();
     census.complete(scene.patience())?;
     let (workers, mut client) = (census.look(), scene.client());
-    for _ in 0..sheet.effort.recoveries {
+    for turn in 0..sheet.effort.recoveries {
+        if turn > 0 {
+            // A daemon that dies again at once is started later.
+            std::thread::sleep(Duration::from_millis(1_500));
+        }
         let Some(daemon) = scene.daemon_pid() else { return Err("there is no daemon".to_owned()) };
         let begin = Instant::now();
         signal(daemon, Signal::KILL);
@@ -28,8 +32,6 @@ pub fn measure(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> Outcome<()> {
         if running != scene.job.processes || census.look() != workers {
             return Err(format!("{running} of {} run as before after the recovery", scene.job.processes));
         }
-        // A daemon that dies again at once is started later.
-        std::thread::sleep(Duration::from_millis(1_500));
     }
     Ok(())
 }
