@@ -73,6 +73,7 @@ impl Supervisor {
                 let queue = self.groups_by_priority().iter().map(|group| group.name.clone()).collect();
                 self.phase =
                     Phase::Stopping { restart, queue, told: false, report_at: now.mono, last_events: None };
+                self.unstopped.begin(self.processes.iter());
                 self.publish(Event::SupervisorStopping);
                 self.settle_lost_runs(now);
             }
