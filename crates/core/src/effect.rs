@@ -1,5 +1,7 @@
 //! What the supervisor orders: the shell carries out each, in this order, before it sleeps again.
 
+use std::sync::Arc;
+
 use crate::input::{CallId, Refusal, SignalId};
 use crate::notice::Notice;
 use crate::process::{ProcId, RunId, StateName};
@@ -123,7 +125,7 @@ pub enum Event {
         /// Its key.
         id: ProcId,
         /// Name of its group.
-        group: String,
+        group: Arc<str>,
         /// Its name.
         process: String,
     },

@@ -75,9 +75,10 @@ impl Supervisor {
             self.log(Notice::NameTaken { group: spec.name });
             return;
         }
+        let group: Arc<str> = spec.name.as_str().into();
         let mut members: Vec<ProcId> = Vec::with_capacity(spec.processes.len());
         for process in last_of_each_name(spec.processes) {
-            members.push(self.insert_process(Process::new(&spec.name, process)));
+            members.push(self.insert_process(Process::new(group.clone(), process)));
         }
         let (name, priority, kind) = (spec.name, spec.priority, spec.kind);
         self.publish(Event::GroupAdded(name.clone()));

@@ -87,7 +87,7 @@ impl Supervisor {
     /// A process that is no longer configured but has a child stays in its group until that has ended.
     fn bring_back(&mut self, group: &str, name: &str, stop: StopOptions) -> Option<ProcId> {
         let at = self.group_at(group)?;
-        let mut process = Process::new(group, Arc::new(stop.stand_in(name)));
+        let mut process = Process::new(group.into(), Arc::new(stop.stand_in(name)));
         process.after_stop = AfterStop::Remove;
         let id = self.insert_process(process);
         self.groups[at].members.push(id);

@@ -118,7 +118,8 @@ impl Supervisor {
     pub(crate) fn look_again_at_the_end(&mut self, id: ProcId) {
         let Phase::Stopping { queue, told, .. } = &mut self.phase else { return };
         let Some(process) = self.processes.get(&id).filter(|_| *told) else { return };
-        *told = !(process.state.name().is_running() && queue.last() == Some(&process.group));
+        *told = !(process.state.name().is_running()
+            && queue.last().is_some_and(|group| **group == *process.group));
     }
 
     /// Lets the listeners of a pool have their last events before it is stopped.

@@ -10,7 +10,8 @@ use crate::process::{ProcId, Process};
 /// step that costs the same however many there are from one that goes through all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
-    processes: BTreeMap<ProcId, Process>,
+    /// In boxes, since half of a tree's room may be free.
+    processes: BTreeMap<ProcId, Box<Process>>,
     #[cfg(debug_assertions)]
     looks: AtomicU64,
 }
@@ -18,25 +19,25 @@ pub(crate) struct Slots {
 impl Slots {
     pub(crate) fn get(&self, id: &ProcId) -> Option<&Process> {
         self.looked_at(1);
-        self.processes.get(id)
+        self.processes.get(id).map(|process| &**process)
     }
 
     pub(crate) fn get_mut(&mut self, id: &ProcId) -> Option<&mut Process> {
         self.looked_at(1);
-        self.processes.get_mut(id)
+        self.processes.get_mut(id).map(|process| &mut **process)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ProcId, &Process)> {
         self.looked_at(self.processes.len());
-        self.processes.iter().map(|(&id, process)| (id, process))
+        self.processes.iter().map(|(&id, process)| (id, &**process))
     }
 
     pub(crate) fn insert(&mut self, id: ProcId, process: Process) {
-        self.processes.insert(id, process);
+        self.processes.insert(id, Box::new(process));
     }
 
     pub(crate) fn remove(&mut self, id: &ProcId) -> Option<Process> {
-        self.processes.remove(id)
+        self.processes.remove(id).map(|process| *process)
     }
 
     /// How many processes were looked at so far; 0 without debug assertions.

@@ -31,9 +31,9 @@ impl Unstopped {
         if process.state.name().is_stopped() {
             self.forget(id, &process.group);
         } else if self.processes.insert(id) {
-            match self.groups.get_mut(&process.group) {
+            match self.groups.get_mut(process.group()) {
                 Some(count) => *count += 1,
-                None => drop(self.groups.insert(process.group.clone(), 1)),
+                None => drop(self.groups.insert(process.group().to_owned(), 1)),
             }
         }
     }

@@ -55,7 +55,7 @@ impl Supervisor {
     ) -> ProcId {
         let Some(id) = existing else {
             change.update.started.push(spec.name.clone());
-            let id = self.insert_process(Process::new(group, spec));
+            let id = self.insert_process(Process::new(group.into(), spec));
             change.fresh.push(id);
             return id;
         };

@@ -330,7 +330,7 @@ fn stop_verdict(process: &Process) -> Option<Result<(), Refusal>> {
 
 /// `P` if the group has the same name, else `G:P` (RPC-080).
 pub(crate) fn full_name(process: &Process) -> String {
-    if process.group == process.spec.name {
+    if process.group() == process.name() {
         process.spec.name.clone()
     } else {
         format!("{}:{}", process.group, process.spec.name)
@@ -338,7 +338,7 @@ pub(crate) fn full_name(process: &Process) -> String {
 }
 
 pub(crate) fn outcome(process: &Process, result: Result<(), Refusal>) -> Outcome {
-    Outcome { group: process.group.clone(), process: process.spec.name.clone(), result }
+    Outcome { group: process.group().to_owned(), process: process.spec.name.clone(), result }
 }
 
 impl Refusal {

@@ -94,14 +94,14 @@ impl Shell {
     pub(crate) fn paths_of(&self, id: ProcId) -> LogPaths {
         let Some(process) = self.core.process(id) else { return LogPaths::default() };
         let key = (process.group().to_owned(), process.name().to_owned());
-        self.logs.get(&key).cloned().unwrap_or_default()
+        LogPaths::of(process.spec(), self.logs.get(&key))
     }
 
     fn one_info(&self, name: &str) -> Result<Reply, Fault> {
         let id = resolve_process(&self.core, name)?;
         let process = self.core.process(id).ok_or_else(|| Fault::about(FaultCode::BadName, name))?;
-        let paths = self.paths_of(id);
-        let info = Teller::new(now().wall).tell(process, Some(&paths)).into();
+        let key = (process.group().to_owned(), process.name().to_owned());
+        let info = Teller::new(now().wall).tell(process, self.logs.get(&key)).into();
         Ok(Reply::Process(Box::new(info)))
     }
 
@@ -115,8 +115,8 @@ impl Shell {
                 (key.0.as_str(), key.1.as_str()).cmp(&(process.group(), process.name()))
             };
             while logs.next_if(|(key, _)| order(key).is_lt()).is_some() {}
-            let paths = logs.peek().filter(|(key, _)| order(key).is_eq()).map(|(_, paths)| *paths);
-            list.push(teller.tell(process, paths));
+            let auto = logs.peek().filter(|(key, _)| order(key).is_eq()).map(|(_, paths)| *paths);
+            list.push(teller.tell(process, auto));
         }
         Reply::Processes(list)
     }
@@ -127,7 +127,7 @@ impl Shell {
             let inuse = self.core.group(&group.name).is_some();
             for spec in &group.processes {
                 let key = (group.name.clone(), spec.name.clone());
-                let paths = self.logs.get(&key).cloned().unwrap_or_default();
+                let paths = LogPaths::of(spec, self.logs.get(&key));
                 all.push(config_info(group, spec, &paths, inuse));
             }
         }

@@ -7,6 +7,7 @@ use upkeep_core::{Answer, Effect, Event, Level as CoreLevel, Outcome, ProcId, Re
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
+use crate::logfiles::LogPaths;
 use crate::prepare::{Order, Prepared};
 use crate::records::ProcessRecord;
 use crate::shell::{Asker, End, Purpose, Run, Shell};
@@ -98,7 +99,7 @@ impl Shell {
         Some(Order {
             group: key.0.clone(),
             spec: process.spec().clone(),
-            paths: self.logs.get(&key).cloned().unwrap_or_default(),
+            paths: LogPaths::of(process.spec(), self.logs.get(&key)),
             prefix: self.log_prefix(process),
             listener: self.is_pool(&key.0),
             sockets: self.sockets.clone(),
@@ -126,7 +127,7 @@ impl Shell {
                 let fds: Vec<BorrowedFd<'_>> = socket.iter().map(|shared| shared.fd().as_fd()).collect();
                 self.send_with(&ToKeeper::Spawn { run: run.0, plan }, &fds);
                 let (sinks, room) = (Some(Box::new((stdout, stderr))), Some(room));
-                self.runs.insert(run, Run { sinks, socket, room, ..Run::default() });
+                self.runs.insert(run, Box::new(Run { sinks, socket, room, ..Run::default() }));
             }
         }
     }

@@ -42,14 +42,14 @@ impl Teller {
         Self { now, description: String::new(), stopped: None }
     }
 
+    /// `auto` are its AUTO logs.
     pub(crate) fn tell<'a>(
         &'a mut self,
         process: &'a Process,
-        paths: Option<&'a LogPaths>,
+        auto: Option<&'a LogPaths>,
     ) -> ProcessView<'a> {
         self.describe(process);
-        let stdout = paths.and_then(|paths| paths.stdout.as_deref());
-        let stderr = paths.and_then(|paths| paths.stderr.as_deref());
+        let [stdout, stderr] = LogPaths::borrowed(process.spec(), auto);
         ProcessView {
             name: process.name(),
             group: process.group(),

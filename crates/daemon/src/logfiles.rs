@@ -15,8 +15,30 @@ pub(crate) struct LogPaths {
     pub(crate) stderr: Option<String>,
 }
 
-/// Log files by group and process name.
+/// The AUTO logs by group and process name; those that are none are told by the options alone.
 pub(crate) type LogTable = BTreeMap<(String, String), LogPaths>;
+
+impl LogPaths {
+    /// The logs of a process, of which `auto` has the AUTO ones.
+    pub(crate) fn of(spec: &ProcessSpec, auto: Option<&Self>) -> Self {
+        let [stdout, stderr] = Self::borrowed(spec, auto).map(|path| path.map(str::to_owned));
+        Self { stdout, stderr }
+    }
+
+    /// The same, to look at.
+    pub(crate) fn borrowed<'a>(spec: &'a ProcessSpec, auto: Option<&'a Self>) -> [Option<&'a str>; 2] {
+        let stdout = path(&spec.stdout, auto.and_then(|auto| auto.stdout.as_deref()));
+        [stdout, path(&spec.stderr, auto.and_then(|auto| auto.stderr.as_deref()))]
+    }
+}
+
+fn path<'a>(output: &'a OutputSpec, auto: Option<&'a str>) -> Option<&'a str> {
+    match &output.target {
+        LogTarget::None => None,
+        LogTarget::File(path) => Some(path),
+        LogTarget::Auto => auto,
+    }
+}
 
 /// What AUTO names are made of.
 #[derive(Clone, Debug)]
@@ -26,7 +48,7 @@ pub(crate) struct AutoNaming {
 }
 
 impl AutoNaming {
-    /// Names the logs of a group's processes, creating AUTO files; `known` ones keep their AUTO files.
+    /// Names and creates the AUTO logs of a group's processes; `known` ones keep theirs.
     ///
     /// # Errors
     /// An AUTO file could not be created.
@@ -49,7 +71,9 @@ impl AutoNaming {
                     old.and_then(|old| old.stderr.as_ref()),
                 )?,
             };
-            table.insert(key, paths);
+            if paths != LogPaths::default() {
+                table.insert(key, paths);
+            }
         }
         Ok(table)
     }
@@ -62,8 +86,7 @@ impl AutoNaming {
         known: Option<&String>,
     ) -> io::Result<Option<String>> {
         match &output.target {
-            LogTarget::None => Ok(None),
-            LogTarget::File(path) => Ok(Some(path.clone())),
+            LogTarget::None | LogTarget::File(_) => Ok(None),
             LogTarget::Auto => match known.filter(|path| self.is_ours(path)) {
                 Some(path) => Ok(Some(path.clone())),
                 None => {

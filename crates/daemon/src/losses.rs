@@ -5,6 +5,7 @@ use std::path::Path;
 use upkeep_api::{Channel, LogLoss};
 use upkeep_logs::Loss;
 
+use crate::logfiles::LogPaths;
 use crate::names::lexical;
 use crate::shell::Shell;
 
@@ -15,14 +16,14 @@ impl Shell {
         let mut told = Vec::new();
         for process in lexical(&self.core) {
             let key = (process.group().to_owned(), process.name().to_owned());
-            let Some(paths) = self.logs.get(&key) else { continue };
-            for (channel, path) in [(Channel::Stdout, &paths.stdout), (Channel::Stderr, &paths.stderr)] {
-                let found = path.as_ref().and_then(|path| Some((path, lost.get(Path::new(path))?)));
+            let [stdout, stderr] = LogPaths::borrowed(process.spec(), self.logs.get(&key));
+            for (channel, path) in [(Channel::Stdout, stdout), (Channel::Stderr, stderr)] {
+                let found = path.and_then(|path| Some((path, lost.get(Path::new(path))?)));
                 told.extend(found.map(|(path, loss)| LogLoss {
                     name: process.name().to_owned(),
                     group: process.group().to_owned(),
                     channel: channel.name().to_owned(),
-                    path: path.clone(),
+                    path: path.to_owned(),
                     ..unnamed(loss)
                 }));
             }

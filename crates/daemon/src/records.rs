@@ -122,36 +122,40 @@ pub(crate) struct BufferRecord {
     pub(crate) events: Vec<EventRecord>,
 }
 
-/// One process.
+/// One process. The keeper holds one for each, so what is as it is by default is not written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ProcessRecord {
     pub(crate) group: String,
     pub(crate) name: String,
     state: StateRecord,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     failures: i64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     started: i64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     stopped: i64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     spawnerr: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     exitstatus: Option<i32>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     last_run: Option<u64>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     starts_again: bool,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     stop: StopRecord,
     /// Paths of AUTO logs.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) stdout: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) stderr: Option<String>,
     /// Where an event listener stands with its pool.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) listener: Option<ListenerRecord>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// An event listener, with the counters of its pool at that time.
@@ -357,6 +361,25 @@ impl From<StateRecord> for State {
 mod tests {
     use super::*;
 
+    fn saved(state: State) -> Saved {
+        Saved {
+            state,
+            failures: 2,
+            started: 3,
+            stopped: 4,
+            spawnerr: Some("why".to_owned()),
+            exitstatus: Some(-1),
+            last_run: Some(RunId(5)),
+            starts_again: true,
+            stop: StopOptions {
+                stopsignal: signal::QUIT,
+                stopwaitsecs: 3,
+                stopasgroup: true,
+                killasgroup: true,
+            },
+        }
+    }
+
     #[test]
     fn every_state_survives_the_record() {
         let child = Child { pid: 7, since: Mono(9) };
@@ -371,26 +394,30 @@ mod tests {
             State::Fatal,
             State::Unknown { run: RunId(4), child },
         ] {
-            let saved = Saved {
-                state,
-                failures: 2,
-                started: 3,
-                stopped: 4,
-                spawnerr: Some("why".to_owned()),
-                exitstatus: Some(-1),
-                last_run: Some(RunId(5)),
-                starts_again: true,
-                stop: StopOptions {
-                    stopsignal: signal::QUIT,
-                    stopwaitsecs: 3,
-                    stopasgroup: true,
-                    killasgroup: true,
-                },
-            };
+            let saved = saved(state);
             let text = serde_json::to_vec(&ProcessRecord::new("g", "p", saved.clone())).unwrap();
             let back: ProcessRecord = serde_json::from_slice(&text).unwrap();
             assert_eq!(back.saved(), saved);
         }
+    }
+
+    #[test]
+    fn what_is_by_default_is_not_written() {
+        let state = State::Running { run: RunId(1), child: Child { pid: 7, since: Mono(9) } };
+        let saved = Saved {
+            failures: 0,
+            started: 5,
+            stopped: 0,
+            spawnerr: None,
+            exitstatus: None,
+            last_run: None,
+            starts_again: false,
+            stop: StopOptions::from(StopRecord::default()),
+            ..saved(state)
+        };
+        let text = serde_json::to_string(&ProcessRecord::new("g", "p", saved)).unwrap();
+        let state = r#"{"Running":{"run":1,"child":{"pid":7,"since":9}}}"#;
+        assert_eq!(text, format!(r#"{{"group":"g","name":"p","state":{state},"started":5}}"#));
     }
 
     #[test]

@@ -178,7 +178,8 @@ pub(crate) struct Shell {
     pub(crate) active: Vec<Active>,
     pub(crate) logs: LogTable,
     pub(crate) context: Arc<ChildContext>,
-    pub(crate) runs: BTreeMap<RunId, Run>,
+    /// In boxes, since half of a tree's room may be free.
+    pub(crate) runs: BTreeMap<RunId, Box<Run>>,
     pub(crate) askers: BTreeMap<CallId, Asker>,
     pub(crate) tokens: BTreeMap<u64, oneshot::Sender<bool>>,
     pub(crate) listening: Listening,

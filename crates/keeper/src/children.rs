@@ -56,7 +56,8 @@ pub(crate) struct Adopted {
 /// Every child that was not released.
 #[derive(Debug, Default)]
 pub(crate) struct Children {
-    by_run: BTreeMap<u64, Child>,
+    /// In boxes, since half of a tree's room may be free.
+    by_run: BTreeMap<u64, Box<Child>>,
     /// Our own, as long as they live.
     by_pid: HashMap<u32, u64>,
 }
@@ -103,7 +104,8 @@ impl Children {
         let pid = spawn(&plan, stdio).map_err(|error| (SpawnStep::Fork, error))?;
         let fds = pipes.all();
         self.by_pid.insert(pid, run);
-        self.by_run.insert(run, Child { pid, start_ns, pipes, exit: None, pidfd: None });
+        let child = Child { pid, start_ns, pipes, exit: None, pidfd: None };
+        self.by_run.insert(run, Box::new(child));
         Ok((ToDaemon::Spawned { run, pid, at_ns: start_ns }, fds))
     }
 
@@ -128,7 +130,7 @@ impl Children {
             (None, Some(pidfd)) => watch.add(run, pidfd).is_ok(),
         };
         let child = Child { pid, start_ns, pipes, exit, pidfd };
-        self.by_run.insert(run, child);
+        self.by_run.insert(run, Box::new(child));
         if watched { None } else { self.adopted_ended(run, watch) }
     }
 
@@ -165,7 +167,8 @@ impl Children {
             match own_some(part.pidfd)? {
                 None => {
                     children.by_pid.extend(exit.is_none().then_some((pid, run)));
-                    children.by_run.insert(run, Child { pid, start_ns, pipes, exit, pidfd: None });
+                    let child = Child { pid, start_ns, pipes, exit, pidfd: None };
+                    children.by_run.insert(run, Box::new(child));
                 }
                 pidfd => {
                     ends.extend(children.adopt(run, Adopted { pid, start_ns, exit, pidfd, pipes }, watch))

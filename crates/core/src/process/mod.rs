@@ -236,7 +236,7 @@ pub(crate) enum AfterStop {
 /// One supervised slot.
 #[derive(Clone, Debug)]
 pub struct Process {
-    pub(crate) group: String,
+    pub(crate) group: Arc<str>,
     pub(crate) spec: Arc<ProcessSpec>,
     pub(crate) state: State,
     /// Failed starts in a row: the next wait in seconds, and what `startretries` limits.
@@ -257,9 +257,9 @@ pub struct Process {
 }
 
 impl Process {
-    pub(crate) fn new(group: &str, spec: Arc<ProcessSpec>) -> Self {
+    pub(crate) fn new(group: Arc<str>, spec: Arc<ProcessSpec>) -> Self {
         Self {
-            group: group.to_owned(),
+            group,
             spec,
             state: State::Stopped,
             failures: 0,

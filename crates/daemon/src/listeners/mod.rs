@@ -7,6 +7,7 @@ mod queue;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use upkeep_api::{Listener, ListenerPool};
 use upkeep_core::event::EventKind;
@@ -119,9 +120,8 @@ impl Shell {
         }
     }
 
-    fn process_added(&mut self, id: ProcId, group: &str, process: &str) {
-        let name = Name { group: group.to_owned(), process: process.to_owned() };
-        self.listeners.names.insert(id, name);
+    fn process_added(&mut self, id: ProcId, group: &Arc<str>, process: &str) {
+        self.listeners.names.insert(id, Name { group: Arc::clone(group), process: process.into() });
         self.join(group, id, process);
     }
 
@@ -300,8 +300,9 @@ impl Shell {
 
     /// Every pool, as clients see it.
     pub(crate) fn listener_pools(&self) -> Vec<ListenerPool> {
-        let name =
-            |id: &ProcId| self.listeners.names.get(id).map_or_else(String::new, |name| name.process.clone());
+        let name = |id: &ProcId| {
+            self.listeners.names.get(id).map_or_else(String::new, |name| name.process.to_string())
+        };
         let pool = |status: PoolStatus| ListenerPool {
             name: status.name,
             events: status.events.iter().map(|kind| kind.name().to_owned()).collect(),

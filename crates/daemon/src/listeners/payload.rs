@@ -19,8 +19,8 @@ pub(crate) enum Output {
 /// The name of a process in an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
-    pub(crate) group: String,
-    pub(crate) process: String,
+    pub(crate) group: Arc<str>,
+    pub(crate) process: Arc<str>,
 }
 
 /// A change of state, as [`upkeep_core::Event::ProcessState`] tells it.
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     fn name() -> Name {
-        Name { group: "g".to_owned(), process: "p".to_owned() }
+        Name { group: "g".into(), process: "p".into() }
     }
 
     #[test]

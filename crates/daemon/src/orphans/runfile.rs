@@ -43,7 +43,7 @@ pub(crate) struct Entry {
 #[serde(rename_all = "lowercase")]
 enum Line {
     Boot(String),
-    Child(Entry),
+    Child(Box<Entry>),
     Gone(u32),
 }
 
@@ -85,7 +85,7 @@ impl RunFile {
             Writer { path, living: BTreeMap::new(), file: None, lines: 0, engine, complained: false };
         std::thread::Builder::new().name("children".to_owned()).spawn(move || {
             let recognised = children.into_iter().filter_map(recognise);
-            writer.living = recognised.map(|child| (child.pid, child)).collect();
+            writer.living = recognised.map(|child| (child.pid, Box::new(child))).collect();
             writer.renew();
             while let Ok(order) = inbox.recv() {
                 if let Some(order) = order.recognised() {
@@ -130,7 +130,8 @@ impl RunFile {
 
 struct Writer {
     path: PathBuf,
-    living: BTreeMap<u32, Entry>,
+    /// In boxes, since half of a tree's room may be free.
+    living: BTreeMap<u32, Box<Entry>>,
     file: Option<File>,
     lines: usize,
     engine: Engine,
@@ -141,6 +142,7 @@ impl Writer {
     fn obey(&mut self, order: Order) {
         let line = match order {
             Order::Child(entry) => {
+                let entry = Box::new(entry);
                 self.living.insert(entry.pid, entry.clone());
                 Line::Child(entry)
             }
@@ -266,7 +268,7 @@ pub(crate) fn survivors(path: &Path) -> io::Result<Vec<Entry>> {
         match line {
             Line::Boot(boot) if boot == boot_id()? => {}
             Line::Boot(_) => return Ok(Vec::new()),
-            Line::Child(entry) => drop(living.insert(entry.pid, entry)),
+            Line::Child(entry) => drop(living.insert(entry.pid, *entry)),
             Line::Gone(pid) => drop(living.remove(&pid)),
         }
     }
