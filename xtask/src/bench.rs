@@ -3,8 +3,8 @@
 use std::process::{Command, Stdio};
 
 use crate::install::{self, REFERENCE, run};
-use crate::say;
 use crate::steps::{cargo, root};
+use crate::{say, size};
 
 /// Builds what is measured and what measures, and runs it; the words go to `upkeep-bench`.
 ///
@@ -16,6 +16,7 @@ pub(crate) fn bench(words: &[String]) -> Result<(), String> {
     let given = words.iter().any(|word| word == "--binary");
     if !given {
         run(cargo().args(["build", "--release", "--quiet", "--package", "upkeep"]))?;
+        size::check(&root().join("target/release/upkeep"))?;
     }
     // The same profile would have it optimised as a whole for minutes, which a client that waits does not need.
     let light = ["lto=false", "codegen-units=16"].map(|setting| format!("profile.release.{setting}"));

@@ -8,6 +8,7 @@ mod fuzz;
 mod install;
 mod instructions;
 mod parity;
+mod size;
 mod steps;
 
 use std::process::ExitCode;
