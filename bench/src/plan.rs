@@ -76,16 +76,16 @@ impl Effort {
     pub fn full() -> Self {
         Self {
             turns: 3,
-            kills: 100,
+            kills: 60,
             restarts: 2_000,
             storms: 3,
             idle: Duration::from_secs(10),
-            calls: 15,
+            calls: 9,
             crowd: Duration::from_secs(2),
-            statuses: 9,
+            statuses: 7,
             recoveries: 3,
             output: 1 << 30,
-            patience: Duration::from_secs(90),
+            patience: Duration::from_secs(75),
         }
     }
 

@@ -155,13 +155,14 @@ impl Run<'_> {
         measure: impl Fn(Scene<'_>, &mut Sheet<'_>) -> Outcome<()>,
     ) {
         for (index, contender) in self.contenders.iter().enumerate() {
-            // A minute or two for what takes the others a second: once is enough.
-            if contender.kind == Kind::Supervisor && size >= 1000 && turn > 0 {
+            // Minutes for what takes the others a second: once is enough, and beyond 3,000 too much.
+            let slow = contender.kind == Kind::Supervisor && size >= 1000;
+            if slow && (turn > 0 || size > 3000) {
                 continue;
             }
             (self.progress)(&format!("N = {size}, turn {}, {what}: {}", turn + 1, contender.name));
             let effort = &self.plan.effort;
-            let mut sheet = Sheet::new(&mut self.results, size, index, effort);
+            let mut sheet = Sheet::new(&mut self.results, size, index, effort).of_turn(turn);
             let scene = Scene::start(contender, job.clone(), &self.home, &self.programs, effort.patience);
             if let Err(error) = scene.and_then(|scene| measure(scene, &mut sheet)) {
                 self.went_wrong(contender, format!("{}, N = {size}, {what}: {error}", contender.name));
@@ -203,7 +204,8 @@ fn steady(scene: Scene<'_>, sheet: &mut Sheet<'_>, wanted: &[&str]) -> Outcome<(
             measure(&scene, sheet).map_err(|error| format!("{name}: {error}"))?;
         }
     }
-    scene.shut_down().map(|_| ())
+    // How long that takes `life` measures; for some it is a minute.
+    if scene.contender.kind == Kind::Supervisor { Ok(()) } else { scene.shut_down().map(|_| ()) }
 }
 
 /// Whether a contender has what a measure is about, and could show it in time.
@@ -212,7 +214,7 @@ fn has(scene: &Scene<'_>, measure: &str) -> bool {
         Kind::Upkeep => true,
         Kind::Limit => !["groups", "recovery"].contains(&measure),
         Kind::Supervisor if measure == "recovery" => false,
-        Kind::Supervisor if scene.job.processes > 1000 => ["memory", "idle", "info"].contains(&measure),
+        Kind::Supervisor if scene.job.processes > 1000 => ["memory", "info"].contains(&measure),
         Kind::Supervisor => measure != "groups" || scene.job.processes <= 200,
     }
 }

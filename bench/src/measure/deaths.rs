@@ -19,7 +19,7 @@ const STORM: usize = 200;
 pub fn single(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> Outcome<()> {
     let mut census = scene.census();
     census.complete(scene.patience())?;
-    for turn in 0..repetitions(scene, sheet.effort.kills, 15) {
+    for turn in 0..repetitions(scene, sheet.effort.kills, 7) {
         let workers = census.look();
         let victim = workers.get(turn % workers.len().max(1)).copied().unwrap_or_default();
         let took = kill(scene, &mut census, &[victim])?;
@@ -54,7 +54,7 @@ pub fn cost(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> Outcome<()> {
     let mut census = scene.census();
     census.complete(scene.patience())?;
     let batch = scene.job.processes.min(STORM);
-    let rounds = repetitions(scene, sheet.effort.restarts.div_ceil(batch), 10);
+    let rounds = repetitions(scene, sheet.effort.restarts.div_ceil(batch), 3);
     for _ in 0..rounds.div_ceil(4).min(2) {
         kill_many(scene, &mut census, batch)?;
     }

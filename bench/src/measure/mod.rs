@@ -22,6 +22,8 @@ pub struct Sheet<'a> {
     results: &'a mut Results,
     size: usize,
     contender: usize,
+    /// Which turn of this contender at this size it is, from 0.
+    pub turn: usize,
     /// How much is done.
     pub effort: &'a Effort,
 }
@@ -30,7 +32,13 @@ impl<'a> Sheet<'a> {
     /// The sheet of one contender at one size.
     #[must_use]
     pub fn new(results: &'a mut Results, size: usize, contender: usize, effort: &'a Effort) -> Self {
-        Self { results, size, contender, effort }
+        Self { results, size, contender, turn: 0, effort }
+    }
+
+    /// The sheet of a later turn.
+    #[must_use]
+    pub fn of_turn(self, turn: usize) -> Self {
+        Self { turn, ..self }
     }
 
     /// Adds a sample to a row.
