@@ -70,6 +70,11 @@ impl KeeperLink {
         self.link.send(frame, fds)
     }
 
+    /// Whether frames wait for room in the socket.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.link.wants_write()
+    }
+
     /// Sends as much as the socket takes.
     ///
     /// # Errors

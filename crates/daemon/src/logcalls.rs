@@ -213,8 +213,14 @@ impl Shell {
                 self.output(id, &data);
                 drop(lease);
             }
-            LogEvent::Captured { id, data } => self.captured(id, &data),
-            LogEvent::Capturing { id, keep, data } => self.keep_capture(id, keep, data),
+            LogEvent::Captured { id, data, lease } => {
+                self.captured(id, &data);
+                drop(lease);
+            }
+            LogEvent::Capturing { id, keep, data, lease } => {
+                self.keep_capture(id, keep, data);
+                self.capture_leases.push(lease);
+            }
             LogEvent::Grew { .. } => {}
             LogEvent::Dropping { error, path, .. } => {
                 let (path, error) = (path.display(), words(&error));

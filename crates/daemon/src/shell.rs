@@ -16,7 +16,7 @@ use upkeep_core::spec::GroupSpec;
 use upkeep_core::{CallId, Input, Mono, Now, ProcId, Refusal, RunEnd, RunId, Supervisor};
 use upkeep_keeper::Heritage;
 use upkeep_keeper::wire::ToKeeper;
-use upkeep_logs::{Engine, Level, LogEvent, Sink};
+use upkeep_logs::{Engine, Lease, Level, LogEvent, Sink};
 
 use crate::clients::HeldClient;
 use crate::daemonised::{Daemonised, Suspect};
@@ -196,6 +196,8 @@ pub(crate) struct Shell {
     pub(crate) next: Option<Loaded>,
     /// Keys of what the keeper holds of open captures.
     pub(crate) captures: BTreeSet<u64>,
+    /// For what of captures is still on its way to the keeper: a child that writes faster than that waits.
+    pub(crate) capture_leases: Vec<Lease>,
     pub(crate) standing: Standing,
     /// A reload that keeps everything is being prepared.
     pub(crate) reloading: bool,
@@ -285,6 +287,7 @@ impl Shell {
             stuck: BTreeMap::new(),
             next: None,
             captures: BTreeSet::new(),
+            capture_leases: Vec::new(),
             standing: Standing::default(),
             reloading: false,
             restarts_waiting: Vec::new(),
@@ -438,6 +441,9 @@ impl Shell {
         self.hold_unwritten();
         if self.link.flush().is_err() {
             self.keeper_lost();
+        }
+        if !self.link.has_waiting() {
+            self.capture_leases.clear();
         }
     }
 }

@@ -122,6 +122,8 @@ pub enum LogEvent {
         id: StreamId,
         /// At most `capture_maxbytes`, or a single chunk if that is more (PROC-159).
         data: Vec<u8>,
+        /// As with [`LogEvent::Chunk`].
+        lease: Lease,
     },
     /// Where a stream stands that is searched for communication tags, each time that has changed: for
     /// [`Sink::capture_begun`], should somebody else have to go on. Nothing is open when there are no bytes at all.
@@ -132,6 +134,8 @@ pub enum LogEvent {
         keep: usize,
         /// What comes behind them.
         data: Vec<u8>,
+        /// As with [`LogEvent::Chunk`].
+        lease: Lease,
     },
     /// A log cannot be written: its bytes are dropped until [`LogEvent::Resumed`].
     Dropping {

@@ -22,6 +22,9 @@ const WIDE_PIPE: usize = 128 * 1024;
 /// What a stream keeps of the room it needed to remove ANSI sequences.
 const SCRATCH: usize = 4096;
 
+/// What a report costs besides its bytes, so that empty captures are not told without end either.
+const EVENT_COST: usize = 128;
+
 /// What a read found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Got {
@@ -120,7 +123,7 @@ impl Stream {
 
     pub(super) fn must_pause(&self, out: &Outputs) -> bool {
         self.route.outlet.is_some_and(|key| out.is_full(key))
-            || (self.route.report && self.account.is_spent())
+            || ((self.route.report || self.capture.is_some()) && self.account.is_spent())
     }
 
     /// Bytes in the pipe now.
@@ -207,7 +210,11 @@ impl Stream {
             Some(Capture { scanner, kept, .. }) => scanner.feed(data, |piece| match piece {
                 Piece::Log(data) => route.log(data, account, out),
                 Piece::Inside(data) => kept.push(route.report(data, account, out)),
-                Piece::End => out.tell(LogEvent::Captured { id: route.id, data: kept.take() }),
+                Piece::End => {
+                    let data = kept.take();
+                    let lease = account.lend(data.len() + EVENT_COST);
+                    out.tell(LogEvent::Captured { id: route.id, data, lease });
+                }
             }),
         }
         self.tell_capture(out);
@@ -217,14 +224,12 @@ impl Stream {
     fn tell_capture(&mut self, out: &Outputs) {
         let Some(capture) = &mut self.capture else { return };
         let before = std::mem::replace(&mut capture.told, capture.scanner);
-        let (keep, mut data) = capture.kept.news();
-        if data.is_empty() && before == capture.scanner {
+        if !capture.kept.has_news() && before == capture.scanner {
             return;
         }
-        if capture.scanner != Scanner::default() {
-            data.extend_from_slice(&capture.scanner.to_bytes());
-        }
-        out.tell(LogEvent::Capturing { id: self.id, keep, data });
+        let (keep, data) = capture.kept.tell(capture.scanner);
+        let lease = self.account.lend(data.len());
+        out.tell(LogEvent::Capturing { id: self.id, keep, data, lease });
     }
 
     /// Whoever was told has forgotten it.
@@ -340,10 +345,6 @@ fn strip(ansi: Option<&mut AnsiFilter>, data: &[u8], stripped: &mut Vec<u8>) -> 
 }
 
 fn capture(sink: &Sink) -> Option<Capture> {
-    let (data, scanner) = match sink.capture_begun.split_last_chunk() {
-        Some((data, state)) => (data, Scanner::from_bytes(*state)),
-        None => (&[][..], Scanner::default()),
-    };
-    let kept = CaptureBuffer::going_on(sink.capture_maxbytes, data);
+    let (scanner, kept) = CaptureBuffer::going_on(sink.capture_maxbytes, &sink.capture_begun);
     (sink.capture_maxbytes > 0).then_some(Capture { scanner, kept, told: scanner })
 }

@@ -131,7 +131,7 @@ fn captures_leave_the_log_proc_155_156_158_160() {
     bench.engine.drain(StreamId(9));
     let mut chunks = Vec::new();
     bench.wait(|event| match event {
-        LogEvent::Captured { id, data } => {
+        LogEvent::Captured { id, data, .. } => {
             assert_eq!((id, data.as_slice()), (StreamId(9), b"data!".as_slice()));
             chunks.push("captured".to_owned());
             None

@@ -134,3 +134,34 @@ fn a_stream_waits_until_its_chunks_have_been_looked_at() {
     bench.drain(1);
     flooding.join().unwrap();
 }
+
+/// What of a capture is still to be kept elsewhere is bounded too, ended or not.
+#[test]
+fn a_capture_waits_until_what_was_told_has_been_looked_at() {
+    let bench = Bench::new();
+    let mut pipe = bench.attach(1, Sink { capture_maxbytes: 100_000, ..bench.sink("log", 0, 0) });
+    pipe.write_all(b"<!--XSUPERVISOR:BEGIN-->").unwrap();
+    let (count, flooding) = flood(pipe);
+    let (mut held, mut told) = (Vec::new(), 0);
+    while told <= 1 << 20 {
+        bench.wait(|event| match event {
+            LogEvent::Capturing { data, lease, .. } => {
+                told += data.len();
+                held.push(lease);
+                Some(())
+            }
+            _ => None,
+        });
+    }
+    let stopped = count.load(Ordering::Relaxed);
+    assert!(stopped < 3 << 20, "{stopped}");
+    bench.sync(&[]);
+    assert!(!flooding.is_finished());
+    held.clear();
+    until(|| {
+        while bench.events.try_recv().is_ok() {}
+        count.load(Ordering::Relaxed) > 8 << 20
+    });
+    bench.drain(1);
+    flooding.join().unwrap();
+}

@@ -116,7 +116,19 @@ pub(crate) fn buffer(bytes: &[u8]) {
     let Some((data, pieces)) = pieces(bytes) else { return };
     let mut buffer = CaptureBuffer::new(usize::from(limit));
     let most = pieces.clone().map(<[u8]>::len).max().unwrap_or_default().max(usize::from(limit));
-    pieces.for_each(|piece| buffer.push(piece));
+    let (mut record, mut state) = (Vec::new(), Scanner::default());
+    state.feed(BEGIN, |_| ());
+    for piece in pieces {
+        buffer.push(piece);
+        // Not each time: what comes and goes between two looks need never be told.
+        if piece.len() % 3 > 0 && buffer.has_news() {
+            let (keep, data) = buffer.tell(state);
+            record.truncate(keep);
+            record.extend(data);
+            let (scanner, mut second) = CaptureBuffer::going_on(usize::from(limit), &record);
+            assert_eq!((scanner, second.take()), (state, buffer.clone().take()));
+        }
+    }
     let kept = buffer.take();
     assert!(kept.len() <= most && data.ends_with(&kept), "{kept:?} of {data:?}");
     assert_eq!(kept.is_empty(), data.is_empty());
