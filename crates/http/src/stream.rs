@@ -39,11 +39,24 @@ impl Stream {
         }
     }
 
+    /// Reads what is there. When it was less than there was room for, the next wait is for more to come: without that each
+    /// request would cost a read that finds nothing.
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Unix(stream) => stream.try_read(buffer),
-            Self::Tcp(stream) => stream.try_read(buffer),
-        }
+        let mut last = None;
+        let read = || {
+            let room = buffer.len();
+            let (length, _) = rustix::net::recv(self.as_fd(), buffer, RecvFlags::empty())?;
+            if length == 0 || length == room {
+                return Ok(length);
+            }
+            last = Some(length);
+            Err(io::ErrorKind::WouldBlock.into())
+        };
+        let result = match self {
+            Self::Unix(stream) => stream.try_io(Interest::READABLE, read),
+            Self::Tcp(stream) => stream.try_io(Interest::READABLE, read),
+        };
+        last.map_or(result, Ok)
     }
 
     /// Sends what the socket takes at once.
