@@ -7,6 +7,9 @@ use crate::wire::Wire;
 const LINE_LIMIT: usize = 64 * 1024;
 const HEADER_LIMIT: usize = 200;
 
+/// Bytes of an answer for which room is made before they have come.
+const RESERVED: usize = 16 << 20;
+
 /// How a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
@@ -33,19 +36,26 @@ impl Body {
 
     /// The next bytes; empty at the end.
     pub(crate) fn piece(&mut self) -> Result<Vec<u8>, ClientError> {
+        let mut piece = Vec::new();
+        self.append(&mut piece)?;
+        Ok(piece)
+    }
+
+    /// Adds the next bytes to `to` and tells how many; none at the end.
+    fn append(&mut self, to: &mut Vec<u8>) -> Result<usize, ClientError> {
         match self.framing {
-            Framing::Done | Framing::Length(0) => Ok(Vec::new()),
-            Framing::UntilClose => self.wire.piece(usize::MAX),
+            Framing::Done | Framing::Length(0) => Ok(0),
+            Framing::UntilClose => self.wire.append(usize::MAX, to),
             Framing::Length(left) => {
-                let bytes = self.full_piece(left)?;
-                self.framing = Framing::Length(left - bytes.len());
-                Ok(bytes)
+                let count = self.owed(left, to)?;
+                self.framing = Framing::Length(left - count);
+                Ok(count)
             }
-            Framing::Chunks { left: 0, begun } => self.next_chunk(begun),
+            Framing::Chunks { left: 0, begun } => self.next_chunk(begun, to),
             Framing::Chunks { left, .. } => {
-                let bytes = self.full_piece(left)?;
-                self.framing = Framing::Chunks { left: left - bytes.len(), begun: true };
-                Ok(bytes)
+                let count = self.owed(left, to)?;
+                self.framing = Framing::Chunks { left: left - count, begun: true };
+                Ok(count)
             }
         }
     }
@@ -53,19 +63,18 @@ impl Body {
     /// All of it, at most `limit` bytes.
     pub(crate) fn all(mut self, limit: usize) -> Result<Vec<u8>, ClientError> {
         let mut body = Vec::new();
-        loop {
-            let piece = self.piece()?;
-            if piece.is_empty() {
-                return Ok(body);
-            }
-            body.extend_from_slice(&piece);
+        if let Framing::Length(length) = self.framing {
+            body.reserve_exact(length.min(RESERVED));
+        }
+        while self.append(&mut body)? > 0 {
             if body.len() > limit {
                 return Err(ClientError::Malformed(format!("longer than {limit} bytes")));
             }
         }
+        Ok(body)
     }
 
-    fn next_chunk(&mut self, begun: bool) -> Result<Vec<u8>, ClientError> {
+    fn next_chunk(&mut self, begun: bool, to: &mut Vec<u8>) -> Result<usize, ClientError> {
         // A chunk's data is followed by an empty line.
         if begun && self.wire.line(LINE_LIMIT)?.is_none() {
             return Ok(self.end());
@@ -79,18 +88,20 @@ impl Body {
             return Ok(self.end());
         }
         self.framing = Framing::Chunks { left: size, begun: true };
-        self.piece()
+        self.append(to)
     }
 
-    fn end(&mut self) -> Vec<u8> {
+    fn end(&mut self) -> usize {
         self.framing = Framing::Done;
-        Vec::new()
+        0
     }
 
     /// Bytes where the peer owes some.
-    fn full_piece(&mut self, most: usize) -> Result<Vec<u8>, ClientError> {
-        let bytes = self.wire.piece(most)?;
-        if bytes.is_empty() { Err(ClientError::HungUp) } else { Ok(bytes) }
+    fn owed(&mut self, most: usize, to: &mut Vec<u8>) -> Result<usize, ClientError> {
+        match self.wire.append(most, to)? {
+            0 => Err(ClientError::HungUp),
+            count => Ok(count),
+        }
     }
 }
 

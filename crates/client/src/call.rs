@@ -80,6 +80,16 @@ impl Client {
         params: &[Value],
         silence: Option<Duration>,
     ) -> Result<Value, ClientError> {
+        Ok(decode_response(&self.document(method, params, silence)?)?)
+    }
+
+    /// Calls a method; gives the document of its answer.
+    pub(crate) fn document(
+        &self,
+        method: &str,
+        params: &[Value],
+        silence: Option<Duration>,
+    ) -> Result<Vec<u8>, ClientError> {
         let body = encode_call(method, params);
         let length = body.len();
         let mut request = self.head("POST", "/RPC2");
@@ -87,8 +97,7 @@ impl Client {
         request.push_str(&format!("Content-Length: {length}\r\n\r\n"));
         let mut bytes = request.into_bytes();
         bytes.extend_from_slice(&body);
-        let answer = self.exchange(&bytes, silence)?.all(ReadLimits::RESPONSE.bytes)?;
-        Ok(decode_response(&answer)?)
+        self.exchange(&bytes, silence)?.all(ReadLimits::RESPONSE.bytes)
     }
 
     /// Sends a request and reads the head of the answer.

@@ -2,13 +2,14 @@
 //!
 //! Verbs that wait for processes wait without limit, as their answer takes as long as the processes do.
 
-use upkeep_api::xmlrpc::Value;
+use upkeep_api::verbs::read_processes;
+use upkeep_api::xmlrpc::{Value, decode_response};
 use upkeep_api::{
     Channel, FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, ProcessInfo, Reread, UpgradeState,
 };
 
 use crate::decode::{self, Configured, Outcome};
-use crate::{Client, ClientError};
+use crate::{Client, ClientError, SILENCE_LIMIT};
 
 type Answer<T> = Result<T, ClientError>;
 
@@ -134,7 +135,11 @@ impl Client {
 
     /// Every process, sorted by group and name.
     pub fn all_process_info(&self) -> Answer<Vec<ProcessInfo>> {
-        decode::processes(&self.call("supervisor.getAllProcessInfo", &[])?)
+        let document = self.document("supervisor.getAllProcessInfo", &[], Some(SILENCE_LIMIT))?;
+        match read_processes(&document) {
+            Some(processes) => Ok(processes),
+            None => decode::processes(&decode_response(&document)?),
+        }
     }
 
     /// Starts one process and waits until it runs.

@@ -57,15 +57,17 @@ pub(crate) struct Wire {
     /// How long nothing may come; `None` for ever.
     silence: Option<Duration>,
     buffer: Vec<u8>,
-    /// How much of `buffer` has been handed out.
+    /// How much of `buffer` has been handed out, and how much of it has come in.
     taken: usize,
+    filled: usize,
 }
 
-const PIECE: usize = 64 * 1024;
+/// Bytes of a read; about what a socket holds.
+const PIECE: usize = 256 * 1024;
 
 impl Wire {
     pub(crate) fn new(socket: Socket, breaker: Option<Breaker>, silence: Option<Duration>) -> Self {
-        Self { socket, breaker, silence, buffer: Vec::new(), taken: 0 }
+        Self { socket, breaker, silence, buffer: Vec::new(), taken: 0, filled: 0 }
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8], limit: Duration) -> Result<(), ClientError> {
@@ -78,8 +80,10 @@ impl Wire {
     pub(crate) fn line(&mut self, most: usize) -> Result<Option<String>, ClientError> {
         loop {
             if let Some(at) = self.pending().iter().position(|&byte| byte == b'\n') {
-                let line = self.take(at + 1);
-                return Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()));
+                let line = self.pending().get(..at).unwrap_or_default();
+                let line = String::from_utf8_lossy(line).trim_end().to_owned();
+                self.taken += at + 1;
+                return Ok(Some(line));
             }
             if self.pending().len() > most {
                 return Err(ClientError::Malformed("a header line without end".to_owned()));
@@ -90,42 +94,48 @@ impl Wire {
         }
     }
 
-    /// At most `most` bytes, at least one; empty if the peer closed.
-    pub(crate) fn piece(&mut self, most: usize) -> Result<Vec<u8>, ClientError> {
+    /// Adds at most `most` bytes, at least one, to `to`, and tells how many; none if the peer closed.
+    pub(crate) fn append(&mut self, most: usize, to: &mut Vec<u8>) -> Result<usize, ClientError> {
         if self.pending().is_empty() && !self.fill()? {
-            return Ok(Vec::new());
+            return Ok(0);
         }
-        let count = self.pending().len().min(most);
-        Ok(self.take(count))
+        let bytes = self.pending();
+        let bytes = bytes.get(..most).unwrap_or(bytes);
+        let count = bytes.len();
+        to.extend_from_slice(bytes);
+        self.taken += count;
+        Ok(count)
     }
 
     fn pending(&self) -> &[u8] {
-        self.buffer.get(self.taken..).unwrap_or_default()
+        self.buffer.get(self.taken..self.filled).unwrap_or_default()
     }
 
-    fn take(&mut self, count: usize) -> Vec<u8> {
-        let bytes = self.pending().iter().copied().take(count).collect();
-        self.taken += count;
-        if self.taken >= self.buffer.len() {
-            self.buffer.clear();
-            self.taken = 0;
-        }
-        bytes
-    }
-
-    /// Reads once; false at the end.
+    /// Reads once, behind what is pending; false at the end.
     fn fill(&mut self) -> Result<bool, ClientError> {
         self.wait()?;
-        let mut bytes = [0; PIECE];
+        self.make_room();
+        let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
         loop {
-            match self.socket.read(&mut bytes) {
+            match self.socket.read(room) {
                 Ok(count) => {
-                    self.buffer.extend_from_slice(bytes.get(..count).unwrap_or_default());
+                    self.filled += count;
                     return Ok(count > 0);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.taken > 0 {
+            self.buffer.copy_within(self.taken..self.filled, 0);
+            self.filled -= self.taken;
+            self.taken = 0;
+        }
+        if self.filled == self.buffer.len() {
+            self.buffer.resize(self.filled + PIECE, 0);
         }
     }
 

@@ -5,15 +5,17 @@
 //! hardly longer than copying its text would. No more than a piece of the document exists at a time, however slowly its
 //! client reads.
 
+mod read;
+mod shape;
+
 use super::encode::LATEST;
-use crate::xmlrpc::{self, RESPONSE_BEGIN, RESPONSE_END};
+use crate::xmlrpc;
 use crate::{ProcessList, ProcessView};
+
+pub use read::read_processes;
 
 /// Bytes of a piece; the last process of a piece may make it longer.
 const PIECE: usize = 64 << 10;
-
-const LIST_BEGIN: &str = "<value><array><data>\n";
-const LIST_END: &str = "</data></array></value>\n";
 
 /// The document of an answer that tells of these processes, as an iterator over pieces of it.
 #[derive(Debug)]
@@ -133,13 +135,13 @@ fn digits(number: i64, room: &mut [u8; DIGITS]) -> &[u8] {
 }
 
 fn write_begin(out: &mut impl Sink) {
-    out.put(RESPONSE_BEGIN);
-    out.put(LIST_BEGIN);
+    out.put(shape::DOCUMENT_BEGIN);
+    out.put(shape::LIST_BEGIN);
 }
 
 fn write_end(out: &mut impl Sink) {
-    out.put(LIST_END);
-    out.put(RESPONSE_END);
+    out.put(shape::LIST_END);
+    out.put(shape::DOCUMENT_END);
 }
 
 fn write_at(list: &ProcessList, at: usize, out: &mut impl Sink) {
@@ -152,44 +154,37 @@ fn write_at(list: &ProcessList, at: usize, out: &mut impl Sink) {
     }
 }
 
-/// What stands between the value of one member and that of the next.
-macro_rules! then {
-    ($type:literal, $name:literal: $next:literal) => {
-        concat!("</", $type, "></value>\n</member>\n<member>\n<name>", $name, "</name>\n<value><", $next, ">")
-    };
-}
-
 /// The members and their order are those of the generic encoder; a test holds the two together.
 fn write_process<S: Sink>(process: &ProcessView<'_>, out: &mut S, text: impl Fn(&mut S, &str)) {
-    out.put("<value><struct>\n<member>\n<name>name</name>\n<value><string>");
+    out.put(shape::NAME);
     text(out, process.name);
-    out.put(then!("string", "group": "string"));
+    out.put(shape::GROUP);
     text(out, process.group);
-    out.put(then!("string", "start": "int"));
+    out.put(shape::START);
     out.put_int(process.start.min(LATEST));
-    out.put(then!("int", "stop": "int"));
+    out.put(shape::STOP);
     out.put_int(process.stop.min(LATEST));
-    out.put(then!("int", "now": "int"));
+    out.put(shape::NOW);
     out.put_int(process.now.min(LATEST));
-    out.put(then!("int", "state": "int"));
+    out.put(shape::STATE);
     out.put_int(process.state.code().into());
-    out.put(then!("int", "statename": "string"));
+    out.put(shape::STATENAME);
     out.put(process.state.name());
-    out.put(then!("string", "spawnerr": "string"));
+    out.put(shape::SPAWNERR);
     text(out, process.spawnerr);
-    out.put(then!("string", "exitstatus": "int"));
+    out.put(shape::EXITSTATUS);
     out.put_int(process.exitstatus.into());
-    out.put(then!("int", "logfile": "string"));
+    out.put(shape::LOGFILE);
     text(out, process.stdout_logfile);
-    out.put(then!("string", "stdout_logfile": "string"));
+    out.put(shape::STDOUT_LOGFILE);
     text(out, process.stdout_logfile);
-    out.put(then!("string", "stderr_logfile": "string"));
+    out.put(shape::STDERR_LOGFILE);
     text(out, process.stderr_logfile);
-    out.put(then!("string", "pid": "int"));
+    out.put(shape::PID);
     out.put_int(process.pid.into());
-    out.put(then!("int", "description": "string"));
+    out.put(shape::DESCRIPTION);
     text(out, process.description);
-    out.put("</string></value>\n</member>\n</struct></value>\n");
+    out.put(shape::END);
 }
 
 #[cfg(test)]

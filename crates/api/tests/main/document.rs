@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use upkeep_api::verbs::ProcessDocument;
+use upkeep_api::verbs::{ProcessDocument, read_processes};
 use upkeep_api::xmlrpc::{Value, encode_response};
 use upkeep_api::{ProcessInfo, ProcessList, ProcessState, Reply};
 
@@ -57,6 +57,47 @@ proptest! {
         let again: Vec<ProcessInfo> = list.iter().map(Into::into).collect();
         prop_assert_eq!(&again, &infos, "the list holds what was put in");
         prop_assert_eq!(document(list.clone()), generic(list));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// With any byte replaced, and cut off anywhere.
+    #[test]
+    fn a_document_is_read_as_ever_or_not_at_all(
+        infos in vec(process(), 0..3),
+        place in any::<prop::sample::Index>(),
+        byte in prop_oneof![any::<u8>(), prop::sample::select(b"<>&0-+ \n\r".to_vec())],
+    ) {
+        let mut document = document(infos.iter().cloned().collect());
+        crate::properties::answer(&document);
+        let place = place.index(document.len());
+        document[place] = byte;
+        crate::properties::answer(&document);
+        crate::properties::answer(&document[..place]);
+        prop_assert_eq!(read_processes(&document[..place]), None);
+    }
+}
+
+#[test]
+fn what_needs_no_care_is_read_quickly() {
+    let info = ProcessInfo {
+        name: "中 文".to_owned(),
+        group: "g".to_owned(),
+        start: 1,
+        stop: -2,
+        now: i64::from(i32::MAX),
+        state: ProcessState::Unknown,
+        spawnerr: "can't find command '/x'".to_owned(),
+        exitstatus: -1,
+        stdout_logfile: "/var/log/a.log".to_owned(),
+        stderr_logfile: String::new(),
+        pid: u32::MAX,
+        description: "unknown error (try \"tail x\")".to_owned(),
+    };
+    for infos in [vec![], vec![info.clone()], vec![info.clone(), info]] {
+        assert_eq!(read_processes(&document(infos.iter().cloned().collect())), Some(infos));
     }
 }
 

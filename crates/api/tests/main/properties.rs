@@ -1,6 +1,8 @@
 //! What must hold for any bytes: each function takes some, and panics if it does not. The tests here feed them what
 //! proptest makes up, the targets under `fuzz/` what libFuzzer finds.
 
+use upkeep_api::ProcessInfo;
+use upkeep_api::verbs::read_processes;
 use upkeep_api::xmlrpc::{
     ReadLimits, RemoteFault, ResponseError, Value, decode_call, decode_response, encode_call, encode_fault,
     encode_response,
@@ -22,8 +24,12 @@ pub(crate) fn request(bytes: &[u8]) {
     assert_eq!(format!("{again:?}"), format!("Ok({carried:?})"));
 }
 
-/// An answer is refused, or its value or fault comes back.
+/// An answer is refused, or its value or fault comes back. The quick way to read processes, if it takes it, reads the same.
 pub(crate) fn answer(bytes: &[u8]) {
+    if let Some(processes) = read_processes(bytes) {
+        let value = decode_response(bytes).expect("both can read it");
+        assert_eq!(ProcessInfo::list_from_value(&value), Ok(processes));
+    }
     match decode_response(bytes) {
         Ok(value) => {
             assert!(Size::of(&value).text <= bytes.len(), "{value:?}");

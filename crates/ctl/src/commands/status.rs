@@ -13,6 +13,9 @@ use crate::trouble::Trouble;
 /// Names are padded to this width, or that of the longest, and three more.
 const NAME_WIDTH: usize = 30;
 
+/// States are padded to this width.
+const STATE_WIDTH: usize = 10;
+
 pub(super) fn status(session: &mut Session, arg: &str) -> Result<Next, Trouble> {
     if !session.is_up()? {
         session.status = codes::STATUS_UNKNOWN;
@@ -61,13 +64,28 @@ fn covered<'a>(target: &Target, all: &'a [ProcessInfo]) -> Vec<&'a ProcessInfo> 
 }
 
 fn table(shown: &[&ProcessInfo]) -> String {
-    let names: Vec<_> = shown.iter().map(|info| namespec(&info.group, &info.name)).collect();
-    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-    let width = longest.max(NAME_WIDTH) + 3;
-    let line = |(info, name): (&&ProcessInfo, &String)| {
-        format!("{name:<width$}{:<10}{}\n", info.state.name(), info.description)
-    };
-    shown.iter().zip(&names).map(line).collect()
+    let length = |info: &&ProcessInfo| name_length(info);
+    let width = shown.iter().map(length).max().unwrap_or(0).max(NAME_WIDTH) + 3;
+    let mut table = String::with_capacity(shown.len() * (width + STATE_WIDTH + 32));
+    for info in shown {
+        table.push_str(&namespec(&info.group, &info.name));
+        pad(&mut table, width - name_length(info));
+        table.push_str(info.state.name());
+        pad(&mut table, STATE_WIDTH - info.state.name().len());
+        table.push_str(&info.description);
+        table.push('\n');
+    }
+    table
+}
+
+/// Characters of the name that is shown.
+fn name_length(info: &ProcessInfo) -> usize {
+    let name = info.name.chars().count();
+    if info.group == info.name { name } else { info.group.chars().count() + 1 + name }
+}
+
+fn pad(table: &mut String, blanks: usize) {
+    table.extend(std::iter::repeat_n(' ', blanks));
 }
 
 /// Whether `status` exits with 3 because of this state (CTL-044).
