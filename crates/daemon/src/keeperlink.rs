@@ -62,6 +62,24 @@ impl KeeperLink {
         }
     }
 
+    /// Sends everything, however long the keeper takes. What it tells meanwhile is not heard: it would wait for that to be
+    /// taken before it reads on.
+    ///
+    /// # Errors
+    /// The keeper is gone.
+    pub(crate) async fn flush_all(&mut self) -> io::Result<()> {
+        loop {
+            self.flush()?;
+            if !self.link.wants_write() {
+                return Ok(());
+            }
+            tokio::select! {
+                () = self.writable() => {}
+                () = self.readable() => while self.recv()?.is_some() {},
+            }
+        }
+    }
+
     /// Queues a frame with duplicates of these descriptors.
     ///
     /// # Errors
@@ -87,5 +105,33 @@ impl KeeperLink {
             let _ = self.watched.try_io(Interest::WRITABLE, full);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream as Socket;
+
+    use super::*;
+
+    #[test]
+    fn the_last_word_comes_through_however_much_is_before_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (ours, mut theirs) = Socket::pair().unwrap();
+        let frames = 20_000;
+        runtime.block_on(async {
+            let mut link = KeeperLink::new(Link::new(ours)).unwrap();
+            for run in 0..frames {
+                link.send(&ToKeeper::Release { run }, &[]).unwrap();
+            }
+            link.flush().unwrap();
+            assert!(link.link.wants_write(), "the socket is full");
+            let reader = std::thread::spawn(move || theirs.read_to_end(&mut Vec::new()).unwrap());
+            link.flush_all().await.unwrap();
+            drop(link);
+            let bytes = u64::try_from(reader.join().unwrap()).unwrap();
+            assert!(bytes > 8 * frames, "{bytes}");
+        });
     }
 }

@@ -80,6 +80,8 @@ use crate::shell::{End, Shell};
 
 /// Status when the keeper is gone (EX_SOFTWARE of sysexits).
 const ORPHANED: i32 = 70;
+/// How long the keeper may take to hear that the daemon ends: what it was told before comes first.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The daemon's role: `args` are the name `supervisord` was called by and its options. Returns the exit status.
 #[must_use]
@@ -153,8 +155,8 @@ impl Shell {
                 self.send(&ToKeeper::Quit { code });
                 self.close_stores();
                 self.engine.clone().shutdown();
-                // The keeper sees that this process has ended even if the last frame does not get through.
-                let _ = self.link.flush();
+                // Without its last word the keeper takes this for a death, and starts another daemon.
+                let _ = tokio::time::timeout(LAST_WORDS, self.link.flush_all()).await;
                 i32::from(code)
             }
         }
