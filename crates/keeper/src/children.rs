@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Resource, getrlimit};
-use upkeep_os::spawn::{Identity, Plan, Program, Stdio, spawn};
+use upkeep_os::spawn::{Identity, Nursery, Plan, Program, Stdio};
 use upkeep_os::{Ended, monotonic_ns};
 
 use crate::estate::{ChildPart, own_some};
@@ -60,6 +60,8 @@ pub(crate) struct Children {
     by_run: BTreeMap<u64, Box<Child>>,
     /// Our own, as long as they live.
     by_pid: HashMap<u32, u64>,
+    /// Where they are made; there from the start, or from the first one on.
+    nursery: Option<Nursery>,
 }
 
 /// The end of a process that nobody saw.
@@ -101,12 +103,21 @@ impl Children {
             stderr: ends.stderr.as_ref().map(AsFd::as_fd),
         };
         let start_ns = monotonic_ns();
-        let pid = spawn(&plan, stdio).map_err(|error| (SpawnStep::Fork, error))?;
+        let pid = self.nursery().and_then(|nursery| nursery.spawn(plan, stdio));
+        let pid = pid.map_err(|error| (SpawnStep::Fork, error))?;
         let fds = pipes.all();
         self.by_pid.insert(pid, run);
         let child = Child { pid, start_ns, pipes, exit: None, pidfd: None };
         self.by_run.insert(run, Box::new(child));
         Ok((ToDaemon::Spawned { run, pid, at_ns: start_ns }, fds))
+    }
+
+    /// Where children are made.
+    pub(crate) fn nursery(&mut self) -> io::Result<&mut Nursery> {
+        match &mut self.nursery {
+            Some(nursery) => Ok(nursery),
+            none => Ok(none.insert(Nursery::new()?)),
+        }
     }
 
     /// Sends a signal while the child is not reaped, so that no other process can have its pid; returns errno or 0.
@@ -157,8 +168,12 @@ impl Children {
     ///
     /// # Errors
     /// A descriptor did not come.
-    pub(crate) fn take_over(parts: Vec<ChildPart>, watch: &mut Watch) -> io::Result<(Self, Vec<ToDaemon>)> {
-        let (mut children, mut ends) = (Self::default(), Vec::new());
+    pub(crate) fn take_over(
+        &mut self,
+        parts: Vec<ChildPart>,
+        watch: &mut Watch,
+    ) -> io::Result<Vec<ToDaemon>> {
+        let mut ends = Vec::new();
         for part in parts {
             let owned = |fd| Ok::<_, io::Error>(own_some(fd)?.map(Rc::new));
             let pipes =
@@ -166,16 +181,20 @@ impl Children {
             let ChildPart { run, pid, start_ns, exit, .. } = part;
             match own_some(part.pidfd)? {
                 None => {
-                    children.by_pid.extend(exit.is_none().then_some((pid, run)));
+                    self.by_pid.extend(exit.is_none().then_some((pid, run)));
                     let child = Child { pid, start_ns, pipes, exit, pidfd: None };
-                    children.by_run.insert(run, Box::new(child));
+                    self.by_run.insert(run, Box::new(child));
                 }
-                pidfd => {
-                    ends.extend(children.adopt(run, Adopted { pid, start_ns, exit, pidfd, pipes }, watch))
-                }
+                pidfd => ends.extend(self.adopt(run, Adopted { pid, start_ns, exit, pidfd, pipes }, watch)),
             }
         }
-        Ok((children, ends))
+        Ok(ends)
+    }
+
+    /// Lets go of all.
+    pub(crate) fn forget(&mut self) {
+        self.by_run.clear();
+        self.by_pid.clear();
     }
 
     /// Notes that a child has ended; returns what to tell the daemon.

@@ -79,6 +79,8 @@ impl Keeper {
         }
         let estate = orders.content.estate.take();
         let mut keeper = Self::new(orders)?;
+        // Low descriptors, while there are some.
+        keeper.children.nursery()?;
         if let Some(estate) = estate {
             keeper.take_over(estate)?;
         }
@@ -117,8 +119,7 @@ impl Keeper {
         (self.generation, self.ready, self.detached) = (generation, ready, detached);
         self.unseen = Unseen::from_pairs(&unseen);
         self.hold = Hold::take_over(records, held)?;
-        let (children, ends) = Children::take_over(children, &mut self.watch)?;
-        self.children = children;
+        let ends = self.children.take_over(children, &mut self.watch)?;
         if let Some(part) = daemon {
             let daemon = Daemon::take_over(&part)?;
             if let Some(pidfd) = &daemon.pidfd {
@@ -361,7 +362,7 @@ impl Keeper {
 
     /// Lets go of what was handed over by half: the next daemon begins afresh, and finds the children by the run file.
     fn forget(&mut self) {
-        self.children = Children::default();
+        self.children.forget();
         self.watch = Watch::default();
         self.hold = Hold::default();
     }

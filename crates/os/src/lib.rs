@@ -2,7 +2,7 @@
 //!
 //! # Theory of operation
 //!
-//! Each file owns one matter. [`spawn::spawn()`] forks and execs by a plan that is complete before the fork: between fork and
+//! Each file owns one matter. [`spawn::Nursery`] forks and execs by a plan that is complete before the fork: between fork and
 //! exec the child only makes async-signal-safe calls and touches no heap. The rest are thin wrappers that turn raw
 //! descriptors into owned ones at once and errno into `io::Error`.
 

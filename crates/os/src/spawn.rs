@@ -1,15 +1,22 @@
 //! Fork and exec by a plan that is complete before the fork.
 //!
-//! Between fork and exec the child makes only async-signal-safe calls, takes no lock and touches no heap: every string
+//! Between the two the child makes only async-signal-safe calls, takes no lock and touches no heap: every string
 //! it may need, also those of its error messages, was made before. What goes wrong there the child says itself on its
 //! standard error, in Supervisor's words, and ends with 127 (PROC-060 … PROC-064).
+
+mod birth;
 
 use std::ffi::{CString, NulError};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
+use rustix::process::{Gid, Uid, chdir};
+use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
+
 use crate::errno::known_name;
+
+pub use birth::Nursery;
 
 /// Status of a child that could not become the program.
 const NOT_SPAWNED: i32 = 127;
@@ -59,6 +66,24 @@ pub struct Stdio<'a> {
     pub stderr: Option<BorrowedFd<'a>>,
 }
 
+/// The same in the child, where nobody owns them.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    stdin: RawFd,
+    stdout: RawFd,
+    stderr: RawFd,
+}
+
+impl From<Stdio<'_>> for Ends {
+    fn from(stdio: Stdio<'_>) -> Self {
+        Self {
+            stdin: stdio.stdin.as_raw_fd(),
+            stdout: stdio.stdout.as_raw_fd(),
+            stderr: stdio.stderr.unwrap_or(stdio.stdout).as_raw_fd(),
+        }
+    }
+}
+
 /// A program to start, with everything the child needs between fork and exec.
 #[derive(Debug)]
 pub struct Plan {
@@ -68,6 +93,7 @@ pub struct Plan {
     cwd: Option<CString>,
     umask: Option<u32>,
     identity: Identity,
+    groups: Vec<Gid>,
     user_prefix: String,
     user_reason: String,
     cwd_prefix: Vec<u8>,
@@ -119,6 +145,10 @@ impl Plan {
             Identity::Switch { uid, .. } => (*uid, String::new()),
             Identity::Refuse { uid, reason } => (*uid, reason.clone()),
         };
+        let groups = match &program.identity {
+            Identity::Switch { groups, .. } => groups.iter().copied().map(Gid::from_raw).collect(),
+            Identity::Keep | Identity::Refuse { .. } => Vec::new(),
+        };
         let shown_cwd = program.cwd.clone().unwrap_or_default();
         Ok(Self {
             path: CString::new(program.path)?,
@@ -127,6 +157,7 @@ impl Plan {
             cwd: program.cwd.map(CString::new).transpose()?,
             umask: program.umask,
             identity: program.identity,
+            groups,
             user_prefix: format!("supervisor: couldn't setuid to {uid}: "),
             user_reason: reason,
             cwd_prefix: [b"supervisor: couldn't chdir to ".as_slice(), &shown_cwd, b": "].concat(),
@@ -135,17 +166,14 @@ impl Plan {
     }
 }
 
-/// Starts the program, the leader of a new process group; returns its pid. The descriptors are above 2.
-///
-/// # Errors
-/// Those of fork(2). What fails after it is the child's to say.
-pub fn spawn(plan: &Plan, stdio: Stdio<'_>) -> io::Result<u32> {
+/// Starts the program by fork(2).
+fn spawn_by_fork(plan: &Plan, stdio: Stdio<'_>) -> io::Result<u32> {
     // SAFETY: the child runs only `become_program`, which makes async-signal-safe calls alone, so it waits for no lock
     // that another thread of ours may have held.
     let pid = unsafe { libc::fork() };
     match pid {
         -1 => Err(io::Error::last_os_error()),
-        0 => become_program(plan, stdio),
+        0 => become_program(plan, stdio.into()),
         pid => {
             // The child does this too: whoever is first, a signal to its group finds one as soon as we return.
             // SAFETY: plain integers; it fails, to no harm, if the child has executed its program already.
@@ -155,21 +183,22 @@ pub fn spawn(plan: &Plan, stdio: Stdio<'_>) -> io::Result<u32> {
     }
 }
 
-/// The child's way from fork to exec (PROC-064).
-fn become_program(plan: &Plan, stdio: Stdio<'_>) -> ! {
+/// The child's way from fork to exec (PROC-064). It may share our memory, and with it errno: so once the parent may
+/// have stopped waiting, nothing writes that but a failing exec.
+fn become_program(plan: &Plan, ends: Ends) -> ! {
     // SAFETY: all calls are async-signal-safe (signal-safety(7)) and get plain integers, or pointers to strings and
     // arrays of `plan`, which is not changed and outlives the call; the arrays end with a null pointer.
     unsafe {
         libc::setpgid(0, 0);
-        take_stdio(stdio);
+        take_stdio(ends);
         close_others();
         if !take_identity(plan) {
             leave();
         }
         if let Some(cwd) = &plan.cwd
-            && libc::chdir(cwd.as_ptr()) != 0
+            && let Err(error) = chdir(cwd.as_c_str())
         {
-            say_errno(&plan.cwd_prefix);
+            say_error(&plan.cwd_prefix, error.raw_os_error());
             leave();
         }
         if let Some(mask) = plan.umask {
@@ -177,18 +206,18 @@ fn become_program(plan: &Plan, stdio: Stdio<'_>) -> ! {
         }
         reset_signals();
         libc::execve(plan.path.as_ptr(), plan.argv.pointers.as_ptr(), plan.env.pointers.as_ptr());
-        say_errno(&plan.exec_prefix);
+        say_error(&plan.exec_prefix, *libc::__errno_location());
         leave();
     }
 }
 
 /// SAFETY: for the child between fork and exec; the descriptors are open and above 2.
-unsafe fn take_stdio(stdio: Stdio<'_>) {
+unsafe fn take_stdio(ends: Ends) {
     // SAFETY: dup2 on open descriptors.
     unsafe {
-        libc::dup2(stdio.stdin.as_raw_fd(), 0);
-        libc::dup2(stdio.stdout.as_raw_fd(), 1);
-        libc::dup2(stdio.stderr.unwrap_or(stdio.stdout).as_raw_fd(), 2);
+        libc::dup2(ends.stdin, 0);
+        libc::dup2(ends.stdout, 1);
+        libc::dup2(ends.stderr, 2);
     }
 }
 
@@ -204,10 +233,9 @@ unsafe fn close_others() {
     }
 }
 
-/// Becomes the wanted user; false, with a word on stderr, if that cannot be (PROC-060).
-///
-/// SAFETY: for the child between fork and exec.
-unsafe fn take_identity(plan: &Plan) -> bool {
+/// Becomes the wanted user; false, with a word on stderr, if that cannot be (PROC-060). By the system calls themselves: the
+/// functions of the C library look for other threads that are to change too.
+fn take_identity(plan: &Plan) -> bool {
     let failed = |reason: &[u8]| {
         say(plan.user_prefix.as_bytes());
         say(reason);
@@ -217,19 +245,16 @@ unsafe fn take_identity(plan: &Plan) -> bool {
     match &plan.identity {
         Identity::Keep => true,
         Identity::Refuse { .. } => failed(plan.user_reason.as_bytes()),
-        Identity::Switch { uid, gid, groups } => {
-            // SAFETY: `groups` points to as many group ids as given.
-            unsafe {
-                if libc::setgroups(groups.len(), groups.as_ptr()) != 0 {
-                    return failed(b"Could not set groups of effective user");
-                }
-                if libc::setgid(*gid) != 0 {
-                    return failed(b"Could not set group id of effective user");
-                }
-                if libc::setuid(*uid) != 0 {
-                    say_errno(plan.user_prefix.as_bytes());
-                    return false;
-                }
+        Identity::Switch { uid, gid, .. } => {
+            if set_thread_groups(&plan.groups).is_err() {
+                return failed(b"Could not set groups of effective user");
+            }
+            if set_thread_gid(Gid::from_raw(*gid)).is_err() {
+                return failed(b"Could not set group id of effective user");
+            }
+            if let Err(error) = set_thread_uid(Uid::from_raw(*uid)) {
+                say_error(plan.user_prefix.as_bytes(), error.raw_os_error());
+                return false;
             }
             true
         }
@@ -277,10 +302,8 @@ fn say(text: &[u8]) {
     }
 }
 
-/// Writes a prefix, the name of the present errno, and a line end, without a heap.
-fn say_errno(prefix: &[u8]) {
-    // SAFETY: the location is this thread's own errno.
-    let code = unsafe { *libc::__errno_location() };
+/// Writes a prefix, the name of an error, and a line end, without a heap.
+fn say_error(prefix: &[u8], code: i32) {
     say(prefix);
     match known_name(code) {
         Some(name) => say(name.as_bytes()),
