@@ -81,6 +81,7 @@ fn problem_json(problem: &Diagnostic) -> Value {
         "message": problem.message,
         "file": problem.file,
         "line": problem.line,
+        "column": problem.column,
         "section": problem.section,
         "key": problem.key,
         "hint": problem.hint,

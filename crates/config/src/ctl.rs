@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 
 use crate::diagnostic::LoadError;
+use crate::dialect::{self, Dialect};
 use crate::environment::Environment;
 use crate::getopt::{Given, Known, getopt};
-use crate::ini::{self, Document, Section};
+use crate::ini::{Document, Section};
 use crate::load::Loader;
 use crate::options::SectionKind;
 use crate::python::path::normalize;
@@ -167,11 +168,15 @@ fn read_section(program: &str, path: String, env: &Environment) -> Result<CtlSec
     let usage = |error: &LoadError| UsageError::new(program, &error.to_string());
     let sources = Sources::gather(path, false, env.clone()).map_err(|error| usage(&error))?;
     let mut document = Document::new();
-    if let Err(problem) = ini::read(&mut document, &sources.name, &sources.main) {
+    let trouble = dialect::read(&mut document, sources.dialect, &sources.name, &sources.main);
+    if let Some(problem) = trouble.first() {
         // The reference dies of an uncaught exception here, except for bytes that are not UTF-8 (CFG-135).
-        let uncaught = !problem.message.starts_with("'utf-8' codec");
-        let error = LoadError::one(*problem);
+        let uncaught = sources.dialect == Dialect::Ini && !problem.message.starts_with("'utf-8' codec");
+        let error = LoadError::one(problem);
         return Err(if uncaught { UsageError::plain(&error.to_string()) } else { usage(&error) });
+    }
+    if sources.dialect != Dialect::Ini {
+        document.imply();
     }
     let mut loader = Loader::new(&document, env, sources.here(), &Host);
     loader.require_section("supervisorctl");

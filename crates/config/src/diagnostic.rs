@@ -22,6 +22,8 @@ pub struct Diagnostic {
     pub file: Option<String>,
     /// The line in it, from 1.
     pub line: Option<usize>,
+    /// The column in it, in characters, from 1; `None` where only the line is known, as in the INI dialect.
+    pub column: Option<usize>,
     /// The section, without brackets.
     pub section: Option<String>,
     /// The option.
@@ -38,6 +40,7 @@ impl Diagnostic {
             message: message.into(),
             file: None,
             line: None,
+            column: None,
             section: None,
             key: None,
             hint: None,
@@ -57,6 +60,9 @@ impl Diagnostic {
             text.push_str(&format!("\n  --> {file}"));
             if let Some(line) = self.line {
                 text.push_str(&format!(":{line}"));
+            }
+            if let Some(column) = self.column {
+                text.push_str(&format!(":{column}"));
             }
         }
         if let Some(hint) = &self.hint {

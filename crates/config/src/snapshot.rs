@@ -7,11 +7,17 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
+use crate::dialect::Dialect;
 use crate::environment::Environment;
 use crate::sources::{Include, Included, Sources};
 
 const MAGIC: &[u8; 8] = b"UPKPCONF";
-const VERSION: u32 = 1;
+
+/// Every file is in the INI dialect. Written as long as that is so: older versions of the program read it.
+const PLAIN: u32 = 1;
+
+/// Each file's text comes with its dialect.
+const DIALECTS: u32 = 2;
 
 /// Why a snapshot cannot be read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,11 +34,14 @@ impl Sources {
     /// A snapshot for [`Sources::from_bytes`].
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Writer(MAGIC.to_vec());
-        out.number(VERSION);
+        let files = self.includes.iter().flat_map(|include| &include.files).map(|file| file.dialect);
+        let plain = files.chain([self.dialect]).all(|dialect| dialect == Dialect::Ini);
+        let mut out = Writer { out: MAGIC.to_vec(), dialects: !plain };
+        out.number(if plain { PLAIN } else { DIALECTS });
         out.bytes(self.name.as_bytes());
         out.bytes(self.path.as_os_str().as_bytes());
         out.flag(self.searched);
+        out.dialect(self.dialect);
         out.bytes(&self.main);
         out.list(&self.includes, |out, include| {
             out.bytes(include.pattern.as_bytes());
@@ -45,7 +54,7 @@ impl Sources {
         });
         out.bytes(self.env.cwd.as_os_str().as_bytes());
         out.bytes(self.env.hostname.as_bytes());
-        out.0
+        out.out
     }
 
     /// Reads a snapshot back.
@@ -53,15 +62,18 @@ impl Sources {
     /// # Errors
     /// [`SnapshotError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let mut from = Reader(bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Damaged)?);
+        let bytes = bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Damaged)?;
+        let mut from = Reader { bytes, dialects: false };
         match from.number()? {
-            VERSION => {}
+            PLAIN => {}
+            DIALECTS => from.dialects = true,
             other => return Err(SnapshotError::Version(other)),
         }
         Ok(Self {
             name: from.text()?,
             path: from.path()?,
             searched: from.flag()?,
+            dialect: from.dialect()?,
             main: from.bytes()?.to_vec(),
             includes: from
                 .list(|from| Ok(Include { pattern: from.text()?, files: from.list(Reader::included)? }))?,
@@ -77,11 +89,23 @@ impl Sources {
     }
 }
 
-struct Writer(Vec<u8>);
+fn code(dialect: Dialect) -> u32 {
+    match dialect {
+        Dialect::Ini => 0,
+        Dialect::Toml => 1,
+        Dialect::Yaml => 2,
+        Dialect::Json => 3,
+    }
+}
+
+struct Writer {
+    out: Vec<u8>,
+    dialects: bool,
+}
 
 impl Writer {
     fn number(&mut self, number: u32) {
-        self.0.extend_from_slice(&number.to_le_bytes());
+        self.out.extend_from_slice(&number.to_le_bytes());
     }
 
     /// Configuration files are far from 4 GiB; one that is not is cut, and refused when it is read back.
@@ -95,7 +119,7 @@ impl Writer {
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.length(bytes.len());
-        self.0.extend_from_slice(bytes);
+        self.out.extend_from_slice(bytes);
     }
 
     fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
@@ -105,19 +129,29 @@ impl Writer {
         }
     }
 
+    fn dialect(&mut self, dialect: Dialect) {
+        if self.dialects {
+            self.number(code(dialect));
+        }
+    }
+
     fn included(&mut self, file: &Included) {
         self.bytes(file.path.as_bytes());
+        self.dialect(file.dialect);
         self.flag(file.text.is_some());
         self.bytes(file.text.as_deref().unwrap_or_default());
     }
 }
 
-struct Reader<'a>(&'a [u8]);
+struct Reader<'a> {
+    bytes: &'a [u8],
+    dialects: bool,
+}
 
 impl<'a> Reader<'a> {
     fn number(&mut self) -> Result<u32, SnapshotError> {
-        let (number, rest) = self.0.split_first_chunk::<4>().ok_or(SnapshotError::Damaged)?;
-        self.0 = rest;
+        let (number, rest) = self.bytes.split_first_chunk::<4>().ok_or(SnapshotError::Damaged)?;
+        self.bytes = rest;
         Ok(u32::from_le_bytes(*number))
     }
 
@@ -135,8 +169,8 @@ impl<'a> Reader<'a> {
 
     fn bytes(&mut self) -> Result<&'a [u8], SnapshotError> {
         let length = self.length()?;
-        let (bytes, rest) = self.0.split_at_checked(length).ok_or(SnapshotError::Damaged)?;
-        self.0 = rest;
+        let (bytes, rest) = self.bytes.split_at_checked(length).ok_or(SnapshotError::Damaged)?;
+        self.bytes = rest;
         Ok(bytes)
     }
 
@@ -161,11 +195,21 @@ impl<'a> Reader<'a> {
         Ok(items)
     }
 
+    fn dialect(&mut self) -> Result<Dialect, SnapshotError> {
+        if !self.dialects {
+            return Ok(Dialect::Ini);
+        }
+        let number = self.number()?;
+        let known = Dialect::ALL.into_iter().find(|&dialect| code(dialect) == number);
+        known.ok_or(SnapshotError::Damaged)
+    }
+
     fn included(&mut self) -> Result<Included, SnapshotError> {
         let path = self.text()?;
+        let dialect = self.dialect()?;
         let readable = self.flag()?;
         let text = self.bytes()?.to_vec();
-        Ok(Included { path, text: readable.then_some(text) })
+        Ok(Included { path, dialect, text: readable.then_some(text) })
     }
 }
 
@@ -173,16 +217,16 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    fn sources() -> Sources {
-        let files = vec![
-            Included { path: "/etc/a.conf".to_owned(), text: Some(b"[program:\xff]".to_vec()) },
-            Included { path: "/etc/b.conf".to_owned(), text: None },
-        ];
+    fn sources(dialect: Dialect) -> Sources {
+        let included = |path: &str, text| Included { path: path.to_owned(), dialect: Dialect::Ini, text };
+        let files =
+            vec![included("/etc/a.conf", Some(b"[program:\xff]".to_vec())), included("/etc/b.conf", None)];
         Sources {
             name: "rel.conf".to_owned(),
             path: PathBuf::from("/etc/rel.conf"),
             searched: true,
             main: b"[supervisord]\n".to_vec(),
+            dialect,
             includes: vec![Include { pattern: "/etc/*.conf".to_owned(), files }],
             env: Environment {
                 vars: BTreeMap::from([("A".to_owned(), "中".to_owned())]),
@@ -194,13 +238,15 @@ mod tests {
 
     #[test]
     fn a_snapshot_reads_back_and_damage_is_noticed() {
-        let bytes = sources().to_bytes();
-        assert_eq!(Sources::from_bytes(&bytes), Ok(sources()));
-        for length in 0..bytes.len() {
-            assert!(Sources::from_bytes(&bytes[..length]).is_err(), "{length}");
+        for (dialect, version) in [(Dialect::Ini, 1), (Dialect::Yaml, 2), (Dialect::Json, 2)] {
+            let bytes = sources(dialect).to_bytes();
+            assert_eq!((Sources::from_bytes(&bytes), bytes[8]), (Ok(sources(dialect)), version));
+            for length in 0..bytes.len() {
+                assert!(Sources::from_bytes(&bytes[..length]).is_err(), "{length}");
+            }
+            let mut newer = bytes;
+            newer[8] = 99;
+            assert_eq!(Sources::from_bytes(&newer), Err(SnapshotError::Version(99)));
         }
-        let mut newer = bytes;
-        newer[8] = 99;
-        assert_eq!(Sources::from_bytes(&newer), Err(SnapshotError::Version(99)));
     }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::command_line::CommandLine;
 use crate::diagnostic::{Diagnostic, LoadError};
+use crate::dialect::{self, Dialect};
 use crate::environment::Environment;
 use crate::expand::expand;
-use crate::ini::{self, Document, Place};
+use crate::ini::{Document, Place};
 use crate::names;
 use crate::python::path::{abspath, dirname, join};
 use crate::search::find_config;
@@ -25,6 +26,8 @@ pub struct Sources {
     /// Whether it was searched for.
     pub(crate) searched: bool,
     pub(crate) main: Vec<u8>,
+    /// What `main` is written in.
+    pub(crate) dialect: Dialect,
     pub(crate) includes: Vec<Include>,
     pub(crate) env: Environment,
 }
@@ -41,6 +44,7 @@ pub(crate) struct Include {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Included {
     pub(crate) path: String,
+    pub(crate) dialect: Dialect,
     /// `None` if it could not be read (CFG-072).
     pub(crate) text: Option<Vec<u8>>,
 }
@@ -48,7 +52,10 @@ pub(crate) struct Included {
 /// A document made of sources, and all that could not be understood while merging them.
 pub(crate) struct Merged {
     pub(crate) document: Document,
+    /// What cannot be read at all.
     pub(crate) problems: Vec<Diagnostic>,
+    /// What is not what belongs where it stands.
+    pub(crate) wrong: Vec<Diagnostic>,
     pub(crate) notes: Vec<Note>,
 }
 
@@ -107,7 +114,8 @@ impl Sources {
             return Err(failed("find"));
         }
         let main = fs::read(&path).map_err(|_| failed("read"))?;
-        let mut sources = Self { name, path, searched, main, includes: Vec::new(), env };
+        let dialect = Dialect::of(&path.to_string_lossy());
+        let mut sources = Self { name, path, searched, main, dialect, includes: Vec::new(), env };
         let merged = sources.merge();
         if let Ok(patterns) = sources.patterns(&merged.document) {
             sources.includes = patterns.into_iter().map(read_pattern).collect();
@@ -115,12 +123,16 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Fails on the first thing that Supervisor would stop at while reading.
+    /// Fails on the first thing that Supervisor would stop at while reading; of a file in another dialect, on
+    /// everything that cannot be read.
     fn checked(self) -> Result<Self, LoadError> {
-        match self.merge().problems.into_iter().next() {
-            Some(problem) => Err(LoadError::one(problem)),
-            None => Ok(self),
+        let mut problems = self.merge().problems;
+        let Some(first) = problems.first().cloned() else { return Ok(self) };
+        if Dialect::of(first.file.as_deref().unwrap_or_default()) == Dialect::Ini {
+            return Err(LoadError::one(first));
         }
+        problems.retain(|problem| problem.file == first.file);
+        Err(LoadError { message: first.message, diagnostics: problems })
     }
 
     /// What `%(here)s` stands for in the main file (CFG-010).
@@ -134,6 +146,7 @@ impl Sources {
         let located = |message: String, place: Place| {
             let mut problem = Diagnostic::error(message).in_file(document.file(place));
             problem.line = Some(place.line);
+            problem.column = Some(place.column).filter(|&column| column > 0);
             problem.section = Some("include".to_owned());
             Box::new(problem)
         };
@@ -161,10 +174,9 @@ impl Sources {
 
     /// Merges the files into one document.
     pub(crate) fn merge(&self) -> Merged {
-        let mut merged = Merged { document: Document::new(), problems: Vec::new(), notes: Vec::new() };
-        if let Err(problem) = ini::read(&mut merged.document, &self.name, &self.main) {
-            merged.problems.push(*problem);
-        }
+        let mut merged =
+            Merged { document: Document::new(), problems: Vec::new(), wrong: Vec::new(), notes: Vec::new() };
+        merged.read(self.dialect, &self.name, &self.main);
         if merged.document.section("include").is_some() {
             merged.document.expand_here(&self.here());
             match self.patterns(&merged.document) {
@@ -172,11 +184,25 @@ impl Sources {
                 Err(problem) => merged.problems.push(*problem),
             }
         }
+        if self.dialect != Dialect::Ini {
+            merged.document.imply();
+        }
         merged
     }
 }
 
 impl Merged {
+    /// Everything that is wrong.
+    pub(crate) fn all_problems(&self) -> Vec<Diagnostic> {
+        self.problems.iter().chain(&self.wrong).cloned().collect()
+    }
+
+    fn read(&mut self, dialect: Dialect, name: &str, bytes: &[u8]) {
+        let trouble = dialect::read(&mut self.document, dialect, name, bytes);
+        self.problems.extend(trouble.unreadable);
+        self.wrong.extend(trouble.wrong);
+    }
+
     fn include(&mut self, include: &Include) {
         if include.files.is_empty() {
             let text = format!("No file matches via include \"{}\"", include.pattern);
@@ -186,9 +212,7 @@ impl Merged {
             let text = format!("Included extra file \"{}\" during parsing", file.path);
             self.notes.push(Note { level: Level::Info, text });
             let Some(text) = &file.text else { continue };
-            if let Err(problem) = ini::read(&mut self.document, &file.path, text) {
-                self.problems.push(*problem);
-            }
+            self.read(file.dialect, &file.path, text);
             self.document.expand_here(dirname(&file.path));
         }
     }
@@ -212,7 +236,7 @@ fn read_pattern(pattern: String) -> Include {
         .into_iter()
         .map(|path| {
             let text = fs::read(&path).ok();
-            Included { path, text }
+            Included { dialect: Dialect::of(&path), path, text }
         })
         .collect();
     Include { pattern, files }

@@ -11,6 +11,8 @@ pub(crate) use read::read;
 /// The section whose keys are defaults for all others (CFG-032).
 pub(crate) const DEFAULT: &str = "DEFAULT";
 
+const HERE: &str = "%(here)s";
+
 /// Where something was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -18,6 +20,8 @@ pub(crate) struct Place {
     pub(crate) file: usize,
     /// From 1.
     pub(crate) line: usize,
+    /// In characters, from 1; 0 where only the line is told, as in the INI dialect.
+    pub(crate) column: usize,
 }
 
 /// A key's value.
@@ -28,6 +32,50 @@ pub(crate) struct Entry {
     pub(crate) place: Place,
     /// What an inline comment cut off a line of the value, if anything: for hints.
     pub(crate) cut: bool,
+    /// What the value is besides a text.
+    pub(crate) form: Form,
+}
+
+/// How a value was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As a text, or as something that means the same as one.
+    #[default]
+    Text,
+    /// `environment` as a map: each value stands for itself, and no quotes are needed.
+    Variables(Box<[Variable]>),
+    /// As something that does not belong there, which has been reported.
+    Wrong,
+}
+
+/// A member of an `environment` that is written as a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) place: Place,
+}
+
+impl Entry {
+    /// Puts a directory in for `%(here)s`.
+    fn expand_here(&mut self, here: &str) {
+        if self.value.contains(HERE) {
+            self.value = self.value.replace(HERE, here);
+        }
+        if let Form::Variables(variables) = &mut self.form {
+            for variable in variables.iter_mut().filter(|variable| variable.value.contains(HERE)) {
+                variable.value = variable.value.replace(HERE, here);
+            }
+        }
+    }
+
+    fn has_here(&self) -> bool {
+        let in_variable = match &self.form {
+            Form::Variables(variables) => variables.iter().any(|variable| variable.value.contains(HERE)),
+            Form::Text | Form::Wrong => false,
+        };
+        in_variable || self.value.contains(HERE)
+    }
 }
 
 /// A section: keys in the order they first appeared.
@@ -59,7 +107,7 @@ impl Section {
     }
 
     /// Puts an entry in the place of the one with its key, or at the end; returns where it is.
-    fn set(&mut self, new: Entry) -> usize {
+    pub(crate) fn set(&mut self, new: Entry) -> usize {
         match self.find(&new.key) {
             Ok(place) => {
                 let at = self.order[place];
@@ -92,18 +140,21 @@ pub(crate) struct Document {
     pub(crate) sections: Vec<Section>,
     /// `[DEFAULT]`.
     pub(crate) defaults: Section,
+    /// Whether it says that there is no `[rpcinterface:x]`, where the standard one would be there by itself.
+    pub(crate) no_interfaces: bool,
     index: HashMap<String, usize>,
 }
 
 impl Document {
     /// Nothing yet.
     pub(crate) fn new() -> Self {
-        let place = Place { file: 0, line: 0 };
+        let place = Place { file: 0, line: 0, column: 0 };
         Self {
             files: Vec::new(),
             sections: Vec::new(),
             defaults: Section::new(DEFAULT.to_owned(), place),
             index: HashMap::new(),
+            no_interfaces: false,
         }
     }
 
@@ -125,17 +176,20 @@ impl Document {
     /// Puts the directory of a file in for `%(here)s` wherever it still stands, as reading includes does (CFG-074).
     /// A default that holds it becomes the section's own key.
     pub(crate) fn expand_here(&mut self, here: &str) {
-        const HERE: &str = "%(here)s";
         for section in &mut self.sections {
-            for default in self.defaults.entries.iter().filter(|default| default.value.contains(HERE)) {
+            for default in self.defaults.entries.iter().filter(|default| default.has_here()) {
                 if section.own(&default.key).is_none() {
                     section.set(default.clone());
                 }
             }
-            for entry in section.entries.iter_mut().filter(|entry| entry.value.contains(HERE)) {
-                entry.value = entry.value.replace(HERE, here);
-            }
+            section.entries.iter_mut().for_each(|entry| entry.expand_here(here));
         }
+    }
+
+    /// The section of this name, made if it is not there yet.
+    pub(crate) fn begin(&mut self, name: &str, place: Place) -> &mut Section {
+        let target = self.open(name, place);
+        self.target(target)
     }
 
     fn open(&mut self, name: &str, place: Place) -> Target {

@@ -1,7 +1,7 @@
 //! Reads one file into a document, line by line.
 
 use super::decode::decode;
-use super::{Document, Entry, Place, Target};
+use super::{Document, Entry, Form, Place, Target};
 use crate::diagnostic::Diagnostic;
 use crate::python::repr::py_repr;
 use crate::python::text::{is_space, rstrip, strip};
@@ -76,7 +76,7 @@ impl Reader<'_> {
     }
 
     fn place(&self) -> Place {
-        Place { file: self.file, line: self.line }
+        Place { file: self.file, line: self.line, column: 0 }
     }
 
     /// A line `key = value` or `key: value`; anything else is remembered as bad and changes nothing.
@@ -91,8 +91,8 @@ impl Reader<'_> {
             self.bad.push((self.line, line.to_owned()));
             return;
         }
-        let entry =
-            Entry { key, value: strip(value).to_owned(), place: self.place(), cut: content.commented };
+        let value = strip(value).to_owned();
+        let entry = Entry { key, value, place: self.place(), cut: content.commented, form: Form::Text };
         self.open = Some(self.document.target(target).set(entry));
     }
 

@@ -8,7 +8,7 @@ use super::{At, Loader};
 use crate::command_line::CommandLine;
 use crate::diagnostic::Diagnostic;
 use crate::expand::expand_again;
-use crate::ini::{Place, Section};
+use crate::ini::{Form, Place, Section};
 use crate::names;
 use crate::options::SectionKind;
 use crate::python::path::normalize;
@@ -18,7 +18,7 @@ use crate::value::{self, Machine, pairs};
 use crate::world::User;
 
 /// Stands in for a missing section, so that the rest can be checked.
-static MISSING: Section = Section::new(String::new(), Place { file: 0, line: 0 });
+static MISSING: Section = Section::new(String::new(), Place { file: 0, line: 0, column: 0 });
 
 impl<'a> Loader<'a> {
     fn daemon_scope(&mut self) -> Scope<'_, 'a> {
@@ -100,6 +100,9 @@ impl<'a> Loader<'a> {
 impl Scope<'_, '_> {
     /// Expanded twice (CFG-062).
     fn daemon_environment(&mut self) -> BTreeMap<String, String> {
+        if let Some(Form::Variables(variables)) = self.entry("environment").map(|entry| &entry.form) {
+            return self.variables(variables);
+        }
         let Some(text) = self.string("environment") else { return BTreeMap::new() };
         let host = names::texts(&[("host_node_name", &self.loader.machine.env.hostname)]);
         let text = expand_again(text, &[&self.loader.environment, &self.names, &host], "environment");

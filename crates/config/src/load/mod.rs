@@ -57,7 +57,7 @@ pub(crate) fn check_walk(sources: &Sources, cli: &CommandLine, world: &dyn World
     let world = Remembered::new(world);
     let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), &world);
     loader.strict = true;
-    let config = loader.walk(cli, merged.problems, merged.notes);
+    let config = loader.walk(cli, merged.all_problems(), merged.notes);
     loader.check_commands(&config.groups);
     loader.check_servers(&config.servers);
     let _ = loader.client();
@@ -69,7 +69,7 @@ fn walk(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Walked {
     let merged = sources.merge();
     let world = Remembered::new(world);
     let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), &world);
-    let config = loader.walk(cli, merged.problems, merged.notes);
+    let config = loader.walk(cli, merged.all_problems(), merged.notes);
     Walked { config, problems: loader.problems }
 }
 
@@ -175,6 +175,7 @@ impl<'a> Loader<'a> {
             message: wrong.message,
             file: Some(self.document.file(at.place).to_owned()),
             line: Some(at.place.line),
+            column: Some(at.place.column).filter(|&column| column > 0),
             section: Some(at.section.clone()),
             key: at.key.clone(),
             hint: wrong.hint,
@@ -242,7 +243,12 @@ impl<'a> Loader<'a> {
         if !self.add(severity, wrong.clone(), at) {
             return;
         }
-        let mut text = format!("{} ({}:{})", wrong.message, self.document.file(at.place), at.place.line);
+        let (file, place) = (self.document.file(at.place), at.place);
+        let mut text = format!("{} ({file}:{}", wrong.message, place.line);
+        if place.column > 0 {
+            text.push_str(&format!(":{}", place.column));
+        }
+        text.push(')');
         if let Some(hint) = wrong.hint {
             text.push_str("; ");
             text.push_str(&hint);

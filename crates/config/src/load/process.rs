@@ -6,6 +6,7 @@ use upkeep_core::spec::{LogTarget, OutputSpec, ProcessSpec};
 
 use super::scope::Scope;
 use crate::expand::expand_again;
+use crate::ini::Form;
 use crate::names;
 use crate::python::percent::Value;
 use crate::value::{self, Wrong, pairs};
@@ -86,6 +87,12 @@ impl Scope<'_, '_> {
 
     /// The program's own variables, which the keys after it can use (CFG-059).
     fn process_environment(&mut self) -> BTreeMap<String, String> {
+        if let Some(Form::Variables(variables)) = self.entry("environment").map(|entry| &entry.form) {
+            let pairs = self.variables(variables);
+            let new = pairs.iter().map(|(name, value)| (names::variable(name), Value::Text(value.clone())));
+            self.names.extend(new);
+            return pairs;
+        }
         let raw = self.raw("environment").unwrap_or_default();
         let text = match self.expand(&raw, "environment") {
             Ok(text) => text,

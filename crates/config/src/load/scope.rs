@@ -1,8 +1,10 @@
 //! Reading of one section's keys: the raw value or its row's default, expanded, then converted.
 
+use std::collections::BTreeMap;
+
 use super::{At, Loader};
 use crate::expand::{Names, expand};
-use crate::ini::{Entry, Section};
+use crate::ini::{Entry, Form, Section, Variable};
 use crate::options::SectionKind;
 use crate::python::repr::py_repr;
 use crate::value::{self, Read, Wrong};
@@ -46,15 +48,36 @@ impl<'a> Scope<'_, 'a> {
 
     /// Reports an error about a key.
     pub(crate) fn fail(&mut self, key: &str, wrong: impl Into<Wrong>) -> Reported {
-        let mut wrong = wrong.into();
+        let at = self.at(key);
+        self.fail_at(wrong.into(), &at)
+    }
+
+    fn fail_at(&mut self, mut wrong: Wrong, at: &At) -> Reported {
         if self.in_context {
             let file = py_repr(self.loader.document.file(self.section.place));
             wrong.message =
                 format!("{} in section {} (file: {file})", wrong.message, py_repr(&self.section.name));
         }
-        let at = self.at(key);
-        self.loader.error(wrong, &at);
+        self.loader.error(wrong, at);
         Reported
+    }
+
+    /// An `environment` that is written as a map: each value is expanded by itself, once.
+    pub(crate) fn variables(&mut self, variables: &[Variable]) -> BTreeMap<String, String> {
+        let mut pairs = BTreeMap::new();
+        for variable in variables {
+            let label = format!("{}.environment.{}", self.section.name, variable.name);
+            match self.expand(&variable.value, &label) {
+                Ok(value) => {
+                    pairs.insert(variable.name.clone(), value);
+                }
+                Err(wrong) => {
+                    let at = At { place: variable.place, ..self.at("environment") };
+                    self.fail_at(wrong, &at);
+                }
+            }
+        }
+        pairs
     }
 
     /// Expands a text with all names there are.
@@ -68,6 +91,9 @@ impl<'a> Scope<'_, 'a> {
     /// It cannot be expanded.
     pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>, Reported> {
         let Some(entry) = self.entry(key) else { return Ok(None) };
+        if entry.form == Form::Wrong {
+            return Err(Reported);
+        }
         // Most values name nothing, and then nobody needs the label.
         if !entry.value.contains('%') {
             return Ok(Some(entry.value.clone()));

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 
 use crate::diagnostic::Diagnostic;
 
-/// The problems of a list by file and line.
+/// File, line and column.
+type Where = (Option<String>, Option<usize>, Option<usize>);
+
+/// The problems of a list by their places.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    places: HashMap<(Option<String>, Option<usize>), Vec<usize>>,
+    places: HashMap<Where, Vec<usize>>,
     /// How many of the list are in `places`.
     seen: usize,
 }
@@ -29,6 +32,6 @@ impl Told {
     }
 }
 
-fn place(problem: &Diagnostic) -> (Option<String>, Option<usize>) {
-    (problem.file.clone(), problem.line)
+fn place(problem: &Diagnostic) -> Where {
+    (problem.file.clone(), problem.line, problem.column)
 }

@@ -120,6 +120,54 @@ const SECTIONS: &[&str] = &[
     "\n",
     "x",
 ];
+const TREES: &[&str] = &[
+    "programs",
+    "web",
+    "command",
+    "environment",
+    "numprocs",
+    "include",
+    "rpc_interfaces",
+    "unix_http_server",
+    "DEFAULT",
+    ": ",
+    " = ",
+    "\n",
+    "\n  ",
+    "\n    ",
+    "- ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "]\n",
+    "[programs.web]\n",
+    ", ",
+    "\"",
+    "'",
+    "\"a b\"",
+    "'x'",
+    "&a ",
+    "*a",
+    "<<: *a\n",
+    "|\n",
+    ">-\n",
+    "!!str ",
+    "---\n",
+    "# c\n",
+    "7",
+    "true",
+    "null",
+    "0o22",
+    "%(here)s",
+    "%",
+    "\\",
+    "\t",
+    "\r",
+    "{\"programs\": {\"web\": {\"command\": ",
+    "é",
+    "\u{feff}",
+];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
@@ -133,6 +181,7 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         properties::ini(&bytes);
         properties::snapshot(&bytes);
+        properties::dialects(&bytes);
     }
 
     #[test]
@@ -153,6 +202,11 @@ proptest! {
     #[test]
     fn whole_configurations(bytes in words(SECTIONS)) {
         properties::whole(&bytes);
+    }
+
+    #[test]
+    fn other_dialects(bytes in words(TREES)) {
+        properties::dialects(&bytes);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod check;
 mod corpus;
 mod defaults;
+mod dialects;
 mod dice;
 mod differences;
 mod dump;

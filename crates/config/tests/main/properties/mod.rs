@@ -7,4 +7,4 @@ mod values;
 
 pub(crate) use command::command;
 pub(crate) use ini::ini;
-pub(crate) use values::{environment, percent, snapshot, whole};
+pub(crate) use values::{dialects, environment, percent, snapshot, whole};

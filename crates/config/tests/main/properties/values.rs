@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use upkeep_config::{CommandLine, Config, LoadError, Sources, User, World, load};
+use upkeep_config::{CommandLine, Config, Dialect, LoadError, Sources, User, World, load};
 
 /// A machine without users, where every directory is there.
 struct Nowhere;
@@ -31,17 +31,19 @@ impl World for Nowhere {
 }
 
 /// Sources of this text alone, as a daemon that goes on gets them: nothing is read from a disk.
-fn sources(text: &[u8]) -> Sources {
+fn sources(dialect: Dialect, text: &[u8]) -> Sources {
     let number = |number: usize| u32::try_from(number).expect("a short text").to_le_bytes();
     let field = |bytes: &[u8]| [&number(bytes.len())[..], bytes].concat();
     let (one, none) = (number(1), number(0));
     let variable = [&one[..], &field(b"HOME"), &field("/größe%".as_bytes())].concat();
+    let code = Dialect::ALL.iter().position(|&other| other == dialect).expect("one of all");
     let parts = [
         b"UPKPCONF",
-        &one[..],
+        &number(2)[..],
         &field(b"x.conf"),
         &field(b"/etc/x.conf"),
         &none,
+        &number(code),
         &field(text),
         &none,
         &variable,
@@ -52,7 +54,7 @@ fn sources(text: &[u8]) -> Sources {
 }
 
 fn loaded(text: &[u8]) -> Result<Config, LoadError> {
-    load(&sources(text), &CommandLine::default(), &Nowhere)
+    load(&sources(Dialect::Ini, text), &CommandLine::default(), &Nowhere)
 }
 
 /// A configuration of one program, which has this key.
@@ -82,6 +84,25 @@ pub(crate) fn whole(bytes: &[u8]) {
         Err(error) => assert!(!error.message.is_empty() && !error.diagnostics.is_empty()),
     }
     assert_eq!(config, loaded(bytes));
+}
+
+/// A text in each of the other dialects is loaded or refused, the same each time, and places are within it.
+pub(crate) fn dialects(bytes: &[u8]) {
+    if bytes.windows(3).any(|three| three.iter().all(u8::is_ascii_digit)) {
+        return;
+    }
+    let lines = bytes.split(|&byte| byte == b'\n' || byte == b'\r').count() + 1;
+    for dialect in [Dialect::Toml, Dialect::Yaml, Dialect::Json] {
+        let sources = sources(dialect, bytes);
+        assert_eq!(Sources::from_bytes(&sources.to_bytes()).as_ref(), Ok(&sources));
+        let loaded = || load(&sources, &CommandLine::default(), &Nowhere);
+        let first = loaded();
+        assert_eq!(first, loaded());
+        for problem in first.err().iter().flat_map(|error| &error.diagnostics) {
+            assert!(problem.line.is_none_or(|line| (1..=lines).contains(&line)), "{dialect:?} {problem:?}");
+            assert!(problem.column != Some(0), "{dialect:?} {problem:?}");
+        }
+    }
 }
 
 /// A text whose percent signs are doubled is the text; any other is expanded or refused, without limitless growth.

@@ -1,0 +1,7 @@
+//! Configurations in YAML, TOML and JSON.
+#![no_main]
+
+#[path = "../../crates/config/tests/main/properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::dialects(bytes));
