@@ -1,6 +1,7 @@
 //! What the supervisor orders: the shell carries out each, in this order, before it sleeps again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::input::{CallId, Refusal, SignalId};
 use crate::notice::Notice;
@@ -50,6 +51,8 @@ pub enum Effect {
         /// Name of the pool.
         pool: String,
     },
+    /// The daemon is about to end because a process was given up: its exit status is to say so.
+    EndInFailure,
     /// Everything is down: end, or come up again.
     Terminate {
         /// Come up again.
@@ -107,10 +110,19 @@ pub enum Event {
         to: StateName,
         /// Pid at that moment, 0 if none.
         pid: u32,
-        /// Failed starts in a row at that moment.
+        /// Failed starts in a row at that moment, or restarts where a policy counts them.
         tries: i64,
         /// For EXITED: whether the exit code was expected.
         expected: bool,
+    },
+    /// A process used up its `restart_limit`; its state changes next.
+    CrashLoop {
+        /// Which.
+        id: ProcId,
+        /// How often it was restarted.
+        restarts: u32,
+        /// Within which time.
+        window: Duration,
     },
     /// The child of a STARTING or STOPPING process exists; its state is the same.
     ChildSpawned(ProcId),

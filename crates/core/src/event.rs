@@ -1,4 +1,7 @@
 //! The types of events and their family tree (EVT-001 … EVT-022).
+//!
+//! One is ours: `PROCESS_CRASH_LOOP`. It is no `PROCESS_STATE`, whose readers expect a state in it, and it comes only where an option
+//! of ours (`restart_limit`) is set; so only who asks for it, or for every `EVENT`, ever meets it.
 
 use std::fmt;
 
@@ -41,6 +44,7 @@ kinds! {
     ProcessStateStopped "PROCESS_STATE_STOPPED" Some(ProcessState);
     ProcessStateFatal "PROCESS_STATE_FATAL" Some(ProcessState);
     ProcessStateUnknown "PROCESS_STATE_UNKNOWN" Some(ProcessState);
+    ProcessCrashLoop "PROCESS_CRASH_LOOP" Some(Event);
     ProcessCommunication "PROCESS_COMMUNICATION" Some(Event);
     ProcessCommunicationStdout "PROCESS_COMMUNICATION_STDOUT" Some(ProcessCommunication);
     ProcessCommunicationStderr "PROCESS_COMMUNICATION_STDERR" Some(ProcessCommunication);

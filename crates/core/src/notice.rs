@@ -3,9 +3,11 @@
 //! They are a compatibility surface: people and scripts match them. Processes are named without their group (PROC-322).
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::process::RunEnd;
 use crate::signal::Signal;
+use crate::time::Span;
 
 /// Severity of a log line, most severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +40,12 @@ pub enum Notice {
     Stopped { name: String, end: RunEnd, expected: bool },
     /// BACKOFF became FATAL.
     GaveUp { name: String },
+    /// A start comes later: because of the policy, and after so many restarts of so many within a time.
+    StartsLater { name: String, wait: Duration, count: Option<(usize, u32, Duration)> },
+    /// `restart_limit` is used up.
+    CrashLoop { name: String, restarts: u32, window: Duration },
+    /// The daemon ends because this one was given up.
+    EndsWith { name: String },
     /// A client waits for this one to stop.
     WaitingToStop { name: String },
     /// The daemon waits for these to end.
@@ -74,7 +82,10 @@ impl Notice {
                     Level::Warn
                 }
             }
-            Self::Killing { .. } | Self::AlreadyRunning { .. } => Level::Warn,
+            Self::Killing { .. }
+            | Self::AlreadyRunning { .. }
+            | Self::CrashLoop { .. }
+            | Self::EndsWith { .. } => Level::Warn,
             Self::Kill { .. }
             | Self::Send { .. }
             | Self::StopInBackoff { .. }
@@ -85,6 +96,7 @@ impl Notice {
             | Self::SpawnError { .. }
             | Self::Success { .. }
             | Self::GaveUp { .. }
+            | Self::StartsLater { .. }
             | Self::WaitingToStop { .. }
             | Self::WaitingToDie { .. } => Level::Info,
         }
@@ -107,6 +119,23 @@ impl fmt::Display for Notice {
             Self::Stopped { name, end, .. } => write!(f, "stopped: {name} ({end})"),
             Self::GaveUp { name } => {
                 write!(f, "gave up: {name} entered FATAL state, too many start retries too quickly")
+            }
+            Self::StartsLater { name, wait, count } => {
+                write!(f, "waiting: {name} starts again in {}", Span(*wait))?;
+                match count {
+                    Some((done, limit, window)) => {
+                        write!(f, " (restart {done} of {limit} within {})", Span(*window))
+                    }
+                    None => Ok(()),
+                }
+            }
+            Self::CrashLoop { name, restarts, window } => write!(
+                f,
+                "gave up: {name} entered FATAL state, restarted {restarts} times within {} (restart_limit)",
+                Span(*window)
+            ),
+            Self::EndsWith { name } => {
+                write!(f, "{name} was given up: everything is stopped (on_giveup=shutdown)")
             }
             Self::WaitingToStop { name } => write!(f, "waiting for {name} to stop"),
             Self::WaitingToDie { names } => write!(f, "waiting for {} to die", names.join(", ")),

@@ -87,6 +87,7 @@ impl ProcessSpec {
             || self.autorestart != new.autorestart
             || self.startsecs != new.startsecs
             || self.startretries != new.startretries
+            || self.restart != new.restart
             || self.exitcodes != new.exitcodes
             || self.stopsignal != new.stopsignal
             || self.stopwaitsecs != new.stopwaitsecs

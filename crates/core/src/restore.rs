@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::effect::Effect;
+use crate::policy::Restarts;
 use crate::process::{AfterStop, ProcId, Process, RunEnd, RunId, State};
 use crate::signal::Signal;
 use crate::spec::{Autorestart, LogTarget, OutputSpec, ProcessSpec};
@@ -16,6 +17,8 @@ pub struct Saved {
     pub state: State,
     /// Failed starts in a row.
     pub failures: i64,
+    /// What the restart policy looks back at.
+    pub restarts: Option<Box<Restarts>>,
     /// Epoch seconds of the last start attempt; 0 never.
     pub started: i64,
     /// Epoch seconds of the last exit; 0 never.
@@ -53,6 +56,7 @@ impl Supervisor {
         Some(Saved {
             state: process.state,
             failures: process.failures,
+            restarts: process.restarts.clone(),
             started: process.started,
             stopped: process.stopped,
             spawnerr: process.spawnerr.clone(),
@@ -163,6 +167,7 @@ impl Process {
     /// Takes over what an earlier daemon wrote down. Options are those of the configuration, which may be newer.
     fn restore(&mut self, saved: &Saved) {
         self.failures = saved.failures;
+        self.restarts = saved.restarts.clone();
         self.started = saved.started;
         self.stopped = saved.stopped;
         self.spawnerr = saved.spawnerr.clone();

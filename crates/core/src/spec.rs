@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::EventKind;
+pub use crate::policy::{OnGiveup, RestartPolicy};
 use crate::signal::Signal;
 
 /// One group of processes: a `[program:x]`, `[group:x]`, `[eventlistener:x]` or `[fcgi-program:x]`.
@@ -121,6 +122,8 @@ pub struct ProcessSpec {
     pub startsecs: i64,
     /// Failed starts after the first before giving up. Default 3.
     pub startretries: i64,
+    /// How it is started again after it ended or failed to start. Default: as Supervisor does.
+    pub restart: RestartPolicy,
     /// Exit codes that are expected. Default `[0]`.
     pub exitcodes: Vec<u8>,
     /// The signal that asks it to stop. Default TERM.
@@ -219,6 +222,7 @@ impl ProcessSpec {
             autorestart: Autorestart::Unexpected,
             startsecs: 1,
             startretries: 3,
+            restart: RestartPolicy::default(),
             exitcodes: vec![0],
             stopsignal: crate::signal::TERM,
             stopwaitsecs: 10,

@@ -199,7 +199,7 @@ impl Supervisor {
             from,
             to: state.name(),
             pid,
-            tries: process.failures,
+            tries: process.tries(),
             expected: matches!(state, State::Exited { expected: true }),
         };
         if let Some(run) = old_run

@@ -68,6 +68,9 @@ impl Supervisor {
             (Kind::Live, _) => {
                 change.update.live.push(spec.name.clone());
                 process.spec = spec;
+                if process.shorten_wait(now) {
+                    self.publish(Event::WishChanged(id));
+                }
                 self.order(Effect::Reconfigure { id });
                 self.reschedule(id);
                 change.fresh.push(id);
@@ -95,6 +98,7 @@ impl Supervisor {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let (start, lives) = (spec.autostart, process.pid() != 0);
         process.failures = 0;
+        process.restarts = None;
         process.spec = spec.clone();
         process.after_stop = if lives { AfterStop::Replace { spec, start } } else { AfterStop::Stay };
         let name = process.name().to_owned();

@@ -101,12 +101,12 @@ impl Shell {
         let id = resolve_process(&self.core, name)?;
         let process = self.core.process(id).ok_or_else(|| Fault::about(FaultCode::BadName, name))?;
         let key = (process.group().to_owned(), process.name().to_owned());
-        let info = Teller::new(now().wall).tell(process, self.logs.get(&key)).into();
+        let info = Teller::new(now()).tell(process, self.logs.get(&key)).into();
         Ok(Reply::Process(Box::new(info)))
     }
 
     fn all_info(&self) -> Reply {
-        let mut teller = Teller::new(now().wall);
+        let mut teller = Teller::new(now());
         let mut list = ProcessList::with_capacity(self.core.by_name().len());
         let mut logs = self.logs.iter().peekable();
         for process in lexical(&self.core) {

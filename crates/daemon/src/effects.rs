@@ -7,6 +7,7 @@ use upkeep_core::{Answer, Effect, Event, Level as CoreLevel, Outcome, ProcId, Re
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
+use crate::exitwhen::FAILED;
 use crate::logfiles::LogPaths;
 use crate::prepare::{Order, Prepared};
 use crate::records::ProcessRecord;
@@ -71,6 +72,7 @@ impl Shell {
                         self.answered(asker, answer);
                     }
                 }
+                Effect::EndInFailure => self.exit_status = FAILED,
                 Effect::AwaitIdle { pool } => {
                     self.listeners.last_pool = Some(pool);
                     self.tell_idle();
@@ -141,6 +143,7 @@ impl Shell {
         }
         match event {
             Event::ProcessState { id, .. }
+            | Event::CrashLoop { id, .. }
             | Event::ChildSpawned(id)
             | Event::WishChanged(id)
             | Event::ProcessAdded { id, .. } => self.save_process(*id),

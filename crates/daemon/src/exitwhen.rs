@@ -11,7 +11,7 @@ use crate::shell::Shell;
 pub(crate) const EXIT_WHEN: &str = "UPKEEP_INTERNAL_EXIT_WHEN";
 
 /// The status when something failed.
-const FAILED: u8 = 1;
+pub(crate) const FAILED: u8 = 1;
 
 impl Shell {
     /// Ends the daemon if what has just happened is what its rule waits for.

@@ -1,12 +1,13 @@
 //! How a process looks to those who ask: the fields and the description of `getProcessInfo` (RPC-084 … RPC-094).
 
 use std::fmt::{self, Write};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use upkeep_api::{ConfigInfo, LogFile, OutputInfo, ProcessState, ProcessView};
 use upkeep_core::spec::{Autorestart, GroupSpec, LogTarget, OutputSpec, ProcessSpec};
-use upkeep_core::{Process, StateName};
+use upkeep_core::{Now, Process, Span, State, StateName};
 
 use crate::logfiles::LogPaths;
 
@@ -29,8 +30,7 @@ pub(crate) fn state_of(name: StateName) -> ProcessState {
 /// Tells how processes look at one moment.
 #[derive(Debug)]
 pub(crate) struct Teller {
-    /// Epoch seconds.
-    now: i64,
+    now: Now,
     /// The last description, whose place the next one takes.
     description: String,
     /// The last time of a stop that was written out, as minutes and as text.
@@ -38,7 +38,7 @@ pub(crate) struct Teller {
 }
 
 impl Teller {
-    pub(crate) fn new(now: i64) -> Self {
+    pub(crate) fn new(now: Now) -> Self {
         Self { now, description: String::new(), stopped: None }
     }
 
@@ -55,7 +55,7 @@ impl Teller {
             group: process.group(),
             start: process.started().min(MAX_TIME),
             stop: process.stopped().min(MAX_TIME),
-            now: self.now.min(MAX_TIME),
+            now: self.now.wall.min(MAX_TIME),
             state: state_of(process.state().name()),
             spawnerr: process.spawnerr().unwrap_or_default(),
             exitstatus: process.exitstatus().unwrap_or(0),
@@ -70,21 +70,36 @@ impl Teller {
         self.description.clear();
         match process.state().name() {
             StateName::Running => {
-                let uptime = Uptime(self.now - process.started());
+                let uptime = Uptime(self.now.wall - process.started());
                 // Writing to a String cannot fail.
                 let _ = write!(self.description, "pid {}, uptime {uptime}", process.pid());
             }
-            StateName::Fatal | StateName::Backoff => match process.spawnerr() {
-                Some(text) if !text.is_empty() => self.description.push_str(text),
-                Some(_) | None => {
-                    let _ = write!(self.description, "unknown error (try \"tail {}\")", process.name());
-                }
-            },
+            StateName::Fatal | StateName::Backoff => self.describe_failure(process),
             StateName::Stopped | StateName::Exited if process.started() == 0 => {
                 self.description.push_str("Not started");
             }
             StateName::Stopped | StateName::Exited => self.describe_stop(process.stopped()),
             StateName::Starting | StateName::Stopping | StateName::Unknown => {}
+        }
+    }
+
+    fn describe_failure(&mut self, process: &Process) {
+        match (process.spawnerr(), process.exitstatus()) {
+            (Some(text), _) if !text.is_empty() => self.description.push_str(text),
+            // Only a policy lets a process wait that has done nothing wrong.
+            (None, Some(code)) if process.restarts().is_some() => {
+                let _ = write!(self.description, "exit status {code}");
+            }
+            (Some(_) | None, _) => {
+                let _ = write!(self.description, "unknown error (try \"tail {}\")", process.name());
+            }
+        }
+        if let (State::Backoff { retry_at }, Some(_)) = (process.state(), process.restarts()) {
+            let left = Span(whole_seconds(retry_at.since(self.now.mono)));
+            let _ = write!(self.description, "; starts again in {left}");
+            if let Some((done, limit, window)) = process.restart_count(self.now) {
+                let _ = write!(self.description, " ({done} of {limit} in {})", Span(window));
+            }
         }
     }
 
@@ -97,6 +112,11 @@ impl Teller {
         };
         self.description.push_str(text);
     }
+}
+
+/// Rounded up: the last moment before a start is not 0 s.
+fn whole_seconds(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0))
 }
 
 /// `H:MM:SS`, from one day on `1 day, H:MM:SS` (RPC-091).

@@ -3,12 +3,13 @@
 //! Fields are only ever added, with defaults, so that records of an older daemon can always be read.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use upkeep_core::event::EventKind;
 use upkeep_core::listener::{ListenerState, Queued, SavedListener, Serials};
 use upkeep_core::signal::{self, Signal};
-use upkeep_core::{Child, Mono, ProcId, RunId, Saved, State, StopOptions};
+use upkeep_core::{Child, Mono, ProcId, Restarts, RunId, Saved, State, StopOptions};
 
 use crate::listeners::Payload;
 
@@ -130,6 +131,9 @@ pub(crate) struct ProcessRecord {
     state: StateRecord,
     #[serde(default, skip_serializing_if = "is_default")]
     failures: i64,
+    /// What the restart policy looks back at.
+    #[serde(default, skip_serializing_if = "is_default")]
+    restarts: Option<Box<RestartsRecord>>,
     #[serde(default, skip_serializing_if = "is_default")]
     started: i64,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -219,6 +223,41 @@ impl EventRecord {
     }
 }
 
+/// The restarts that a policy looks back at; times are of the monotonic clock, in nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct RestartsRecord {
+    #[serde(default)]
+    times: Vec<u64>,
+    #[serde(default)]
+    in_row: u32,
+    #[serde(default)]
+    delay: u64,
+    #[serde(default)]
+    given_up: bool,
+}
+
+impl From<Restarts> for RestartsRecord {
+    fn from(restarts: Restarts) -> Self {
+        Self {
+            times: restarts.times.into_iter().map(|at| at.0).collect(),
+            in_row: restarts.in_row,
+            delay: u64::try_from(restarts.delay.as_nanos()).unwrap_or(u64::MAX),
+            given_up: restarts.given_up,
+        }
+    }
+}
+
+impl From<RestartsRecord> for Restarts {
+    fn from(record: RestartsRecord) -> Self {
+        Self {
+            times: record.times.into_iter().map(Mono).collect(),
+            in_row: record.in_row,
+            delay: Duration::from_nanos(record.delay),
+            given_up: record.given_up,
+        }
+    }
+}
+
 /// How the child is stopped if its options are gone from the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct StopRecord {
@@ -259,6 +298,7 @@ impl ProcessRecord {
             name: name.to_owned(),
             state: StateRecord::from(saved.state),
             failures: saved.failures,
+            restarts: saved.restarts.map(|restarts| Box::new(RestartsRecord::from(*restarts))),
             started: saved.started,
             stopped: saved.stopped,
             spawnerr: saved.spawnerr,
@@ -276,6 +316,7 @@ impl ProcessRecord {
         Saved {
             state: State::from(self.state),
             failures: self.failures,
+            restarts: self.restarts.clone().map(|record| Box::new(Restarts::from(*record))),
             started: self.started,
             stopped: self.stopped,
             spawnerr: self.spawnerr.clone(),
@@ -365,6 +406,12 @@ mod tests {
         Saved {
             state,
             failures: 2,
+            restarts: Some(Box::new(Restarts {
+                times: vec![Mono(1), Mono(2)],
+                in_row: 3,
+                delay: Duration::from_millis(4),
+                given_up: true,
+            })),
             started: 3,
             stopped: 4,
             spawnerr: Some("why".to_owned()),
@@ -406,6 +453,7 @@ mod tests {
         let state = State::Running { run: RunId(1), child: Child { pid: 7, since: Mono(9) } };
         let saved = Saved {
             failures: 0,
+            restarts: None,
             started: 5,
             stopped: 0,
             spawnerr: None,

@@ -40,6 +40,7 @@ impl Sim {
             Effect::Reconfigure { id } => self.reconfigured.push(self.name(id)),
             Effect::Log(notice) => self.log.push((self.now, notice)),
             Effect::Answer { call, answer } => self.answered(call, answer),
+            Effect::EndInFailure => self.failed = true,
             Effect::AwaitIdle { pool } => {
                 let now = self.now();
                 self.core.handle(now, Input::PoolIdle { pool });
@@ -54,9 +55,10 @@ impl Sim {
                 self.names.insert(*id, join(group, process));
                 self.save(*id);
             }
-            Event::ProcessState { id, .. } | Event::ChildSpawned(id) | Event::WishChanged(id) => {
-                self.save(*id)
-            }
+            Event::ProcessState { id, .. }
+            | Event::CrashLoop { id, .. }
+            | Event::ChildSpawned(id)
+            | Event::WishChanged(id) => self.save(*id),
             Event::ProcessRemoved(id) => {
                 if let Some(name) = self.names.remove(id) {
                     self.records.remove(&name);

@@ -162,6 +162,12 @@ impl Sim {
         &self.terminations
     }
 
+    /// Whether the daemon's exit status says that a process was given up.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Processes that had a living child when the daemon ended, though they were not UNKNOWN. There should be none.
     #[must_use]
     pub fn left_alive(&self) -> &[String] {

@@ -44,6 +44,8 @@ pub struct Sim {
     pub(crate) launches: Vec<(Mono, String, RunId)>,
     pub(crate) reconfigured: Vec<String>,
     pub(crate) terminations: Vec<bool>,
+    /// The daemon was told that it ends because a process was given up.
+    pub(crate) failed: bool,
     /// Processes with a living child at an end, other than those in UNKNOWN.
     pub(crate) left_alive: Vec<String>,
     pub(crate) dismissed: Vec<(String, bool)>,
@@ -78,6 +80,7 @@ impl Sim {
             launches: Vec::new(),
             reconfigured: Vec::new(),
             terminations: Vec::new(),
+            failed: false,
             left_alive: Vec::new(),
             dismissed: Vec::new(),
             ended: false,

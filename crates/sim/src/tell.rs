@@ -29,6 +29,9 @@ pub(crate) fn text_of(event: &Event, name: impl Fn(upkeep_core::ProcId) -> Strin
             };
             Some(format!("{} {} from {}{more}", name(*id), shout(*to), shout(*from)))
         }
+        Event::CrashLoop { id, restarts, window } => {
+            Some(format!("{} CRASH_LOOP restarts:{restarts} window:{}", name(*id), window.as_secs()))
+        }
         Event::GroupAdded(group) => Some(format!("GROUP_ADDED {group}")),
         Event::GroupRemoved(group) => Some(format!("GROUP_REMOVED {group}")),
         Event::SupervisorRunning => Some("SUPERVISOR_RUNNING".to_owned()),

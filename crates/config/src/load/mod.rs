@@ -9,6 +9,7 @@ mod listener;
 mod plugin;
 mod process;
 mod program;
+mod restart;
 pub(crate) mod scope;
 mod server;
 mod told;

@@ -54,7 +54,7 @@ impl<'a> Loader<'a> {
 }
 
 impl Scope<'_, '_> {
-    /// What all processes of the section have in common, in Supervisor's order of reading up to `umask`; `numprocs`
+    /// What all processes of the section have in common, in Supervisor's order of reading up to `umask`, then what is ours; `numprocs`
     /// and its like are [`Scope::copies`]'.
     fn shared(&mut self) -> ProcessSpec {
         let machine = self.loader.machine;
@@ -83,6 +83,7 @@ impl Scope<'_, '_> {
             .filter(|url| !crate::python::text::strip(url).eq_ignore_ascii_case("auto"));
         spec.uid = self.read("user", |text| machine.user(text)).map(|user| user.uid);
         spec.umask = self.read("umask", value::octal);
+        spec.restart = self.restart_policy();
         spec
     }
 

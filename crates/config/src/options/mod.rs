@@ -41,6 +41,16 @@ pub enum Kind {
     Integer,
     /// A whole number of seconds.
     Seconds,
+    /// Seconds, or a number with ms, s, m, h or d.
+    Time,
+    /// A number from 1 to 100, such as 1.5.
+    Factor,
+    /// A percentage.
+    Percent,
+    /// A whole number, or `none`.
+    Limit,
+    /// `fatal`, `retry_every TIME` or `shutdown`.
+    Giveup,
     /// `true` or `false`.
     Boolean,
     /// Bytes, or a number with KB, MB or GB.

@@ -25,6 +25,50 @@ pub(super) const PROGRAM: &[OptionRow] = &[
         .effect(Effect::NextStart),
     OptionRow::new("startretries", Kind::Integer, "3", "failed starts in a row before it is given up")
         .effect(Effect::Live),
+    OptionRow::new("restart_delay", Kind::Time, "0", "wait before it is started again: 0.5, 5, 2m")
+        .effect(Effect::Live)
+        .ours(),
+    OptionRow::without_default(
+        "restart_delay_max",
+        Kind::Time,
+        "60",
+        "what the wait grows to; it does not grow if not set",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new("restart_backoff", Kind::Factor, "2", "each wait is so many times the last one")
+        .effect(Effect::Live)
+        .ours(),
+    OptionRow::new(
+        "restart_jitter",
+        Kind::Percent,
+        "0",
+        "percent by which chance shortens each wait at most",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new("restart_limit", Kind::Limit, "none", "restarts in restart_window before it is given up")
+        .effect(Effect::Live)
+        .ours(),
+    OptionRow::new("restart_window", Kind::Time, "60", "the time in which restart_limit counts")
+        .effect(Effect::Live)
+        .ours(),
+    OptionRow::new(
+        "restart_reset_after",
+        Kind::Time,
+        "60",
+        "who ran so long begins again with the first wait",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "on_giveup",
+        Kind::Giveup,
+        "fatal",
+        "what follows when it is given up: fatal, retry_every TIME, shutdown",
+    )
+    .effect(Effect::Live)
+    .ours(),
     OptionRow::new("exitcodes", Kind::ExitCodes, "0", "exit codes that are expected").effect(Effect::Live),
     OptionRow::new("stopsignal", Kind::Signal, "TERM", "the signal that asks it to stop")
         .effect(Effect::Live),

@@ -3,6 +3,7 @@
 mod address;
 mod machine;
 mod pairs;
+pub(crate) mod restart;
 
 use upkeep_core::event::EventKind;
 use upkeep_core::signal::{Signal, SignalError};

@@ -125,3 +125,97 @@ fn without_a_file_it_says_where_it_looked() {
     let hint = report.problems[0].hint.as_deref().unwrap_or_default();
     assert!(hint.contains("/nowhere/etc/supervisord.conf"), "{hint}");
 }
+
+/// What a wrong value of the restart policy says, and what merely makes no sense.
+#[test]
+fn restart_policies_are_looked_at_closely() {
+    let rows: &[(&str, Severity, &str, &str)] = &[
+        (
+            "restart_delay=soon",
+            Severity::Error,
+            "not a valid time for restart_delay: 'soon'",
+            "write seconds, or a number with ms, s, m, h or d",
+        ),
+        (
+            "restart_delay=5\nrestart_delay_max=1",
+            Severity::Error,
+            "restart_delay_max (1 s) is less than restart_delay (5 s)",
+            "write a longer one, or none if the wait is not to grow",
+        ),
+        (
+            "restart_delay=5\nrestart_delay_max=9\nrestart_backoff=0.5",
+            Severity::Error,
+            "not a valid value for restart_backoff: '0.5'",
+            "write a number from 1 to 100, such as 2 or 1.5",
+        ),
+        (
+            "restart_delay=5\nrestart_jitter=200%%",
+            Severity::Error,
+            "not a valid value for restart_jitter: '200%'",
+            "write a percentage from 0 to 100, such as 20",
+        ),
+        (
+            "restart_limit=0",
+            Severity::Error,
+            "not a valid value for restart_limit: '0'",
+            "write none for no limit; autorestart=false restarts nothing",
+        ),
+        (
+            "restart_limit=3\nrestart_window=0",
+            Severity::Error,
+            "restart_window is 0",
+            "write the time in which restart_limit counts, such as 60",
+        ),
+        (
+            "on_giveup=retry_evry 5m",
+            Severity::Error,
+            "not a valid value for on_giveup: 'retry_evry 5m'",
+            "did you mean \"retry_every\"?",
+        ),
+        (
+            "on_giveup=retry_every",
+            Severity::Error,
+            "not a valid value for on_giveup: 'retry_every'",
+            "say how often, such as retry_every 5m",
+        ),
+        ("restart_jitter=20", Severity::Warning, "restart_jitter has no effect without restart_delay", ""),
+        (
+            "restart_delay=5\nrestart_backoff=3",
+            Severity::Warning,
+            "restart_backoff has no effect without restart_delay_max",
+            "",
+        ),
+        ("restart_window=20", Severity::Warning, "restart_window has no effect without restart_limit", ""),
+        (
+            "restart_limit=5\nstartretries=9",
+            Severity::Warning,
+            "startretries has no effect beside restart_limit, which counts failed starts, too",
+            "",
+        ),
+        (
+            "restart_limit=5\nrestart_delay=10\nrestart_delay_max=60",
+            Severity::Warning,
+            "restart_limit is never reached: 5 restarts take 3 min 10 s at least, and restart_window is 60 s",
+            "write a longer restart_window",
+        ),
+        (
+            "restart_dealy=5",
+            Severity::Error,
+            "restart_dealy is not a known",
+            "did you mean \"restart_delay\"?",
+        ),
+    ];
+    for (lines, severity, message, hint) in rows {
+        let (report, _) = report(&format!(
+            "[supervisord]\n[program:x]\ncommand=x\nnumprocs=2\nprocess_name=x%(process_num)d\n{lines}\n"
+        ));
+        let problems = &report.problems;
+        assert_eq!(problems.len(), 1, "{lines}: {problems:?}");
+        assert!(problems[0].severity == *severity && problems[0].message.contains(message), "{problems:?}");
+        assert!(problems[0].line > Some(5), "{lines}: {problems:?}");
+        assert_eq!(problems[0].hint.as_deref().unwrap_or_default(), *hint, "{lines}");
+    }
+    let fine = "[supervisord]\n[program:x]\ncommand=x\nrestart_delay=500ms\nrestart_delay_max=1m\nrestart_jitter=20\nrestart_limit=5\n\
+                restart_window=10m\nrestart_reset_after=2m\non_giveup=retry_every 5m\n";
+    assert_eq!(report(fine).0.problems, []);
+}

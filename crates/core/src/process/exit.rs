@@ -21,10 +21,10 @@ impl Supervisor {
                 } else {
                     let child = Child { pid, since };
                     self.change(id, State::Running { run, child }, pid);
-                    self.exited_by_itself(now, id, pid, end, true);
+                    self.exited_running(now, id, child, end, at);
                 }
             }
-            State::Running { child, .. } => self.exited_by_itself(now, id, child.pid, end, true),
+            State::Running { child, .. } => self.exited_running(now, id, child, end, at),
             State::Unknown { child, .. } => {
                 self.exited_by_itself(now, id, child.pid, end, false);
                 self.after_stop(now, id);
@@ -54,6 +54,14 @@ impl Supervisor {
         self.back_off(now, id, pid);
     }
 
+    /// A child that had run until `at` ended by itself.
+    fn exited_running(&mut self, now: Now, id: ProcId, child: Child, end: RunEnd, at: Mono) {
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.note_uptime(at.since(child.since));
+        }
+        self.exited_by_itself(now, id, child.pid, end, true);
+    }
+
     /// RUNNING → EXITED (PROC-016), then perhaps a new run (PROC-018).
     fn exited_by_itself(&mut self, now: Now, id: ProcId, pid: u32, end: RunEnd, may_restart: bool) {
         let Some(process) = self.processes.get_mut(&id) else { return };
@@ -70,10 +78,13 @@ impl Supervisor {
                 Autorestart::Unexpected => !expected,
                 Autorestart::Never => false,
             };
+        if !again {
+            process.restarts = None;
+        }
         self.log(Notice::Exited { name, end, expected });
         self.change(id, State::Exited { expected }, pid);
         if again && self.phase.is_running() {
-            self.launch(now, id);
+            self.start_again(now, id);
         }
     }
 

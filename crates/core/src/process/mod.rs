@@ -1,16 +1,18 @@
 //! One supervised slot: what it is, what is wanted of it, and until when.
 //!
-//! The phases of a life are one file each: `start`, `exit`, `backoff`, `stop`. Only [`Process::enter`] (called through
+//! The phases of a life are one file each: `start`, `exit`, `restart`, `backoff`, `stop`. Only [`Process::enter`] (called through
 //! the supervisor's `change`) alters the state, so nothing can change without being published.
 
 mod backoff;
 mod exit;
+mod restart;
 mod start;
 mod stop;
 
 use std::fmt;
 use std::sync::Arc;
 
+use crate::policy::Restarts;
 use crate::signal::Signal;
 use crate::spec::ProcessSpec;
 use crate::time::{Mono, Now, seconds};
@@ -241,6 +243,8 @@ pub struct Process {
     pub(crate) state: State,
     /// Failed starts in a row: the next wait in seconds, and what `startretries` limits.
     pub(crate) failures: i64,
+    /// What the restart policy looks back at; `None` while it has nothing to.
+    pub(crate) restarts: Option<Box<Restarts>>,
     /// Epoch seconds of the last start attempt; 0 never.
     pub(crate) started: i64,
     /// Epoch seconds of the last exit; 0 never.
@@ -263,6 +267,7 @@ impl Process {
             spec,
             state: State::Stopped,
             failures: 0,
+            restarts: None,
             started: 0,
             stopped: 0,
             spawnerr: None,
@@ -326,6 +331,12 @@ impl Process {
     #[must_use]
     pub fn failures(&self) -> i64 {
         self.failures
+    }
+
+    /// The restarts that its policy looks back at; `None` while there are none.
+    #[must_use]
+    pub fn restarts(&self) -> Option<&Restarts> {
+        self.restarts.as_deref()
     }
 
     /// Its pid, 0 if no child lives (PROC-033).

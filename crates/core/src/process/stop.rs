@@ -19,6 +19,7 @@ impl Supervisor {
     pub(crate) fn stop(&mut self, now: Now, id: ProcId) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let kill_at = now.mono.after(seconds(process.spec.stopwaitsecs));
+        process.restarts = None;
         match process.state {
             State::Backoff { .. } => {
                 process.failures = 0;

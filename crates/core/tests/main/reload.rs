@@ -4,11 +4,13 @@ use upkeep_core::event::EventKind;
 use upkeep_core::reload::{Difference, Kind, difference};
 use upkeep_core::signal;
 use upkeep_core::spec::{
-    Autorestart, GroupKind, GroupSpec, ListenerSpec, LogTarget, OutputSpec, ProcessSpec, SocketAddress,
-    SocketSpec,
+    Autorestart, GroupKind, GroupSpec, ListenerSpec, LogTarget, OnGiveup, OutputSpec, ProcessSpec,
+    RestartPolicy, SocketAddress, SocketSpec,
 };
 
 use crate::scene::{alone, group, web};
+
+const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Names every field, so that a new one does not compile before it has its row below.
 fn every_field(spec: &ProcessSpec) {
@@ -21,6 +23,17 @@ fn every_field(spec: &ProcessSpec) {
         autorestart: _,
         startsecs: _,
         startretries: _,
+        restart:
+            RestartPolicy {
+                delay: _,
+                delay_max: _,
+                backoff_thousandths: _,
+                jitter_percent: _,
+                limit: _,
+                window: _,
+                reset_after: _,
+                on_giveup: _,
+            },
         exitcodes: _,
         stopsignal: _,
         stopwaitsecs: _,
@@ -59,6 +72,14 @@ fn what_each_option_costs_d_37_cfg_422() {
         ("autorestart", Kind::Live, |spec| spec.autorestart = Autorestart::Always),
         ("startsecs", Kind::Live, |spec| spec.startsecs = 9),
         ("startretries", Kind::Live, |spec| spec.startretries = 9),
+        ("restart_delay", Kind::Live, |spec| spec.restart.delay = SECOND),
+        ("restart_delay_max", Kind::Live, |spec| spec.restart.delay_max = Some(SECOND)),
+        ("restart_backoff", Kind::Live, |spec| spec.restart.backoff_thousandths = 1000),
+        ("restart_jitter", Kind::Live, |spec| spec.restart.jitter_percent = 1),
+        ("restart_limit", Kind::Live, |spec| spec.restart.limit = Some(1)),
+        ("restart_window", Kind::Live, |spec| spec.restart.window = SECOND),
+        ("restart_reset_after", Kind::Live, |spec| spec.restart.reset_after = SECOND),
+        ("on_giveup", Kind::Live, |spec| spec.restart.on_giveup = OnGiveup::Shutdown),
         ("exitcodes", Kind::Live, |spec| spec.exitcodes = vec![0, 1]),
         ("stopsignal", Kind::Live, |spec| spec.stopsignal = signal::INT),
         ("stopwaitsecs", Kind::Live, |spec| spec.stopwaitsecs = 9),

@@ -72,7 +72,11 @@ impl World {
             }
             Effect::Answer { answer, .. } => self.answers.push(answer),
             Effect::Terminate { .. } => self.terminated = true,
-            Effect::Log(_) | Effect::Publish(_) | Effect::Reconfigure { .. } | Effect::AwaitIdle { .. } => {}
+            Effect::Log(_)
+            | Effect::Publish(_)
+            | Effect::Reconfigure { .. }
+            | Effect::AwaitIdle { .. }
+            | Effect::EndInFailure => {}
         }
     }
 

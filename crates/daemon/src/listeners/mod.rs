@@ -116,6 +116,13 @@ impl Shell {
             &Event::ProcessState { id, from, to, pid, tries, expected } => {
                 self.state_changed(id, Change { from, to, pid, tries, expected });
             }
+            Event::CrashLoop { id, restarts, window } => {
+                if let Some(name) = self.listeners.names.get(id).cloned() {
+                    self.publish(EventKind::ProcessCrashLoop, || {
+                        payload::crash_loop(&name, *restarts, *window)
+                    });
+                }
+            }
             Event::ChildSpawned(_) | Event::WishChanged(_) => {}
         }
     }

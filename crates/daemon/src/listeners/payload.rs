@@ -1,6 +1,7 @@
 //! What events say, byte for byte (EVT-002 … EVT-022), and the envelope they are sent in (EVT-050).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use upkeep_core::StateName;
 use upkeep_core::event::EventKind;
@@ -88,6 +89,12 @@ impl Output {
     }
 }
 
+/// A process used up its restarts. Ours: words as in a change of state, without one.
+pub(crate) fn crash_loop(name: &Name, restarts: u32, window: Duration) -> String {
+    let Name { group, process } = name;
+    format!("processname:{process} groupname:{group} restarts:{restarts} window:{}", window.as_secs_f64())
+}
+
 /// A chunk of output (EVT-014, EVT-038).
 pub(crate) fn log_output(name: &Name, pid: u32, output: Output, data: &[u8]) -> String {
     let channel = output.word();
@@ -156,6 +163,12 @@ mod tests {
             assert_eq!(change.payload(&name()), format!("processname:p groupname:g {expected}"));
             assert_eq!(change.kind().name(), format!("PROCESS_STATE_{kind}"));
         }
+    }
+
+    #[test]
+    fn a_crash_loop_reads_like_a_change_of_state() {
+        let text = crash_loop(&name(), 5, Duration::from_millis(60_500));
+        assert_eq!(text, "processname:p groupname:g restarts:5 window:60.5");
     }
 
     #[test]

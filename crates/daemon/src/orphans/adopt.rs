@@ -88,6 +88,7 @@ impl Shell {
         let saved = Saved {
             state: State::Running { run, child: Child { pid, since } },
             failures: 0,
+            restarts: None,
             started: now().wall.saturating_sub(i64::try_from(age).unwrap_or(0)),
             stopped: 0,
             spawnerr: None,

@@ -1,7 +1,9 @@
 //! Programs, children and requests by the roll of the dice.
 
 use upkeep_core::signal;
-use upkeep_core::spec::{Autorestart, GroupKind, GroupSpec, ListenerSpec, ProcessSpec};
+use upkeep_core::spec::{
+    Autorestart, GroupKind, GroupSpec, ListenerSpec, OnGiveup, ProcessSpec, RestartPolicy,
+};
 use upkeep_sim::{Ask, Crash, Dice, InFlight, Plan, Signalling, millis, secs};
 
 /// Names of groups; the last is also the name of its only process.
@@ -31,10 +33,28 @@ fn process(dice: &mut Dice, name: &str) -> ProcessSpec {
         autorestart: *dice.pick(&[Autorestart::Always, Autorestart::Unexpected, Autorestart::Never]),
         startsecs: *dice.pick(&[0, 1, 1, 3]),
         startretries: *dice.pick(&[0, 1, 3]),
+        restart: if dice.once_in(2) { restarts(dice) } else { RestartPolicy::default() },
         stopwaitsecs: *dice.pick(&[0, 1, 5]),
         stopsignal: *dice.pick(&[signal::TERM, signal::INT]),
         stopasgroup: dice.once_in(4),
         ..ProcessSpec::new(name, if dice.once_in(2) { "one" } else { "two" })
+    }
+}
+
+fn restarts(dice: &mut Dice) -> RestartPolicy {
+    RestartPolicy {
+        delay: *dice.pick(&[secs(0), millis(300), secs(2)]),
+        delay_max: *dice.pick(&[None, Some(secs(8))]),
+        jitter_percent: *dice.pick(&[0, 30]),
+        limit: *dice.pick(&[None, Some(1), Some(4)]),
+        window: *dice.pick(&[secs(3), secs(60)]),
+        reset_after: *dice.pick(&[secs(2), secs(60)]),
+        on_giveup: match dice.below(12) {
+            0..=5 => OnGiveup::Fatal,
+            6..=10 => OnGiveup::RetryEvery(*dice.pick(&[secs(1), secs(20)])),
+            _ => OnGiveup::Shutdown,
+        },
+        ..RestartPolicy::default()
     }
 }
 
