@@ -45,11 +45,16 @@ impl Syslog {
     /// the end make no empty lines.
     ///
     /// # Errors
-    /// The first error and how many bytes could not be sent; the lines after it have been tried too.
+    /// The first error and how many bytes could not be sent. The lines after it have been tried too, unless nobody listens:
+    /// looking for a socket again for each of a thousand lines would hold up all other logs.
     pub(crate) fn send(&mut self, ident: &str, prefix: &str, chunk: &[u8]) -> Result<(), (io::Error, usize)> {
         let end = chunk.iter().rposition(|&byte| byte != b'\n').map_or(0, |at| at + 1);
         let mut failed: Option<(io::Error, usize)> = None;
         for line in chunk[..end].split(|&byte| byte == b'\n') {
+            if let Some((_, lost)) = failed.as_mut().filter(|_| self.socket.is_none()) {
+                *lost += line.len();
+                continue;
+            }
             self.compose(ident, prefix, line);
             if let Err(error) = self.deliver() {
                 failed.get_or_insert((error, 0)).1 += line.len();
@@ -152,6 +157,7 @@ mod tests {
         drop(server);
         std::fs::remove_file(&path).unwrap();
         assert_eq!(syslog.send("sup", "", b"gone").unwrap_err().1, 4);
+        assert_eq!(syslog.send("sup", "", b"three\nlines\ngone").unwrap_err().1, 14);
         let server = UnixDatagram::bind(&path).unwrap();
         syslog.send("sup", "", b"back").unwrap();
         assert_eq!(body(&received(&server)), "sup: back");
