@@ -42,6 +42,7 @@ pub(super) fn shape(kind: Kind, node: &Node) -> Result<Shaped, Misfit> {
         (Value::Map(_), Kind::Pairs) => return Ok(Shaped::Variables),
         (Value::Scalar(Sort::Boolean, text), Kind::Boolean | Kind::Autorestart) => text.clone(),
         (Value::Scalar(Sort::Integer, text), kind) if takes_number(kind) => text.clone(),
+        (Value::Scalar(Sort::Float, text), Kind::Time | Kind::Factor) => text.clone(),
         (Value::Scalar(Sort::Integer, text), Kind::Octal) => mode(node, text)?,
         (Value::List(items), Kind::ExitCodes) => joined(items, ",", |c| c == ',', "an exit code")?,
         (Value::List(items), Kind::List) => joined(items, ",", |c| c == ',', "a name")?,
@@ -64,12 +65,17 @@ fn takes_number(kind: Kind) -> bool {
     match kind {
         Kind::Integer
         | Kind::Seconds
+        | Kind::Time
+        | Kind::Factor
+        | Kind::Percent
+        | Kind::Limit
         | Kind::Bytes
         | Kind::Signal
         | Kind::ExitCodes
         | Kind::User
         | Kind::Endpoint => true,
         Kind::Boolean
+        | Kind::Giveup
         | Kind::Octal
         | Kind::Level
         | Kind::Directory
@@ -93,6 +99,10 @@ fn expected(kind: Kind) -> &'static str {
     match kind {
         Kind::Integer => "a whole number",
         Kind::Seconds => "a whole number of seconds",
+        Kind::Time => "seconds, or a text such as \"5m\"",
+        Kind::Factor => "a number such as 1.5",
+        Kind::Percent => "a percentage",
+        Kind::Limit => "a whole number, or none",
         Kind::Boolean => "true or false",
         Kind::Bytes => "a number of bytes, or a text such as \"50MB\"",
         Kind::Octal => "a file mode such as \"0700\"",
@@ -105,6 +115,7 @@ fn expected(kind: Kind) -> &'static str {
         Kind::Command => "a command line, or a list of words",
         Kind::Autorestart => "true, false or unexpected",
         Kind::Level
+        | Kind::Giveup
         | Kind::Directory
         | Kind::Path
         | Kind::Owner
