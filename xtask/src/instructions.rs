@@ -24,7 +24,7 @@ const TOLERANCE: u64 = 5;
 
 /// From one size to a larger one a count may grow this many times: what belongs to one process must not cost more the more
 /// others there are (but for the depth of trees), and what is done for all of them no more for each.
-const GROWTH: [(&str, &str, f64); 10] = [
+const GROWTH: [(&str, &str, f64); 11] = [
     ("core/tick/100", "core/tick/10000", 1.1),
     ("core/restart/100", "core/restart/10000", 2.0),
     ("core/stop-start/100", "core/stop-start/10000", 2.0),
@@ -33,6 +33,7 @@ const GROWTH: [(&str, &str, f64); 10] = [
     ("codec/answer-written/1", "codec/answer-written/1000", 1000.0),
     ("reader/programs/100", "reader/programs/10000", 110.0),
     ("reader/load/100", "reader/load/1000", 11.0),
+    ("reader/included/100", "reader/included/1000", 12.0),
     ("reader/keys/100", "reader/keys/1000", 12.0),
     ("frames/inventory/100", "frames/inventory/1000", 11.0),
 ];

@@ -166,7 +166,7 @@ impl Default for CtlSection {
 
 fn read_section(program: &str, path: String, env: &Environment) -> Result<CtlSection, UsageError> {
     let usage = |error: &LoadError| UsageError::new(program, &error.to_string());
-    let sources = Sources::gather(path, false, env.clone()).map_err(|error| usage(&error))?;
+    let sources = Sources::alone(path, env.clone()).map_err(|error| usage(&error))?;
     let mut document = Document::new();
     let trouble = dialect::read(&mut document, sources.dialect, &sources.name, &sources.main);
     if let Some(problem) = trouble.first() {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::dialect::Dialect;
 use crate::environment::Environment;
-use crate::sources::{Include, Included, Sources};
+use crate::sources::{Include, Included, Parsed, Sources};
 
 const MAGIC: &[u8; 8] = b"UPKPCONF";
 
@@ -85,6 +85,7 @@ impl Sources {
                 cwd: from.path()?,
                 hostname: from.text()?,
             },
+            parsed: Parsed::default(),
         })
     }
 }
@@ -233,6 +234,7 @@ mod tests {
                 cwd: PathBuf::from("/"),
                 hostname: "host".to_owned(),
             },
+            parsed: Parsed::default(),
         }
     }
 

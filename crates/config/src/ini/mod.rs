@@ -143,6 +143,8 @@ pub(crate) struct Document {
     /// Whether it says that there is no `[rpcinterface:x]`, where the standard one would be there by itself.
     pub(crate) no_interfaces: bool,
     index: HashMap<String, usize>,
+    /// Sections that got keys since `%(here)s` was last put in; in the others none is left.
+    fresh: Vec<usize>,
 }
 
 impl Document {
@@ -155,6 +157,7 @@ impl Document {
             defaults: Section::new(DEFAULT.to_owned(), place),
             index: HashMap::new(),
             no_interfaces: false,
+            fresh: Vec::new(),
         }
     }
 
@@ -174,9 +177,11 @@ impl Document {
     }
 
     /// Puts the directory of a file in for `%(here)s` wherever it still stands, as reading includes does (CFG-074).
-    /// A default that holds it becomes the section's own key.
+    /// A default that holds it becomes the section's own key. Only sections that a file has touched are looked at, so that a
+    /// thousand included files take a thousand steps and not a million.
     pub(crate) fn expand_here(&mut self, here: &str) {
-        for section in &mut self.sections {
+        for at in std::mem::take(&mut self.fresh) {
+            let section = &mut self.sections[at];
             for default in self.defaults.entries.iter().filter(|default| default.has_here()) {
                 if section.own(&default.key).is_none() {
                     section.set(default.clone());
@@ -194,13 +199,17 @@ impl Document {
 
     fn open(&mut self, name: &str, place: Place) -> Target {
         if let Some(&at) = self.index.get(name) {
+            self.fresh.push(at);
             return Target::Section(at);
         }
         if name == DEFAULT {
+            // Its keys are keys of every section.
+            self.fresh = (0..self.sections.len()).collect();
             return Target::Defaults;
         }
         let at = self.sections.len();
         self.index.insert(name.to_owned(), at);
+        self.fresh.push(at);
         self.sections.push(Section::new(name.to_owned(), place));
         Target::Section(at)
     }
@@ -218,4 +227,32 @@ impl Document {
 enum Target {
     Defaults,
     Section(usize),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values of one section, by key.
+    fn values(document: &Document, section: &str) -> Vec<String> {
+        let section = document.section(section).unwrap();
+        section.entries().iter().map(|entry| format!("{}={}", entry.key, entry.value)).collect()
+    }
+
+    #[test]
+    fn here_is_the_directory_of_the_file_that_was_read_last_cfg_074() {
+        let mut document = Document::new();
+        for (here, text) in [
+            ("/1", "[a]\nx=%(here)s\n[b]\n"),
+            ("/2", "[DEFAULT]\nd=%(here)s\n[c]\ny=%(here)s\n"),
+            ("/3", "[b]\nz=%(here)s/%(here)s\n[e]\n"),
+        ] {
+            read(&mut document, here, text.as_bytes()).unwrap();
+            document.expand_here(here);
+        }
+        assert_eq!(values(&document, "a"), ["x=/1", "d=/2"]);
+        assert_eq!(values(&document, "b"), ["d=/2", "z=/3//3"]);
+        assert_eq!(values(&document, "c"), ["y=/2", "d=/2"]);
+        assert_eq!(values(&document, "e"), ["d=/3"]);
+    }
 }

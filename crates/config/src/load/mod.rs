@@ -54,7 +54,7 @@ struct Walked {
 
 /// Every problem of a configuration, also of the client's section, and doubts as errors where they show a mistake.
 pub(crate) fn check_walk(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Vec<Diagnostic> {
-    let merged = sources.merge();
+    let merged = sources.merged();
     let world = Remembered::new(world);
     let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), &world);
     loader.strict = true;
@@ -67,7 +67,7 @@ pub(crate) fn check_walk(sources: &Sources, cli: &CommandLine, world: &dyn World
 
 /// Reads everything there is to read.
 fn walk(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Walked {
-    let merged = sources.merge();
+    let merged = sources.merged();
     let world = Remembered::new(world);
     let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), &world);
     let config = loader.walk(cli, merged.all_problems(), merged.notes);
