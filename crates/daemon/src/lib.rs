@@ -107,6 +107,9 @@ pub fn daemon(args: &[String]) -> i32 {
         .enable_all()
         .max_blocking_threads(4)
         .thread_keep_alive(Duration::from_secs(5))
+        // After so many turns new clients and the keeper are looked at. With the usual 61, twenty clients that take long
+        // answers let the next one wait for several milliseconds.
+        .event_interval(16)
         .build();
     match runtime {
         Ok(runtime) => {

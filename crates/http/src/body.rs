@@ -20,7 +20,7 @@ pub(crate) struct Body {
 
 /// Pieces of a document after which everybody else has a turn: a reader that is quick enough would have it all at once,
 /// and with 10,000 processes that takes several milliseconds.
-const MOST_IN_A_ROW: usize = 4;
+const MOST_IN_A_ROW: usize = 2;
 
 #[derive(Debug)]
 enum Content {
