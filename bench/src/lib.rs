@@ -19,6 +19,7 @@ pub mod json;
 pub mod machine;
 pub mod markdown;
 pub mod measure;
+pub mod pages;
 pub mod plan;
 pub mod proc;
 pub mod programs;
@@ -26,6 +27,7 @@ pub mod results;
 pub mod rows;
 pub mod run;
 pub mod scene;
+pub mod words;
 
 /// What a step of the benchmark gives, or a sentence that says what went wrong.
 pub type Outcome<T> = Result<T, String>;

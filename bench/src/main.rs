@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use upkeep_bench::plan::Plan;
 use upkeep_bench::run::run;
-use upkeep_bench::{Outcome, json, machine, markdown};
+use upkeep_bench::{Outcome, json, machine, markdown, pages};
 
 fn main() -> ExitCode {
     match bench() {
@@ -33,6 +33,9 @@ fn bench() -> Outcome<bool> {
     if let Some(path) = &plan.json {
         let text = format!("{:#}\n", json::document(&report, &machine));
         std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    if let Some(docs) = &plan.docs {
+        pages::write(&report, &machine, docs)?;
     }
     Ok(report.results.failures.is_empty())
 }

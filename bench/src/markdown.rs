@@ -4,11 +4,17 @@ use crate::contender::{Contender, Kind};
 use crate::results::Figure;
 use crate::rows::{Better, ROWS, Row};
 use crate::run::Report;
+use crate::words::{ENGLISH, Words};
 
 /// The whole page.
 #[must_use]
 pub fn page(report: &Report, machine: &str) -> String {
-    let mut page = format!("{machine}\n\n{}\n{}", table(report), curve(report));
+    let mut page = format!(
+        "{machine}\n\n{}\n{}\n\n{}",
+        table(report, &ENGLISH),
+        ENGLISH.powers,
+        curve(report, &ENGLISH)
+    );
     for (title, lines) in [("Notes", &report.results.notes), ("Failures", &report.results.failures)] {
         if !lines.is_empty() {
             page += &format!("\n{title}:\n\n");
@@ -19,22 +25,35 @@ pub fn page(report: &Report, machine: &str) -> String {
 }
 
 /// Every row at every size: medians (least–most), ratios, targets.
-fn table(report: &Report) -> String {
-    let names: Vec<&str> = report.contenders.iter().map(|contender| contender.name.as_str()).collect();
+#[must_use]
+pub fn table(report: &Report, words: &Words) -> String {
+    let names = names(report, words);
     let mut text = format!(
-        "| measure | N | {} | ahead of Supervisor | behind the limit | target |\n",
-        names.join(" | ")
+        "| {} | N | {} | {} | {} | {} |\n",
+        words.measure,
+        names.join(" | "),
+        words.ahead,
+        words.behind,
+        words.target
     );
     text += &format!("| --- | ---: |{} ---: | ---: | --- |\n", " ---: |".repeat(names.len()));
     for row in ROWS {
         for size in report.results.sizes(row.id) {
-            text += &line(report, row, size);
+            text += &line(report, words, row, size);
         }
     }
     text
 }
 
-fn line(report: &Report, row: &Row, size: usize) -> String {
+fn names<'a>(report: &'a Report, words: &'a Words) -> Vec<&'a str> {
+    let name = |contender: &'a Contender| match contender.kind {
+        Kind::Limit => words.limit,
+        Kind::Supervisor | Kind::Upkeep => contender.name.as_str(),
+    };
+    report.contenders.iter().map(name).collect()
+}
+
+fn line(report: &Report, words: &Words, row: &Row, size: usize) -> String {
     let figures = report.figures(row, size);
     let cells: Vec<String> =
         figures.iter().map(|figure| figure.map_or_else(|| "–".to_owned(), shown)).collect();
@@ -45,12 +64,13 @@ fn line(report: &Report, row: &Row, size: usize) -> String {
         || "–".to_owned(),
         |(ours, target)| {
             let sign = if row.better == Better::Less { "≤" } else { "≥" };
-            format!("{sign} {} {}", number(target), if row.holds(ours, target) { "✓" } else { "**no**" })
+            format!("{sign} {} {}", number(target), if row.holds(ours, target) { "✓" } else { words.no })
         },
     );
     format!(
-        "| {}, {} | {size} | {} | {} | {} | {verdict} |\n",
-        row.title,
+        "| {}{}{} | {size} | {} | {} | {} | {verdict} |\n",
+        (words.title)(row),
+        words.comma,
         row.unit,
         cells.join(" | "),
         times(row.better, supervisor, ours),
@@ -70,19 +90,17 @@ fn times(better: Better, worse: Option<f64>, good: Option<f64>) -> String {
 }
 
 /// How each cost grows from one size to the next: 1 is in proportion, 2 is quadratic.
-fn curve(report: &Report) -> String {
-    let mut text =
-        "Growth from one N to the next, as the power of N (0: the same, 1: in proportion, 2: quadratic):\n\n\
-                    | measure | from | to |"
-            .to_owned();
-    report.contenders.iter().for_each(|contender| text += &format!(" {} |", contender.name));
-    text += &format!("\n| --- | ---: | ---: |{}\n", " ---: |".repeat(report.contenders.len()));
+#[must_use]
+pub fn curve(report: &Report, words: &Words) -> String {
+    let names = names(report, words).join(" | ");
+    let mut text = format!("| {} | {} | {} | {names} |\n", words.measure, words.from, words.to);
+    text += &format!("| --- | ---: | ---: |{}\n", " ---: |".repeat(report.contenders.len()));
     for row in ROWS.iter().filter(|row| GROWING.contains(&row.id)) {
         let sizes: Vec<usize> = report.results.sizes(row.id).into_iter().filter(|&size| size > 0).collect();
         for pair in sizes.windows(2) {
             let [from, to] = *pair else { continue };
             let (before, after) = (report.figures(row, from), report.figures(row, to));
-            text += &format!("| {} | {from} | {to} |", row.title);
+            text += &format!("| {} | {from} | {to} |", (words.title)(row));
             for (before, after) in before.iter().zip(&after) {
                 let power =
                     before.zip(*after).map(|(before, after)| power(row, from, to, before.value, after.value));

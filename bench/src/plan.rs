@@ -13,11 +13,14 @@ usage: cargo xtask bench [--quick] [OPTION...]
   --sizes N,N        numbers of processes (default 0,19,200,1000,3000,10000; with --quick 0,19,200)
   --only ROW,ROW     only these measures: life, memory, idle, info, clients, status, death, storm, restarts, groups,
                      recovery, log
+  --turns N          turns that each contender gets at each size (default 3; with --quick 1)
+  --supervisor-to N  the largest size for Supervisor, which takes minutes there (default 3000)
   --skip NAME,NAME   leave out contenders: supervisor, upkeep, limit
   --binary PATH      measure this executable of Upkeep, and build none
   --against PATH     another executable of Upkeep, measured beside the first
   --home DIR         where everything is written (default /dev/shm if there is one, else the system's place)
   --json FILE        also write the results as JSON
+  --docs DIR         also write them into benchmarks.md of DIR and of DIR/zh-CN
 ";
 
 /// What a run does.
@@ -27,6 +30,8 @@ pub struct Plan {
     pub sizes: Vec<usize>,
     /// Only these measures; empty: all.
     pub only: Vec<String>,
+    /// The largest size at which Supervisor is measured.
+    pub supervisor_to: usize,
     /// Contenders that are left out.
     pub skip: Vec<String>,
     /// Upkeep.
@@ -39,6 +44,8 @@ pub struct Plan {
     pub home: Option<PathBuf>,
     /// Where to write JSON.
     pub json: Option<PathBuf>,
+    /// The manual, if the results are to be written into it.
+    pub docs: Option<PathBuf>,
     /// How much is done.
     pub effort: Effort,
 }
@@ -136,12 +143,14 @@ impl Plan {
         Self {
             sizes: vec![0, 19, 200, 1000, 3000, 10_000],
             only: Vec::new(),
+            supervisor_to: 3000,
             skip: Vec::new(),
             binary,
             against: None,
             supervisor,
             home: None,
             json: None,
+            docs: None,
             effort: Effort::full(),
         }
     }
@@ -165,12 +174,17 @@ impl Plan {
                 let sizes = value.split(',').map(str::parse).collect::<Result<_, _>>();
                 self.sizes = sizes.map_err(|_| format!("not numbers: {value}"))?;
             }
+            "--turns" => self.effort.turns = value.parse().map_err(|_| format!("not a number: {value}"))?,
+            "--supervisor-to" => {
+                self.supervisor_to = value.parse().map_err(|_| format!("not a number: {value}"))?;
+            }
             "--only" => self.only = list(),
             "--skip" => self.skip = list(),
             "--binary" => self.binary = value.into(),
             "--against" => self.against = Some(value.into()),
             "--supervisor" => self.supervisor = value.into(),
             "--home" => self.home = Some(value.into()),
+            "--docs" => self.docs = Some(value.into()),
             "--json" => self.json = Some(value.into()),
             _ => return Err(format!("not an option: {word}\n{USAGE}")),
         }

@@ -27,6 +27,8 @@ pub struct Row {
     pub id: &'static str,
     /// What a reader sees.
     pub title: &'static str,
+    /// The same in Chinese.
+    pub chinese: &'static str,
     /// The unit of its samples.
     pub unit: &'static str,
     /// Which way is better.
@@ -43,20 +45,22 @@ use Target::{AboveLimit, Absolute, TimesLimit};
 const fn row(
     id: &'static str,
     title: &'static str,
+    chinese: &'static str,
     unit: &'static str,
     better: Better,
     targets: &'static [(usize, Target)],
 ) -> Row {
-    Row { id, title, unit, better, quantile: 0.5, targets }
+    Row { id, title, chinese, unit, better, quantile: 0.5, targets }
 }
 
 const fn p99(
     id: &'static str,
     title: &'static str,
+    chinese: &'static str,
     unit: &'static str,
     targets: &'static [(usize, Target)],
 ) -> Row {
-    Row { id, title, unit, better: Less, quantile: 0.99, targets }
+    Row { id, title, chinese, unit, better: Less, quantile: 0.99, targets }
 }
 
 /// Stands for every size.
@@ -67,37 +71,69 @@ pub const ROWS: &[Row] = &[
     row(
         "start",
         "start, all N alive",
+        "启动，N 个全部存活",
         "ms",
         Less,
         &[(19, Absolute(30.0)), (200, Absolute(120.0)), (1000, Absolute(600.0)), (3000, Absolute(2_000.0))],
     ),
-    row("running", "all RUNNING reported, after all alive + startsecs", "ms", Less, &[(ANY, Absolute(20.0))]),
+    row(
+        "running",
+        "all RUNNING reported, after all alive + startsecs",
+        "全部报告 RUNNING（全部存活并过 startsecs 之后）",
+        "ms",
+        Less,
+        &[(ANY, Absolute(20.0))],
+    ),
     row(
         "pss",
         "PSS",
+        "PSS 内存",
         "MiB",
         Less,
         &[(0, Absolute(3.5)), (200, Absolute(4.5)), (1000, Absolute(7.0)), (3000, Absolute(13.0))],
     ),
-    row("growth", "PSS growth over the restarts below", "KiB", Less, &[(ANY, Absolute(64.0))]),
-    row("restart-cpu", "CPU per restart", "ms", Less, &[(ANY, Absolute(0.3))]),
-    row("idle-cpu", "idle CPU", "ms/s", Less, &[(ANY, Absolute(0.01))]),
-    row("idle-wakeups", "idle wake-ups", "/s", Less, &[(ANY, Absolute(0.2))]),
-    row("death", "restart after kill -9, p50", "ms", Less, &[(19, Absolute(1.5))]),
-    p99("death-p99", "restart after kill -9, p99", "ms", &[(19, AboveLimit(1.0))]),
-    row("storm", "storm: 200 (or all) killed at once, all back", "ms", Less, &[(ANY, TimesLimit(1.3))]),
+    row(
+        "growth",
+        "PSS growth over the restarts below",
+        "下列重启之后 PSS 的增长",
+        "KiB",
+        Less,
+        &[(ANY, Absolute(64.0))],
+    ),
+    row("restart-cpu", "CPU per restart", "每次重启的 CPU", "ms", Less, &[(ANY, Absolute(0.3))]),
+    row("idle-cpu", "idle CPU", "空闲时的 CPU", "ms/s", Less, &[(ANY, Absolute(0.01))]),
+    row("idle-wakeups", "idle wake-ups", "空闲时的唤醒", "/s", Less, &[(ANY, Absolute(0.2))]),
+    row("death", "restart after kill -9, p50", "kill -9 之后重启，p50", "ms", Less, &[(19, Absolute(1.5))]),
+    p99("death-p99", "restart after kill -9, p99", "kill -9 之后重启，p99", "ms", &[(19, AboveLimit(1.0))]),
+    row(
+        "storm",
+        "storm: 200 (or all) killed at once, all back",
+        "风暴：同时杀死 200 个（不足则全部），全部恢复",
+        "ms",
+        Less,
+        &[(ANY, TimesLimit(1.3))],
+    ),
     row(
         "log",
         "log capture, N writers of 100-byte lines",
+        "日志采集，N 个进程写 100 字节的行",
         "MB/s",
         More,
         &[(1, Absolute(1_100.0)), (8, Absolute(1_250.0))],
     ),
-    row("log-cpu", "log capture, CPU", "s/GiB", Less, &[(ANY, Absolute(0.8))]),
-    row("log-lost", "log capture, bytes lost or out of place", "bytes", Less, &[(ANY, Absolute(0.0))]),
+    row("log-cpu", "log capture, CPU", "日志采集，CPU", "s/GiB", Less, &[(ANY, Absolute(0.8))]),
+    row(
+        "log-lost",
+        "log capture, bytes lost or out of place",
+        "日志采集，丢失或错位的字节",
+        "bytes",
+        Less,
+        &[(ANY, Absolute(0.0))],
+    ),
     row(
         "info",
         "getAllProcessInfo, p50",
+        "getAllProcessInfo，p50",
         "ms",
         Less,
         &[(19, Absolute(0.06)), (200, Absolute(0.5)), (1000, Absolute(2.0)), (3000, Absolute(7.0))],
@@ -105,12 +141,14 @@ pub const ROWS: &[Row] = &[
     row(
         "clients",
         "getAllProcessInfo, 50 clients at once",
+        "getAllProcessInfo，50 个客户端同时",
         "req/s",
         More,
         &[(19, Absolute(15_000.0)), (1000, Absolute(500.0))],
     ),
     row(
         "status",
+        "`supervisorctl status`",
         "`supervisorctl status`",
         "ms",
         Less,
@@ -119,19 +157,27 @@ pub const ROWS: &[Row] = &[
     row(
         "shutdown",
         "shutdown, none left behind",
+        "关闭，无一残留",
         "ms",
         Less,
         &[(19, Absolute(10.0)), (200, Absolute(40.0)), (1000, Absolute(120.0)), (3000, Absolute(500.0))],
     ),
-    row("first", "start to first answer", "ms", Less, &[(0, Absolute(10.0))]),
+    row("first", "start to first answer", "启动到第一次应答", "ms", Less, &[(0, Absolute(10.0))]),
     row(
         "recovery",
         "kill -9 of the daemon to first answer",
+        "kill -9 守护进程到第一次应答",
         "ms",
         Less,
         &[(19, Absolute(10.0)), (1000, Absolute(50.0))],
     ),
-    p99("groups", "getState, p99, while all are stopped and started", "ms", &[(ANY, Absolute(50.0))]),
+    p99(
+        "groups",
+        "getState, p99, while all are stopped and started",
+        "全部停止再启动期间 getState，p99",
+        "ms",
+        &[(ANY, Absolute(50.0))],
+    ),
 ];
 
 impl Row {

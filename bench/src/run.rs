@@ -155,9 +155,9 @@ impl Run<'_> {
         measure: impl Fn(Scene<'_>, &mut Sheet<'_>) -> Outcome<()>,
     ) {
         for (index, contender) in self.contenders.iter().enumerate() {
-            // Minutes for what takes the others a second: once is enough, and beyond 3,000 too much.
+            // Minutes for what takes the others a second: once is enough.
             let slow = contender.kind == Kind::Supervisor && size >= 1000;
-            if slow && (turn > 0 || size > 3000) {
+            if slow && (turn > 0 || size > self.plan.supervisor_to) {
                 continue;
             }
             (self.progress)(&format!("N = {size}, turn {}, {what}: {}", turn + 1, contender.name));

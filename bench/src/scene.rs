@@ -14,6 +14,9 @@ use crate::proc::{children, comm, cpu_ms, pss_mib, wakeups};
 use crate::programs::Programs;
 use crate::{Outcome, because};
 
+/// After so long everybody has done with what was, and has given back what that took.
+pub const QUIET: Duration = Duration::from_secs(1);
+
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -166,7 +169,7 @@ impl<'a> Scene<'a> {
     pub fn settled(&self) -> Outcome<()> {
         self.census().complete(self.patience)?;
         self.client().insist(&request("supervisor.getState", ""))?;
-        std::thread::sleep(Duration::from_millis(if self.job.processes > 100 { 1_000 } else { 300 }));
+        std::thread::sleep(QUIET);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use super::{Sheet, repetitions};
 use crate::Outcome;
 use crate::census::Census;
-use crate::scene::{Scene, signal};
+use crate::scene::{QUIET, Scene, signal};
 
 /// As many die at once.
 const STORM: usize = 200;
@@ -55,10 +55,10 @@ pub fn cost(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> Outcome<()> {
     census.complete(scene.patience())?;
     let batch = scene.job.processes.min(STORM);
     let rounds = repetitions(scene, sheet.effort.restarts.div_ceil(batch), 3);
-    for _ in 0..rounds.div_ceil(4).min(2) {
+    for _ in 0..rounds.div_ceil(4).min(10) {
         kill_many(scene, &mut census, batch)?;
     }
-    let settle = || std::thread::sleep(Duration::from_millis(300));
+    let settle = || std::thread::sleep(QUIET);
     settle();
     let (memory, cpu) = (scene.pss_mib()?, scene.cpu_ms()?);
     for _ in 0..rounds {
