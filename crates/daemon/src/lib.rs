@@ -60,7 +60,6 @@ mod shell;
 mod stdin;
 mod strays;
 mod succession;
-mod thrift;
 mod unexecutable;
 mod unwritten;
 mod upgrade;

@@ -17,6 +17,7 @@ use upkeep_core::{CallId, Input, Mono, Now, ProcId, Refusal, RunEnd, RunId, Supe
 use upkeep_keeper::Heritage;
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Lease, Level, LogEvent, Sink};
+use upkeep_os::Thrift;
 
 use crate::clients::HeldClient;
 use crate::daemonised::{Daemonised, Suspect};
@@ -33,11 +34,13 @@ use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::records::{Half, Standing};
 use crate::stdin::Stdin;
 use crate::succession::{KeeperProcess, Made};
-use crate::thrift::Thrift;
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
 
 /// Messages taken in one turn before orders are carried out: many exits or answers share one round of system calls.
 pub(crate) const BATCH: usize = 256;
+
+/// What a call is to [`Thrift`]: its answer may be large.
+const A_CALL: u32 = 4;
 
 pub(crate) use upkeep_api::Responder;
 
@@ -335,7 +338,7 @@ impl Shell {
 
     /// Waits for something to happen, then takes in all that has.
     async fn wait(&mut self) {
-        let deadline = self.core.next_deadline();
+        let (deadline, quiet) = (self.core.next_deadline(), self.thrift.wait());
         tokio::select! {
             biased;
             () = self.link.readable() => self.read_link(),
@@ -350,7 +353,7 @@ impl Shell {
             }
             () = self.listeners.alarm.rings(), if self.listeners.alarm.is_set() => self.alarm_rang(),
             () = sleep_until(deadline), if deadline.is_some() => self.tell(Input::Tick),
-            () = self.thrift.quiet(), if self.thrift.is_due() => self.thrift.give_back(),
+            () = tokio::time::sleep(quiet.unwrap_or_default()), if quiet.is_some() => self.thrift.give_back(),
             () = tokio::task::yield_now(), if !self.unheld.is_empty() => {}
         }
     }
@@ -393,13 +396,13 @@ impl Shell {
     }
 
     pub(crate) fn take_call(&mut self, call: Call) {
-        self.thrift.worked();
+        self.thrift.worked(A_CALL);
         self.answer(call.request, call.reply);
     }
 
     /// Tells the core something that is true now.
     pub(crate) fn tell(&mut self, input: Input) {
-        self.thrift.worked();
+        self.thrift.worked(1);
         self.core.handle(now(), input);
     }
 

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::rc::Rc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use upkeep_os::{Ended, SignalFd, monotonic_ns};
+use upkeep_os::{Ended, SignalFd, Thrift, monotonic_ns};
 
 use crate::children::{Adopted, Children, Pipes};
 use crate::daemon::{Daemon, Restarts, complain};
@@ -48,6 +48,7 @@ pub(crate) struct Keeper {
     pub(crate) replacement: Option<Replacement>,
     /// What became of the last one.
     pub(crate) replaced: Option<Outcome>,
+    thrift: Thrift,
 }
 
 /// Keeps until the daemon says that it ends on purpose; returns the status to end with.
@@ -109,6 +110,7 @@ impl Keeper {
             quit: None,
             replacement: None,
             replaced: None,
+            thrift: Thrift::default(),
         })
     }
 
@@ -241,13 +243,15 @@ impl Keeper {
         }
     }
 
-    /// Sleeps until a signal, a frame, room in the socket, or the time to start a daemon.
-    fn wait(&self) {
+    /// Sleeps until a signal, a frame, room in the socket, or the time to start a daemon; or to give memory back.
+    fn wait(&mut self) {
         let now_ns = monotonic_ns();
+        let quiet = self.thrift.wait().map(|quiet| u64::try_from(quiet.as_nanos()).unwrap_or(u64::MAX));
         let waits = [
             self.restarts.wait_ns(now_ns),
             self.daemon.as_ref().and_then(|daemon| daemon.patience_ns(now_ns)),
             self.replacement.as_ref().and_then(|replacement| replacement.patience_ns(now_ns)),
+            quiet,
         ];
         let timeout = waits.into_iter().flatten().min().map(timespec);
         let mut polled = vec![PollFd::new(&self.signals, PollFlags::IN)];
@@ -261,7 +265,10 @@ impl Keeper {
             polled.push(PollFd::from_borrowed_fd(socket, interest));
         }
         // An interrupted or failed wait only means a turn with nothing to do.
-        let _ = poll(&mut polled, timeout.as_ref());
+        let happened = poll(&mut polled, timeout.as_ref()).unwrap_or(1);
+        if happened == 0 && monotonic_ns().saturating_sub(now_ns) >= quiet.unwrap_or(u64::MAX) {
+            self.thrift.give_back();
+        }
     }
 
     /// Takes in every signal; the status if it is time to end.
@@ -384,6 +391,7 @@ impl Keeper {
     }
 
     fn carry_out(&mut self, frame: ToKeeper, fds: Vec<OwnedFd>) {
+        self.thrift.worked(1);
         let mut fds = fds.into_iter();
         match frame {
             ToKeeper::Spawn { run, plan } => {
@@ -436,7 +444,6 @@ impl Keeper {
     }
 
     fn become_ready(&mut self, detach: Option<Detach>) {
-        upkeep_os::let_go_of_code();
         if let Some(detach) = detach
             && !self.detached
         {

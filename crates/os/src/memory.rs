@@ -2,6 +2,52 @@
 
 #[cfg(target_os = "linux")]
 use std::ffi::{c_int, c_void};
+use std::time::Duration;
+
+/// How long nothing must have happened before memory is given back.
+const QUIET: Duration = Duration::from_millis(500);
+/// When it is looked once more: the last of many clients may have taken their time.
+const LATER: Duration = Duration::from_secs(10);
+/// Work after which that is worth looking: a start of many processes, a crowd of clients, a day of restarts.
+const MUCH: u32 = 64;
+
+/// How much was done since memory was last given back. A heap does not do so by itself: whatever lives behind what was freed
+/// keeps it, and a process that makes and forgets small things of many sizes grows for hours.
+#[derive(Debug)]
+pub struct Thrift {
+    work: u32,
+    once_more: bool,
+}
+
+impl Default for Thrift {
+    /// To come up is much.
+    fn default() -> Self {
+        Self { work: MUCH, once_more: false }
+    }
+}
+
+impl Thrift {
+    /// So much was done, 1 being something small.
+    pub fn worked(&mut self, much: u32) {
+        self.work = self.work.saturating_add(much);
+    }
+
+    /// How long it has to be quiet until memory should be given back; `None` if there is no need.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        if self.work >= MUCH { Some(QUIET) } else { self.once_more.then_some(LATER) }
+    }
+
+    /// Gives back what is not needed. Code that is needed again comes back for some 0.1 ms in all.
+    pub fn give_back(&mut self) {
+        self.once_more = self.work >= MUCH;
+        self.work = 0;
+        trim_heap();
+        if self.once_more {
+            let_go_of_code();
+        }
+    }
+}
 
 /// Lets all threads share one heap, so that what one of them gives back is of use to the others, and [`trim_heap`] finds it.
 /// For a process whose threads mostly wait. To be called before there is a second thread.
@@ -15,7 +61,7 @@ pub fn share_heap() {
 }
 
 /// Gives back to the system what the heap does not need at present: malloc_trim(3). It walks through the whole heap.
-pub fn trim_heap() {
+fn trim_heap() {
     #[cfg(target_env = "gnu")]
     // SAFETY: it only returns pages that no allocation touches.
     unsafe {
@@ -25,7 +71,7 @@ pub fn trim_heap() {
 
 /// Takes the pages of the program's code, its constants and its libraries out of this process: those that are used again
 /// come back by themselves, from the system's cache. What only a start needs is not this process's then.
-pub fn let_go_of_code() {
+fn let_go_of_code() {
     #[cfg(target_os = "linux")]
     // SAFETY: the callback has the type that dl_iterate_phdr(3) asks for, and nothing is passed through to it.
     unsafe {
