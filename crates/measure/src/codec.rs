@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use upkeep_api::verbs::ProcessDocument;
+use upkeep_api::verbs::{ProcessDocument, read_processes};
 use upkeep_api::xmlrpc::{ReadLimits, Value, decode_call, decode_response, encode_call};
 use upkeep_api::{ProcessInfo, ProcessList, ProcessState};
 
@@ -13,6 +13,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "codec/answer-written/1", prepare: || answer_written(1) },
     Row { name: "codec/answer-written/1000", prepare: || answer_written(1000) },
     Row { name: "codec/answer-read/1000", prepare: || answer_read(1000) },
+    Row { name: "codec/processes-read/1000", prepare: || processes_read(1000) },
 ];
 
 fn info(number: u32) -> ProcessInfo {
@@ -57,9 +58,18 @@ fn answer_written(count: u32) -> Work {
     })
 }
 
+/// As any answer is read: to a tree of values.
 fn answer_read(count: u32) -> Work {
     let bytes = written((0..count).map(info).collect());
     Box::new(move || {
         black_box(decode_response(black_box(&bytes)).expect("an answer"));
+    })
+}
+
+/// As a client reads it that knows what it asked for.
+fn processes_read(count: u32) -> Work {
+    let bytes = written((0..count).map(info).collect());
+    Box::new(move || {
+        black_box(read_processes(black_box(&bytes)).expect("an answer of ours"));
     })
 }
