@@ -17,5 +17,6 @@ mod keepers;
 mod moved;
 mod output;
 mod requests;
+mod restarts;
 mod upgrades;
 mod waits;

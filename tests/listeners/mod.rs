@@ -4,6 +4,7 @@
 mod durable;
 mod pools;
 mod recovery;
+mod restarts;
 mod scenes;
 mod speech;
 mod superlance;
