@@ -14,6 +14,8 @@ usage: upkeep COMMAND [options]
   logs [-f] [NAME ...]   output of processes, or the daemon's own log
   listeners [POOL ...]   event listeners, and what waits for them
   check [-c FILE]        every problem of a configuration at once
+  convert FILE [--to DIALECT] [-o OUT]
+                         a configuration in YAML, TOML, JSON or Supervisor's dialect
   upgrade [--binary PATH]
                          replace the daemon; every process runs on
   reread | update | reload | shutdown | pid | version

@@ -18,6 +18,7 @@
 
 mod check;
 mod command_line;
+mod convert;
 mod ctl;
 mod diagnostic;
 mod dialect;
@@ -47,6 +48,7 @@ mod world;
 
 pub use check::{Report, check};
 pub use command_line::{CommandLine, Invocation, invocation, invocation_in};
+pub use convert::{Converted, convert};
 pub use ctl::{CtlInvocation, CtlOptions, ctl_invocation};
 pub use diagnostic::{Diagnostic, LoadError, Severity};
 pub use dialect::Dialect;

@@ -8,7 +8,7 @@ use crate::options::SectionKind;
 use crate::suggest::did_you_mean;
 
 /// Kinds of sections that have names, and the keys that hold them.
-const FAMILIES: [(&str, SectionKind); 6] = [
+pub(crate) const FAMILIES: [(&str, SectionKind); 6] = [
     ("programs", SectionKind::Program),
     ("event_listeners", SectionKind::Listener),
     ("fcgi_programs", SectionKind::Fcgi),
@@ -16,6 +16,9 @@ const FAMILIES: [(&str, SectionKind); 6] = [
     ("rpc_interfaces", SectionKind::RpcInterface),
     ("ctl_plugins", SectionKind::CtlPlugin),
 ];
+
+/// The key for sections that mean nothing, so that a file of the INI dialect which has such can be converted.
+pub(crate) const OTHERS: &str = "x-sections";
 
 /// Merges a tree into the document; returns what does not belong where it stands.
 pub(super) fn fold(document: &mut Document, file: usize, root: &Node) -> Vec<Diagnostic> {
@@ -62,8 +65,24 @@ impl Folder<'_> {
             self.section(key, None, member);
         } else if let Some(kind) = SectionKind::of(key).filter(|kind| !kind.named()) {
             self.section(key, Some(kind), member);
-        } else if !(key == "$schema" || key.starts_with("x-")) {
+        } else if key == OTHERS {
+            self.others(member);
+        } else if key == "$schema" || key.starts_with("x-") {
+            self.document.left_out.push(key.to_owned());
+        } else {
             self.unknown(member);
+        }
+    }
+
+    fn others(&mut self, member: &Member) {
+        let Value::Map(members) = &member.node.value else { return };
+        for member in members {
+            if member.key == DEFAULT || SectionKind::of(&member.key).is_some() {
+                let message = format!("{OTHERS}: [{}] has a meaning and cannot stand here", member.key);
+                self.wrong(member.at, message);
+                continue;
+            }
+            self.section(&member.key, None, member);
         }
     }
 
@@ -107,11 +126,17 @@ impl Folder<'_> {
 
     fn section(&mut self, name: &str, kind: Option<SectionKind>, member: &Member) {
         let place = self.place(member.at);
-        self.document.begin(name, place);
         match &member.node.value {
-            Value::Null => {}
+            Value::Null => {
+                self.document.begin(name, place);
+            }
             Value::Map(members) => {
-                members.iter().for_each(|option| self.option(name, kind, &option.key, option));
+                let mut entries = Vec::with_capacity(members.len());
+                members.iter().for_each(|option| self.option(&mut entries, name, kind, &option.key, option));
+                let section = self.document.begin(name, place);
+                entries.into_iter().for_each(|entry| {
+                    section.set(entry);
+                });
             }
             other => {
                 let message = format!("[{name}]: expected a map of options, found {}", other.found());
@@ -121,17 +146,25 @@ impl Folder<'_> {
     }
 
     /// `key` is the member's, with those of the maps around it in a plugin's section.
-    fn option(&mut self, section: &str, kind: Option<SectionKind>, key: &str, member: &Member) {
+    fn option(
+        &mut self,
+        entries: &mut Vec<Entry>,
+        section: &str,
+        kind: Option<SectionKind>,
+        key: &str,
+        member: &Member,
+    ) {
         let row = match kind {
             Some(kind) => kind.row(key),
-            None => any_row(key),
+            None if section == DEFAULT => any_row(key),
+            None => None,
         };
         if let (Value::Map(members), None, true) =
             (&member.node.value, row, kind.is_some_and(SectionKind::open))
         {
             let inner = |inner: &Member| (format!("{key}.{}", inner.key), inner.clone());
             for (key, inner) in members.iter().map(inner).collect::<Vec<_>>() {
-                self.option(section, kind, &key, &inner);
+                self.option(entries, section, kind, &key, &inner);
             }
             return;
         }
@@ -148,8 +181,7 @@ impl Folder<'_> {
             }
         };
         let place = self.place(member.at);
-        let entry = Entry { key: key.to_owned(), value, place, cut: false, form };
-        self.document.begin(section, place).set(entry);
+        entries.push(Entry { key: key.to_owned(), value, place, cut: false, form });
     }
 
     fn misfit(&mut self, section: &str, key: &str, misfit: &Misfit) {

@@ -15,6 +15,10 @@ use crate::ini::{self, Document};
 use lines::Lines;
 use node::Node;
 
+pub(crate) use fold::{FAMILIES, OTHERS};
+pub(crate) use shape::any_row;
+pub(crate) use yaml::is_text;
+
 /// Lists and maps in one another, at most.
 const DEPTH: usize = 32;
 

@@ -31,7 +31,7 @@ impl Misfit {
 }
 
 /// The option of this name that any section has, for defaults of all sections.
-pub(super) fn any_row(name: &str) -> Option<&'static OptionRow> {
+pub(crate) fn any_row(name: &str) -> Option<&'static OptionRow> {
     SectionKind::ALL.iter().find_map(|kind| kind.row(name))
 }
 

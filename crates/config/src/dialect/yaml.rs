@@ -230,6 +230,11 @@ fn plain(text: String) -> Value {
     Value::Scalar(sort, text)
 }
 
+/// Whether a scalar without quotes is a text.
+pub(crate) fn is_text(text: &str) -> bool {
+    matches!(plain(text.to_owned()), Value::Scalar(Sort::Text, _))
+}
+
 /// `0x1f` in decimal; `0o17` as it stands, since it is how file modes are written.
 fn based(text: &str) -> Option<String> {
     if let Some(digits) = text.strip_prefix("0x") {

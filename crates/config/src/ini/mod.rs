@@ -142,6 +142,8 @@ pub(crate) struct Document {
     pub(crate) defaults: Section,
     /// Whether it says that there is no `[rpcinterface:x]`, where the standard one would be there by itself.
     pub(crate) no_interfaces: bool,
+    /// Keys of the files that are no sections and need not be.
+    pub(crate) left_out: Vec<String>,
     index: HashMap<String, usize>,
     /// Sections that got keys since `%(here)s` was last put in; in the others none is left.
     fresh: Vec<usize>,
@@ -158,6 +160,7 @@ impl Document {
             index: HashMap::new(),
             no_interfaces: false,
             fresh: Vec::new(),
+            left_out: Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod check;
 mod control;
+mod convert;
 mod daemon;
 mod groups;
 mod link;
@@ -70,6 +71,15 @@ const COMMANDS: &[Row] = &[
         listeners::listeners,
     ),
     row("check", "", "Every problem of a configuration at once, without touching the daemon.", check::check),
+    row(
+        "convert",
+        "FILE [--to DIALECT] [-o OUT] [--flatten]",
+        "Write a configuration in another dialect: what it says stays the same, or it is refused.\n\n  \
+         --to DIALECT  yaml, toml, json or ini; without it, what the ending of OUT says\n  \
+         -o OUT        a new file instead of standard output\n  \
+         --flatten     together with all that it includes",
+        convert::convert,
+    ),
     row(
         "reread",
         "",

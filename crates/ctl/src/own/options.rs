@@ -28,6 +28,12 @@ pub(super) struct Options {
     pub(super) binary: Option<String>,
     /// `reload --keep`.
     pub(super) keep: bool,
+    /// `convert --to`.
+    pub(super) to: Option<String>,
+    /// `convert -o`.
+    pub(super) output: Option<String>,
+    /// `convert --flatten`.
+    pub(super) flatten: bool,
     /// What is no option, without the command.
     pub(super) words: Vec<String>,
 }
@@ -58,6 +64,9 @@ impl Options {
                 Arg::Long("binary") => self.binary = Some(text(parser)?),
                 Arg::Long("stderr") => self.stderr = true,
                 Arg::Long("keep") => self.keep = true,
+                Arg::Long("to") => self.to = Some(text(parser)?),
+                Arg::Short('o') | Arg::Long("output") => self.output = Some(text(parser)?),
+                Arg::Long("flatten") => self.flatten = true,
                 Arg::Value(word) => words.push(word.string()?),
                 Arg::Short(_) | Arg::Long(_) => return Err(arg.unexpected()),
             }
@@ -74,6 +83,13 @@ impl Options {
         if self.command != "logs" && (self.follow || self.stderr || self.bytes.is_some()) {
             let why =
                 format!("-f, -n and --stderr belong to `upkeep logs`, not to `upkeep {}`", self.command);
+            return Err(Problem::usage(&why));
+        }
+        if self.command != "convert" && (self.to.is_some() || self.output.is_some() || self.flatten) {
+            let why = format!(
+                "--to, -o and --flatten belong to `upkeep convert`, not to `upkeep {}`",
+                self.command
+            );
             return Err(Problem::usage(&why));
         }
         if self.command != "reload" && self.keep {
@@ -141,6 +157,8 @@ mod tests {
             "start --stderr a",
             "update --keep",
             "status --binary x",
+            "check --to yaml",
+            "convert -o",
             "upgrade --binary",
         ] {
             let problem = parse(line).expect_err(line);

@@ -207,3 +207,34 @@ fn check_tells_every_problem_d_36() {
     fs::write(&path, "[supervisord]\n[program:a]\ncommand=a\n").expect("write");
     assert_eq!(run_in(dir.path(), Side::Upkeep, &["check", "-c", "c.conf"], "").status, Some(0));
 }
+
+#[test]
+fn convert_writes_a_new_file_in_another_dialect() {
+    let dir = tempfile::TempDir::new().expect("tempdir");
+    let run = |args: &[&str]| run_in(dir.path(), Side::Upkeep, args, "");
+    fs::write(dir.path().join("c.conf"), "; mine\n[supervisord]\n[program:a]\ncommand=a 'b c'\n")
+        .expect("write");
+    let outcome = run(&["convert", "c.conf", "--to", "yaml"]);
+    let yaml = "supervisord: {}\n\nprograms:\n  a:\n    command: a 'b c'\n\nrpc_interfaces: {}\n";
+    let yaml = yaml.replace("a 'b c'\n", "\"a 'b c'\"\n");
+    assert_eq!((outcome.stdout, outcome.status), (yaml.clone(), Some(0)));
+    assert_eq!(outcome.stderr, "note: comments are not carried over\n");
+    assert_eq!(run(&["convert", "c.conf", "-o", "c.yaml"]).status, Some(0));
+    assert_eq!(fs::read_to_string(dir.path().join("c.yaml")).expect("written"), yaml);
+    let again = run(&["convert", "c.conf", "-o", "c.yaml"]);
+    assert_eq!(again.status, Some(1));
+    assert!(again.stderr.contains("hint: name another file"), "{again:?}");
+    let json: Value =
+        serde_json::from_str(&run(&["convert", "c.yaml", "--to", "json"]).stdout).expect("JSON");
+    assert_eq!(json["programs"]["a"]["command"], "a 'b c'");
+    for wrong in [&["convert"][..], &["convert", "c.conf"], &["convert", "c.conf", "--to", "xml"]] {
+        assert_eq!(run(wrong).status, Some(2), "{wrong:?}");
+    }
+    fs::write(dir.path().join("d.yaml"), "programs: {a: {command: \"a ; b\"}}\n").expect("write");
+    let refused = run(&["convert", "d.yaml", "--to", "ini"]);
+    assert_eq!((refused.status, refused.stdout.as_str()), (Some(2), ""));
+    assert!(
+        refused.stderr.contains("[program:a] command cannot be written in INI\n  --> d.yaml:1:16"),
+        "{refused:?}"
+    );
+}
