@@ -47,11 +47,17 @@ struct Entry {
 /// Texts of a process.
 const TEXTS: usize = 6;
 
+/// Bytes of the texts of a usual process, with a log of each channel.
+const USUAL_TEXT: usize = 192;
+
 impl ProcessList {
     /// One with room for so many processes.
     #[must_use]
     pub fn with_capacity(processes: usize) -> Self {
-        Self { text: String::new(), entries: Vec::with_capacity(processes) }
+        Self {
+            text: String::with_capacity(processes.saturating_mul(USUAL_TEXT)),
+            entries: Vec::with_capacity(processes),
+        }
     }
 
     /// Adds a process at the end.
