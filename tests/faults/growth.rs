@@ -77,6 +77,30 @@ fn restarts_and_calls_take_no_memory() {
     assert!(after.own <= before.own + ALLOWED_KIB, "{before:?} became {after:?}");
 }
 
+/// What a process may add when all is quiet, in KiB: its options, where it stands, its log, its record at the keeper.
+const OF_A_PROCESS_KIB: u64 = 6;
+
+#[test]
+fn a_process_takes_a_few_kib() {
+    const PROCESSES: u64 = 200;
+    let alone = Daemon::start(Maker::Upkeep, "[program:steady]\ncommand=/bin/sleep 100000\n");
+    alone.wait("RUNNING", &["steady"]);
+    let many = format!(
+        "[program:steady]\ncommand=/bin/sleep 100000\nstartsecs=0\nnumprocs={PROCESSES}\n\
+         process_name=%(program_name)s_%(process_num)03d\nstdout_logfile=%(here)s/%(program_name)s_%(process_num)03d\n\
+         redirect_stderr=true\n"
+    );
+    let crowd = Daemon::start(Maker::Upkeep, &many);
+    crowd.wait("RUNNING", &[&format!("steady:steady_{:03}", PROCESSES - 1)]);
+    let allowed = PROCESSES * OF_A_PROCESS_KIB;
+    // What the start needed for a moment is given back soon after.
+    until_true("a daemon that is no larger than its processes", || {
+        let added = size(&crowd).own.saturating_sub(size(&alone).own);
+        say(&format!("{added} KiB for {PROCESSES} processes, {allowed} allowed"));
+        added <= allowed
+    });
+}
+
 fn table(restarts: usize, calls: usize, before: Size, after: Size, taken: Duration) -> String {
     format!(
         "growth: {restarts} restarts, {calls} calls, {:.0} s\n  \
