@@ -1,5 +1,7 @@
 //! What a new configuration changes: for `reread`, which groups; for `update`, how much must be disturbed.
 
+use std::sync::Arc;
+
 use crate::spec::{GroupKind, GroupSpec, LogTarget, OutputSpec, ProcessSpec, SocketSpec};
 
 /// What applying a change costs.
@@ -100,7 +102,7 @@ impl ProcessSpec {
 }
 
 /// Of a socket only the URL counts (CFG-422).
-fn url(socket: &Option<SocketSpec>) -> Option<&str> {
+fn url(socket: &Option<Arc<SocketSpec>>) -> Option<&str> {
     socket.as_ref().map(|socket| socket.url.as_str())
 }
 

@@ -109,7 +109,7 @@ pub struct ProcessSpec {
     /// Name of the process (`process_name` expanded).
     pub name: String,
     /// The section it comes from, such as `program:web`.
-    pub section: String,
+    pub section: Arc<str>,
     /// The command line as written, after expansion; split only when it is started (CFG-233).
     pub command: String,
     /// Order within the group. Default 999.
@@ -150,7 +150,7 @@ pub struct ProcessSpec {
     /// `[supervisord] environment` overlaid by the program's own.
     pub environment: BTreeMap<String, String>,
     /// The socket it shares with the other processes of its `[fcgi-program:x]`, as descriptor 0; `None` is a pipe.
-    pub socket: Option<SocketSpec>,
+    pub socket: Option<Arc<SocketSpec>>,
     /// `SUPERVISOR_SERVER_URL` for the child; `None` is the daemon's own (PROC-072).
     pub serverurl: Option<String>,
 }
@@ -215,7 +215,7 @@ impl ProcessSpec {
     pub fn new(name: &str, command: &str) -> Self {
         Self {
             name: name.to_owned(),
-            section: format!("program:{name}"),
+            section: format!("program:{name}").into(),
             command: command.to_owned(),
             priority: 999,
             autostart: true,

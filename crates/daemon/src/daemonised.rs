@@ -105,7 +105,7 @@ impl Suspect {
         Some(Self {
             group: process.group().to_owned(),
             name: process.name().to_owned(),
-            section: spec.section.clone(),
+            section: spec.section.to_string(),
             comm: program.chars().take(COMM).collect(),
             pid: child.pid,
             ticks,

@@ -139,7 +139,7 @@ impl Shell {
     /// A run that follows at once on the one that ended keeps the socket open, and the requests that wait in it.
     pub(crate) fn keep_socket(&mut self, run: RunId, spec: &ProcessSpec) {
         let url = spec.socket.as_ref().map(|socket| &socket.url);
-        let same = |shared: &&Arc<Shared>| shared.section == spec.section && Some(&shared.url) == url;
+        let same = |shared: &&Arc<Shared>| *shared.section == *spec.section && Some(&shared.url) == url;
         let kept = self.leaving.iter().find(same).map(Arc::clone);
         self.kept.extend(kept.map(|shared| (run, shared)));
     }
@@ -164,7 +164,7 @@ impl Shell {
 
     /// Gives the processes of an earlier daemon their shares in the sockets that the keeper held.
     pub(crate) fn adopt_fcgi_sockets(&mut self, held: &mut BTreeMap<String, OwnedFd>) {
-        let mut adopted: BTreeMap<String, Arc<Shared>> = BTreeMap::new();
+        let mut adopted: BTreeMap<Arc<str>, Arc<Shared>> = BTreeMap::new();
         let with_child = self.core.processes().filter_map(|(_, process)| {
             let socket = process.spec().socket.as_ref()?;
             Some((process.state().run()?, process.spec().section.clone(), socket.url.clone()))

@@ -39,9 +39,6 @@ use crate::upgrade::{Unfit, Upgrade, Upgraded};
 /// Messages taken in one turn before orders are carried out: many exits or answers share one round of system calls.
 pub(crate) const BATCH: usize = 256;
 
-/// What a call is to [`Thrift`]: its answer may be large.
-const A_CALL: u32 = 4;
-
 pub(crate) use upkeep_api::Responder;
 
 /// What the shell's helpers tell it when they are done.
@@ -396,13 +393,13 @@ impl Shell {
     }
 
     pub(crate) fn take_call(&mut self, call: Call) {
-        self.thrift.worked(A_CALL);
+        self.thrift.served();
         self.answer(call.request, call.reply);
     }
 
     /// Tells the core something that is true now.
     pub(crate) fn tell(&mut self, input: Input) {
-        self.thrift.worked(1);
+        self.thrift.worked();
         self.core.handle(now(), input);
     }
 

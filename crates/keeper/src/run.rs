@@ -391,7 +391,7 @@ impl Keeper {
     }
 
     fn carry_out(&mut self, frame: ToKeeper, fds: Vec<OwnedFd>) {
-        self.thrift.worked(1);
+        self.thrift.worked();
         let mut fds = fds.into_iter();
         match frame {
             ToKeeper::Spawn { run, plan } => {

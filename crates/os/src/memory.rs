@@ -6,30 +6,40 @@ use std::time::Duration;
 
 /// How long nothing must have happened before memory is given back.
 const QUIET: Duration = Duration::from_millis(500);
-/// When it is looked once more: the last of many clients may have taken their time.
+/// When it is looked once more if there were clients: the last of them may have taken their time.
 const LATER: Duration = Duration::from_secs(10);
 /// Work after which that is worth looking: a start of many processes, a crowd of clients, a day of restarts.
 const MUCH: u32 = 64;
+/// A call among that work: its answer may be large.
+const A_CALL: u32 = 4;
 
 /// How much was done since memory was last given back. A heap does not do so by itself: whatever lives behind what was freed
 /// keeps it, and a process that makes and forgets small things of many sizes grows for hours.
 #[derive(Debug)]
 pub struct Thrift {
     work: u32,
+    /// Some of it was for a client.
+    clients: bool,
     once_more: bool,
 }
 
 impl Default for Thrift {
     /// To come up is much.
     fn default() -> Self {
-        Self { work: MUCH, once_more: false }
+        Self { work: MUCH, clients: false, once_more: false }
     }
 }
 
 impl Thrift {
-    /// So much was done, 1 being something small.
-    pub fn worked(&mut self, much: u32) {
-        self.work = self.work.saturating_add(much);
+    /// Something small was done.
+    pub fn worked(&mut self) {
+        self.work = self.work.saturating_add(1);
+    }
+
+    /// A client asked for something, maybe for much.
+    pub fn served(&mut self) {
+        self.work = self.work.saturating_add(A_CALL);
+        self.clients = true;
     }
 
     /// How long it has to be quiet until memory should be given back; `None` if there is no need.
@@ -40,12 +50,11 @@ impl Thrift {
 
     /// Gives back what is not needed. Code that is needed again comes back for some 0.1 ms in all.
     pub fn give_back(&mut self) {
-        self.once_more = self.work >= MUCH;
-        self.work = 0;
         trim_heap();
-        if self.once_more {
+        if std::mem::take(&mut self.work) >= MUCH {
             let_go_of_code();
         }
+        self.once_more = std::mem::take(&mut self.clients);
     }
 }
 

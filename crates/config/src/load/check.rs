@@ -31,7 +31,7 @@ impl Loader<'_> {
         let entry = section.and_then(|section| self.document.entry(section, key));
         let place = entry.map(|entry| entry.place).or(section.map(|section| section.place));
         At {
-            section: process.section.clone(),
+            section: process.section.to_string(),
             key: Some(key.to_owned()),
             place: place.unwrap_or(self.document.defaults.place),
         }

@@ -29,8 +29,9 @@ impl<'a> Loader<'a> {
         let mut scope = self.group_scope(section, SectionKind::Fcgi);
         let priority = scope.read("priority", value::integer).unwrap_or(999);
         let socket = self.fcgi_socket(section, &name);
+        let shared = socket.clone().map(Arc::new);
         let mut processes = self.processes(section, &name);
-        processes.iter_mut().for_each(|process| Arc::make_mut(process).socket.clone_from(&socket));
+        processes.iter_mut().for_each(|process| Arc::make_mut(process).socket.clone_from(&shared));
         let kind = socket.map_or(GroupKind::Plain, GroupKind::Fcgi);
         Some(GroupSpec { name, priority, kind, processes })
     }

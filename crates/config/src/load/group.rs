@@ -89,7 +89,7 @@ impl<'a> Loader<'a> {
             members.insert(member.name.clone());
             let mut made = self.processes(member, &name);
             if member.name.starts_with("fcgi-program:") {
-                let socket = self.member_socket(member);
+                let socket = self.member_socket(member).map(Arc::new);
                 made.iter_mut().for_each(|process| Arc::make_mut(process).socket.clone_from(&socket));
             }
             processes.extend(made);

@@ -59,7 +59,7 @@ impl Scope<'_, '_> {
     fn shared(&mut self) -> ProcessSpec {
         let machine = self.loader.machine;
         let mut spec = ProcessSpec::new("", "");
-        spec.section.clone_from(&self.section.name);
+        spec.section = self.section.name.as_str().into();
         set(&mut spec.priority, self.read("priority", value::integer));
         set(&mut spec.autostart, self.read("autostart", value::boolean));
         set(&mut spec.autorestart, self.read("autorestart", value::autorestart));

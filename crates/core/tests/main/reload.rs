@@ -1,5 +1,7 @@
 //! What a new configuration changes, and what that costs (CFG-422, D-37).
 
+use std::sync::Arc;
+
 use upkeep_core::event::EventKind;
 use upkeep_core::reload::{Difference, Kind, difference};
 use upkeep_core::signal;
@@ -57,7 +59,7 @@ fn what_each_option_costs_d_37_cfg_422() {
     type Change = fn(&mut ProcessSpec);
     let rows: &[(&str, Kind, Change)] = &[
         ("nothing", Kind::None, |_| {}),
-        ("section", Kind::None, |spec| spec.section = "program:other".to_owned()),
+        ("section", Kind::None, |spec| spec.section = "program:other".into()),
         ("name", Kind::Restart, |spec| spec.name = "other".to_owned()),
         ("command", Kind::Restart, |spec| spec.command = "other".to_owned()),
         ("directory", Kind::Restart, |spec| spec.directory = Some("/".to_owned())),
@@ -128,9 +130,9 @@ fn auto_logs_differ_one_way_cfg_422() {
     }
 }
 
-fn socket(url: &str, backlog: Option<i64>) -> Option<SocketSpec> {
+fn socket(url: &str, backlog: Option<i64>) -> Option<Arc<SocketSpec>> {
     let address = SocketAddress::Tcp { host: "h".to_owned(), port: 1 };
-    Some(SocketSpec { url: url.to_owned(), address, backlog })
+    Some(Arc::new(SocketSpec { url: url.to_owned(), address, backlog }))
 }
 
 fn pool(change: fn(&mut ListenerSpec)) -> GroupSpec {
