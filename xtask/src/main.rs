@@ -21,6 +21,7 @@ usage: cargo xtask CHORE
           cargo-deny, cargo-nextest
   lint    format, clippy, licences and sources of dependencies, docs/parity.md
   parity  write docs/parity.md: which tests show which item of the ledger; with --check only look
+  schema  write docs/schema/upkeep.schema.json, from the option rows
   docs    the reference of every crate, with warnings as errors
   campaign [--seed N] [--seconds S]
           faults of every kind while a hundred processes run: tests/faults/README.md
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         "setup" => install::everything(),
         "lint" => install::cargo_deny().and_then(|()| steps::lint()),
         "docs" => steps::docs(),
+        "schema" => steps::schema(),
         "campaign" => campaign::campaign(&std::env::args().skip(2).collect::<Vec<_>>()),
         "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         "instructions" => install::valgrind()

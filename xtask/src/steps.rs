@@ -34,6 +34,23 @@ pub(crate) fn docs() -> Result<(), String> {
         .env("RUSTDOCFLAGS", FLAGS))
 }
 
+/// Writes the JSON schema of configurations; a test of its crate sees that it is fresh.
+///
+/// # Errors
+/// The crate does not build, or the file cannot be written.
+pub(crate) fn schema() -> Result<(), String> {
+    const FILE: &str = "docs/schema/upkeep.schema.json";
+    let printed = cargo()
+        .args(["run", "--quiet", "--package", "upkeep-config", "--example", "schema"])
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    if !printed.status.success() {
+        return Err("the schema could not be made".to_owned());
+    }
+    std::fs::write(root().join(FILE), printed.stdout).map_err(|error| format!("cannot write {FILE}: {error}"))
+}
+
 /// Every test.
 ///
 /// # Errors

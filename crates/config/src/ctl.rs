@@ -168,7 +168,10 @@ fn read_section(program: &str, path: String, env: &Environment) -> Result<CtlSec
     let usage = |error: &LoadError| UsageError::new(program, &error.to_string());
     let sources = Sources::alone(path, env.clone()).map_err(|error| usage(&error))?;
     let mut document = Document::new();
-    let trouble = dialect::read(&mut document, sources.dialect, &sources.name, &sources.main);
+    let mut trouble = dialect::read(&mut document, sources.dialect, &sources.name, &sources.main);
+    // What is wrong with programs is the daemon's affair.
+    let own = |section: &str| section == "supervisorctl" || section.starts_with("ctlplugin:");
+    trouble.wrong.retain(|problem| problem.section.as_deref().is_some_and(own));
     if let Some(problem) = trouble.first() {
         // The reference dies of an uncaught exception here, except for bytes that are not UTF-8 (CFG-135).
         let uncaught = sources.dialect == Dialect::Ini && !problem.message.starts_with("'utf-8' codec");

@@ -464,6 +464,8 @@ fn what_everybody_writes_need_not_be_written() {
         ("c.toml", "[inet_http_server]\nport = '*:9001'"),
         ("d.json", "{\"supervisorctl\": {\"serverurl\": \"http://far:1\"}}"),
         ("e.yaml", ""),
+        ("f.yaml", "programs: {web: {autostart: 2}}\nprogramm: {}\n"),
+        ("g.yaml", "supervisorctl: {prompt: [1]}"),
     ]);
     assert_eq!(load_file(&folder, "a.yaml").expect("loaded").rpc_interfaces[0].namespace, "supervisor");
     assert_eq!(load_file(&folder, "b.yaml").expect("loaded").rpc_interfaces, []);
@@ -480,4 +482,36 @@ fn what_everybody_writes_need_not_be_written() {
     assert_eq!(client("c.toml").serverurl, "http://localhost:9001");
     assert_eq!(client("d.json").serverurl, "http://far:1");
     assert_eq!(client("e.yaml").serverurl, "http://localhost:9001");
+    assert_eq!(client("f.yaml").serverurl, "http://localhost:9001", "programs are not the client's affair");
+    let args = ["-c", "g.yaml", "status"].map(str::to_owned);
+    let error = ctl_invocation("ctl", &args, &environment(folder.path())).expect_err("wrong");
+    assert!(error.to_string().contains("expected a text, found a list\n  --> g.yaml:1:25"), "{error}");
+}
+
+#[test]
+fn the_quickstart_is_the_same_in_every_dialect() {
+    let examples = crate::reference::corpus().join("../../examples").canonicalize().expect("the examples");
+    let shown = |name: &str| {
+        let env = environment(&examples);
+        let path = examples.join(name).to_string_lossy().into_owned();
+        let report = check(Some(&path), "supervisord", env.clone(), &Host);
+        assert_eq!(report.problems, [], "{name}");
+        let cli = CommandLine { configuration: Some(path), ..CommandLine::default() };
+        let mut shown = dump(&load(&Sources::read(&cli, env).expect("read"), &cli, &Host));
+        split_commands(&mut shown);
+        let workers = shown["groups"]
+            .as_array_mut()
+            .expect("groups")
+            .iter_mut()
+            .filter(|group| group["name"] == "worker");
+        for worker in workers.flat_map(|group| group["processes"].as_array_mut().expect("processes")) {
+            // The number of a worker is in its command or in its environment.
+            (worker["command"], worker["environment"]) = (serde_json::Value::Null, serde_json::Value::Null);
+        }
+        shown
+    };
+    let wanted = shown("quickstart.conf");
+    for name in ["quickstart.yaml", "quickstart.toml", "quickstart.json"] {
+        assert_eq!(shown(name), wanted, "{name}");
+    }
 }

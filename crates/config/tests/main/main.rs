@@ -14,5 +14,6 @@ mod random;
 mod reference;
 mod reload;
 mod sample;
+mod schema;
 mod usage;
 mod whole;
