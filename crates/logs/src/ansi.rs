@@ -3,6 +3,8 @@
 //! A sequence is `ESC [` up to the first of the letters that end one (PROC-150). Unlike the reference, a sequence cut
 //! by a read is removed too (D-14).
 
+use crate::find::through;
+
 const ESC: u8 = 0x1b;
 const ENDS: &[u8] = b"HfABCDRsuJKhlpm";
 
@@ -49,13 +51,14 @@ impl AnsiFilter {
     }
 
     fn text<'a>(&mut self, data: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-        let Some(at) = data.iter().position(|&byte| byte == ESC) else {
-            out.extend_from_slice(data);
-            return &[];
+        let (text, rest) = data.split_at(through(data, ESC));
+        let Some((_, text)) = text.split_last().filter(|(last, _)| **last == ESC) else {
+            out.extend_from_slice(text);
+            return rest;
         };
-        out.extend_from_slice(&data[..at]);
+        out.extend_from_slice(text);
         self.state = State::Escape;
-        &data[at + 1..]
+        rest
     }
 
     fn escape<'a>(&mut self, data: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {

@@ -7,6 +7,8 @@ mod buffer;
 
 pub use buffer::CaptureBuffer;
 
+use crate::find::through;
+
 const BEGIN: &[u8] = b"<!--XSUPERVISOR:BEGIN-->";
 const END: &[u8] = b"<!--XSUPERVISOR:END-->";
 
@@ -110,18 +112,14 @@ impl Scanner {
 
 /// Where `tag`, or a beginning of it that reaches the end, starts in `data`; else the end of `data`.
 fn find(data: &[u8], tag: &[u8]) -> usize {
-    // Most output has no such byte at all, and this looks at many bytes at once.
-    if !data.contains(&tag[0]) {
-        return data.len();
-    }
     let mut at = 0;
-    while let Some(step) = data[at..].iter().position(|byte| *byte == tag[0]) {
-        at += step;
-        let rest = &data[at..];
+    while at < data.len() {
+        let next = at + through(&data[at..], tag[0]);
+        let rest = &data[next - 1..];
         if rest.starts_with(tag) || tag.starts_with(rest) {
-            return at;
+            return next - 1;
         }
-        at += 1;
+        at = next;
     }
     data.len()
 }

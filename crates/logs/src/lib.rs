@@ -24,6 +24,7 @@ pub mod auto;
 mod capture;
 mod engine;
 mod file;
+mod find;
 mod journal;
 mod level;
 mod losses;

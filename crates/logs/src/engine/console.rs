@@ -5,6 +5,7 @@
 
 use super::StreamId;
 use super::outputs::{OutletKey, Outputs};
+use crate::find::through;
 
 /// Longest line. A longer one comes in pieces, each as a line of its own.
 const LONGEST: usize = 64 * 1024;
@@ -28,9 +29,16 @@ impl Console {
 
     /// Gives out the lines that are whole by now.
     pub(super) fn write(&mut self, id: StreamId, data: &[u8], out: &mut Outputs) {
-        let mut text = Vec::new();
-        for part in data.split_inclusive(|byte| *byte == b'\n') {
+        let mut text = Vec::with_capacity(data.len().saturating_mul(2).min(BATCH + LONGEST));
+        let mut rest = data;
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(through(rest, b'\n'));
+            rest = after;
             match part.strip_suffix(b"\n") {
+                Some(line) if self.begun.is_empty() && line.len() <= LONGEST => {
+                    text.extend_from_slice(&self.prefix);
+                    text.extend_from_slice(part);
+                }
                 Some(end) => {
                     self.keep(end, &mut text);
                     self.end_line(&mut text);
