@@ -51,6 +51,7 @@ fn neither_process_needs_descriptors_to_answer() {
         assert_eq!(refused.stdout, "more: ERROR (spawn error)\n");
         let info = daemon.call("supervisor.getProcessInfo", &[Text("more")]);
         assert!(info.contains("too many open files to spawn"), "{info}");
+        assert_eq!(daemon.log().matches("no descriptors are left for more programs").count(), 1);
         // Clients that have gone may hold some for a moment.
         until_true("the log to be read", || daemon.ctl(&["tail", "runs"]).stdout == "hello\n\n");
         allow(starved, 256);

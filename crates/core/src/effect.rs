@@ -53,6 +53,8 @@ pub enum Effect {
     },
     /// The daemon is about to end because a process was given up: its exit status is to say so.
     EndInFailure,
+    /// What was ordered so far for one of many processes is complete: before the next, the shell may see to others.
+    Pause,
     /// Everything is down: end, or come up again.
     Terminate {
         /// Come up again.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::effect::Event;
+use crate::effect::{Effect, Event};
 use crate::input::Refusal;
 use crate::notice::Notice;
 use crate::process::{ProcId, Process, State};
@@ -96,6 +96,7 @@ impl Supervisor {
             self.groups_by_priority().into_iter().flat_map(|group| self.by_priority(group)).collect();
         for id in order {
             self.autostart(now, id);
+            self.order(Effect::Pause);
         }
     }
 
@@ -117,6 +118,7 @@ impl Supervisor {
         let order = self.group(&name).map(|group| self.by_priority(group)).unwrap_or_default();
         for id in order {
             self.autostart(now, id);
+            self.order(Effect::Pause);
         }
         Ok(())
     }

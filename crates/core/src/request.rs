@@ -100,6 +100,7 @@ impl Supervisor {
                 Ok(()) => open.push((id, start_goal(wait))),
                 Err(refusal) => done.extend(self.outcome_of(id, Err(refusal))),
             }
+            self.order(Effect::Pause);
         }
         self.wait_for(now, call, Shape::Many, open, done);
     }
@@ -109,6 +110,7 @@ impl Supervisor {
         for id in targets {
             if self.processes.get(&id).is_some_and(|process| process.state.name().is_running()) {
                 self.stop(now, id);
+                self.order(Effect::Pause);
                 open.push((id, stop_goal(wait)));
             }
         }
@@ -140,6 +142,7 @@ impl Supervisor {
                 Err(text) => done.extend(self.outcome_of(id, Err(Refusal::BadSignal(text.clone())))),
                 Ok(signal) => open.extend(self.send_asked(call, id, *signal).map(|goal| (id, goal))),
             }
+            self.order(Effect::Pause);
         }
         if open.is_empty() {
             self.order(Effect::Answer { call, answer: Answer::Many(done) });

@@ -173,6 +173,7 @@ impl Supervisor {
                 )
                 | None => {}
             }
+            self.order(Effect::Pause);
         }
     }
 

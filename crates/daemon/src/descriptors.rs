@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Resource, getrlimit};
+use upkeep_logs::Level;
+
+use crate::shell::Shell;
 
 /// Descriptors that starts leave free.
 const SPARE: u64 = 16;
@@ -58,6 +61,25 @@ impl Promise {
     }
 }
 
+/// What is to be done when programs do not start for want of descriptors.
+fn advice(minfds: i64, own: u64) -> String {
+    format!(
+        "no descriptors are left for more programs; those that run are not affected. Each program takes 2 or 3 of minfds \
+         (now {minfds}), and 3 to 6 of the hard limit (`ulimit -Hn`, now {own}): raise the one that is used up"
+    )
+}
+
+impl Shell {
+    /// Says once what the words of Supervisor leave open.
+    pub(crate) fn advise_about_descriptors(&mut self) {
+        if std::mem::replace(&mut self.advised, true) {
+            return;
+        }
+        let own = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        self.log(Level::Warn, advice(self.settings().minfds, own));
+    }
+}
+
 impl Drop for Promise {
     fn drop(&mut self) {
         PROMISED.fetch_sub(OF_A_CHILD, Ordering::Relaxed);
@@ -79,5 +101,11 @@ mod tests {
         make_room(200);
         let wanted = 200 * OF_A_PROCESS + OF_THE_DAEMON;
         assert!(size() >= wanted.min(limit), "{} for {wanted} of {limit}", size());
+    }
+
+    #[test]
+    fn both_limits_are_named_with_what_they_are_now() {
+        let text = advice(1024, 20_000);
+        assert!(text.contains("minfds (now 1024)") && text.contains("`ulimit -Hn`, now 20000"), "{text}");
     }
 }

@@ -9,7 +9,7 @@ use upkeep_logs::Level;
 
 use crate::exitwhen::FAILED;
 use crate::logfiles::LogPaths;
-use crate::prepare::{Order, Prepared};
+use crate::prepare::{Order, Prepared, TOO_MANY_FILES};
 use crate::records::ProcessRecord;
 use crate::shell::{Asker, End, Purpose, Run, Shell};
 
@@ -77,6 +77,7 @@ impl Shell {
                     self.listeners.last_pool = Some(pool);
                     self.tell_idle();
                 }
+                Effect::Pause => self.breathe().await,
                 Effect::Terminate { restart: false } => self.end = Some(End::Exit(self.exit_status)),
                 Effect::Terminate { restart: true } => {
                     self.release_sockets();
@@ -117,7 +118,12 @@ impl Shell {
             return;
         }
         match result {
-            Err(text) => self.tell(upkeep_core::Input::SpawnFailed { run, text }),
+            Err(text) => {
+                if text.starts_with(TOO_MANY_FILES) {
+                    self.advise_about_descriptors();
+                }
+                self.tell(upkeep_core::Input::SpawnFailed { run, text });
+            }
             Ok(prepared) => {
                 let Prepared { plan, trouble, stdout, stderr, socket, room } = *prepared;
                 if let Some(trouble) = trouble {

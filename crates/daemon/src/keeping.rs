@@ -8,7 +8,7 @@ use upkeep_keeper::wire::{SpawnStep, ToDaemon, ToKeeper};
 use upkeep_logs::{Level, StreamId};
 
 use crate::prepare::is_heard;
-use crate::shell::Shell;
+use crate::shell::{BATCH, Shell};
 use crate::stdin::Stdin;
 use crate::succession::Made;
 use crate::upgrade::Upgraded;
@@ -41,9 +41,9 @@ pub(crate) fn run_end(status: i32) -> RunEnd {
 }
 
 impl Shell {
-    /// Takes in every frame that has come.
+    /// Takes in frames that have come. If these are not all, the link is still readable.
     pub(crate) fn read_link(&mut self) {
-        loop {
+        for _ in 0..BATCH {
             match self.link.recv() {
                 Ok(Some((frame, fds))) => self.frame(frame, fds),
                 Ok(None) => return,
@@ -119,6 +119,9 @@ impl Shell {
         let name = self.core.process_of(run).and_then(|id| self.core.process(id));
         let name = name.map_or_else(String::new, |process| process.name().to_owned());
         let text = spawn_error(&name, errno, step);
+        if errno == rustix::io::Errno::MFILE.raw_os_error() {
+            self.advise_about_descriptors();
+        }
         self.tell(Input::SpawnFailed { run, text });
     }
 

@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod boot;
+mod breath;
 mod calls;
 mod clients;
 mod console;

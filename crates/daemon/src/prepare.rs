@@ -198,11 +198,14 @@ impl Order {
     }
 }
 
+/// How a spawn error begins that is about descriptors.
+pub(crate) const TOO_MANY_FILES: &str = "too many open files to spawn";
+
 /// PROC-045, PROC-046.
 fn dispatcher_error(name: &str, error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(code) if code == rustix::io::Errno::MFILE.raw_os_error() => {
-            format!("too many open files to spawn {}", py_repr(name))
+            format!("{TOO_MANY_FILES} {}", py_repr(name))
         }
         Some(code) => {
             format!("unknown error making dispatchers for '{name}': {}", upkeep_os::errno_name(code))

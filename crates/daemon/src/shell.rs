@@ -19,6 +19,7 @@ use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Lease, Level, LogEvent, Sink};
 use upkeep_os::Thrift;
 
+use crate::breath::Breath;
 use crate::clients::HeldClient;
 use crate::daemonised::{Daemonised, Suspect};
 use crate::descriptors::Promise;
@@ -217,6 +218,9 @@ pub(crate) struct Shell {
     pub(crate) end: Option<End>,
     /// A process has ended since the rule of `exit_when` was looked at.
     pub(crate) something_ended: bool,
+    pub(crate) breath: Breath,
+    /// It was said what to do when there are no descriptors for programs.
+    pub(crate) advised: bool,
     /// The status of an end in order.
     pub(crate) exit_status: u8,
     pub(crate) next_call: u64,
@@ -302,6 +306,8 @@ impl Shell {
             messages: parts.messages,
             end: None,
             something_ended: false,
+            breath: Breath::default(),
+            advised: false,
             exit_status: 0,
             next_call: 0,
             next_token: 0,
@@ -313,6 +319,7 @@ impl Shell {
 
     /// Serves until the end.
     pub(crate) async fn run(&mut self) -> End {
+        self.breath.serves = true;
         self.read_link();
         loop {
             self.carry_out().await;
@@ -323,9 +330,17 @@ impl Shell {
             self.catch_up();
             self.succeed().await;
             if let Some(end) = self.end {
+                self.breath.serves = false;
                 return end;
             }
+            if self.take_postponed() {
+                continue;
+            }
             self.wait().await;
+            // While the keeper always has something to tell, and then the log thread, nothing else comes in `wait`, nor do the
+            // tasks of clients come to anything.
+            tokio::task::yield_now().await;
+            self.take_more_calls();
             // A flood of messages must not keep the clock from being looked at: it comes last in `wait`.
             if self.core.next_deadline().is_some_and(|at| at <= now().mono) {
                 self.tell(Input::Tick);

@@ -45,6 +45,7 @@ impl Sim {
                 let now = self.now();
                 self.core.handle(now, Input::PoolIdle { pool });
             }
+            Effect::Pause => {}
             Effect::Terminate { restart } => self.terminated(restart),
         }
     }

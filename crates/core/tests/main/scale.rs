@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use upkeep_core::spec::{GroupSpec, ProcessSpec};
 use upkeep_core::{
-    Answer, CallId, Effect, Input, Mono, Now, ProcId, Request, RunEnd, RunId, StateName, Supervisor,
+    Answer, CallId, Effect, Event, Input, Mono, Now, ProcId, Request, RunEnd, RunId, StateName, Supervisor,
 };
 
 const FEW: u32 = 100;
@@ -76,7 +76,8 @@ impl World {
             | Effect::Publish(_)
             | Effect::Reconfigure { .. }
             | Effect::AwaitIdle { .. }
-            | Effect::EndInFailure => {}
+            | Effect::EndInFailure
+            | Effect::Pause => {}
         }
     }
 
@@ -171,4 +172,22 @@ fn no_step_looks_at_all_processes_of_a_group_for_each() {
 fn no_step_looks_at_all_groups_for_each() {
     let groups = |count: u32| (0..count).map(alone).collect::<Vec<_>>();
     assert_linear(&story(groups(FEW), FEW), &story(groups(MANY), MANY));
+}
+
+#[test]
+fn what_belongs_together_stands_between_two_pauses() {
+    let mut world = World::new(vec![one_group(3)]);
+    let targets = world.ids();
+    let request = Request::StopMany { targets: targets.clone(), wait: true };
+    world.core.handle(world.now, Input::Request { call: CallId(1), request });
+    let effects: Vec<Effect> = std::iter::from_fn(|| world.core.poll_effect()).collect();
+    let parts: Vec<&[Effect]> = effects.split(|effect| *effect == Effect::Pause).collect();
+    for (part, id) in parts.iter().zip(&targets) {
+        let record = part.iter().position(
+            |effect| matches!(effect, Effect::Publish(Event::ProcessState { id: of, .. }) if of == id),
+        );
+        let signal = part.iter().position(|effect| matches!(effect, Effect::Signal { .. }));
+        assert!(record.is_some() && record < signal, "{part:?}");
+    }
+    assert_eq!(parts.len(), 1 + targets.len());
 }
