@@ -235,8 +235,10 @@ impl Shell {
         if names.is_empty() {
             return;
         }
+        // The new keeper is young and of this program, too: it would be waited for like a child before its exec.
+        let keeper = self.keeper_pid;
         let known: HashSet<u32> =
-            self.runs.values().filter_map(|entry| Some(entry.made.as_ref()?.pid)).collect();
+            self.runs.values().filter_map(|entry| Some(entry.made.as_ref()?.pid)).chain([keeper]).collect();
         let ended =
             tokio::task::spawn_blocking(move || strays::end(&names, &known)).await.unwrap_or_default();
         for pid in ended {
