@@ -2,35 +2,32 @@
 
 use super::node::Spot;
 
-/// Where offsets are. Asked in rising order it goes through the text once.
+/// Where offsets are. Asked in rising order within each line it goes through the text once.
 pub(super) struct Lines<'a> {
     text: &'a str,
+    /// Where each line begins.
+    starts: Vec<usize>,
+    /// What was asked last.
     offset: usize,
     spot: Spot,
 }
 
-const START: Spot = Spot { line: 1, column: 1 };
-
 impl<'a> Lines<'a> {
-    pub(super) const fn new(text: &'a str) -> Self {
-        Self { text, offset: 0, spot: START }
+    pub(super) fn new(text: &'a str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, starts, offset: 0, spot: Spot { line: 1, column: 1 } }
     }
 
     /// The place of an offset; one beyond the end is the end.
     pub(super) fn spot(&mut self, offset: usize) -> Spot {
-        if offset < self.offset {
-            (self.offset, self.spot) = (0, START);
+        let offset = offset.min(self.text.len());
+        let line = self.starts.partition_point(|&start| start <= offset);
+        if line != self.spot.line || offset < self.offset {
+            self.offset = self.starts.get(line - 1).copied().unwrap_or_default();
+            self.spot = Spot { line, column: 1 };
         }
-        for c in self.text.get(self.offset..).unwrap_or_default().chars() {
-            if self.offset >= offset {
-                break;
-            }
-            self.offset += c.len_utf8();
-            self.spot = match c {
-                '\n' => Spot { line: self.spot.line + 1, column: 1 },
-                _ => Spot { line: self.spot.line, column: self.spot.column + 1 },
-            };
-        }
+        self.spot.column += self.text.get(self.offset..offset).map_or(0, |between| between.chars().count());
+        self.offset = offset;
         self.spot
     }
 }

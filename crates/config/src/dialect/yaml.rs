@@ -17,15 +17,33 @@ type Result<T> = std::result::Result<T, Box<Diagnostic>>;
 pub(super) fn parse(text: &str) -> Result<(Node, Vec<Diagnostic>)> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| Box::new(unreadable(&error)))?;
+        let (event, span) = event.map_err(|error| Box::new(unreadable(text, &error)))?;
         builder.event(event, span)?;
     }
     let nothing = Node { value: Value::Null, at: Spot { line: 1, column: 1 } };
     Ok((builder.root.unwrap_or(nothing), builder.problems))
 }
 
-fn unreadable(error: &ScanError) -> Diagnostic {
-    wrong(spot(*error.marker()), format!("this is not YAML: {}", error.info()))
+fn unreadable(text: &str, error: &ScanError) -> Diagnostic {
+    let at = spot(*error.marker());
+    let mut problem = wrong(at, format!("this is not YAML: {}", error.info()));
+    problem.hint = hint(text, at, error.info());
+    problem
+}
+
+/// What people forget when they come from a dialect in which texts have no quotes.
+fn hint(text: &str, at: Spot, info: &str) -> Option<String> {
+    let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
+    match line.chars().nth(at.column.saturating_sub(1)) {
+        Some(c @ ('%' | '@' | '`' | '*' | '&' | '!')) => {
+            Some(format!("a text that begins with {c} needs quotes"))
+        }
+        _ if info.contains("mapping values") => Some("a text that holds \": \" needs quotes".to_owned()),
+        _ if info.contains("trailing content") => {
+            Some("quotes go around the whole text; a command may be a list of words".to_owned())
+        }
+        _ => None,
+    }
 }
 
 fn wrong(at: Spot, message: impl Into<String>) -> Diagnostic {

@@ -292,6 +292,14 @@ fn what_is_not_in_the_dialect_is_told_with_its_place() {
     for (name, text, expected) in [
         ("a.yaml", "programs:\n  web: {command: a\n", "--> a.yaml:3:1"),
         ("a.yaml", "programs:\n\tweb: {}\n", "--> a.yaml:2:2"),
+        (
+            "a.yaml",
+            "unix_http_server:\n  file: %(here)s/s\n",
+            "  --> a.yaml:2:9\nhint: a text that begins with % needs quotes",
+        ),
+        ("a.yaml", "inet_http_server: {port: *:9001}", "hint: a text that begins with * needs quotes"),
+        ("a.yaml", "x: sh -c \"a\": b", "hint: a text that holds \": \" needs quotes"),
+        ("a.yaml", "x: \"a\" b", "hint: quotes go around the whole text; a command may be a list of words"),
         ("a.yaml", "a: &a [*a]\n", "error: an alias inside of what it stands for\n  --> a.yaml:1:8"),
         (
             "a.yaml",
