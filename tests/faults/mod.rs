@@ -18,5 +18,6 @@ mod moved;
 mod output;
 mod requests;
 mod restarts;
+mod stopping;
 mod upgrades;
 mod waits;

@@ -52,6 +52,8 @@ pub enum Notice {
     WaitingToDie { names: Vec<String> },
     /// `stopwaitsecs` is over.
     Killing { name: String, pid: u32 },
+    /// A step of `stop_sequence` is over: the next one's signal follows.
+    NextSignal { name: String, pid: u32, signal: Signal },
     /// A signal meant to end it is sent.
     Kill { name: String, pid: u32, signal: Signal, group: bool },
     /// A signal somebody asked for is sent.
@@ -83,6 +85,7 @@ impl Notice {
                 }
             }
             Self::Killing { .. }
+            | Self::NextSignal { .. }
             | Self::AlreadyRunning { .. }
             | Self::CrashLoop { .. }
             | Self::EndsWith { .. } => Level::Warn,
@@ -140,6 +143,9 @@ impl fmt::Display for Notice {
             Self::WaitingToStop { name } => write!(f, "waiting for {name} to stop"),
             Self::WaitingToDie { names } => write!(f, "waiting for {} to die", names.join(", ")),
             Self::Killing { name, pid } => write!(f, "killing '{name}' ({pid}) with SIGKILL"),
+            Self::NextSignal { name, pid, signal } => {
+                write!(f, "'{name}' ({pid}) has not stopped, going on with {signal}")
+            }
             Self::Kill { name, pid, signal, group } => {
                 let whom = if *group { "process group " } else { "" };
                 write!(f, "killing {name} (pid {pid}) {whom}with signal {signal}")

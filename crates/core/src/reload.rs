@@ -93,6 +93,7 @@ impl ProcessSpec {
             || self.exitcodes != new.exitcodes
             || self.stopsignal != new.stopsignal
             || self.stopwaitsecs != new.stopwaitsecs
+            || self.stop_sequence != new.stop_sequence
             || self.stopasgroup != new.stopasgroup
             || self.killasgroup != new.killasgroup
             || !output_is_same(&self.stdout, &new.stdout)

@@ -19,6 +19,8 @@ pub struct Saved {
     pub failures: i64,
     /// What the restart policy looks back at.
     pub restarts: Option<Box<Restarts>>,
+    /// Which step of `stop_sequence` is under way.
+    pub stop_step: usize,
     /// Epoch seconds of the last start attempt; 0 never.
     pub started: i64,
     /// Epoch seconds of the last exit; 0 never.
@@ -57,6 +59,7 @@ impl Supervisor {
             state: process.state,
             failures: process.failures,
             restarts: process.restarts.clone(),
+            stop_step: process.stop_step,
             started: process.started,
             stopped: process.stopped,
             spawnerr: process.spawnerr.clone(),
@@ -168,6 +171,7 @@ impl Process {
     fn restore(&mut self, saved: &Saved) {
         self.failures = saved.failures;
         self.restarts = saved.restarts.clone();
+        self.stop_step = saved.stop_step;
         self.started = saved.started;
         self.stopped = saved.stopped;
         self.spawnerr = saved.spawnerr.clone();

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::event::EventKind;
 pub use crate::policy::{OnGiveup, RestartPolicy};
@@ -130,6 +131,8 @@ pub struct ProcessSpec {
     pub stopsignal: Signal,
     /// Seconds between the stop signal and SIGKILL. Default 10.
     pub stopwaitsecs: i64,
+    /// The signals that ask it to stop, one after another; SIGKILL follows the last. Empty: `stopsignal` and `stopwaitsecs`.
+    pub stop_sequence: Vec<StopStep>,
     /// Send the stop signal to the whole process group. Default false.
     pub stopasgroup: bool,
     /// Send SIGKILL to the whole process group. Default: `stopasgroup`.
@@ -153,6 +156,15 @@ pub struct ProcessSpec {
     pub socket: Option<Arc<SocketSpec>>,
     /// `SUPERVISOR_SERVER_URL` for the child; `None` is the daemon's own (PROC-072).
     pub serverurl: Option<String>,
+}
+
+/// One step of `stop_sequence`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopStep {
+    /// The signal.
+    pub signal: Signal,
+    /// How long it may take before the next step.
+    pub wait: Duration,
 }
 
 /// Where one output channel of a process goes.
@@ -226,6 +238,7 @@ impl ProcessSpec {
             exitcodes: vec![0],
             stopsignal: crate::signal::TERM,
             stopwaitsecs: 10,
+            stop_sequence: Vec::new(),
             stopasgroup: false,
             killasgroup: false,
             uid: None,

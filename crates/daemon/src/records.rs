@@ -134,6 +134,9 @@ pub(crate) struct ProcessRecord {
     /// What the restart policy looks back at.
     #[serde(default, skip_serializing_if = "is_default")]
     restarts: Option<Box<RestartsRecord>>,
+    /// Which step of `stop_sequence` is under way.
+    #[serde(default, skip_serializing_if = "is_default")]
+    stop_step: usize,
     #[serde(default, skip_serializing_if = "is_default")]
     started: i64,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -298,6 +301,7 @@ impl ProcessRecord {
             name: name.to_owned(),
             state: StateRecord::from(saved.state),
             failures: saved.failures,
+            stop_step: saved.stop_step,
             restarts: saved.restarts.map(|restarts| Box::new(RestartsRecord::from(*restarts))),
             started: saved.started,
             stopped: saved.stopped,
@@ -316,6 +320,7 @@ impl ProcessRecord {
         Saved {
             state: State::from(self.state),
             failures: self.failures,
+            stop_step: self.stop_step,
             restarts: self.restarts.clone().map(|record| Box::new(Restarts::from(*record))),
             started: self.started,
             stopped: self.stopped,
@@ -412,6 +417,7 @@ mod tests {
                 delay: Duration::from_millis(4),
                 given_up: true,
             })),
+            stop_step: 2,
             started: 3,
             stopped: 4,
             spawnerr: Some("why".to_owned()),
@@ -454,6 +460,7 @@ mod tests {
         let saved = Saved {
             failures: 0,
             restarts: None,
+            stop_step: 0,
             started: 5,
             stopped: 0,
             spawnerr: None,

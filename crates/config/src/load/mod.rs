@@ -12,6 +12,7 @@ mod program;
 mod restart;
 pub(crate) mod scope;
 mod server;
+mod stopping;
 mod told;
 mod unknown;
 

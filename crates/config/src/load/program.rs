@@ -84,6 +84,7 @@ impl Scope<'_, '_> {
         spec.uid = self.read("user", |text| machine.user(text)).map(|user| user.uid);
         spec.umask = self.read("umask", value::octal);
         spec.restart = self.restart_policy();
+        self.stop_sequence(&mut spec);
         spec
     }
 

@@ -63,7 +63,7 @@ impl Scope<'_, '_> {
     }
 
     /// Keys that are written and decide nothing. They may be there for Supervisor, or for other programs.
-    fn remark_vain(&mut self, keys: &[&str], why: &str) {
+    pub(super) fn remark_vain(&mut self, keys: &[&str], why: &str) {
         for key in keys {
             if self.entry(key).is_none() {
                 continue;

@@ -74,6 +74,14 @@ pub(super) const PROGRAM: &[OptionRow] = &[
         .effect(Effect::Live),
     OptionRow::new("stopwaitsecs", Kind::Seconds, "10", "seconds between the stop signal and SIGKILL")
         .effect(Effect::Live),
+    OptionRow::without_default(
+        "stop_sequence",
+        Kind::List,
+        "TERM 10, INT 5, KILL",
+        "signals, each with the time until the next; instead of stopsignal and stopwaitsecs",
+    )
+    .effect(Effect::Live)
+    .ours(),
     OptionRow::new("stopasgroup", Kind::Boolean, "false", "send the stop signal to its whole process group")
         .effect(Effect::Live),
     OptionRow::without_default(

@@ -4,6 +4,7 @@ mod address;
 mod machine;
 mod pairs;
 pub(crate) mod restart;
+pub(crate) mod stopping;
 
 use upkeep_core::event::EventKind;
 use upkeep_core::signal::{Signal, SignalError};

@@ -126,9 +126,9 @@ fn without_a_file_it_says_where_it_looked() {
     assert!(hint.contains("/nowhere/etc/supervisord.conf"), "{hint}");
 }
 
-/// What a wrong value of the restart policy says, and what merely makes no sense.
+/// What a wrong value of the restart policy or of a stop sequence says, and what merely makes no sense.
 #[test]
-fn restart_policies_are_looked_at_closely() {
+fn restarts_and_stops_are_looked_at_closely() {
     let rows: &[(&str, Severity, &str, &str)] = &[
         (
             "restart_delay=soon",
@@ -197,6 +197,30 @@ fn restart_policies_are_looked_at_closely() {
             Severity::Warning,
             "restart_limit is never reached: 5 restarts take 3 min 10 s at least, and restart_window is 60 s",
             "write a longer restart_window",
+        ),
+        (
+            "stop_sequence=TERM 10, INTT 5",
+            Severity::Error,
+            "value 'INTT' is not a valid signal name",
+            "did you mean \"INT\"?",
+        ),
+        (
+            "stop_sequence=KILL, TERM",
+            Severity::Error,
+            "stop_sequence goes on after KILL",
+            "make KILL the last step: nothing survives it",
+        ),
+        (
+            "stop_sequence=TERM after 5",
+            Severity::Error,
+            "not a valid step of stop_sequence: 'TERM after 5'",
+            "write signals with times between, such as TERM 10, INT 5, KILL",
+        ),
+        (
+            "stop_sequence=TERM 5\nstopsignal=QUIT",
+            Severity::Warning,
+            "stopsignal has no effect beside stop_sequence",
+            "",
         ),
         (
             "restart_dealy=5",

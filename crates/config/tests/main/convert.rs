@@ -140,7 +140,7 @@ fn section(dice: &mut Dice, text: &mut String, kind: SectionKind, name: &str) {
             continue;
         }
         let free = matches!(row.kind, Kind::Text | Kind::Command | Kind::Pairs) && row.name != "exit_when";
-        let value = match dice.below(if free { 10 } else { 200 }) {
+        let value = match dice.below(if free { 10 } else { 600 }) {
             _ if factory => row.sample,
             0..=2 if row.kind == Kind::Pairs => dice.pick(VARIABLES),
             0..=2 => dice.pick(ODD),

@@ -245,6 +245,8 @@ pub struct Process {
     pub(crate) failures: i64,
     /// What the restart policy looks back at; `None` while it has nothing to.
     pub(crate) restarts: Option<Box<Restarts>>,
+    /// Which step of `stop_sequence` is under way; 0 without one.
+    pub(crate) stop_step: usize,
     /// Epoch seconds of the last start attempt; 0 never.
     pub(crate) started: i64,
     /// Epoch seconds of the last exit; 0 never.
@@ -268,6 +270,7 @@ impl Process {
             state: State::Stopped,
             failures: 0,
             restarts: None,
+            stop_step: 0,
             started: 0,
             stopped: 0,
             spawnerr: None,

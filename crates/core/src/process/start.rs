@@ -30,7 +30,7 @@ impl Supervisor {
                 self.child_arrived(now, id, run, child);
             }
             State::Stopping { child: None, .. } => {
-                let kill_at = now.mono.after(seconds(process.spec.stopwaitsecs));
+                let kill_at = now.mono.after(process.stop_wait());
                 process.state = State::Stopping { run, child: Some(child), kill_at };
                 self.log(notice);
                 self.publish(Event::ChildSpawned(id));

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::effect::Effect;
+use crate::effect::{Effect, Event};
 use crate::input::SignalFailure;
 use crate::notice::Notice;
-use crate::process::{AfterStop, Child, ProcId, RunId, State};
-use crate::signal;
+use crate::process::{AfterStop, Child, ProcId, Process, RunId, State, StateName};
+use crate::signal::{self, Signal};
+use crate::spec::StopStep;
 use crate::supervisor::Supervisor;
 use crate::time::{Now, seconds};
 use crate::wait::Why;
@@ -18,7 +19,10 @@ impl Supervisor {
     /// Asks a process to stop (PROC-023, PROC-026). Does nothing in the other states.
     pub(crate) fn stop(&mut self, now: Now, id: ProcId) {
         let Some(process) = self.processes.get_mut(&id) else { return };
-        let kill_at = now.mono.after(seconds(process.spec.stopwaitsecs));
+        if process.state.name() != StateName::Stopping {
+            process.stop_step = 0;
+        }
+        let kill_at = now.mono.after(process.stop_wait());
         process.restarts = None;
         match process.state {
             State::Backoff { .. } => {
@@ -47,16 +51,25 @@ impl Supervisor {
         }
     }
 
-    /// Sends `stopsignal`, to the group with `stopasgroup` (PROC-080).
+    /// Sends `stopsignal`, or that of the step of `stop_sequence`, to the group with `stopasgroup` (PROC-080).
     pub(crate) fn send_stop_signal(&mut self, id: ProcId, run: RunId, child: Child) {
         let Some(process) = self.processes.get(&id) else { return };
-        let (signal, group) = (process.spec.stopsignal, process.spec.stopasgroup);
+        let (signal, group) = (process.stop_signal(), process.spec.stopasgroup);
         self.send_ending(id, run, child, signal, group);
     }
 
-    /// The deadline has passed: SIGKILL, and a new deadline (PROC-025, PROC-081).
+    /// The deadline has passed: the next step, or SIGKILL, and a new deadline (PROC-025, PROC-081).
     pub(crate) fn escalate(&mut self, now: Now, id: ProcId, run: RunId, child: Child) {
         let Some(process) = self.processes.get_mut(&id) else { return };
+        if let Some(step) = process.next_step() {
+            let kill_at = now.mono.after(step.wait);
+            process.state = State::Stopping { run, child: Some(child), kill_at };
+            let name = process.name().to_owned();
+            self.log(Notice::NextSignal { name, pid: child.pid, signal: step.signal });
+            self.publish(Event::WishChanged(id));
+            self.send_stop_signal(id, run, child);
+            return;
+        }
         let pause = seconds(process.spec.stopwaitsecs).max(KILL_PAUSE);
         process.state = State::Stopping { run, child: Some(child), kill_at: now.mono.after(pause) };
         let (name, group) = (process.name().to_owned(), process.spec.killasgroup);
@@ -64,7 +77,7 @@ impl Supervisor {
         self.send_ending(id, run, child, signal::KILL, group);
     }
 
-    fn send_ending(&mut self, id: ProcId, run: RunId, child: Child, signal: signal::Signal, group: bool) {
+    fn send_ending(&mut self, id: ProcId, run: RunId, child: Child, signal: Signal, group: bool) {
         let Some(process) = self.processes.get(&id) else { return };
         let name = process.name().to_owned();
         self.log(Notice::Kill { name, pid: child.pid, signal, group });
@@ -111,5 +124,26 @@ impl Supervisor {
                 }
             }
         }
+    }
+}
+
+impl Process {
+    /// The signal of the step that is under way.
+    fn stop_signal(&self) -> Signal {
+        self.spec.stop_sequence.get(self.stop_step).map_or(self.spec.stopsignal, |step| step.signal)
+    }
+
+    /// How long the step that is under way may take.
+    pub(super) fn stop_wait(&self) -> Duration {
+        let step = self.spec.stop_sequence.get(self.stop_step);
+        step.map_or(seconds(self.spec.stopwaitsecs), |step| step.wait)
+    }
+
+    /// Goes on to the next step of `stop_sequence`, if there is one.
+    fn next_step(&mut self) -> Option<StopStep> {
+        let next = self.stop_step + 1;
+        let step = *self.spec.stop_sequence.get(next)?;
+        self.stop_step = next;
+        Some(step)
     }
 }

@@ -7,7 +7,7 @@ use upkeep_core::reload::{Difference, Kind, difference};
 use upkeep_core::signal;
 use upkeep_core::spec::{
     Autorestart, GroupKind, GroupSpec, ListenerSpec, LogTarget, OnGiveup, OutputSpec, ProcessSpec,
-    RestartPolicy, SocketAddress, SocketSpec,
+    RestartPolicy, SocketAddress, SocketSpec, StopStep,
 };
 
 use crate::scene::{alone, group, web};
@@ -39,6 +39,7 @@ fn every_field(spec: &ProcessSpec) {
         exitcodes: _,
         stopsignal: _,
         stopwaitsecs: _,
+        stop_sequence: _,
         stopasgroup: _,
         killasgroup: _,
         uid: _,
@@ -85,6 +86,9 @@ fn what_each_option_costs_d_37_cfg_422() {
         ("exitcodes", Kind::Live, |spec| spec.exitcodes = vec![0, 1]),
         ("stopsignal", Kind::Live, |spec| spec.stopsignal = signal::INT),
         ("stopwaitsecs", Kind::Live, |spec| spec.stopwaitsecs = 9),
+        ("stop_sequence", Kind::Live, |spec| {
+            spec.stop_sequence = vec![StopStep { signal: signal::INT, wait: SECOND }];
+        }),
         ("stopasgroup", Kind::Live, |spec| spec.stopasgroup = true),
         ("killasgroup", Kind::Live, |spec| spec.killasgroup = true),
         ("stdout_logfile", Kind::Live, |spec| spec.stdout.target = LogTarget::File("/other".to_owned())),

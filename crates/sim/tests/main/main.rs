@@ -11,4 +11,6 @@ mod restarts;
 #[cfg(test)]
 mod schedule;
 #[cfg(test)]
+mod stopping;
+#[cfg(test)]
 mod watch;
