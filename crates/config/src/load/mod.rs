@@ -20,6 +20,7 @@ use upkeep_core::spec::GroupSpec;
 
 use crate::command_line::CommandLine;
 use crate::diagnostic::{Diagnostic, LoadError, Severity};
+use crate::dialect::Dialect;
 use crate::environment::Environment;
 use crate::expand::Names;
 use crate::ini::{Document, Place, Section};
@@ -180,7 +181,7 @@ impl<'a> Loader<'a> {
             column: Some(at.place.column).filter(|&column| column > 0),
             section: Some(at.section.clone()),
             key: at.key.clone(),
-            hint: wrong.hint,
+            hint: wrong.hint.map(|hint| in_words_of(self.document.file(at.place), hint)),
         }
     }
 
@@ -256,6 +257,14 @@ impl<'a> Loader<'a> {
             text.push_str(&hint);
         }
         self.notes.push(Note { level, text });
+    }
+}
+
+/// A hint that says what to write, as it is written in the file's dialect.
+fn in_words_of(file: &str, hint: String) -> String {
+    match Dialect::of(file) {
+        Dialect::Ini | Dialect::Toml => hint,
+        Dialect::Yaml | Dialect::Json => hint.replace('=', ": "),
     }
 }
 

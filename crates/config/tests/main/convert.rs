@@ -77,6 +77,22 @@ fn examples_and_the_corpus_mean_the_same_in_every_dialect() {
     }
 }
 
+#[test]
+fn examples_in_other_dialects_mean_the_same_in_every_dialect() {
+    let examples = corpus().join("../../examples");
+    for dialect in OTHERS {
+        let folder = copied(&examples.join(format!("quickstart.{}", dialect.name())));
+        let name = format!("x.{}", dialect.name());
+        fs::rename(folder.path().join("x.conf"), folder.path().join(&name)).expect("renamed");
+        let wanted = loaded(folder.path(), &name);
+        assert!(wanted.get("error").is_none(), "{wanted:#}");
+        for to in Dialect::ALL {
+            let new = converted(folder.path(), &name, to).expect("converted");
+            assert_eq!(loaded(folder.path(), &new), wanted, "{new}");
+        }
+    }
+}
+
 const ODD: &[&str] = &[
     "yes",
     "no",

@@ -317,6 +317,8 @@ fn what_is_not_in_the_dialect_is_told_with_its_place() {
         ("a.toml", "[programs.web]\ncommand = a\n", "error: this is not TOML: "),
         ("a.toml", "[programs.web]\n[programs.web]\n", "--> a.toml:2:11"),
         ("a.json", "{\"programs\": {,}}", "error: this is not JSON: key must be a string\n  --> a.json:1:15"),
+        ("a.yaml", "programs: {web: }", "--> a.yaml:1:12\nhint: add command: PROGRAM ARGUMENTS"),
+        ("a.toml", "[programs.web]", "--> a.toml:1:11\nhint: add command=PROGRAM ARGUMENTS"),
         ("a.json", "{} x", "error: this is not JSON: trailing characters\n  --> a.json:1:4"),
         ("a.json", "{'a': 1}", "error: this is not JSON: "),
         ("a.json", "", "error: this is not JSON: EOF while parsing a value"),
