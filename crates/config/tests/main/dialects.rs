@@ -525,3 +525,16 @@ fn the_quickstart_is_the_same_in_every_dialect() {
         assert_eq!(shown(name), wanted, "{name}");
     }
 }
+
+/// Times, factors and steps are what people write in each dialect.
+#[test]
+fn restarts_and_stops_are_the_same_in_yaml() {
+    let ini = "[supervisord]\n[program:web]\ncommand=web\nrestart_delay=0.5\nrestart_delay_max=1m\nrestart_backoff=1.5\nrestart_jitter=20\n\
+               restart_limit=3\nrestart_window=90\nrestart_reset_after=2m\non_giveup=retry_every 5m\nstop_sequence=TERM 10,INT 5,KILL\n";
+    let yaml = "programs:\n  web:\n    command: web\n    restart_delay: 0.5\n    restart_delay_max: 1m\n    restart_backoff: 1.5\n    restart_jitter: 20\n    \
+                restart_limit: 3\n    restart_window: 90\n    restart_reset_after: 2m\n    on_giveup: retry_every 5m\n    stop_sequence: [TERM 10, INT 5, KILL]\n";
+    let folder = folder(&[("x.conf", ini), ("x.yaml", yaml)]);
+    let [ini, yaml] = ["x.conf", "x.yaml"].map(|name| load_file(&folder, name).expect("loaded").groups);
+    assert_eq!(ini[0].processes[0].stop_sequence.len(), 2);
+    assert_eq!(ini, yaml);
+}
