@@ -39,6 +39,20 @@ pub fn split(text: &str) -> Result<Vec<String>, SplitError> {
     Ok(words)
 }
 
+/// The command line that is split into these words.
+#[must_use]
+pub fn join(words: &[String]) -> String {
+    words.iter().map(|word| escaped(word)).collect::<Vec<String>>().join(" ")
+}
+
+fn escaped(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./()-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\"'\"'"))
+}
+
 fn single(chars: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), SplitError> {
     for c in chars {
         if c == '\'' {

@@ -60,7 +60,7 @@ fn option(entry: &Entry, kind: Option<Kind>, twice: bool) -> Tree {
                 .map(|variable| (variable.name.clone(), Tree::Text(variable.value.clone())))
                 .collect(),
         ),
-        Form::Text | Form::Wrong => {
+        Form::Text | Form::Words(_) | Form::Wrong => {
             let typed = kind.and_then(|kind| typed(kind, &entry.value, twice));
             typed.unwrap_or_else(|| Tree::Text(entry.value.clone()))
         }

@@ -5,6 +5,7 @@ use super::shape::{Misfit, Shaped, any_row, shape, shape_unknown};
 use crate::diagnostic::Diagnostic;
 use crate::ini::{DEFAULT, Document, Entry, Form, Place, Variable};
 use crate::options::SectionKind;
+use crate::shlex::join;
 use crate::suggest::did_you_mean;
 
 /// Kinds of sections that have names, and the keys that hold them.
@@ -174,6 +175,7 @@ impl Folder<'_> {
         };
         let (value, form) = match shaped {
             Ok(Shaped::Text(text)) => (text, Form::Text),
+            Ok(Shaped::Words(words)) => (join(&words), Form::Words(words.into())),
             Ok(Shaped::Variables) => self.variables(section, &member.node),
             Err(misfit) => {
                 self.misfit(section, key, &misfit);

@@ -9,6 +9,8 @@ pub(super) enum Shaped {
     Text(String),
     /// A map of variables.
     Variables,
+    /// Words of a command line.
+    Words(Vec<String>),
 }
 
 /// A value that is not what an option takes.
@@ -47,7 +49,7 @@ pub(super) fn shape(kind: Kind, node: &Node) -> Result<Shaped, Misfit> {
         (Value::List(items), Kind::ExitCodes) => joined(items, ",", |c| c == ',', "an exit code")?,
         (Value::List(items), Kind::List) => joined(items, ",", |c| c == ',', "a name")?,
         (Value::List(items), Kind::Globs) => joined(items, " ", char::is_whitespace, "a file name pattern")?,
-        (Value::List(items), Kind::Command) => words(items)?,
+        (Value::List(items), Kind::Command) => return words(items).map(Shaped::Words),
         _ => return Err(misfit(kind, node)),
     };
     Ok(Shaped::Text(text))
@@ -164,19 +166,10 @@ fn joined(
     Ok(texts.collect::<Result<Vec<&str>, Misfit>>()?.join(separator))
 }
 
-/// Words become a command line that is split into them again.
-fn words(items: &[Node]) -> Result<String, Misfit> {
+fn words(items: &[Node]) -> Result<Vec<String>, Misfit> {
     let words = items.iter().map(|item| match &item.value {
-        Value::Scalar(Sort::Text | Sort::Integer, text) => Ok(quoted(text)),
+        Value::Scalar(Sort::Text | Sort::Integer, text) => Ok(text.clone()),
         _ => Err(Misfit::new(item, "a word of the command line").hint("put it in quotes")),
     });
-    Ok(words.collect::<Result<Vec<String>, Misfit>>()?.join(" "))
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./()-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\"'\"'"))
+    words.collect()
 }

@@ -44,6 +44,8 @@ pub(crate) enum Form {
     Text,
     /// `environment` as a map: each value stands for itself, and no quotes are needed.
     Variables(Box<[Variable]>),
+    /// A `command` as a list of words, of which none needs quotes; the value is the same in one text.
+    Words(Box<[String]>),
     /// As something that does not belong there, which has been reported.
     Wrong,
 }
@@ -59,20 +61,21 @@ pub(crate) struct Variable {
 impl Entry {
     /// Puts a directory in for `%(here)s`.
     fn expand_here(&mut self, here: &str) {
-        if self.value.contains(HERE) {
-            self.value = self.value.replace(HERE, here);
-        }
-        if let Form::Variables(variables) = &mut self.form {
-            for variable in variables.iter_mut().filter(|variable| variable.value.contains(HERE)) {
-                variable.value = variable.value.replace(HERE, here);
-            }
+        let texts: Vec<&mut String> = match &mut self.form {
+            Form::Variables(variables) => variables.iter_mut().map(|variable| &mut variable.value).collect(),
+            Form::Words(words) => words.iter_mut().collect(),
+            Form::Text | Form::Wrong => Vec::new(),
+        };
+        for text in texts.into_iter().chain([&mut self.value]).filter(|text| text.contains(HERE)) {
+            *text = text.replace(HERE, here);
         }
     }
 
+    /// A list of words has them in the value, too.
     fn has_here(&self) -> bool {
         let in_variable = match &self.form {
             Form::Variables(variables) => variables.iter().any(|variable| variable.value.contains(HERE)),
-            Form::Text | Form::Wrong => false,
+            Form::Text | Form::Words(_) | Form::Wrong => false,
         };
         in_variable || self.value.contains(HERE)
     }

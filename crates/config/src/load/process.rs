@@ -9,6 +9,7 @@ use crate::expand::expand_again;
 use crate::ini::Form;
 use crate::names;
 use crate::python::percent::Value;
+use crate::shlex::join;
 use crate::value::{self, Wrong, pairs};
 
 /// How many processes a section has.
@@ -169,12 +170,29 @@ impl Scope<'_, '_> {
 
     /// CFG-140.
     fn command(&mut self) -> Option<String> {
+        if let Some(Form::Words(words)) = self.entry("command").map(|entry| &entry.form) {
+            return self.command_of(words);
+        }
         match self.text("command") {
             Ok(Some(command)) => Some(command),
             Err(_) => None,
             Ok(None) => {
                 let message = format!("program section {} does not specify a command", self.section.name);
                 self.fail("command", Wrong::new(message, "add command=PROGRAM ARGUMENTS"));
+                None
+            }
+        }
+    }
+
+    /// Each word is expanded by itself, so that it stays one word.
+    fn command_of(&mut self, words: &[String]) -> Option<String> {
+        let label = format!("{}.command", self.section.name);
+        let expanded: Result<Vec<String>, Wrong> =
+            words.iter().map(|word| self.expand(word, &label)).collect();
+        match expanded {
+            Ok(words) => Some(join(&words)),
+            Err(wrong) => {
+                self.fail("command", wrong);
                 None
             }
         }

@@ -427,6 +427,25 @@ programs:
 }
 
 #[test]
+fn a_list_of_words_is_expanded_word_by_word() {
+    let text = "
+supervisord: {environment: {SAID: 'it''s \"so\", \\', NONE: ''}}
+programs:
+  web:
+    command: [echo, '%(ENV_SAID)s', a b, '', '%(ENV_NONE)s', '%(program_name)s', 7, '100%%']
+  bad: {command: [echo, '%(nope)s']}
+";
+    let folder = folder(&[("a.yaml", text)]);
+    let error = load_file(&folder, "a.yaml").expect_err("nope");
+    assert!(error.message.contains("'nope'") && error.diagnostics[0].line == Some(6), "{error}");
+    fs::write(folder.path().join("a.yaml"), text.replace("nope", "here")).expect("written");
+    let config = load_file(&folder, "a.yaml").expect("loaded");
+    let command = &config.groups[1].processes[0].command;
+    let words = upkeep_config::shlex::split(command).expect("words");
+    assert_eq!(words, ["echo", "it's \"so\", \\", "a b", "", "", "web", "7", "100%"]);
+}
+
+#[test]
 fn files_of_any_dialect_include_files_of_any_dialect() {
     let parts = [
         ("one.yaml", "programs: {one: {command: '%(here)s/one', environment: {A: '%(here)s'}}}"),
