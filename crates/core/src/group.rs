@@ -92,6 +92,7 @@ impl Supervisor {
         }
         self.settle_lost_runs(now);
         self.stop_leaving(now);
+        self.resume_dependencies();
         let order: Vec<ProcId> =
             self.groups_by_priority().into_iter().flat_map(|group| self.by_priority(group)).collect();
         for id in order {
@@ -105,7 +106,7 @@ impl Supervisor {
         let Some(process) = self.processes.get(&id) else { return };
         let untouched = process.started == 0 && process.state == State::Stopped;
         if process.spec.autostart && untouched && self.phase.is_running() {
-            self.launch(now, id);
+            self.start(now, id);
         }
     }
 

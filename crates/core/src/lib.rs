@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod depends;
 mod effect;
 pub mod event;
 mod group;
@@ -34,6 +35,7 @@ mod unstopped;
 mod update;
 mod wait;
 
+pub use depends::Obstacle;
 pub use effect::{Answer, Effect, Event, Outcome, Update};
 pub use group::Group;
 pub use input::{CallId, Input, Refusal, Request, SignalFailure, SignalId};

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::depends::Obstacle;
 use crate::process::RunEnd;
 use crate::signal::Signal;
 use crate::time::Span;
@@ -46,6 +47,10 @@ pub enum Notice {
     CrashLoop { name: String, restarts: u32, window: Duration },
     /// The daemon ends because this one was given up.
     EndsWith { name: String },
+    /// A start that something is in the way of.
+    Waits { name: String, obstacle: Obstacle },
+    /// It was stopped while it waited.
+    WaitsNoMore { name: String },
     /// A client waits for this one to stop.
     WaitingToStop { name: String },
     /// The daemon waits for these to end.
@@ -100,6 +105,8 @@ impl Notice {
             | Self::Success { .. }
             | Self::GaveUp { .. }
             | Self::StartsLater { .. }
+            | Self::Waits { .. }
+            | Self::WaitsNoMore { .. }
             | Self::WaitingToStop { .. }
             | Self::WaitingToDie { .. } => Level::Info,
         }
@@ -139,6 +146,10 @@ impl fmt::Display for Notice {
             ),
             Self::EndsWith { name } => {
                 write!(f, "{name} was given up: everything is stopped (on_giveup=shutdown)")
+            }
+            Self::Waits { name, obstacle } => write!(f, "{name} {obstacle}"),
+            Self::WaitsNoMore { name } => {
+                write!(f, "stopped: {name} (it waited for something it depends on)")
             }
             Self::WaitingToStop { name } => write!(f, "waiting for {name} to stop"),
             Self::WaitingToDie { names } => write!(f, "waiting for {} to die", names.join(", ")),

@@ -96,6 +96,8 @@ impl ProcessSpec {
             || self.stop_sequence != new.stop_sequence
             || self.stopasgroup != new.stopasgroup
             || self.killasgroup != new.killasgroup
+            || self.depends_on != new.depends_on
+            || self.on_dependency_stop != new.on_dependency_stop
             || !output_is_same(&self.stdout, &new.stdout)
             || !output_is_same(&self.stderr, &new.stderr);
         if live { Kind::Live } else { Kind::None }

@@ -1,5 +1,6 @@
 //! Requests: checked, begun, and answered or left waiting.
 
+use crate::depends::Along;
 use crate::effect::{Answer, Effect, Outcome};
 use crate::input::{CallId, Refusal, Request};
 use crate::notice::Notice;
@@ -24,6 +25,7 @@ impl Supervisor {
             }
             Request::Stop { target, asked, wait } => match self.try_stop(now, target, &asked) {
                 Err(refusal) => self.answer(call, Err(refusal)),
+                Ok(()) if !wait && self.depends.is_put_off(target) => self.answer(call, Ok(())),
                 Ok(()) => self.wait_for_one(now, call, target, asked, stop_goal(wait)),
             },
             Request::Signal { target, asked, signal } => self.signal_one(now, call, target, asked, signal),
@@ -71,7 +73,7 @@ impl Supervisor {
                 Err(Refusal::AbnormalTermination(asked.to_owned()))
             }
             StateName::Stopped | StateName::Exited | StateName::Fatal => {
-                self.launch(now, id);
+                self.start(now, id);
                 Ok(())
             }
         }
@@ -84,7 +86,7 @@ impl Supervisor {
         if !process.state.name().is_running() {
             return Err(Refusal::NotRunning(asked.to_owned()));
         }
-        self.stop(now, id);
+        self.stop_in_order(now, &[id], Along::Dependants);
         Ok(())
     }
 
@@ -106,15 +108,15 @@ impl Supervisor {
     }
 
     fn stop_many(&mut self, now: Now, call: CallId, targets: Vec<ProcId>, wait: bool) {
-        let mut open = Vec::new();
-        for id in targets {
-            if self.processes.get(&id).is_some_and(|process| process.state.name().is_running()) {
-                self.stop(now, id);
-                self.order(Effect::Pause);
-                open.push((id, stop_goal(wait)));
-            }
-        }
-        self.wait_for(now, call, Shape::Many, open, Vec::new());
+        let running =
+            |id: &ProcId| self.processes.get(id).is_some_and(|process| process.state.name().is_running());
+        let targets: Vec<ProcId> = targets.into_iter().filter(running).collect();
+        self.stop_in_order(now, &targets, Along::Dependants);
+        let begun = |id: &ProcId| !wait && self.depends.is_put_off(*id);
+        let (begun, others): (Vec<ProcId>, Vec<ProcId>) = targets.into_iter().partition(begun);
+        let done = begun.into_iter().filter_map(|id| self.outcome_of(id, Ok(()))).collect();
+        let open = others.into_iter().map(|id| (id, stop_goal(wait))).collect();
+        self.wait_for(now, call, Shape::Many, open, done);
     }
 
     fn signal_one(&mut self, now: Now, call: CallId, id: ProcId, asked: String, signal: Signal) {

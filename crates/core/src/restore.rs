@@ -33,6 +33,8 @@ pub struct Saved {
     pub last_run: Option<RunId>,
     /// It is being stopped only to start again: an update asked for that.
     pub starts_again: bool,
+    /// It is to be stopped once others have ended that depend on it.
+    pub stops_next: bool,
     /// How its child is stopped if it is no longer configured.
     pub stop: StopOptions,
 }
@@ -66,6 +68,7 @@ impl Supervisor {
             exitstatus: process.exitstatus,
             last_run: process.last_run,
             starts_again: matches!(process.after_stop, AfterStop::Replace { start: true, .. }),
+            stops_next: self.depends.is_put_off(id),
             stop: StopOptions::of(&process.spec),
         })
     }
@@ -82,6 +85,9 @@ impl Supervisor {
         process.restore(saved);
         self.unstopped.follow(id, process);
         self.catching_up = true;
+        if saved.stops_next {
+            self.depends.was_put_off(id);
+        }
         if let Some(run) = saved.state.run() {
             self.runs.insert(run, id);
             if !child_exists {
@@ -122,6 +128,7 @@ impl Supervisor {
                 | State::Unknown { .. }
                 | State::Stopped
                 | State::Backoff { .. }
+                | State::Waiting
                 | State::Exited { .. }
                 | State::Fatal => self.exited(now, run, RunEnd::Unknown(0), now.mono),
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::depends::Along;
 use crate::effect::{Effect, Event};
 use crate::notice::Notice;
 use crate::process::{ProcId, StateName};
@@ -75,6 +76,8 @@ impl Supervisor {
                     Phase::Stopping { restart, queue, told: false, report_at: now.mono, last_events: None };
                 self.unstopped.begin(self.processes.iter());
                 self.publish(Event::SupervisorStopping);
+                // All are stopped now.
+                drop(self.depends.stops_of_another_daemon());
                 self.settle_lost_runs(now);
             }
         }
@@ -162,7 +165,9 @@ impl Supervisor {
         let descending: Vec<_> = self.by_priority(group).into_iter().rev().collect();
         for id in descending {
             match self.processes.get(&id).map(|process| process.state.name()) {
-                Some(StateName::Running | StateName::Starting) => self.stop(now, id),
+                Some(StateName::Running | StateName::Starting) => {
+                    self.stop_in_order(now, &[id], Along::Everybody);
+                }
                 Some(StateName::Backoff) => self.give_up(id),
                 Some(
                     StateName::Stopped

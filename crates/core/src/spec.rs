@@ -152,10 +152,58 @@ pub struct ProcessSpec {
     pub stderr: OutputSpec,
     /// `[supervisord] environment` overlaid by the program's own.
     pub environment: BTreeMap<String, String>,
+    /// What must be there before it starts. Default nothing.
+    pub depends_on: Vec<Dependency>,
+    /// What it does when something it depends on stops. Default [`OnDependencyStop::Ignore`].
+    pub on_dependency_stop: OnDependencyStop,
     /// The socket it shares with the other processes of its `[fcgi-program:x]`, as descriptor 0; `None` is a pipe.
     pub socket: Option<Arc<SocketSpec>>,
     /// `SUPERVISOR_SERVER_URL` for the child; `None` is the daemon's own (PROC-072).
     pub serverurl: Option<String>,
+}
+
+/// Something that must be there before a process starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// As written.
+    pub name: String,
+    /// What it means: all of them.
+    pub targets: Vec<Target>,
+    /// How far each must be. Default [`Condition::Running`].
+    pub condition: Condition,
+}
+
+/// One process, or all of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Name of the group.
+    pub group: String,
+    /// Name of the process; `None` is each of the group.
+    pub process: Option<String>,
+}
+
+/// How far a process must be that another one depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Its child exists, or has ended as expected.
+    Started,
+    /// RUNNING.
+    Running,
+    /// RUNNING, and healthy if its health is looked at.
+    Healthy,
+    /// It has ended, as expected.
+    Completed,
+}
+
+/// `on_dependency_stop`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDependencyStop {
+    /// Runs on.
+    Ignore,
+    /// Ends, and starts again when it can.
+    Restart,
+    /// Ends.
+    Stop,
 }
 
 /// One step of `stop_sequence`.
@@ -248,6 +296,8 @@ impl ProcessSpec {
             stdout: OutputSpec::default(),
             stderr: OutputSpec::default(),
             environment: BTreeMap::new(),
+            depends_on: Vec::new(),
+            on_dependency_stop: OnDependencyStop::Ignore,
             socket: None,
             serverurl: None,
         }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::depends::Depends;
 use crate::effect::{Effect, Event};
 use crate::group::Group;
 use crate::input::{Input, SignalFailure, SignalId};
 use crate::names::Names;
 use crate::notice::Notice;
-use crate::process::{ProcId, Process, RunId, State};
+use crate::process::{ProcId, Process, RunId, State, StateName};
 use crate::shutdown::Phase;
 use crate::slots::Slots;
 use crate::time::{Mono, Now};
@@ -29,6 +30,7 @@ pub struct Supervisor {
     pub(crate) runs: BTreeMap<RunId, ProcId>,
     pub(crate) signals: BTreeMap<SignalId, (ProcId, RunId, Why)>,
     pub(crate) waits: Waits,
+    pub(crate) depends: Depends,
     pub(crate) phase: Phase,
     /// Runs of an earlier daemon whose child does not exist.
     pub(crate) lost: Vec<RunId>,
@@ -71,7 +73,13 @@ impl Supervisor {
             Input::Restart => self.begin_shutdown(now, true),
         }
         self.run_deadlines(now);
-        self.advance_shutdown(now);
+        loop {
+            self.follow_dependencies(now);
+            self.advance_shutdown(now);
+            if self.catching_up || !self.depends.has_news() {
+                break;
+            }
+        }
     }
 
     /// The next order, until there is none.
@@ -88,6 +96,9 @@ impl Supervisor {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Mono> {
         let process = self.deadlines.first().map(|&(at, _)| at);
+        if self.depends.has_news() {
+            return Some(Mono(0));
+        }
         match (process, self.shutdown_deadline()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -165,8 +176,10 @@ impl Supervisor {
         self.next_process += 1;
         let id = ProcId(self.next_process);
         let (group, name) = (process.group.clone(), process.spec.name.clone());
+        self.depends.list(id, &process.spec);
         self.processes.insert(id, process);
         self.enlist(id);
+        self.depends.arrived();
         self.publish(Event::ProcessAdded { id, group, process: name });
         id
     }
@@ -175,6 +188,7 @@ impl Supervisor {
         self.strike(id);
         if let Some(process) = self.processes.remove(&id) {
             self.unstopped.forget(id, &process.group);
+            self.depends.gone(id, &process);
             if let Some(run) = process.state.run() {
                 self.runs.remove(&run);
             }
@@ -192,15 +206,22 @@ impl Supervisor {
     pub(crate) fn change(&mut self, id: ProcId, state: State, pid: u32) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let (old_run, new_run) = (process.state.run(), state.run());
+        // Shown as one state: begun when it began to wait.
+        let waited = process.state == State::Waiting && state.name() == StateName::Starting;
         let from = process.enter(state);
         self.unstopped.follow(id, process);
-        let event = Event::ProcessState {
-            id,
-            from,
-            to: state.name(),
-            pid,
-            tries: process.tries(),
-            expected: matches!(state, State::Exited { expected: true }),
+        self.depends.follow(id, process, from);
+        let event = if waited {
+            Event::WishChanged(id)
+        } else {
+            Event::ProcessState {
+                id,
+                from,
+                to: state.name(),
+                pid,
+                tries: process.tries(),
+                expected: matches!(state, State::Exited { expected: true }),
+            }
         };
         if let Some(run) = old_run
             && new_run != old_run
@@ -256,6 +277,7 @@ impl Supervisor {
             | State::Stopping { .. }
             | State::Starting { child: None, .. }
             | State::Stopped
+            | State::Waiting
             | State::Running { .. }
             | State::Exited { .. }
             | State::Fatal

@@ -64,11 +64,11 @@ impl Supervisor {
         let overtaken = process.after_stop != AfterStop::Stay;
         let kind = if change.everything || overtaken { Kind::Restart } else { process.spec.change_to(&spec) };
         match (kind, process.state.name()) {
-            (Kind::None, _) => process.spec = spec,
+            (Kind::None, _) => self.set_spec(id, spec),
             (Kind::Live, _) => {
                 change.update.live.push(spec.name.clone());
-                process.spec = spec;
-                if process.shorten_wait(now) {
+                self.set_spec(id, spec);
+                if self.processes.get_mut(&id).is_some_and(|process| process.shorten_wait(now)) {
                     self.publish(Event::WishChanged(id));
                 }
                 self.order(Effect::Reconfigure { id });
@@ -99,9 +99,10 @@ impl Supervisor {
         let (start, lives) = (spec.autostart, process.pid() != 0);
         process.failures = 0;
         process.restarts = None;
-        process.spec = spec.clone();
-        process.after_stop = if lives { AfterStop::Replace { spec, start } } else { AfterStop::Stay };
+        process.after_stop =
+            if lives { AfterStop::Replace { spec: spec.clone(), start } } else { AfterStop::Stay };
         let name = process.name().to_owned();
+        self.set_spec(id, spec);
         self.publish(Event::WishChanged(id));
         self.order(Effect::Reconfigure { id });
         if start && !lives && self.phase.is_running() {

@@ -118,6 +118,7 @@ impl Supervisor {
         self.waits.calls.insert(call, Wait { shape, open: open.iter().copied().collect(), done });
         for (id, _) in open {
             self.settle_waits(id);
+            self.settle_start_in_vain(id);
         }
         self.answer_if_done(call);
     }
@@ -163,6 +164,21 @@ impl Supervisor {
         let Some(calls) = self.waits.by_process.get(&id).cloned() else { return };
         for call in calls {
             self.settle_call(call, id, verdict);
+        }
+    }
+
+    /// Nobody waits for a start that something is in the way of which nothing is going to remove: it may come all the
+    /// same, some day.
+    pub(crate) fn settle_start_in_vain(&mut self, id: ProcId) {
+        let Some(calls) = self.waits.by_process.get(&id).cloned() else { return };
+        let obstacle = self.processes.get(&id).and_then(|process| self.obstacle_of(process));
+        if !obstacle.is_some_and(|obstacle| obstacle.is_lasting()) {
+            return;
+        }
+        for call in calls {
+            self.settle_call(call, id, |process, goal| {
+                (goal == Goal::Running).then(|| Err(Refusal::AbnormalTermination(full_name(process))))
+            });
         }
     }
 
@@ -298,6 +314,9 @@ fn verdict(process: &Process, goal: Goal) -> Option<Result<(), Refusal>> {
 
 /// RPC-111: the spawn error first, then the state.
 fn start_verdict(process: &Process, child_is_enough: bool) -> Option<Result<(), Refusal>> {
+    if process.state == State::Waiting {
+        return child_is_enough.then_some(Ok(()));
+    }
     match process.state.name() {
         StateName::Running => Some(Ok(())),
         StateName::Starting => (child_is_enough && process.state.child().is_some()).then_some(Ok(())),

@@ -101,7 +101,8 @@ impl Shell {
         let id = resolve_process(&self.core, name)?;
         let process = self.core.process(id).ok_or_else(|| Fault::about(FaultCode::BadName, name))?;
         let key = (process.group().to_owned(), process.name().to_owned());
-        let info = Teller::new(now()).tell(process, self.logs.get(&key)).into();
+        let info =
+            Teller::new(now()).tell(process, self.logs.get(&key), self.core.obstacle_of(process)).into();
         Ok(Reply::Process(Box::new(info)))
     }
 
@@ -116,7 +117,7 @@ impl Shell {
             };
             while logs.next_if(|(key, _)| order(key).is_lt()).is_some() {}
             let auto = logs.peek().filter(|(key, _)| order(key).is_eq()).map(|(_, paths)| *paths);
-            list.push(teller.tell(process, auto));
+            list.push(teller.tell(process, auto, self.core.obstacle_of(process)));
         }
         Reply::Processes(list)
     }

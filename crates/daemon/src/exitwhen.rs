@@ -91,6 +91,7 @@ fn status_of(process: &Process) -> u8 {
             .unwrap_or(FAILED),
         State::Fatal => FAILED,
         State::Stopped
+        | State::Waiting
         | State::Starting { .. }
         | State::Running { .. }
         | State::Backoff { .. }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use upkeep_api::{ConfigInfo, LogFile, OutputInfo, ProcessState, ProcessView};
 use upkeep_core::spec::{Autorestart, GroupSpec, LogTarget, OutputSpec, ProcessSpec};
-use upkeep_core::{Now, Process, Span, State, StateName};
+use upkeep_core::{Now, Obstacle, Process, Span, State, StateName};
 
 use crate::logfiles::LogPaths;
 
@@ -47,8 +47,13 @@ impl Teller {
         &'a mut self,
         process: &'a Process,
         auto: Option<&'a LogPaths>,
+        obstacle: Option<Obstacle>,
     ) -> ProcessView<'a> {
         self.describe(process);
+        if let Some(obstacle) = obstacle {
+            // Writing to a String cannot fail.
+            let _ = write!(self.description, "{obstacle}");
+        }
         let [stdout, stderr] = LogPaths::borrowed(process.spec(), auto);
         ProcessView {
             name: process.name(),

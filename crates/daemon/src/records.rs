@@ -149,6 +149,11 @@ pub(crate) struct ProcessRecord {
     last_run: Option<u64>,
     #[serde(default, skip_serializing_if = "is_default")]
     starts_again: bool,
+    /// BACKOFF stands for a process that waits for another one: a daemon that does not know that starts it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    waits: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    stops_next: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     stop: StopRecord,
     /// Paths of AUTO logs.
@@ -309,6 +314,8 @@ impl ProcessRecord {
             exitstatus: saved.exitstatus,
             last_run: saved.last_run.map(|run| run.0),
             starts_again: saved.starts_again,
+            waits: saved.state == State::Waiting,
+            stops_next: saved.stops_next,
             stop: StopRecord::from(saved.stop),
             stdout: None,
             stderr: None,
@@ -318,7 +325,7 @@ impl ProcessRecord {
 
     pub(crate) fn saved(&self) -> Saved {
         Saved {
-            state: State::from(self.state),
+            state: if self.waits { State::Waiting } else { State::from(self.state) },
             failures: self.failures,
             stop_step: self.stop_step,
             restarts: self.restarts.clone().map(|record| Box::new(Restarts::from(*record))),
@@ -328,6 +335,7 @@ impl ProcessRecord {
             exitstatus: self.exitstatus,
             last_run: self.last_run.map(RunId),
             starts_again: self.starts_again,
+            stops_next: self.stops_next,
             stop: StopOptions::from(self.stop),
         }
     }
@@ -373,6 +381,7 @@ impl From<State> for StateRecord {
             State::Stopped => Self::Stopped,
             State::Starting { run, child } => Self::Starting { run: run.0, child: child.map(Into::into) },
             State::Running { run, child } => Self::Running { run: run.0, child: child.into() },
+            State::Waiting => Self::Backoff { retry_at: 0 },
             State::Backoff { retry_at } => Self::Backoff { retry_at: retry_at.0 },
             State::Stopping { run, child, kill_at } => {
                 Self::Stopping { run: run.0, child: child.map(Into::into), kill_at: kill_at.0 }
@@ -424,6 +433,7 @@ mod tests {
             exitstatus: Some(-1),
             last_run: Some(RunId(5)),
             starts_again: true,
+            stops_next: true,
             stop: StopOptions {
                 stopsignal: signal::QUIT,
                 stopwaitsecs: 3,
@@ -438,6 +448,7 @@ mod tests {
         let child = Child { pid: 7, since: Mono(9) };
         for state in [
             State::Stopped,
+            State::Waiting,
             State::Starting { run: RunId(1), child: None },
             State::Starting { run: RunId(1), child: Some(child) },
             State::Running { run: RunId(2), child },

@@ -29,7 +29,8 @@ impl Supervisor {
                 self.exited_by_itself(now, id, child.pid, end, false);
                 self.after_stop(now, id);
             }
-            State::Stopped | State::Backoff { .. } | State::Exited { .. } | State::Fatal => {}
+            State::Stopped | State::Waiting | State::Backoff { .. } | State::Exited { .. } | State::Fatal => {
+            }
         }
     }
 
@@ -73,6 +74,7 @@ impl Supervisor {
         }
         let name = process.name().to_owned();
         let again = may_restart
+            && !self.depends.is_put_off(id)
             && match process.spec.autorestart {
                 Autorestart::Always => true,
                 Autorestart::Unexpected => !expected,

@@ -71,6 +71,8 @@ impl fmt::Display for RunEnd {
 pub enum State {
     /// Never started, or stopped by request.
     Stopped,
+    /// Wants to start, and something it depends on is not there yet. Shown as STARTING.
+    Waiting,
     /// Being launched, or not yet up for `startsecs`.
     Starting {
         /// The run.
@@ -173,6 +175,12 @@ impl StateName {
         matches!(self, Self::Stopped | Self::Exited | Self::Fatal | Self::Unknown)
     }
 
+    /// STOPPED, EXITED, FATAL: a start begins a run.
+    #[must_use]
+    pub fn is_startable(self) -> bool {
+        matches!(self, Self::Stopped | Self::Exited | Self::Fatal)
+    }
+
     /// STARTING, RUNNING, STOPPING: may be signalled.
     #[must_use]
     pub fn is_signallable(self) -> bool {
@@ -186,7 +194,7 @@ impl State {
     pub fn name(&self) -> StateName {
         match self {
             Self::Stopped => StateName::Stopped,
-            Self::Starting { .. } => StateName::Starting,
+            Self::Waiting | Self::Starting { .. } => StateName::Starting,
             Self::Running { .. } => StateName::Running,
             Self::Backoff { .. } => StateName::Backoff,
             Self::Stopping { .. } => StateName::Stopping,
@@ -204,7 +212,7 @@ impl State {
             | Self::Running { run, .. }
             | Self::Stopping { run, .. }
             | Self::Unknown { run, .. } => Some(*run),
-            Self::Stopped | Self::Backoff { .. } | Self::Exited { .. } | Self::Fatal => None,
+            Self::Stopped | Self::Waiting | Self::Backoff { .. } | Self::Exited { .. } | Self::Fatal => None,
         }
     }
 
@@ -214,7 +222,7 @@ impl State {
         match self {
             Self::Starting { child, .. } | Self::Stopping { child, .. } => *child,
             Self::Running { child, .. } | Self::Unknown { child, .. } => Some(*child),
-            Self::Stopped | Self::Backoff { .. } | Self::Exited { .. } | Self::Fatal => None,
+            Self::Stopped | Self::Waiting | Self::Backoff { .. } | Self::Exited { .. } | Self::Fatal => None,
         }
     }
 }
@@ -359,6 +367,7 @@ impl Process {
             State::Starting { child: None, .. }
             | State::Stopping { child: None, .. }
             | State::Stopped
+            | State::Waiting
             | State::Running { .. }
             | State::Exited { .. }
             | State::Fatal
@@ -381,8 +390,7 @@ impl Process {
     }
 
     /// Notes a new attempt to start (PROC-011).
-    pub(crate) fn note_attempt(&mut self, now: Now, run: RunId) {
-        self.last_run = Some(run);
+    pub(crate) fn note_attempt(&mut self, now: Now) {
         self.started = now.wall;
         self.spawnerr = None;
         self.exitstatus = None;

@@ -170,6 +170,7 @@ impl Process {
             }
             State::Backoff { .. }
             | State::Stopped
+            | State::Waiting
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }

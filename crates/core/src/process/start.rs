@@ -8,10 +8,11 @@ use crate::time::{Mono, Now, seconds};
 
 impl Supervisor {
     /// Begins a new run (PROC-011). The caller knows that none is under way.
-    pub(crate) fn launch(&mut self, now: Now, id: ProcId) {
+    pub(crate) fn begin_run(&mut self, now: Now, id: ProcId) {
         let run = self.new_run(id);
         if let Some(process) = self.processes.get_mut(&id) {
-            process.note_attempt(now, run);
+            process.last_run = Some(run);
+            process.note_attempt(now);
         }
         self.change(id, State::Starting { run, child: None }, 0);
         self.order(Effect::Spawn { id, run });
@@ -42,6 +43,7 @@ impl Supervisor {
             | State::Running { .. }
             | State::Unknown { .. }
             | State::Stopped
+            | State::Waiting
             | State::Backoff { .. }
             | State::Exited { .. }
             | State::Fatal => {}
@@ -55,6 +57,7 @@ impl Supervisor {
         } else {
             self.reschedule(id);
             self.settle_waits(id);
+            self.child_exists(id);
         }
     }
 

@@ -32,6 +32,12 @@ impl Supervisor {
                 self.change(id, State::Stopped, 0);
                 self.after_stop(now, id);
             }
+            State::Waiting => {
+                let name = process.name().to_owned();
+                self.log(Notice::WaitsNoMore { name });
+                self.change(id, State::Stopped, 0);
+                self.after_stop(now, id);
+            }
             State::Starting { run, child } => {
                 process.failures = 0;
                 self.change(id, State::Stopping { run, child, kill_at }, child.map_or(0, |child| child.pid));
@@ -116,8 +122,8 @@ impl Supervisor {
             AfterStop::Stay => {}
             AfterStop::Remove => self.drop_member(id),
             AfterStop::Replace { spec, start } => {
-                process.spec = spec;
                 process.failures = 0;
+                self.set_spec(id, spec);
                 self.order(Effect::Reconfigure { id });
                 if start && self.phase.is_running() {
                     self.launch(now, id);

@@ -5,6 +5,7 @@ mod clock;
 mod control;
 #[cfg(test)]
 mod crash;
+mod depends;
 #[cfg(test)]
 mod events;
 #[cfg(test)]

@@ -6,8 +6,8 @@ use upkeep_core::event::EventKind;
 use upkeep_core::reload::{Difference, Kind, difference};
 use upkeep_core::signal;
 use upkeep_core::spec::{
-    Autorestart, GroupKind, GroupSpec, ListenerSpec, LogTarget, OnGiveup, OutputSpec, ProcessSpec,
-    RestartPolicy, SocketAddress, SocketSpec, StopStep,
+    Autorestart, Condition, Dependency, GroupKind, GroupSpec, ListenerSpec, LogTarget, OnDependencyStop,
+    OnGiveup, OutputSpec, ProcessSpec, RestartPolicy, SocketAddress, SocketSpec, StopStep, Target,
 };
 
 use crate::scene::{alone, group, web};
@@ -50,6 +50,8 @@ fn every_field(spec: &ProcessSpec) {
             OutputSpec { target: _, maxbytes: _, backups: _, capture_maxbytes: _, events_enabled: _, syslog: _ },
         stderr: _,
         environment: _,
+        depends_on: _,
+        on_dependency_stop: _,
         socket: _,
         serverurl: _,
     } = spec;
@@ -91,6 +93,12 @@ fn what_each_option_costs_d_37_cfg_422() {
         }),
         ("stopasgroup", Kind::Live, |spec| spec.stopasgroup = true),
         ("killasgroup", Kind::Live, |spec| spec.killasgroup = true),
+        ("depends_on", Kind::Live, |spec| {
+            let target = Target { group: "db".to_owned(), process: None };
+            let (name, condition) = ("db".to_owned(), Condition::Running);
+            spec.depends_on = vec![Dependency { name, targets: vec![target], condition }];
+        }),
+        ("on_dependency_stop", Kind::Live, |spec| spec.on_dependency_stop = OnDependencyStop::Stop),
         ("stdout_logfile", Kind::Live, |spec| spec.stdout.target = LogTarget::File("/other".to_owned())),
         ("stdout_logfile NONE", Kind::Live, |spec| spec.stdout.target = LogTarget::None),
         ("stdout_logfile_maxbytes", Kind::Live, |spec| spec.stdout.maxbytes = 1),

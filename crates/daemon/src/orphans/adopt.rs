@@ -96,6 +96,7 @@ impl Shell {
             exitstatus: None,
             last_run: Some(run),
             starts_again: false,
+            stops_next: false,
             stop,
         };
         let (group, process) = (entry.group.clone(), entry.name.clone());

@@ -120,27 +120,38 @@ fn a_day_with_everything_in_it() {
 /// Stories by chance. Children that cannot be signalled are left out: who dies before it hears so cannot know.
 #[test]
 fn any_story() {
-    for seed in 0..25 {
-        holds_anywhere(&format!("seed {seed}"), |dies_after| {
-            let dice = &mut Dice::new(seed);
-            let groups = ["g0", "solo"].map(|name| chance::group(dice, name)).to_vec();
-            let mut sim = Sim::new(groups);
-            for name in ["g0:p0", "g0:p1", "g0:p2", "g0:p3", "solo"] {
-                let plans: Vec<Plan> = (0..3).map(|_| chance::plan(dice).launched_after(millis(0))).collect();
-                sim.plan(name, plans);
-            }
-            sim.begin();
-            let mut teller = Teller::new(sim, dies_after);
-            for _ in 0..12 {
-                teller.pass(millis(dice.below(3000)));
-                let name = chance::name(dice);
-                let ask = if dice.once_in(2) { Ask::start(&name) } else { Ask::stop(&name) };
-                teller.ask(ask);
-            }
-            teller.pass(secs(30));
-            teller.sim.shutdown();
-            teller.pass(secs(30));
-            teller
-        });
+    (0..25).for_each(|seed| {
+        holds_anywhere(&format!("seed {seed}"), |dies_after| story(seed, false, dies_after))
+    });
+}
+
+#[test]
+fn any_story_of_those_who_depend_on_others() {
+    (0..25)
+        .for_each(|seed| holds_anywhere(&format!("seed {seed}"), |dies_after| story(seed, true, dies_after)));
+}
+
+fn story(seed: u64, dependencies: bool, dies_after: Option<usize>) -> Teller {
+    let dice = &mut Dice::new(seed);
+    let mut groups = ["g0", "solo"].map(|name| chance::group(dice, name)).to_vec();
+    if dependencies {
+        chance::depend(dice, &mut groups);
     }
+    let mut sim = Sim::new(groups);
+    for name in ["g0:p0", "g0:p1", "g0:p2", "g0:p3", "solo"] {
+        let plans: Vec<Plan> = (0..3).map(|_| chance::plan(dice).launched_after(millis(0))).collect();
+        sim.plan(name, plans);
+    }
+    sim.begin();
+    let mut teller = Teller::new(sim, dies_after);
+    for _ in 0..12 {
+        teller.pass(millis(dice.below(3000)));
+        let name = chance::name(dice);
+        let ask = if dice.once_in(2) { Ask::start(&name) } else { Ask::stop(&name) };
+        teller.ask(ask);
+    }
+    teller.pass(secs(30));
+    teller.sim.shutdown();
+    teller.pass(secs(30));
+    teller
 }

@@ -1,8 +1,11 @@
 //! Programs, children and requests by the roll of the dice.
 
+use std::sync::Arc;
+
 use upkeep_core::signal;
 use upkeep_core::spec::{
-    Autorestart, GroupKind, GroupSpec, ListenerSpec, OnGiveup, ProcessSpec, RestartPolicy,
+    Autorestart, Condition, Dependency, GroupKind, GroupSpec, ListenerSpec, OnDependencyStop, OnGiveup,
+    ProcessSpec, RestartPolicy, Target,
 };
 use upkeep_sim::{Ask, Crash, Dice, InFlight, Plan, Signalling, millis, secs};
 
@@ -56,6 +59,29 @@ fn restarts(dice: &mut Dice) -> RestartPolicy {
         },
         ..RestartPolicy::default()
     }
+}
+
+/// Lets some processes depend on others, each on such that come before it.
+pub(crate) fn depend(dice: &mut Dice, groups: &mut [GroupSpec]) {
+    let mut before: Vec<Target> = Vec::new();
+    for group in groups {
+        for process in &mut group.processes {
+            let process = Arc::make_mut(process);
+            let there = before.iter().filter(|_| dice.once_in(2)).cloned().collect::<Vec<_>>();
+            process.depends_on = there.into_iter().map(|target| dependency(dice, target)).collect();
+            let policies = [OnDependencyStop::Ignore, OnDependencyStop::Restart, OnDependencyStop::Stop];
+            process.on_dependency_stop = *dice.pick(&policies);
+            // A stop that was put off and has no time at all may be overtaken by the end that it is for, or not.
+            process.stopwaitsecs = process.stopwaitsecs.max(1);
+            before.push(Target { group: group.name.clone(), process: Some(process.name.clone()) });
+        }
+    }
+}
+
+fn dependency(dice: &mut Dice, target: Target) -> Dependency {
+    let conditions = [Condition::Started, Condition::Running, Condition::Healthy, Condition::Completed];
+    let condition = *dice.pick(&conditions);
+    Dependency { name: target.process.clone().unwrap_or_default(), targets: vec![target], condition }
 }
 
 /// A child that lives a millisecond at least: one that ends in no time, is started again in no time, and so on for ever
