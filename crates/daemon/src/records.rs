@@ -478,6 +478,7 @@ mod tests {
             exitstatus: None,
             last_run: None,
             starts_again: false,
+            stops_next: false,
             stop: StopOptions::from(StopRecord::default()),
             ..saved(state)
         };

@@ -14,7 +14,7 @@ pub(crate) const DEFAULT: &str = "DEFAULT";
 const HERE: &str = "%(here)s";
 
 /// Where something was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Place {
     /// Index of the file in [`Document::files`].
     pub(crate) file: usize,

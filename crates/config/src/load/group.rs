@@ -45,6 +45,7 @@ impl<'a> Loader<'a> {
             process.environment.extend(own);
         }
         sort_groups(&mut groups);
+        self.resolve_dependencies(&mut groups);
         self.note_same_names(&groups);
         groups
     }

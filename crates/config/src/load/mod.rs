@@ -3,6 +3,7 @@
 
 mod check;
 mod daemon;
+mod depends;
 mod fcgi;
 mod group;
 mod listener;

@@ -135,6 +135,22 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     OptionRow::new("environment", Kind::Pairs, "", "variables, over those of [supervisord]")
         .sample("A=\"1\",B=\"2\"")
         .effect(Effect::Restart),
+    OptionRow::without_default(
+        "depends_on",
+        Kind::List,
+        "db:healthy,migrate:completed,cache",
+        "programs or groups that must be there before it starts: NAME[:started|running|healthy|completed]",
+    )
+    .ours()
+    .effect(Effect::NextStart),
+    OptionRow::new(
+        "on_dependency_stop",
+        Kind::Choice(&["ignore", "restart", "stop"]),
+        "ignore",
+        "when something it depends on stops: run on, start again with it, or stop first",
+    )
+    .ours()
+    .effect(Effect::Live),
     OptionRow::without_default("serverurl", Kind::Url, "AUTO", "SUPERVISOR_SERVER_URL of the process")
         .effect(Effect::Restart),
 ];

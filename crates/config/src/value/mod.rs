@@ -1,6 +1,7 @@
 //! What kinds of values there are and how each is read (CFG-040 … CFG-051).
 
 mod address;
+mod dependencies;
 mod machine;
 mod pairs;
 pub(crate) mod restart;
@@ -17,6 +18,7 @@ use crate::settings::{ExitWhen, Level, Orphans};
 use crate::suggest::did_you_mean;
 
 pub(crate) use address::{inet_address, port, url};
+pub(crate) use dependencies::{condition_word, dependencies, on_dependency_stop};
 pub(crate) use machine::Machine;
 pub(crate) use pairs::pairs;
 

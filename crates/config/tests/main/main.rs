@@ -4,6 +4,7 @@ mod check;
 mod convert;
 mod corpus;
 mod defaults;
+mod depends;
 mod dialects;
 mod dice;
 mod differences;
