@@ -10,6 +10,7 @@ mod check;
 mod control;
 mod convert;
 mod daemon;
+mod graph;
 mod groups;
 mod link;
 mod listeners;
@@ -79,6 +80,12 @@ const COMMANDS: &[Row] = &[
          -o OUT        a new file instead of standard output\n  \
          --flatten     together with all that it includes",
         convert::convert,
+    ),
+    row(
+        "graph",
+        "[text | dot | mermaid]",
+        "The order in which programs start, and what each waits for (depends_on), from the configuration.",
+        graph::graph,
     ),
     row(
         "reread",

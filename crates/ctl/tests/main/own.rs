@@ -238,3 +238,37 @@ fn convert_writes_a_new_file_in_another_dialect() {
         "{refused:?}"
     );
 }
+
+#[test]
+fn graph_draws_what_waits_for_what() {
+    let dir = tempfile::TempDir::new().expect("tempdir");
+    let path = dir.path().join("c.conf");
+    let text = "[supervisord]\n[program:db]\ncommand=a\n[program:migrate]\ncommand=a\ndepends_on=db:healthy\n\
+                [program:web]\ncommand=a\ndepends_on=migrate:completed,cache\n[program:cache]\ncommand=a\n";
+    fs::write(&path, text).expect("write");
+    let graph =
+        |words: &[&str]| run_in(dir.path(), Side::Upkeep, &[&["graph", "-c", "c.conf"], words].concat(), "");
+    let text = "1  cache\n   db\n2  migrate  after db (healthy)\n3  web      after cache (running), migrate (completed)\n";
+    for words in [&[][..], &["text"]] {
+        let outcome = graph(words);
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(0), text), "{outcome:?}");
+    }
+    let dot = graph(&["dot"]).stdout;
+    assert!(
+        dot.starts_with("digraph programs {\n")
+            && dot.contains("  \"db\" -> \"migrate\" [label=\"healthy\"];\n")
+    );
+    let mermaid = graph(&["mermaid"]).stdout;
+    assert!(
+        mermaid.starts_with("flowchart LR\n  p0[\"cache\"]\n")
+            && mermaid.contains("  p2 -->|completed| p3\n")
+    );
+    let json: Value = serde_json::from_str(&graph(&["--json"]).stdout).expect("JSON");
+    assert_eq!(json["programs"][3]["after"][1]["condition"], "completed");
+    let outcome = graph(&["svg"]);
+    assert_eq!(outcome.status, Some(2), "{outcome:?}");
+    fs::write(&path, "[supervisord]\n[program:a]\ncommand=a\ndepends_on=a\n").expect("write");
+    let outcome = graph(&[]);
+    assert_eq!(outcome.status, Some(2));
+    assert!(outcome.stderr.contains("depends_on leads in a circle: a -> a"), "{outcome:?}");
+}
