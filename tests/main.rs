@@ -5,6 +5,7 @@
 //! * `faults`: what is left when something is killed
 //! * `listeners`: event listeners, side by side with the original and beyond it
 //! * `containers`: the daemon as PID 1, and as long-lived as its programs
+//! * `beyond`: what Supervisor does not do
 //! * `broken`: configurations that must be refused
 //! * `clients`: clients for Python, Perl, Ruby and Node.js
 //! * `figures`: the benchmark works; what it measures is never a reason to fail
@@ -13,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod beyond;
 mod broken;
 mod clients;
 mod containers;

@@ -1,0 +1,3 @@
+//! What Supervisor does not do.
+
+mod depends;
