@@ -36,7 +36,7 @@ fn world(programs: Vec<ProcessSpec>) -> Sim {
 
 /// What stands in the way of a process.
 fn obstacle(sim: &Sim, name: &str) -> Option<String> {
-    let process = sim.process(name).unwrap();
+    let process = sim.process(name).expect("it is there");
     sim.core().obstacle_of(process).map(|obstacle| obstacle.to_string())
 }
 
@@ -71,7 +71,10 @@ fn a_whole_group_is_waited_for() {
     let mut sim = Sim::new(vec![alone(program("web", &["pool*"])), workers]);
     sim.begin();
     sim.advance(secs(4));
-    assert_eq!(obstacle(&sim, "web").unwrap(), "waits for pool:b to be running (it is STARTING)");
+    assert_eq!(
+        obstacle(&sim, "web").expect("an obstacle"),
+        "waits for pool:b to be running (it is STARTING)"
+    );
     sim.advance(secs(2));
     assert_eq!(sim.forks("web"), 1);
 }
@@ -80,7 +83,7 @@ fn a_whole_group_is_waited_for() {
 fn what_waits_is_shown_as_starting_and_told_once() {
     let mut sim = world(vec![program("web", &["db"]), program("db", &[])]);
     sim.begin();
-    assert_eq!(obstacle(&sim, "web").unwrap(), "waits for db to be running (it is STARTING)");
+    assert_eq!(obstacle(&sim, "web").expect("an obstacle"), "waits for db to be running (it is STARTING)");
     assert!(sim.log().contains(&"Info web waits for db to be running (it is STOPPED)".to_owned()));
     sim.advance(secs(5));
     assert_eq!(obstacle(&sim, "web"), None);
@@ -138,7 +141,7 @@ fn what_is_given_up_is_waited_for_with_the_reason_and_not_by_clients() {
     assert_eq!(sim.state("db"), StateName::Fatal);
     assert_eq!(answer(&sim, call), Some(Err(Refusal::AbnormalTermination("web".to_owned()))));
     assert_eq!(sim.state("web"), StateName::Starting);
-    assert_eq!(obstacle(&sim, "web").unwrap(), "waits for db to be running (it is FATAL)");
+    assert_eq!(obstacle(&sim, "web").expect("an obstacle"), "waits for db to be running (it is FATAL)");
     sim.request(Ask::start("db"));
     sim.advance(secs(2));
     assert_eq!(sim.forks("web"), 1, "it is started as soon as it can be");
@@ -148,7 +151,7 @@ fn what_is_given_up_is_waited_for_with_the_reason_and_not_by_clients() {
 fn what_is_not_active_is_waited_for_until_it_is() {
     let mut sim = world(vec![program("web", &["db"])]);
     sim.begin();
-    assert_eq!(obstacle(&sim, "web").unwrap(), "waits for db to be running (it is not active)");
+    assert_eq!(obstacle(&sim, "web").expect("an obstacle"), "waits for db to be running (it is not active)");
     sim.request(Ask::add(alone(program("db", &[]))));
     sim.advance(secs(2));
     assert_eq!(sim.forks("web"), 1);
@@ -194,7 +197,7 @@ fn a_crash_waits_for_what_is_gone_meanwhile() {
     assert_eq!((sim.state("db"), sim.state("web")), (StateName::Stopped, StateName::Running), "ignore");
     sim.advance(secs(5));
     assert_eq!((sim.forks("web"), sim.forks("db")), (1, 1), "nobody starts what was stopped on purpose");
-    assert_eq!(obstacle(&sim, "web").unwrap(), "waits for db to be running (it is STOPPED)");
+    assert_eq!(obstacle(&sim, "web").expect("an obstacle"), "waits for db to be running (it is STOPPED)");
     sim.request(Ask::start("db"));
     sim.advance(secs(2));
     assert_eq!(sim.forks("web"), 2);
