@@ -123,5 +123,5 @@ fn programs(config: &Config) -> BTreeMap<&str, Program<'_>> {
 }
 
 fn short(process: &ProcessSpec) -> &str {
-    process.section.split_once(':').map_or(process.section.as_str(), |(_, name)| name.trim())
+    process.section.split_once(':').map_or(&*process.section, |(_, name)| name.trim())
 }

@@ -20,9 +20,9 @@ impl Loader<'_> {
         let wanted = groups.iter().flat_map(|group| &group.processes);
         let wanted: Vec<_> = wanted.filter(|process| !process.depends_on.is_empty()).cloned().collect();
         for process in &wanted {
-            if !known.contains_key(&process.section) {
+            if !known.contains_key(&*process.section) {
                 let found = self.resolved(&process.section, &process.depends_on, groups);
-                known.insert(process.section.clone(), found);
+                known.insert(process.section.to_string(), found);
             }
         }
         if known.is_empty() {
@@ -30,7 +30,7 @@ impl Loader<'_> {
         }
         drop(wanted);
         for process in groups.iter_mut().flat_map(|group| &mut group.processes) {
-            if let Some(found) = known.get(&process.section) {
+            if let Some(found) = known.get(&*process.section) {
                 // Not shared yet, so nothing is copied.
                 Arc::make_mut(process).depends_on.clone_from(found);
             }
@@ -134,14 +134,14 @@ fn edges<'a>(groups: &'a [GroupSpec], known: &'a Known) -> BTreeMap<&'a str, BTr
     let of_group: HashMap<&str, BTreeSet<&str>> = groups
         .iter()
         .map(|group| {
-            let sections = group.processes.iter().map(|process| process.section.as_str()).collect();
+            let sections = group.processes.iter().map(|process| &*process.section).collect();
             (group.name.as_str(), sections)
         })
         .collect();
     let of_process: HashMap<(&str, &str), &str> = groups
         .iter()
         .flat_map(|group| group.processes.iter().map(move |process| (group, process)))
-        .map(|(group, process)| ((group.name.as_str(), process.name.as_str()), process.section.as_str()))
+        .map(|(group, process)| ((group.name.as_str(), process.name.as_str()), &*process.section))
         .collect();
     let mut edges = BTreeMap::new();
     for (section, dependencies) in known {
