@@ -152,7 +152,7 @@ fn section(dice: &mut Dice, text: &mut String, kind: SectionKind, name: &str) {
     for row in kind.rows() {
         let needed = matches!(row.name, "command" | "events" | "socket" | "file" | "port");
         let factory = row.name.starts_with("supervisor.");
-        if matches!(row.name, "username" | "password" | "event_queue_directory") {
+        if matches!(row.name, "username" | "password" | "event_queue_directory" | "depends_on") {
             continue;
         }
         let free = matches!(row.kind, Kind::Text | Kind::Command | Kind::Pairs) && row.name != "exit_when";
