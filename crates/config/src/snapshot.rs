@@ -223,8 +223,8 @@ mod tests {
         let files =
             vec![included("/etc/a.conf", Some(b"[program:\xff]".to_vec())), included("/etc/b.conf", None)];
         Sources {
-            name: "rel.conf".to_owned(),
-            path: PathBuf::from("/etc/rel.conf"),
+            name: "rel.yaml".to_owned(),
+            path: PathBuf::from("/etc/rel.yaml"),
             searched: true,
             main: b"[supervisord]\n".to_vec(),
             dialect,
@@ -240,6 +240,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_reads_back_and_damage_is_noticed() {
+        // In the first version everything was in the INI dialect, whatever a file's name was.
         for (dialect, version) in [(Dialect::Ini, 1), (Dialect::Yaml, 2), (Dialect::Json, 2)] {
             let bytes = sources(dialect).to_bytes();
             assert_eq!((Sources::from_bytes(&bytes), bytes[8]), (Ok(sources(dialect)), version));
