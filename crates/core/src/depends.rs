@@ -100,6 +100,20 @@ impl Depends {
         self.put_off.contains_key(&id)
     }
 
+    /// Whether the stop of `id` is put off until `other` has ended, however many are between them. Options of several
+    /// configurations may lead in a circle, and somebody has to be the first.
+    fn is_put_off_for(&self, id: ProcId, other: ProcId) -> bool {
+        let (mut known, mut next) = (BTreeSet::from([id]), vec![id]);
+        while let Some(id) = next.pop() {
+            if id == other {
+                return true;
+            }
+            let before = self.put_off.get(&id).into_iter().flatten();
+            next.extend(before.filter(|before| known.insert(**before)));
+        }
+        false
+    }
+
     /// An earlier daemon has put off the stop of this one; what has to end before is found out later.
     pub(crate) fn was_put_off(&mut self, id: ProcId) {
         self.put_off.insert(id, BTreeSet::new());
@@ -410,7 +424,9 @@ impl Supervisor {
             };
             let first = self.dependants(id).into_iter().map(|(other, _)| other);
             let first = first.filter(|other| all.contains(other) || stopping(other));
-            let first: Vec<ProcId> = first.filter(|other| self.has_to_end(*other)).collect();
+            let first =
+                first.filter(|other| self.has_to_end(*other) && !self.depends.is_put_off_for(*other, id));
+            let first: Vec<ProcId> = first.collect();
             if first.is_empty() {
                 self.stop(now, id);
             } else {

@@ -73,8 +73,9 @@ impl Supervisor {
             process.spawnerr = Some(format!("Bad exit code {}", end.status()));
         }
         let name = process.name().to_owned();
+        let was_to_stop = self.depends.is_put_off(id);
         let again = may_restart
-            && !self.depends.is_put_off(id)
+            && !was_to_stop
             && match process.spec.autorestart {
                 Autorestart::Always => true,
                 Autorestart::Unexpected => !expected,
@@ -85,7 +86,9 @@ impl Supervisor {
         }
         self.log(Notice::Exited { name, end, expected });
         self.change(id, State::Exited { expected }, pid);
-        if again && self.phase.is_running() {
+        if was_to_stop {
+            self.after_stop(now, id);
+        } else if again && self.phase.is_running() {
             self.start_again(now, id);
         }
     }

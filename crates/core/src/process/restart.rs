@@ -66,8 +66,12 @@ impl Supervisor {
             }
             (Limit::Restarts | Limit::Retries, _) => Notice::GaveUp { name: name.clone() },
         };
+        let was_to_stop = self.depends.is_put_off(id);
         self.give_up(id);
         self.log(notice);
+        if was_to_stop {
+            return self.after_stop(now, id);
+        }
         match policy.on_giveup {
             OnGiveup::Fatal => {}
             OnGiveup::RetryEvery(every) => {

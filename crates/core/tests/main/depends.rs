@@ -313,3 +313,65 @@ fn a_new_daemon_goes_on_waiting_and_stopping() {
     sim.advance(secs(5));
     assert_eq!((sim.state("web"), sim.state("db")), (StateName::Stopped, StateName::Stopped));
 }
+
+/// Groups that were updated one after another depend on each other for a while.
+#[test]
+fn a_circle_ends_all_the_same() {
+    for whole_daemon in [true, false] {
+        let mut sim = world(vec![program("a", &[]), program("b", &["a"]), program("c", &["b"])]);
+        sim.begin();
+        sim.advance(secs(10));
+        sim.request(Ask::update(alone(program("a", &["c"]))));
+        assert!(["a", "b", "c"].iter().all(|name| sim.is(name, StateName::Running)));
+        let call = if whole_daemon {
+            sim.shutdown();
+            None
+        } else {
+            Some(sim.request(Ask::stop("all")))
+        };
+        sim.advance(secs(10));
+        assert!(["a", "b", "c"].iter().all(|name| sim.is(name, StateName::Stopped)), "{}", sim.recent());
+        assert_eq!(sim.terminations().len(), usize::from(whole_daemon));
+        assert!(call.is_none_or(|call| crate::scene::many(&sim, call).is_some()));
+    }
+}
+
+/// It is to end between what it depends on and what depends on it, and ends by itself before its turn comes.
+#[test]
+fn what_restarts_with_another_does_so_even_if_it_ends_before_its_turn() {
+    let mut web = program("web", &["db"]);
+    web.on_dependency_stop = OnDependencyStop::Restart;
+    let mut tail = program("tail", &["web"]);
+    tail.on_dependency_stop = OnDependencyStop::Stop;
+    let mut sim = world(vec![web, tail, program("db", &[])]);
+    sim.plan("tail", [Plan::runs().lingering(secs(8))]);
+    sim.plan("web", [Plan::exits(secs(10), 0), Plan::runs()]).begin();
+    sim.advance(secs(8));
+    sim.request(Ask::stop("db"));
+    assert_eq!((sim.state("tail"), sim.state("web")), (StateName::Stopping, StateName::Running));
+    sim.advance(secs(20));
+    assert_eq!((sim.state("tail"), sim.state("db")), (StateName::Stopped, StateName::Stopped));
+    sim.request(Ask::start("db"));
+    sim.advance(secs(4));
+    assert_eq!((sim.state("web"), sim.forks("web")), (StateName::Running, 2), "as if it had been stopped");
+    assert_eq!(ask(&mut sim, Ask::stop("web")), Some(Ok(())));
+    sim.advance(secs(4));
+    assert_eq!((sim.state("web"), sim.forks("web")), (StateName::Stopped, 2), "and once only");
+}
+
+#[test]
+fn what_is_to_stop_last_is_not_tried_for_ever() {
+    let mut db = program("db", &[]);
+    db.restart.on_giveup = upkeep_core::spec::OnGiveup::RetryEvery(secs(30));
+    db.restart.limit = Some(1);
+    db.autorestart = upkeep_core::spec::Autorestart::Always;
+    let mut sim = world(vec![program("web", &["db:started"]), db]);
+    sim.plan("web", [Plan::runs().lingering(secs(60))]);
+    sim.plan("db", [Plan::exits(millis(500), 1), Plan::exits(millis(900), 1), Plan::runs()]).begin();
+    sim.run_until(|sim| sim.forks("db") == 2 && sim.is("db", StateName::Starting));
+    sim.advance(millis(100));
+    sim.request(Ask::stop("all"));
+    assert_eq!((sim.state("web"), sim.state("db")), (StateName::Stopping, StateName::Starting));
+    sim.advance(secs(100));
+    assert_eq!((sim.state("web"), sim.forks("db")), (StateName::Stopped, 2), "{}", sim.recent());
+}
