@@ -81,11 +81,12 @@ impl Nursery {
         self.late.retain(|cradle| cradle.is_taken());
         let mut cradle = self.free.take().unwrap_or_else(Cradle::new);
         cradle.plan = Some(plan);
-        cradle.ends = self.put([stdio.stdin, stdio.stdout, stdio.stderr.unwrap_or(stdio.stdout)])?;
+        let wanted = [stdio.stdin, stdio.stdout, stdio.stderr.unwrap_or(stdio.stdout)];
+        cradle.ends = put(&mut self.ends, wanted)?;
         let made = cradle.give_birth().and_then(|pid| cradle.wait(pid, self.patience));
-        // Else the end of a pipe would seem to be in use as long as there is no next child.
-        let nothing = self.nothing.try_clone()?;
-        self.put([nothing.as_fd(); 3])?;
+        // Else the end of a pipe would seem to be in use as long as there is no next child. It takes no descriptor, and if it
+        // failed all the same the child would be there nevertheless: nothing from here on may say that it is not.
+        let _ = put(&mut self.ends, [self.nothing.as_fd(); 3]);
         if cradle.is_taken() {
             self.late.push(cradle);
             return made;
@@ -100,15 +101,15 @@ impl Nursery {
             (_, made) => made,
         }
     }
+}
 
-    /// Lays descriptors down low.
-    fn put(&mut self, wanted: [BorrowedFd<'_>; 3]) -> io::Result<Ends> {
-        for (end, wanted) in self.ends.iter_mut().zip(wanted) {
-            dup3(wanted, end, DupFlags::CLOEXEC)?;
-        }
-        let [stdin, stdout, stderr] = self.ends.each_ref().map(AsRawFd::as_raw_fd);
-        Ok(Ends { stdin, stdout, stderr })
+/// Lays descriptors down low.
+fn put(ends: &mut [OwnedFd; 3], wanted: [BorrowedFd<'_>; 3]) -> io::Result<Ends> {
+    for (end, wanted) in ends.iter_mut().zip(wanted) {
+        dup3(wanted, end, DupFlags::CLOEXEC)?;
     }
+    let [stdin, stdout, stderr] = ends.each_ref().map(AsRawFd::as_raw_fd);
+    Ok(Ends { stdin, stdout, stderr })
 }
 
 /// Whether an error says that sharing is not to be had here, and not that there is no room for another process.
@@ -257,6 +258,31 @@ mod tests {
         }
         nursery.late.retain(|cradle| cradle.is_taken());
         assert!(nursery.late.is_empty(), "what they used is free again");
+    }
+
+    /// A child that is there must not be called one that is not: nobody would ever end it.
+    #[test]
+    fn the_last_descriptor_is_enough() {
+        let mut nursery = Nursery::new().unwrap();
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let nothing = File::open("/dev/null").unwrap();
+        let plan = shell("exit 3");
+        let stdio = Stdio { stdin: nothing.as_fd(), stdout: write.as_fd(), stderr: None };
+        // In a process of its own: the other tests need descriptors.
+        // SAFETY: what the child does is what this thread alone could do; the C library's heap is usable after fork(2).
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            let _ = crate::lower_open_files(1024);
+            while let Ok(another) = nothing.try_clone() {
+                std::mem::forget(another);
+            }
+            let status = nursery.spawn(plan, stdio).and_then(crate::wait_child);
+            // SAFETY: ends this process alone, at once.
+            unsafe { libc::_exit(status.map_or(99, |status| status >> 8)) }
+        }
+        let pid = u32::try_from(pid).unwrap();
+        drop(read);
+        assert_eq!(crate::wait_child(pid).unwrap() >> 8, 3);
     }
 
     #[test]
