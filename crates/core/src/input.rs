@@ -24,8 +24,8 @@ pub enum Input {
     Setup(GroupSpec),
     /// What an earlier daemon knew of a process of a group that was set up.
     ///
-    /// A new daemon tells every group, then every process, then that it begins (or goes on to end), then each child
-    /// that exists and each end of one. Deadlines that passed meanwhile wait for the first input of another kind.
+    /// A new daemon tells every group, then every process, then that it begins (or goes on to end), then what clients wait
+    /// for, then each child that exists and each end of one. Deadlines that passed meanwhile wait for the first input of another kind.
     Restore {
         /// Name of the group.
         group: String,
@@ -73,7 +73,8 @@ pub enum Input {
         /// What came of it.
         outcome: Result<(), SignalFailure>,
     },
-    /// A request of an earlier daemon, whose client still waits; answered as one of this daemon.
+    /// A request of an earlier daemon, whose client still waits; answered as one of this daemon. Told before the ends of
+    /// children: one that was to stop and has ended is not to start again.
     Resume {
         /// Names it in the answer.
         call: CallId,
@@ -107,10 +108,10 @@ impl Input {
             | Self::Begin { .. }
             | Self::Spawned { .. }
             | Self::Exited { .. }
+            | Self::Resume { .. }
             | Self::Shutdown
             | Self::Restart => true,
             Self::Tick
-            | Self::Resume { .. }
             | Self::PoolIdle { .. }
             | Self::SpawnFailed { .. }
             | Self::Signalled { .. }

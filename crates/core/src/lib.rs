@@ -46,4 +46,4 @@ pub use restore::{Saved, StopOptions};
 pub use shutdown::Phase;
 pub use supervisor::Supervisor;
 pub use time::{Mono, Now, Span, seconds};
-pub use wait::Waiting;
+pub use wait::{Awaited, Waiting};

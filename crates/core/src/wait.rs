@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::depends::Along;
 use crate::effect::{Answer, Effect, Outcome, Update};
 use crate::input::{CallId, Refusal, SignalFailure, SignalId};
 use crate::notice::Notice;
-use crate::process::{ProcId, Process, State, StateName};
+use crate::process::{ProcId, Process, RunId, State, StateName};
 use crate::supervisor::Supervisor;
 use crate::time::Now;
 
@@ -55,10 +56,21 @@ pub struct Waiting {
     pub asked: Option<String>,
     /// They are to run; else to stop.
     pub to_run: bool,
-    /// Group and name of each that has not come so far.
-    pub open: Vec<(String, String)>,
+    /// Each that has not come so far.
+    pub open: Vec<Awaited>,
     /// What is known already.
     pub done: Vec<Outcome>,
+}
+
+/// One of the processes that a request waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// Its group.
+    pub group: String,
+    /// Its name.
+    pub process: String,
+    /// The run that is to come up, or to end; `None` if there was none.
+    pub run: Option<RunId>,
 }
 
 #[derive(Clone, Debug)]
@@ -138,20 +150,61 @@ impl Supervisor {
         let same = wait.open.iter().all(|(_, other)| *other == goal);
         let names = wait.open.iter().filter_map(|(id, _)| {
             let process = self.processes.get(id)?;
-            Some((process.group().to_owned(), process.name().to_owned()))
+            let (group, process, run) = (process.group(), process.name(), process.state.run());
+            Some(Awaited { group: group.to_owned(), process: process.to_owned(), run })
         });
         let open = names.collect();
         (resumable && same).then(|| Waiting { asked, to_run, open, done: wait.done.clone() })
     }
 
-    /// Goes on with a request of an earlier daemon. A process that is gone has stopped.
+    /// Goes on with a request of an earlier daemon, which may have died before all that are part of it were told. A process
+    /// that is gone has stopped.
     pub(crate) fn resume(&mut self, now: Now, call: CallId, waiting: Waiting) {
-        let Waiting { asked, to_run, open, done } = waiting;
+        let Waiting { asked, to_run, open, mut done } = waiting;
+        let mut ids = Vec::new();
+        for Awaited { group, process, run } in open {
+            run.into_iter().for_each(|run| self.skip_runs(run));
+            let Some(id) = self.member(&group, &process) else { continue };
+            match run.filter(|run| !to_run && self.runs_anew(id, *run)) {
+                Some(_) => done.push(Outcome { group, process, result: Ok(()) }),
+                None => ids.push((id, run)),
+            }
+        }
+        if self.phase.is_running() {
+            self.tell_the_rest(now, to_run, &ids);
+        }
         let goal = if to_run { Goal::Running } else { Goal::Stopped };
-        let ids = open.iter().filter_map(|(group, name)| self.member(group, name)).map(|id| (id, goal));
-        let ids = ids.collect();
         let shape = asked.map_or(Shape::Many, Shape::One);
-        self.wait_for(now, call, shape, ids, done);
+        self.wait_for(now, call, shape, ids.into_iter().map(|(id, _)| (id, goal)).collect(), done);
+    }
+
+    /// Whether a process has been started again since this run of it, so that what is to stop has stopped.
+    fn runs_anew(&self, id: ProcId, since: RunId) -> bool {
+        let run = self.processes.get(&id).and_then(|process| process.state.run());
+        run.is_some_and(|run| run != since)
+    }
+
+    /// Starts or stops those that the earlier daemon did not come to.
+    fn tell_the_rest(&mut self, now: Now, to_run: bool, ids: &[(ProcId, Option<RunId>)]) {
+        let untold = ids.iter().filter(|(id, run)| {
+            self.processes.get(id).is_some_and(|process| {
+                let name = process.state.name();
+                let begun = if to_run { process.last_run >= *run } else { process.state.run() != *run };
+                run.is_some() && !begun && if to_run { name.is_startable() } else { name.is_running() }
+            })
+        });
+        let untold: Vec<ProcId> = untold.map(|&(id, _)| id).collect();
+        if to_run {
+            for id in untold {
+                // One may have brought another.
+                if self.processes.get(&id).is_some_and(|process| process.state.name().is_startable()) {
+                    self.start(now, id);
+                    self.order(Effect::Pause);
+                }
+            }
+        } else {
+            self.stop_in_order(now, &untold, Along::Dependants);
+        }
     }
 
     /// Answers a request at once.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use upkeep_api::{Responder, Socket};
-use upkeep_core::{CallId, Input, Outcome, Refusal, Waiting};
+use upkeep_core::{Awaited, CallId, Input, Outcome, Refusal, RunId, Waiting};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -27,6 +27,9 @@ struct ClientRecord {
     asked: Option<String>,
     to_run: bool,
     open: Vec<(String, String)>,
+    /// The run of each of them.
+    #[serde(default)]
+    runs: Vec<Option<u64>>,
     done: Vec<OutcomeRecord>,
 }
 
@@ -143,13 +146,19 @@ impl Inventory {
 impl From<Waiting> for ClientRecord {
     fn from(waiting: Waiting) -> Self {
         let Waiting { asked, to_run, open, done } = waiting;
-        Self { asked, to_run, open, done: done.into_iter().map(Into::into).collect() }
+        let runs = open.iter().map(|one| one.run.map(|run| run.0)).collect();
+        let open = open.into_iter().map(|one| (one.group, one.process)).collect();
+        Self { asked, to_run, open, runs, done: done.into_iter().map(Into::into).collect() }
     }
 }
 
 impl From<ClientRecord> for Waiting {
     fn from(record: ClientRecord) -> Self {
-        let ClientRecord { asked, to_run, open, done } = record;
+        let ClientRecord { asked, to_run, open, runs, done } = record;
+        // A daemon that did not write them down did not tell the keeper of less than all.
+        let runs = runs.into_iter().map(|run| run.map(RunId)).chain(std::iter::repeat(None));
+        let open = open.into_iter().zip(runs);
+        let open = open.map(|((group, process), run)| Awaited { group, process, run }).collect();
         Self { asked, to_run, open, done: done.into_iter().map(Into::into).collect() }
     }
 }
@@ -206,7 +215,10 @@ mod tests {
             let waiting = Waiting {
                 asked,
                 to_run,
-                open: vec![("g".to_owned(), "p".to_owned())],
+                open: vec![
+                    Awaited { group: "g".to_owned(), process: "p".to_owned(), run: Some(RunId(7)) },
+                    Awaited { group: "g".to_owned(), process: "q".to_owned(), run: None },
+                ],
                 done: vec![
                     outcome(Ok(())),
                     outcome(Err(Refusal::NoFile("x".to_owned()))),
@@ -217,5 +229,13 @@ mod tests {
             let back: ClientRecord = serde_json::from_slice(&text).unwrap();
             assert_eq!(Waiting::from(back), waiting);
         }
+    }
+
+    #[test]
+    fn the_record_of_an_older_daemon_is_understood() {
+        let text = r#"{"asked":null,"to_run":false,"open":[["g","p"]],"done":[]}"#;
+        let waiting = Waiting::from(serde_json::from_str::<ClientRecord>(text).unwrap());
+        let expected = Awaited { group: "g".to_owned(), process: "p".to_owned(), run: None };
+        assert_eq!(waiting.open, [expected]);
     }
 }

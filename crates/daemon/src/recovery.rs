@@ -95,6 +95,7 @@ impl Shell {
             Ending::Restart => self.tell(Input::Restart),
         }
         let clients = inventory.take_clients();
+        self.take_over_clients(clients, &mut inventory.held);
         // Not of this daemon's half any more, whether they could be understood or not.
         let stale: Vec<u64> = inventory.records.range(record.half.keys()).map(|(&key, _)| key).collect();
         let mut captures = inventory.take_captures();
@@ -107,7 +108,6 @@ impl Shell {
             self.captures.remove(&key);
             self.send(&ToKeeper::Delete { key });
         }
-        self.take_over_clients(clients, &mut inventory.held);
         // This writes every process down.
         self.carry_out().await;
         // From here on the next daemon goes by that.

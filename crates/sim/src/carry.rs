@@ -86,6 +86,7 @@ impl Sim {
         {
             self.active.retain(|active| active.name != group);
         }
+        self.clients.remove(&call);
         let now = self.now;
         let open = self.calls.get_mut(&call).filter(|call| call.answers.is_empty() && !call.lost);
         match open {

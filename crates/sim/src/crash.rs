@@ -100,8 +100,8 @@ impl Sim {
     fn die(&mut self, crash: Crash) {
         self.deaths += 1;
         self.trace.push_back(format!("           the daemon dies: {crash:?}"));
-        for call in self.calls.values_mut().filter(|call| call.answers.is_empty()) {
-            call.lost = true;
+        for (id, call) in self.calls.iter_mut().filter(|(_, call)| call.answers.is_empty()) {
+            call.lost = !self.clients.contains_key(id);
         }
         self.removing.clear();
         self.machine.forget_answers();
@@ -133,6 +133,9 @@ impl Sim {
             Ending::Restart => Input::Restart,
         };
         self.core.handle(now, word);
+        for (call, waiting) in self.clients.clone() {
+            self.core.handle(now, Input::Resume { call, waiting });
+        }
         let ended = self.tell_inventory();
         self.write_records_anew();
         let told = self.events.len();

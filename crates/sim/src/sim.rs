@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use upkeep_core::spec::GroupSpec;
-use upkeep_core::{CallId, Input, Mono, Notice, Now, ProcId, RunEnd, RunId, Saved, Supervisor};
+use upkeep_core::{CallId, Input, Mono, Notice, Now, ProcId, RunEnd, RunId, Saved, Supervisor, Waiting};
 
 use crate::ask::Ask;
 use crate::crash::{Armed, Ending};
@@ -38,6 +38,8 @@ pub struct Sim {
     pub(crate) next: Option<Vec<GroupSpec>>,
     pub(crate) names: BTreeMap<ProcId, String>,
     pub(crate) calls: BTreeMap<CallId, Call>,
+    /// What clients wait for that the next daemon can go on with.
+    pub(crate) clients: BTreeMap<CallId, Waiting>,
     pub(crate) removing: BTreeMap<CallId, String>,
     pub(crate) log: Vec<(Mono, Notice)>,
     pub(crate) events: Vec<(Mono, String)>,
@@ -74,6 +76,7 @@ impl Sim {
             next: None,
             names: BTreeMap::new(),
             calls: BTreeMap::new(),
+            clients: BTreeMap::new(),
             removing: BTreeMap::new(),
             log: Vec::new(),
             events: Vec::new(),
@@ -235,7 +238,10 @@ impl Sim {
         while self.trace.len() > TRACE {
             self.trace.pop_front();
         }
+        let call = if let Input::Request { call, .. } = &input { Some(*call) } else { None };
         self.core.handle(self.now(), input);
+        // The keeper has the client before anything is done for it.
+        self.clients.extend(call.and_then(|call| Some((call, self.core.waiting(call)?))));
         self.carry_out();
         self.check_deadline();
     }

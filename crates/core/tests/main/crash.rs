@@ -262,3 +262,52 @@ fn what_was_to_start_again_and_is_no_longer_configured_goes_d_37() {
     assert!(sim.process("g:old").is_none());
     assert_eq!(sim.forks("g:old"), 1);
 }
+
+/// The daemon dies after any number of orders of a request about several; the next one is told what the client waits for.
+#[test]
+fn a_client_that_waits_for_many_is_answered_wherever_the_daemon_dies() {
+    for orders in 0..20 {
+        for in_flight in [InFlight::Lost, InFlight::Made] {
+            let mut sim = Sim::new(vec![group("g", &["a", "b", "c"])]);
+            sim.begin().advance(secs(2));
+            let crash = Crash { down: millis(10), in_flight };
+            for (ask, state) in
+                [(Ask::stop("all"), StateName::Stopped), (Ask::start("all"), StateName::Running)]
+            {
+                sim.crash_after(orders, crash);
+                let call = sim.request(ask);
+                sim.disarm();
+                sim.advance(secs(20));
+                let results = crate::scene::many(&sim, call).expect("an answer");
+                assert!(results.iter().all(|(_, result)| result.is_ok()), "{orders}: {results:?}");
+                let states = ["g:a", "g:b", "g:c"].map(|name| sim.state(name));
+                assert_eq!(states, [state; 3], "{orders} {in_flight:?}");
+            }
+        }
+    }
+}
+
+/// What was to stop and has ended by itself meanwhile is not started again for that.
+#[test]
+fn what_a_client_has_stopped_stays_stopped_if_it_ends_before_the_next_daemon() {
+    let mut sim =
+        begun(|spec| spec.autorestart = Autorestart::Always, [Plan::exits(secs(5), 0), Plan::runs()]);
+    sim.advance(secs(4));
+    sim.crash_after(0, away(secs(5)));
+    let call = sim.request(Ask::stop("web"));
+    assert_eq!((sim.state("web"), crate::scene::answer(&sim, call)), (StateName::Stopped, Some(Ok(()))));
+    assert_eq!(sim.forks("web"), 1);
+}
+
+/// Somebody else has started it again since: that stays as it is.
+#[test]
+fn what_has_stopped_and_was_started_again_is_not_stopped_twice() {
+    let mut sim = Sim::new(vec![group("g", &["a", "b"])]);
+    sim.plan("g:b", [Plan::runs().lingering(secs(8))]).begin().advance(secs(2));
+    let call = sim.request(Ask::stop("all"));
+    sim.request(Ask::start("g:a"));
+    sim.crash(Crash::default());
+    sim.advance(secs(20));
+    assert_eq!(crate::scene::many(&sim, call).map(|all| all.len()), Some(2));
+    assert_eq!((sim.state("g:a"), sim.state("g:b")), (StateName::Running, StateName::Stopped));
+}
