@@ -5,8 +5,9 @@
 //! So the child shares both at first. It takes a table of its own with the few lowest descriptors in it, where its ends of
 //! the pipes were put for it, and leaves the shared memory when it executes its program.
 //!
-//! The parent waits meanwhile, as with vfork(2), but not for ever: a child that hangs on a dead disk keeps its stack and its
-//! plan, and the parent goes on.
+//! The parent waits only until the child has that table: while one child executes its program on one processor, the next is
+//! made on another. Each has a stack and a plan of its own until it has left; of those that are under way there are few,
+//! but one that hangs on a dead disk holds nobody up.
 
 use std::fs::File;
 use std::io;
@@ -15,13 +16,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::io::{DupFlags, dup3, fcntl_dupfd_cloexec};
+use rustix::thread::futex::{self, Timespec};
 
 use super::{Ends, Plan, Stdio, become_program, spawn_by_fork};
 
 /// What a child may use of its stack before it executes its program; pages that it does not touch cost nothing.
 const STACK: usize = 128 * 1024;
-/// How long a child may take to execute its program before the parent goes on.
+/// How long a child may take to execute its program before it is not waited for any more.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// Children that may be under way at once. More gain nothing on few processors, and each has its pages.
+const CROWD: usize = 4;
 /// Lowest number of a descriptor that is not a standard one.
 const FIRST: RawFd = 3;
 
@@ -41,10 +45,11 @@ pub struct Nursery {
     patience: Duration,
     /// Nothing can be shared here: no close_range(2), or it is forbidden.
     forks: bool,
-    free: Option<Box<Cradle>>,
-    /// Children that hang before their program.
+    #[expect(clippy::vec_box, reason = "as those in use")]
+    free: Vec<Box<Cradle>>,
+    /// Children that have not come to their program, oldest first.
     #[expect(clippy::vec_box, reason = "the child has its address")]
-    late: Vec<Box<Cradle>>,
+    taken: Vec<Box<Cradle>>,
 }
 
 /// What a child uses until it has left the shared memory. It lies still: the child and the kernel have its address.
@@ -56,6 +61,7 @@ struct Cradle {
     ends: Ends,
     plan: Option<Plan>,
     stack: Vec<u8>,
+    since: Instant,
 }
 
 impl Nursery {
@@ -67,7 +73,7 @@ impl Nursery {
         let nothing = File::open("/dev/null")?;
         let end = || Ok::<_, io::Error>(fcntl_dupfd_cloexec(&nothing, FIRST)?);
         let ends = [end()?, end()?, end()?];
-        Ok(Self { ends, nothing, patience: PATIENCE, forks: false, free: None, late: Vec::new() })
+        Ok(Self { ends, nothing, patience: PATIENCE, forks: false, free: Vec::new(), taken: Vec::new() })
     }
 
     /// Starts the program, the leader of a new process group; returns its pid. The descriptors are above 2.
@@ -78,27 +84,55 @@ impl Nursery {
         if self.forks {
             return spawn_by_fork(&plan, stdio);
         }
-        self.late.retain(|cradle| cradle.is_taken());
-        let mut cradle = self.free.take().unwrap_or_else(Cradle::new);
+        let mut cradle = self.cradle();
         cradle.plan = Some(plan);
         let wanted = [stdio.stdin, stdio.stdout, stdio.stderr.unwrap_or(stdio.stdout)];
         cradle.ends = put(&mut self.ends, wanted)?;
-        let made = cradle.give_birth().and_then(|pid| cradle.wait(pid, self.patience));
+        let made = cradle.give_birth().and_then(|pid| cradle.wait_apart(pid));
         // Else the end of a pipe would seem to be in use as long as there is no next child. It takes no descriptor, and if it
         // failed all the same the child would be there nevertheless: nothing from here on may say that it is not.
         let _ = put(&mut self.ends, [self.nothing.as_fd(); 3]);
-        if cradle.is_taken() {
-            self.late.push(cradle);
-            return made;
+        match made {
+            Ok(pid) => {
+                self.taken.push(cradle);
+                Ok(pid)
+            }
+            Err(error) => self.not_made(cradle, stdio, error),
         }
+    }
+
+    /// Forks instead if that may help.
+    fn not_made(&mut self, mut cradle: Box<Cradle>, stdio: Stdio<'_>, error: io::Error) -> io::Result<u32> {
         let plan = cradle.plan.take();
-        self.free = Some(cradle);
-        match (plan, made) {
-            (Some(plan), Err(error)) if is_forbidden(&error) => {
+        self.free.push(cradle);
+        match plan {
+            Some(plan) if is_forbidden(&error) => {
                 self.forks = true;
                 spawn_by_fork(&plan, stdio)
             }
-            (_, made) => made,
+            Some(_) | None => Err(error),
+        }
+    }
+
+    /// One that nobody uses; waits if there are too many children under way that may still come to their programs.
+    fn cradle(&mut self) -> Box<Cradle> {
+        self.tidy();
+        while self.taken.len() >= CROWD
+            && let Some(next) = self.taken.iter().find(|cradle| cradle.is_waited_for(self.patience))
+        {
+            next.wait_left(self.patience);
+            self.tidy();
+        }
+        self.free.pop().unwrap_or_else(Cradle::new)
+    }
+
+    /// Takes back what children have left.
+    fn tidy(&mut self) {
+        for mut cradle in self.taken.extract_if(.., |cradle| !cradle.is_taken()) {
+            cradle.plan = None;
+            if self.free.len() < CROWD {
+                self.free.push(cradle);
+            }
         }
     }
 }
@@ -126,6 +160,7 @@ impl Cradle {
             plan: None,
             // Not written to: pages are there when they are touched.
             stack: Vec::with_capacity(STACK),
+            since: Instant::now(),
         })
     }
 
@@ -135,6 +170,7 @@ impl Cradle {
 
     /// Makes the child.
     fn give_birth(&mut self) -> io::Result<u32> {
+        self.since = Instant::now();
         self.here.store(1, Ordering::Release);
         self.progress.store(SHARES, Ordering::Release);
         let top = self.stack.spare_capacity_mut().as_mut_ptr_range().end;
@@ -157,28 +193,46 @@ impl Cradle {
         Ok(pid.unsigned_abs())
     }
 
-    /// Waits until the child has left, or until it has hung for long; as long as it shares our descriptors in any case.
-    fn wait(&self, pid: u32, patience: Duration) -> io::Result<u32> {
-        let began = Instant::now();
-        while self.is_taken() {
-            let left = patience.saturating_sub(began.elapsed());
-            if left.is_zero() && self.progress.load(Ordering::Acquire) == APART {
-                return Ok(pid);
-            }
-            let pause = left.max(Duration::from_millis(1));
-            let pause = libc::timespec { tv_sec: 0, tv_nsec: pause.subsec_nanos().into() };
-            // SAFETY: `here` is alive and aligned; the kernel reads `pause`, which outlives the call.
-            unsafe {
-                libc::syscall(libc::SYS_futex, self.here.as_ptr(), libc::FUTEX_WAIT, 1, &raw const pause);
-            }
+    /// The child has come so far.
+    fn go_on(&self, progress: u32) {
+        self.progress.store(progress, Ordering::Release);
+        // Nobody may wait for it.
+        let _ = futex::wake(&self.progress, futex::Flags::empty(), 1);
+    }
+
+    /// Whether the child may still come to its program in time.
+    fn is_waited_for(&self, patience: Duration) -> bool {
+        self.is_taken() && self.since.elapsed() < patience
+    }
+
+    /// Waits until the child has left, or its time is over.
+    fn wait_left(&self, patience: Duration) {
+        while self.is_waited_for(patience) {
+            wait_while(&self.here, 1, patience.saturating_sub(self.since.elapsed()));
+        }
+    }
+
+    /// Waits until the child does not share our descriptors any more.
+    fn wait_apart(&self, pid: u32) -> io::Result<u32> {
+        // One that was killed says nothing: so it is looked after now and then.
+        while self.is_taken() && self.progress.load(Ordering::Acquire) == SHARES {
+            wait_while(&self.progress, SHARES, Duration::from_millis(1));
         }
         if self.progress.load(Ordering::Acquire) != REFUSED {
             return Ok(pid);
         }
-        // It has only ended, and nobody shall wonder who that was.
+        // It only ends, and nobody shall wonder who that was.
         crate::wait_child(pid)?;
         Err(io::ErrorKind::Unsupported.into())
     }
+}
+
+/// Sleeps while the word has this value, for so long at most. Without the C library, whose errno children share that are
+/// under way.
+fn wait_while(word: &AtomicU32, value: u32, limit: Duration) {
+    let limit = Timespec::try_from(limit).unwrap_or_default();
+    // Whatever it says, the word is looked at again.
+    let _ = futex::wait(word, futex::Flags::empty(), value, Some(&limit));
 }
 
 /// The child's first steps: a table of descriptors of its own, with nothing in it but what it needs.
@@ -190,11 +244,14 @@ extern "C" fn born(cradle: *mut libc::c_void) -> libc::c_int {
     // SAFETY: plain integers. Only the copy that it makes for this process loses its descriptors.
     let apart = unsafe { libc::syscall(libc::SYS_close_range, above, u32::MAX, libc::CLOSE_RANGE_UNSHARE) };
     let Some(plan) = cradle.plan.as_ref().filter(|_| apart == 0) else {
-        cradle.progress.store(REFUSED, Ordering::Release);
+        cradle.go_on(REFUSED);
         // SAFETY: ends this process alone, at once.
         unsafe { libc::_exit(1) }
     };
-    cradle.progress.store(APART, Ordering::Release);
+    // A signal to its group finds one as soon as the parent knows of it.
+    // SAFETY: plain integers.
+    unsafe { libc::setpgid(0, 0) };
+    cradle.go_on(APART);
     become_program(plan, ends)
 }
 
@@ -256,8 +313,8 @@ mod tests {
             assert_eq!(words(output), format!("{number}\n"));
             assert_eq!(crate::wait_child(pid).unwrap(), 0);
         }
-        nursery.late.retain(|cradle| cradle.is_taken());
-        assert!(nursery.late.is_empty(), "what they used is free again");
+        nursery.tidy();
+        assert!(nursery.taken.is_empty() && !nursery.free.is_empty(), "what they used is free again");
     }
 
     /// A child that is there must not be called one that is not: nobody would ever end it.
