@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::rig::daemon::Daemon;
+use crate::rig::home::{Home, repository};
 use crate::rig::maker::Maker;
 use crate::rig::wait::{until, within};
 
@@ -119,4 +120,20 @@ fn a_start_in_vain_is_told_and_comes_all_the_same() {
     daemon.wait("RUNNING", &["migrate"]);
     daemon.ctl(&["stop", "migrate"]);
     until("it is stopped", || (daemon.state("migrate")? == "STOPPED").then_some(()));
+}
+
+#[test]
+fn the_example_holds_what_it_says() {
+    let home = Home::new();
+    home.copy_in(&repository("examples"));
+    let socket = "examples/run/dependencies.sock";
+    let daemon = Daemon::start_with(home, Maker::Upkeep, "examples/dependencies.conf", socket, &[]);
+    daemon.wait("RUNNING", &["clock"]);
+    assert_eq!(shown(&daemon, "web"), "web STARTING waits for migrate to have completed (it is STARTING)");
+    daemon.wait("RUNNING", &["web", "db"]);
+    let checked = daemon.upkeep(&["check"]);
+    assert_eq!((checked.status, checked.stderr.as_str()), (Some(0), ""), "{}", checked.stdout);
+    let graph = daemon.upkeep(&["graph"]);
+    let expected = "1  clock\n   db\n2  migrate  after db (running)\n3  web      after db (running), migrate (completed)\n";
+    assert_eq!(graph.stdout, expected, "{graph:?}");
 }

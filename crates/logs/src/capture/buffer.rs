@@ -14,7 +14,7 @@ const SHORTENED: u8 = 2;
 #[derive(Clone, Debug)]
 pub struct CaptureBuffer {
     limit: usize,
-    /// Bytes that have been told by [`Self::news`], those that have gone since included.
+    /// Bytes that have been told by [`Self::tell`], those that have gone since included.
     told: usize,
     /// How many of the told ones have gone, from the beginning: telling all others anew for each piece that pushes some out
     /// would cost the whole buffer for each line.
