@@ -33,11 +33,16 @@ pub(crate) fn is_standard_stream(path: &str) -> bool {
 impl Shell {
     /// What stands before the lines of a process; `None` if they are not copied.
     pub(crate) fn log_prefix(&self, process: &Process) -> Option<String> {
-        let names = self.core.processes().map(|(_, other)| label(other).chars().count());
         self.context.log_prefix.then(|| {
-            let width = names.filter(|length| *length <= WIDEST).max().unwrap_or(0);
+            let width = self.label_width.get().unwrap_or_else(|| self.widest_label());
+            self.label_width.set(Some(width));
             format!("{:width$} | ", label(process))
         })
+    }
+
+    fn widest_label(&self) -> usize {
+        let lengths = self.core.processes().map(|(_, process)| label(process).chars().count());
+        lengths.filter(|length| *length <= WIDEST).max().unwrap_or(0)
     }
 }
 

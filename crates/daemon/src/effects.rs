@@ -147,6 +147,9 @@ impl Shell {
         {
             entry.room = None;
         }
+        if matches!(event, Event::ProcessAdded { .. } | Event::ProcessRemoved(_)) {
+            self.label_width.set(None);
+        }
         match event {
             Event::ProcessState { id, .. }
             | Event::CrashLoop { id, .. }

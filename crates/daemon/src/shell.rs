@@ -1,5 +1,6 @@
 //! The shell: one task owns the core, feeds it facts and requests, and carries out what it orders.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
@@ -208,6 +209,8 @@ pub(crate) struct Shell {
     /// Writes it when it can be.
     pub(crate) pidfile_retry: Option<tokio::task::AbortHandle>,
     pub(crate) run_file: Option<RunFile>,
+    /// Length of the longest label; `None` when it is not known any more.
+    pub(crate) label_width: Cell<Option<usize>>,
     /// Runs of an earlier daemon whose children are not held by descriptors yet.
     pub(crate) unheld: Vec<RunId>,
     pub(crate) daemonised: Daemonised,
@@ -298,6 +301,7 @@ impl Shell {
             pidfile_written: false,
             pidfile_retry: None,
             run_file: None,
+            label_width: Cell::new(None),
             unheld: Vec::new(),
             daemonised: Daemonised::default(),
             handle,
