@@ -13,7 +13,7 @@ pub(crate) struct Breath {
     /// The daemon serves: while it comes up nobody is answered, since nothing is as it will be.
     pub(crate) serves: bool,
     done: usize,
-    postponed: Vec<upkeep_api::Call>,
+    pub(crate) postponed: Vec<upkeep_api::Call>,
 }
 
 /// Whether the answer is at hand and nothing changes by it.

@@ -288,6 +288,16 @@ mod tests {
         inventory
     }
 
+    /// The next daemon, and the keeper's end of its socket.
+    async fn recovered(dir: &Path) -> (Shell, UnixStream) {
+        let configuration = Some(dir.join("conf").to_string_lossy().into_owned());
+        let cli = CommandLine { program: "supervisord".to_owned(), configuration, ..CommandLine::default() };
+        let (keeper, socket) = UnixStream::pair().unwrap();
+        let inventory = inventory(dir, &cli);
+        let called = Called { program: "supervisord".to_owned(), cli };
+        (boot(called, Link::new(socket), inventory).await.unwrap(), keeper)
+    }
+
     /// The keys that are put and deleted, in the order the keeper hears of them.
     fn told(keeper: &UnixStream) -> Vec<(&'static str, u64)> {
         keeper.set_nonblocking(true).unwrap();
@@ -308,14 +318,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_had_to_wait_is_answered_by_a_daemon_that_leaves() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut shell, _keeper) = recovered(dir.path()).await;
+        let (reply, answer) = upkeep_api::Responder::new();
+        let request = upkeep_api::Request::SignalProcess { name: "a:0".to_owned(), signal: "HUP".to_owned() };
+        shell.breath.postponed.push(upkeep_api::Call { request, reply });
+        shell.end = Some(crate::shell::End::Left);
+        assert_eq!(shell.run().await, crate::shell::End::Left);
+        drop(shell);
+        let fault = answer.await.unwrap().unwrap_err();
+        assert_eq!(fault.code, upkeep_api::FaultCode::NotRunning);
+    }
+
+    #[tokio::test]
     async fn the_last_daemons_records_are_let_go_of_when_all_of_the_new_ones_are_there() {
         let dir = tempfile::tempdir().unwrap();
-        let configuration = Some(dir.path().join("conf").to_string_lossy().into_owned());
-        let cli = CommandLine { program: "supervisord".to_owned(), configuration, ..CommandLine::default() };
-        let (keeper, socket) = UnixStream::pair().unwrap();
-        let inventory = inventory(dir.path(), &cli);
-        let called = Called { program: "supervisord".to_owned(), cli };
-        let mut shell = boot(called, Link::new(socket), inventory).await.unwrap();
+        let (mut shell, keeper) = recovered(dir.path()).await;
         shell.flush_link();
         let told = told(&keeper);
         let at = |what: (&str, u64)| told.iter().position(|other| *other == what);

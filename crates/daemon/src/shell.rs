@@ -333,12 +333,13 @@ impl Shell {
             self.flush_link();
             self.catch_up();
             self.succeed().await;
-            if let Some(end) = self.end {
-                self.breath.serves = false;
-                return end;
-            }
+            self.breath.serves = self.end.is_none();
+            // Even at the end: the next daemon does not know of them.
             if self.take_postponed() {
                 continue;
+            }
+            if let Some(end) = self.end {
+                return end;
             }
             self.wait().await;
             // While the keeper always has something to tell, and then the log thread, nothing else comes in `wait`, nor do the
