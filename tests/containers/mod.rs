@@ -50,6 +50,12 @@ fn the_daemon_ends_when_its_rule_says_so() {
         ),
         ("all-exited", format!("{listener}{}", exits(0)), 0, "exit_when=all-exited: no process runs"),
         ("all-exited", format!("{fails}{}", exits(7)), 1, "exit_when=all-exited: no process runs"),
+        (
+            "all-exited",
+            format!("{fails}[program:web]\ncommand=/bin/cat\ndepends_on=fails\n"),
+            1,
+            "exit_when=all-exited: no process runs",
+        ),
     ];
     std::thread::scope(|scope| {
         for (rule, config, status, why) in &rows {

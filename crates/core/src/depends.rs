@@ -214,6 +214,22 @@ impl Supervisor {
         if process.state == State::Waiting { self.obstacle(process) } else { None }
     }
 
+    /// Whether a process waits for one that has ended and is not started again, or for one that does so in its turn.
+    #[must_use]
+    pub fn waits_in_vain(&self, process: &Process) -> bool {
+        let mut obstacle = self.obstacle_of(process);
+        // Those who wait for each other would never come to an end.
+        for _ in 0..self.depends.held_up_by.len() {
+            let by = obstacle.and_then(|obstacle| obstacle.by).and_then(|by| self.processes.get(&by));
+            let Some(other) = by else { return false };
+            if matches!(other.state, State::Exited { .. } | State::Fatal) {
+                return true;
+            }
+            obstacle = self.obstacle_of(other);
+        }
+        false
+    }
+
     /// Gives a process other options.
     pub(crate) fn set_spec(&mut self, id: ProcId, spec: Arc<ProcessSpec>) {
         let Some(process) = self.processes.get_mut(&id) else { return };

@@ -51,7 +51,9 @@ impl Shell {
             ExitWhen::AllExited => {
                 let mut status = 0;
                 for process in meant(&None) {
-                    if !(has_ended(process) || *process.state() == State::Stopped) {
+                    if self.core.waits_in_vain(process) {
+                        status = FAILED;
+                    } else if !(has_ended(process) || *process.state() == State::Stopped) {
                         return None;
                     }
                     status = status.max(status_of(process).min(FAILED));

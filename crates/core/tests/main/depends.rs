@@ -375,3 +375,24 @@ fn what_is_to_stop_last_is_not_tried_for_ever() {
     sim.advance(secs(100));
     assert_eq!((sim.state("web"), sim.forks("db")), (StateName::Stopped, 2), "{}", sim.recent());
 }
+
+#[test]
+fn who_waits_in_vain_is_told_from_who_only_waits() {
+    let mut sim = world(vec![
+        program("tail", &["web"]),
+        program("web", &["migrate:completed"]),
+        program("migrate", &[]),
+        program("other", &["stopped"]),
+        program("stopped", &[]),
+    ]);
+    sim.plan("migrate", [Plan::fails("no")]).begin();
+    sim.request(Ask::stop("stopped"));
+    let in_vain = |sim: &Sim| {
+        ["tail", "web", "migrate", "other"]
+            .map(|name| sim.core().waits_in_vain(sim.process(name).expect("it is there")))
+    };
+    assert_eq!(in_vain(&sim), [false; 4]);
+    sim.advance(secs(30));
+    assert_eq!(sim.state("migrate"), StateName::Fatal);
+    assert_eq!(in_vain(&sim), [true, true, false, false]);
+}
