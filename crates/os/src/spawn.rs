@@ -267,11 +267,12 @@ fn take_identity(plan: &Plan) -> bool {
 unsafe fn reset_signals() {
     let default = [0u64; SIGACTION_WORDS];
     // SAFETY: the kernel reads one of its `sigaction` from `default`, which is large enough and all zero: SIG_DFL, no
-    // flags, an empty mask. It refuses SIGKILL and SIGSTOP, which are as they must be. The C library's own function is
+    // flags, an empty mask. SIGKILL and SIGSTOP, which it refuses, are as they must be. The C library's own function is
     // not asked, since it keeps two signals to itself, which whoever started us may have ignored. signal(2) gets
     // constants; the set is made by sigemptyset before it is read.
     unsafe {
-        for signal in 1..=LAST_SIGNAL {
+        // A refusal would be written where the parent looks for what its own calls say.
+        for signal in (1..=LAST_SIGNAL).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
             libc::syscall(
                 libc::SYS_rt_sigaction,
                 signal,

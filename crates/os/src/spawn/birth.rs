@@ -317,6 +317,21 @@ mod tests {
         assert!(nursery.taken.is_empty() && !nursery.free.is_empty(), "what they used is free again");
     }
 
+    /// It runs beside the parent, in whose memory the C library keeps what failed.
+    #[test]
+    fn a_child_that_comes_to_its_program_leaves_no_error_behind() {
+        let mut nursery = Nursery::new().unwrap();
+        // SAFETY: this thread's own.
+        let error = || unsafe { libc::__errno_location() };
+        // SAFETY: as above.
+        unsafe { *error() = 0 };
+        let (pid, output) = start(&mut nursery, shell("exit 0"));
+        assert_eq!(crate::wait_child(pid).unwrap(), 0);
+        // SAFETY: as above.
+        assert_eq!(unsafe { *error() }, 0);
+        drop(output);
+    }
+
     /// A child that is there must not be called one that is not: nobody would ever end it.
     #[test]
     fn the_last_descriptor_is_enough() {
