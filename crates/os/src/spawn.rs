@@ -183,8 +183,8 @@ fn spawn_by_fork(plan: &Plan, stdio: Stdio<'_>) -> io::Result<u32> {
     }
 }
 
-/// The child's way from fork to exec (PROC-064). It may share our memory, and with it errno: so once the parent may
-/// have stopped waiting, nothing writes that but a failing exec.
+/// The child's way from fork to exec (PROC-064). It may share our memory, and with it errno: nothing
+/// here writes or reads that.
 fn become_program(plan: &Plan, ends: Ends) -> ! {
     // SAFETY: all calls are async-signal-safe (signal-safety(7)) and get plain integers, or pointers to strings and
     // arrays of `plan`, which is not changed and outlives the call; the arrays end with a null pointer.
@@ -205,9 +205,56 @@ fn become_program(plan: &Plan, ends: Ends) -> ! {
             libc::umask(mask);
         }
         reset_signals();
-        libc::execve(plan.path.as_ptr(), plan.argv.pointers.as_ptr(), plan.env.pointers.as_ptr());
-        say_error(&plan.exec_prefix, *libc::__errno_location());
+        let error = execve(&plan.path, &plan.argv, &plan.env);
+        say_error(&plan.exec_prefix, error);
         leave();
+    }
+}
+
+/// Executes the program; returns only if that fails, with the error. Not by the C library, which writes the error where a
+/// parent that shares our memory finds those of its own calls, and finds its errors for ours.
+///
+/// SAFETY: for the child between fork and exec.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+unsafe fn execve(path: &CString, argv: &CStrings, env: &CStrings) -> i32 {
+    let (path, argv, env) = (path.as_ptr(), argv.pointers.as_ptr(), env.pointers.as_ptr());
+    let result: i64;
+    // SAFETY: the call as the kernel wants it, with strings and arrays that outlive it and end with a null pointer; it
+    // changes no other registers than these, and no memory of this process unless that is replaced as a whole.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") libc::SYS_execve => result,
+            in("rdi") path,
+            in("rsi") argv,
+            in("rdx") env,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+        #[cfg(target_arch = "aarch64")]
+        std::arch::asm!(
+            "svc 0",
+            in("x8") libc::SYS_execve,
+            inlateout("x0") path => result,
+            in("x1") argv,
+            in("x2") env,
+            options(nostack),
+        );
+    }
+    i32::try_from(-result).unwrap_or(libc::EINVAL)
+}
+
+/// The same by the C library: on these processors its word for the error has to be trusted.
+///
+/// SAFETY: for the child between fork and exec.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+unsafe fn execve(path: &CString, argv: &CStrings, env: &CStrings) -> i32 {
+    // SAFETY: strings and arrays that outlive the call; the arrays end with a null pointer.
+    unsafe {
+        libc::execve(path.as_ptr(), argv.pointers.as_ptr(), env.pointers.as_ptr());
+        *libc::__errno_location()
     }
 }
 

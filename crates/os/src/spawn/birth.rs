@@ -137,6 +137,14 @@ impl Nursery {
     }
 }
 
+impl Drop for Nursery {
+    /// What a child still uses is never given back: it has its stack there.
+    fn drop(&mut self) {
+        self.tidy();
+        self.taken.drain(..).for_each(std::mem::forget);
+    }
+}
+
 /// Lays descriptors down low.
 fn put(ends: &mut [OwnedFd; 3], wanted: [BorrowedFd<'_>; 3]) -> io::Result<Ends> {
     for (end, wanted) in ends.iter_mut().zip(wanted) {
@@ -286,7 +294,8 @@ mod tests {
     #[test]
     fn a_child_has_its_ends_and_no_other_descriptor_of_ours_and_we_have_all() {
         for forks in [false, true] {
-            let mut nursery = Nursery { forks, ..Nursery::new().unwrap() };
+            let mut nursery = Nursery::new().unwrap();
+            nursery.forks = forks;
             let many: Vec<File> = (0..500).map(|_| File::open("/dev/null").unwrap()).collect();
             // A descriptor that could be inherited.
             let open = rustix::io::fcntl_dupfd_cloexec(&many[0], 0).unwrap();
@@ -306,7 +315,8 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_ever_for_a_child_that_hangs_before_its_program() {
-        let mut nursery = Nursery { patience: Duration::ZERO, ..Nursery::new().unwrap() };
+        let mut nursery = Nursery::new().unwrap();
+        nursery.patience = Duration::ZERO;
         let children: Vec<_> =
             (0..20).map(|number| start(&mut nursery, shell(&format!("echo {number}")))).collect();
         for (number, (pid, output)) in children.into_iter().enumerate() {
@@ -319,17 +329,19 @@ mod tests {
 
     /// It runs beside the parent, in whose memory the C library keeps what failed.
     #[test]
-    fn a_child_that_comes_to_its_program_leaves_no_error_behind() {
+    fn a_child_leaves_no_error_behind_whether_it_comes_to_its_program_or_not() {
         let mut nursery = Nursery::new().unwrap();
         // SAFETY: this thread's own.
         let error = || unsafe { libc::__errno_location() };
-        // SAFETY: as above.
-        unsafe { *error() = 0 };
-        let (pid, output) = start(&mut nursery, shell("exit 0"));
-        assert_eq!(crate::wait_child(pid).unwrap(), 0);
-        // SAFETY: as above.
-        assert_eq!(unsafe { *error() }, 0);
-        drop(output);
+        for (path, status) in [(c"/bin/sh", 0), (c"/no/such/program", 127 << 8)] {
+            // SAFETY: as above.
+            unsafe { *error() = 0 };
+            let (pid, output) = start(&mut nursery, Plan { path: path.to_owned(), ..shell("exit 0") });
+            assert_eq!(crate::wait_child(pid).unwrap(), status);
+            // SAFETY: as above.
+            assert_eq!(unsafe { *error() }, 0, "{path:?}");
+            drop(output);
+        }
     }
 
     /// A child that is there must not be called one that is not: nobody would ever end it.
@@ -355,6 +367,18 @@ mod tests {
         let pid = u32::try_from(pid).unwrap();
         drop(read);
         assert_eq!(crate::wait_child(pid).unwrap() >> 8, 3);
+    }
+
+    #[test]
+    fn children_outlive_the_nursery() {
+        let others: Vec<Vec<u8>> = (0..20).map(|_| vec![0xff; STACK]).collect();
+        let children: Vec<_> =
+            (0..20).map(|_| start(&mut Nursery::new().unwrap(), shell("echo alive"))).collect();
+        drop(others);
+        for (pid, output) in children {
+            let _other = vec![0xffu8; STACK];
+            assert_eq!((words(output).as_str(), crate::wait_child(pid).unwrap()), ("alive\n", 0));
+        }
     }
 
     #[test]
