@@ -9,17 +9,19 @@
 //! A stop takes those along that are to end with it (`on_dependency_stop`), and is put off until they, and others of the
 //! same request that depend on it, have ended.
 
+mod start;
+mod stop;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::effect::{Effect, Event};
-use crate::notice::Notice;
-use crate::process::{AfterStop, ProcId, Process, State, StateName};
-use crate::spec::{Condition, Dependency, OnDependencyStop, ProcessSpec};
+use crate::process::{ProcId, Process, State, StateName};
+use crate::spec::{Condition, ProcessSpec};
 use crate::supervisor::Supervisor;
 use crate::time::Now;
-use crate::wait::full_name;
+
+pub(crate) use stop::Along;
 
 /// What keeps a process from starting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,28 +210,6 @@ fn groups_of(spec: &ProcessSpec) -> impl Iterator<Item = &str> {
 }
 
 impl Supervisor {
-    /// What is in the way of a process that waits.
-    #[must_use]
-    pub fn obstacle_of(&self, process: &Process) -> Option<Obstacle> {
-        if process.state == State::Waiting { self.obstacle(process) } else { None }
-    }
-
-    /// Whether a process waits for one that has ended and is not started again, or for one that does so in its turn.
-    #[must_use]
-    pub fn waits_in_vain(&self, process: &Process) -> bool {
-        let mut obstacle = self.obstacle_of(process);
-        // Those who wait for each other would never come to an end.
-        for _ in 0..self.depends.held_up_by.len() {
-            let by = obstacle.and_then(|obstacle| obstacle.by).and_then(|by| self.processes.get(&by));
-            let Some(other) = by else { return false };
-            if matches!(other.state, State::Exited { .. } | State::Fatal) {
-                return true;
-            }
-            obstacle = self.obstacle_of(other);
-        }
-        false
-    }
-
     /// Gives a process other options.
     pub(crate) fn set_spec(&mut self, id: ProcId, spec: Arc<ProcessSpec>) {
         let Some(process) = self.processes.get_mut(&id) else { return };
@@ -239,104 +219,6 @@ impl Supervisor {
         }
         self.depends.unlist(id, &old);
         self.depends.list(id, &spec);
-    }
-
-    /// Somebody wants this process to run: what it depends on is started too, unless that is under way.
-    pub(crate) fn start(&mut self, now: Now, id: ProcId) {
-        self.launch(now, id);
-        for other in self.missing(id) {
-            if self.processes.get(&other).is_some_and(|other| other.state.name().is_startable()) {
-                self.start(now, other);
-            }
-        }
-    }
-
-    /// Starts a process as soon as nothing is in its way. The caller knows that no run is under way.
-    pub(crate) fn launch(&mut self, now: Now, id: ProcId) {
-        let Some(process) = self.processes.get(&id) else { return };
-        let Some(obstacle) = self.obstacle(process) else {
-            self.depends.let_go(id);
-            return self.begin_run(now, id);
-        };
-        self.depends.hold_up(id, obstacle.by);
-        if process.state != State::Waiting {
-            let name = full_name(process);
-            if let Some(process) = self.processes.get_mut(&id) {
-                process.note_attempt(now);
-            }
-            self.change(id, State::Waiting, 0);
-            self.log(Notice::Waits { name, obstacle });
-        }
-        self.settle_start_in_vain(id);
-    }
-
-    /// What is in the way of a start.
-    fn obstacle(&self, process: &Process) -> Option<Obstacle> {
-        process.spec.depends_on.iter().find_map(|dependency| {
-            let others = self.others(dependency);
-            let in_the_way = others.into_iter().find(|other| match other {
-                Ok(id) => !self.holds(*id, dependency.condition),
-                Err(_) => true,
-            })?;
-            let condition = dependency.condition;
-            Some(match in_the_way {
-                Ok(id) => {
-                    let other = self.processes.get(&id)?;
-                    let (name, state) = (full_name(other), Some(other.state.name()));
-                    Obstacle { by: Some(id), name, condition, state }
-                }
-                Err(name) => Obstacle { by: None, name, condition, state: None },
-            })
-        })
-    }
-
-    /// Those whose state is not what a process needs.
-    fn missing(&self, id: ProcId) -> Vec<ProcId> {
-        let Some(process) = self.processes.get(&id) else { return Vec::new() };
-        let mut missing = Vec::new();
-        for dependency in &process.spec.depends_on {
-            let others = self.others(dependency).into_iter().flatten();
-            missing.extend(others.filter(|other| !self.holds(*other, dependency.condition)));
-        }
-        missing
-    }
-
-    /// The processes that a dependency is about; the name of one that is not active.
-    fn others(&self, dependency: &Dependency) -> Vec<Result<ProcId, String>> {
-        let mut others = Vec::new();
-        for target in &dependency.targets {
-            match (&target.process, self.group(&target.group)) {
-                (None, Some(group)) => others.extend(group.members.iter().copied().map(Ok)),
-                (Some(name), Some(_)) => {
-                    others.push(self.member(&target.group, name).ok_or_else(|| dependency.name.clone()));
-                }
-                (_, None) => others.push(Err(dependency.name.clone())),
-            }
-        }
-        others
-    }
-
-    fn holds(&self, id: ProcId, condition: Condition) -> bool {
-        let Some(process) = self.processes.get(&id).filter(|_| !self.depends.is_put_off(id)) else {
-            return false;
-        };
-        match (condition, process.state) {
-            (Condition::Completed | Condition::Started, State::Exited { expected }) => expected,
-            (Condition::Started, State::Starting { child, .. }) => child.is_some(),
-            (Condition::Started | Condition::Running | Condition::Healthy, State::Running { .. }) => true,
-            (
-                _,
-                State::Stopped
-                | State::Waiting
-                | State::Starting { .. }
-                | State::Running { .. }
-                | State::Backoff { .. }
-                | State::Stopping { .. }
-                | State::Exited { .. }
-                | State::Fatal
-                | State::Unknown { .. },
-            ) => false,
-        }
     }
 
     /// Follows up what has changed: starts what has waited for it, ends what ends with it, goes on with stops.
@@ -373,133 +255,6 @@ impl Supervisor {
         }
     }
 
-    fn look_again(&mut self, now: Now, id: ProcId) {
-        let waits = self.processes.get(&id).is_some_and(|process| process.state == State::Waiting);
-        if waits && self.phase.is_running() {
-            self.launch(now, id);
-        }
-    }
-
-    /// What was up is not any more: those that are to end with it do.
-    fn end_dependants(&mut self, now: Now, id: ProcId) {
-        for (dependant, policy) in self.dependants(id) {
-            let up = self.processes.get(&dependant).is_some_and(|process| {
-                matches!(process.state, State::Starting { .. } | State::Running { .. })
-            });
-            if up && policy != OnDependencyStop::Ignore {
-                self.starts_again_if(dependant, policy);
-                self.stop_in_order(now, &[dependant], Along::Dependants);
-            }
-        }
-    }
-
-    /// Those that depend on a process for as long as they run, with what they do when it stops.
-    fn dependants(&self, id: ProcId) -> Vec<(ProcId, OnDependencyStop)> {
-        let Some(process) = self.processes.get(&id) else { return Vec::new() };
-        let listed = self.depends.dependants.get(&*process.group).into_iter().flatten().copied();
-        let dependants = listed.filter(|other| *other != id).filter_map(|other| {
-            let spec = &self.processes.get(&other)?.spec;
-            let lasting = |dependency: &&Dependency| dependency.condition != Condition::Completed;
-            let mut targets = spec.depends_on.iter().filter(lasting).flat_map(|one| &one.targets);
-            let about = targets.any(|target| {
-                let name = target.process.as_ref();
-                *target.group == *process.group && name.is_none_or(|name| *name == process.spec.name)
-            });
-            about.then_some((other, spec.on_dependency_stop))
-        });
-        dependants.collect()
-    }
-
-    /// Whether there is, or will be, a child that has to end.
-    fn has_to_end(&self, id: ProcId) -> bool {
-        self.processes.get(&id).is_some_and(|process| {
-            matches!(process.state, State::Starting { .. } | State::Running { .. } | State::Stopping { .. })
-        })
-    }
-
-    fn starts_again_if(&mut self, id: ProcId, policy: OnDependencyStop) {
-        let Some(process) = self.processes.get_mut(&id) else { return };
-        // Of one that is being stopped somebody else has decided.
-        let decided = matches!(process.state, State::Stopping { .. })
-            || process.after_stop != AfterStop::Stay
-            || self.depends.is_put_off(id);
-        if policy == OnDependencyStop::Restart && !decided {
-            process.after_stop = AfterStop::Replace { spec: process.spec.clone(), start: true };
-            self.publish(Event::WishChanged(id));
-        }
-    }
-
-    /// Stops processes, each after those that depend on it.
-    pub(crate) fn stop_in_order(&mut self, now: Now, wanted: &[ProcId], along: Along) {
-        let order = self.with_dependants(wanted, along);
-        let all: BTreeSet<ProcId> = order.iter().copied().collect();
-        for &id in &order {
-            let stopping = |other: &ProcId| {
-                let process = self.processes.get(other);
-                process.is_some_and(|process| matches!(process.state, State::Stopping { .. }))
-            };
-            let first = self.dependants(id).into_iter().map(|(other, _)| other);
-            let first = first.filter(|other| all.contains(other) || stopping(other));
-            let first =
-                first.filter(|other| self.has_to_end(*other) && !self.depends.is_put_off_for(*other, id));
-            let first: Vec<ProcId> = first.collect();
-            if first.is_empty() {
-                self.stop(now, id);
-            } else {
-                self.put_off(id, first);
-            }
-            if order.len() > 1 {
-                self.order(Effect::Pause);
-            }
-        }
-    }
-
-    /// These, and those that end before them.
-    fn with_dependants(&mut self, wanted: &[ProcId], along: Along) -> Vec<ProcId> {
-        let mut order = wanted.to_vec();
-        if self.depends.dependants.is_empty() {
-            return order;
-        }
-        let mut known: BTreeSet<ProcId> = wanted.iter().copied().collect();
-        let mut at = 0;
-        while let Some(&id) = order.get(at) {
-            at += 1;
-            for (dependant, policy) in self.dependants(id) {
-                let goes = along == Along::Everybody || policy != OnDependencyStop::Ignore;
-                if goes && self.has_to_end(dependant) && known.insert(dependant) {
-                    if along == Along::Dependants {
-                        self.starts_again_if(dependant, policy);
-                    }
-                    order.push(dependant);
-                }
-            }
-        }
-        order
-    }
-
-    fn put_off(&mut self, id: ProcId, first: Vec<ProcId>) {
-        if self.depends.is_put_off(id) {
-            return;
-        }
-        for &other in &first {
-            self.depends.until.entry(other).or_default().push(id);
-        }
-        self.depends.put_off.insert(id, first.into_iter().collect());
-        self.publish(Event::WishChanged(id));
-    }
-
-    /// A process has ended: the stops that were put off for it go on.
-    fn go_on_stopping(&mut self, now: Now, id: ProcId) {
-        for other in self.depends.until.remove(&id).unwrap_or_default() {
-            let Some(left) = self.depends.put_off.get_mut(&other) else { continue };
-            left.remove(&id);
-            if left.is_empty() {
-                self.depends.put_off.remove(&other);
-                self.stop(now, other);
-            }
-        }
-    }
-
     /// What an earlier daemon left half done goes on once all is known.
     pub(crate) fn resume_dependencies(&mut self) {
         let waiting = self.processes.iter().filter(|(_, process)| process.state == State::Waiting);
@@ -508,13 +263,4 @@ impl Supervisor {
             self.depends.changes.push_back(Change::Stops);
         }
     }
-}
-
-/// Who ends before a process that is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Along {
-    /// Those that are to end with it.
-    Dependants,
-    /// All that depend on it: everything ends.
-    Everybody,
 }

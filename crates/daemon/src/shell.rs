@@ -341,15 +341,28 @@ impl Shell {
             if let Some(end) = self.end {
                 return end;
             }
-            self.wait().await;
             // While the keeper always has something to tell, and then the log thread, nothing else comes in `wait`, nor do the
-            // tasks of clients come to anything.
+            // tasks of clients come to anything. Not before the keeper has what belongs to an answer: whoever has heard that it is
+            // done may kill this daemon.
             tokio::task::yield_now().await;
-            self.take_more_calls();
+            if self.take_more_calls() {
+                self.look_around().await;
+            } else {
+                self.wait().await;
+            }
             // A flood of messages must not keep the clock from being looked at: it comes last in `wait`.
             if self.core.next_deadline().is_some_and(|at| at <= now().mono) {
                 self.tell(Input::Tick);
             }
+        }
+    }
+
+    /// Takes in what has happened, without waiting.
+    async fn look_around(&mut self) {
+        tokio::select! {
+            biased;
+            () = self.wait() => {}
+            () = std::future::ready(()) => {}
         }
     }
 
@@ -366,7 +379,7 @@ impl Shell {
             }
             Some(call) = self.mailbox.recv() => {
                 self.take_call(call);
-                self.take_more_calls();
+                let _ = self.take_more_calls();
             }
             () = self.listeners.alarm.rings(), if self.listeners.alarm.is_set() => self.alarm_rang(),
             () = sleep_until(deadline), if deadline.is_some() => self.tell(Input::Tick),
@@ -382,11 +395,13 @@ impl Shell {
         }
     }
 
-    fn take_more_calls(&mut self) {
-        for _ in 1..BATCH {
-            let Ok(call) = self.mailbox.try_recv() else { return };
+    /// Whether there were any.
+    fn take_more_calls(&mut self) -> bool {
+        for taken in 0..BATCH {
+            let Ok(call) = self.mailbox.try_recv() else { return taken > 0 };
             self.take_call(call);
         }
+        true
     }
 
     pub(crate) fn take(&mut self, message: Message) {

@@ -1,0 +1,138 @@
+//! Starts: what is in the way of them, and when it is not any more.
+
+use super::Obstacle;
+use crate::notice::Notice;
+use crate::process::{ProcId, Process, State};
+use crate::spec::{Condition, Dependency};
+use crate::supervisor::Supervisor;
+use crate::time::Now;
+use crate::wait::full_name;
+
+impl Supervisor {
+    /// What is in the way of a process that waits.
+    #[must_use]
+    pub fn obstacle_of(&self, process: &Process) -> Option<Obstacle> {
+        if process.state == State::Waiting { self.obstacle(process) } else { None }
+    }
+
+    /// Whether a process waits for one that has ended and is not started again, or for one that does so in its turn.
+    #[must_use]
+    pub fn waits_in_vain(&self, process: &Process) -> bool {
+        let mut obstacle = self.obstacle_of(process);
+        // Those who wait for each other would never come to an end.
+        for _ in 0..self.depends.held_up_by.len() {
+            let by = obstacle.and_then(|obstacle| obstacle.by).and_then(|by| self.processes.get(&by));
+            let Some(other) = by else { return false };
+            if matches!(other.state, State::Exited { .. } | State::Fatal) {
+                return true;
+            }
+            obstacle = self.obstacle_of(other);
+        }
+        false
+    }
+
+    /// Somebody wants this process to run: what it depends on is started too, unless that is under way.
+    pub(crate) fn start(&mut self, now: Now, id: ProcId) {
+        self.launch(now, id);
+        for other in self.missing(id) {
+            if self.processes.get(&other).is_some_and(|other| other.state.name().is_startable()) {
+                self.start(now, other);
+            }
+        }
+    }
+
+    /// Starts a process as soon as nothing is in its way. The caller knows that no run is under way.
+    pub(crate) fn launch(&mut self, now: Now, id: ProcId) {
+        let Some(process) = self.processes.get(&id) else { return };
+        let Some(obstacle) = self.obstacle(process) else {
+            self.depends.let_go(id);
+            return self.begin_run(now, id);
+        };
+        self.depends.hold_up(id, obstacle.by);
+        if process.state != State::Waiting {
+            let name = full_name(process);
+            if let Some(process) = self.processes.get_mut(&id) {
+                process.note_attempt(now);
+            }
+            self.change(id, State::Waiting, 0);
+            self.log(Notice::Waits { name, obstacle });
+        }
+        self.settle_start_in_vain(id);
+    }
+
+    /// What is in the way of a start.
+    fn obstacle(&self, process: &Process) -> Option<Obstacle> {
+        process.spec.depends_on.iter().find_map(|dependency| {
+            let others = self.others(dependency);
+            let in_the_way = others.into_iter().find(|other| match other {
+                Ok(id) => !self.holds(*id, dependency.condition),
+                Err(_) => true,
+            })?;
+            let condition = dependency.condition;
+            Some(match in_the_way {
+                Ok(id) => {
+                    let other = self.processes.get(&id)?;
+                    let (name, state) = (full_name(other), Some(other.state.name()));
+                    Obstacle { by: Some(id), name, condition, state }
+                }
+                Err(name) => Obstacle { by: None, name, condition, state: None },
+            })
+        })
+    }
+
+    /// Those whose state is not what a process needs.
+    fn missing(&self, id: ProcId) -> Vec<ProcId> {
+        let Some(process) = self.processes.get(&id) else { return Vec::new() };
+        let mut missing = Vec::new();
+        for dependency in &process.spec.depends_on {
+            let others = self.others(dependency).into_iter().flatten();
+            missing.extend(others.filter(|other| !self.holds(*other, dependency.condition)));
+        }
+        missing
+    }
+
+    /// The processes that a dependency is about; the name of one that is not active.
+    fn others(&self, dependency: &Dependency) -> Vec<Result<ProcId, String>> {
+        let mut others = Vec::new();
+        for target in &dependency.targets {
+            match (&target.process, self.group(&target.group)) {
+                (None, Some(group)) => others.extend(group.members.iter().copied().map(Ok)),
+                (Some(name), Some(_)) => {
+                    others.push(self.member(&target.group, name).ok_or_else(|| dependency.name.clone()));
+                }
+                (_, None) => others.push(Err(dependency.name.clone())),
+            }
+        }
+        others
+    }
+
+    fn holds(&self, id: ProcId, condition: Condition) -> bool {
+        let Some(process) = self.processes.get(&id).filter(|_| !self.depends.is_put_off(id)) else {
+            return false;
+        };
+        match (condition, process.state) {
+            (Condition::Completed | Condition::Started, State::Exited { expected }) => expected,
+            (Condition::Started, State::Starting { child, .. }) => child.is_some(),
+            (Condition::Started | Condition::Running | Condition::Healthy, State::Running { .. }) => true,
+            (
+                _,
+                State::Stopped
+                | State::Waiting
+                | State::Starting { .. }
+                | State::Running { .. }
+                | State::Backoff { .. }
+                | State::Stopping { .. }
+                | State::Exited { .. }
+                | State::Fatal
+                | State::Unknown { .. },
+            ) => false,
+        }
+    }
+
+    pub(super) fn look_again(&mut self, now: Now, id: ProcId) {
+        let waits = self.processes.get(&id).is_some_and(|process| process.state == State::Waiting);
+        if waits && self.phase.is_running() {
+            self.launch(now, id);
+        }
+    }
+}
