@@ -1,8 +1,9 @@
 //! What starts when: programs in the order of their dependencies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use upkeep_core::spec::ProcessSpec;
+use upkeep_core::spec::{Dependency, GroupSpec, ProcessSpec};
 
 use crate::settings::Config;
 use crate::value::condition_word;
@@ -27,32 +28,30 @@ pub struct After {
     pub condition: &'static str,
 }
 
-/// A program with the place that its priority gives it.
+/// A section with what it waits for: sections and conditions.
 struct Program<'a> {
+    section: &'a str,
     priority: i64,
-    after: BTreeSet<After>,
-    name: &'a str,
+    after: BTreeSet<(&'a str, &'static str)>,
 }
 
 /// Every program of a configuration, by step, priority and name.
 #[must_use]
 pub fn graph(config: &Config) -> Vec<Step> {
-    let programs = programs(config);
-    let edges = programs.iter().map(|(&name, program)| {
-        let others = program.after.iter().filter_map(|after| programs.get_key_value(after.program.as_str()));
-        (name, others.map(|(&other, _)| other).collect())
+    let mut programs = programs(config);
+    let edges = programs.iter().map(|program| {
+        let others = program.after.iter().map(|(other, _)| *other);
+        (program.section, others.collect())
     });
     let numbers = steps(&edges.collect());
-    let mut all: Vec<&Program<'_>> = programs.values().collect();
-    let number = |program: &Program<'_>| numbers.get(program.name).copied().unwrap_or(1);
-    all.sort_by_key(|program| (number(program), program.priority, program.name));
-    all.iter()
-        .map(|program| Step {
-            program: program.name.to_owned(),
-            number: number(program),
-            after: program.after.iter().cloned().collect(),
-        })
-        .collect()
+    let number = |program: &Program<'_>| numbers.get(program.section).copied().unwrap_or(1);
+    programs.sort_by_key(|program| (number(program), program.priority, short(program.section)));
+    let step = |program: &Program<'_>| {
+        let after = program.after.iter();
+        let after = after.map(|&(other, condition)| After { program: short(other).to_owned(), condition });
+        Step { program: short(program.section).to_owned(), number: number(program), after: after.collect() }
+    };
+    programs.iter().map(step).collect()
 }
 
 /// The step of each name, from 1, by the names that must be in earlier ones. Those that are part of a circle, or behind
@@ -89,39 +88,64 @@ pub(crate) fn steps<'a>(after: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> BTreeMa
     numbers
 }
 
-fn programs(config: &Config) -> BTreeMap<&str, Program<'_>> {
-    let mut of_group: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut of_process: BTreeMap<(&str, &str), &str> = BTreeMap::new();
-    for group in &config.groups {
-        for process in &group.processes {
-            let program = short(process);
-            let known = of_group.entry(&group.name).or_default();
-            if !known.contains(&program) {
-                known.push(program);
-            }
-            of_process.insert((&group.name, &process.name), program);
-        }
-    }
-    let mut programs = BTreeMap::new();
-    for process in config.groups.iter().flat_map(|group| &group.processes) {
-        let name = short(process);
-        let program = Program { priority: process.priority, after: BTreeSet::new(), name };
-        let program = programs.entry(name).or_insert(program);
-        for dependency in &process.depends_on {
-            let others = dependency.targets.iter().flat_map(|target| match &target.process {
-                None => of_group.get(target.group.as_str()).cloned().unwrap_or_default(),
-                Some(other) => {
-                    of_process.get(&(target.group.as_str(), other.as_str())).copied().into_iter().collect()
-                }
-            });
+fn programs(config: &Config) -> Vec<Program<'_>> {
+    let sections = Sections::of(&config.groups);
+    let mut known = BTreeSet::new();
+    let processes = config.groups.iter().flat_map(|group| &group.processes);
+    // All processes of a section wait for the same.
+    let firsts = processes.filter(|process| known.insert(&*process.section));
+    let after = |process: &Arc<ProcessSpec>| {
+        let mut after = BTreeSet::new();
+        for dependency in process.depends_on.iter() {
             let condition = condition_word(dependency.condition);
-            let after = others.map(|other| After { program: other.to_owned(), condition });
-            program.after.extend(after);
+            let others = sections.behind(std::iter::once(dependency));
+            after.extend(others.into_iter().map(|section| (section, condition)));
         }
-    }
-    programs
+        after
+    };
+    let programs = firsts.map(|process| Program {
+        section: &process.section,
+        priority: process.priority,
+        after: after(process),
+    });
+    programs.collect()
 }
 
-fn short(process: &ProcessSpec) -> &str {
-    process.section.split_once(':').map_or(&*process.section, |(_, name)| name.trim())
+/// Which sections groups and processes come from.
+pub(crate) struct Sections<'a> {
+    of_group: HashMap<&'a str, BTreeSet<&'a str>>,
+    of_process: HashMap<(&'a str, &'a str), &'a str>,
+}
+
+impl<'a> Sections<'a> {
+    pub(crate) fn of(groups: &'a [GroupSpec]) -> Self {
+        let (mut of_group, mut of_process) = (HashMap::new(), HashMap::new());
+        for group in groups {
+            let sections = group.processes.iter().map(|process| &*process.section).collect();
+            of_group.insert(group.name.as_str(), sections);
+            for process in &group.processes {
+                of_process.insert((group.name.as_str(), process.name.as_str()), &*process.section);
+            }
+        }
+        Self { of_group, of_process }
+    }
+
+    /// The sections that these are about.
+    pub(crate) fn behind<'d>(&self, dependencies: impl Iterator<Item = &'d Dependency>) -> BTreeSet<&'a str> {
+        let mut sections = BTreeSet::new();
+        for target in dependencies.flat_map(|dependency| &dependency.targets) {
+            match &target.process {
+                None => sections.extend(self.of_group.get(target.group.as_str()).into_iter().flatten()),
+                Some(name) => {
+                    sections.extend(self.of_process.get(&(target.group.as_str(), name.as_str())));
+                }
+            }
+        }
+        sections
+    }
+}
+
+/// The name behind a section's colon.
+pub(crate) fn short(section: &str) -> &str {
+    section.split_once(':').map_or(section, |(_, name)| name.trim())
 }

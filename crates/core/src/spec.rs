@@ -152,8 +152,8 @@ pub struct ProcessSpec {
     pub stderr: OutputSpec,
     /// `[supervisord] environment` overlaid by the program's own.
     pub environment: BTreeMap<String, String>,
-    /// What must be there before it starts. Default nothing.
-    pub depends_on: Vec<Dependency>,
+    /// What must be there before it starts; the copies of a program share it. Default nothing.
+    pub depends_on: Arc<[Dependency]>,
     /// What it does when something it depends on stops. Default [`OnDependencyStop::Ignore`].
     pub on_dependency_stop: OnDependencyStop,
     /// The socket it shares with the other processes of its `[fcgi-program:x]`, as descriptor 0; `None` is a pipe.
@@ -296,7 +296,7 @@ impl ProcessSpec {
             stdout: OutputSpec::default(),
             stderr: OutputSpec::default(),
             environment: BTreeMap::new(),
-            depends_on: Vec::new(),
+            depends_on: Arc::default(),
             on_dependency_stop: OnDependencyStop::Ignore,
             socket: None,
             serverurl: None,

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use upkeep_core::spec::{Dependency, GroupSpec, Target};
 
 use super::{At, Loader};
-use crate::graph::steps;
+use crate::graph::{Sections, short, steps};
 use crate::suggest::nearest;
 use crate::value::{Wrong, condition_word};
 
 /// The conditions of one section's processes.
-type Known = HashMap<String, Vec<Dependency>>;
+type Known = HashMap<String, Arc<[Dependency]>>;
 
 impl Loader<'_> {
     /// Finds what each name means; a name that means nothing, and a circle, is an error.
@@ -43,7 +43,7 @@ impl Loader<'_> {
         }
     }
 
-    fn resolved(&mut self, section: &str, written: &[Dependency], groups: &[GroupSpec]) -> Vec<Dependency> {
+    fn resolved(&mut self, section: &str, written: &[Dependency], groups: &[GroupSpec]) -> Arc<[Dependency]> {
         let mut resolved = Vec::new();
         for dependency in written {
             let targets = targets(&dependency.name, groups);
@@ -54,7 +54,7 @@ impl Loader<'_> {
                 resolved.push(Dependency { targets, ..dependency.clone() });
             }
         }
-        resolved
+        resolved.into()
     }
 
     fn dependency_at(&self, section: &str) -> At {
@@ -109,14 +109,12 @@ fn unknown(dependency: &Dependency, groups: &[GroupSpec]) -> Wrong {
     Wrong::new(format!("depends_on names {name}, which is no program and no group"), hint)
 }
 
-/// The name behind a section's colon.
-fn short(section: &str) -> &str {
-    section.split_once(':').map_or(section, |(_, name)| name.trim())
-}
-
 /// Sections that depend on one another in a circle, each on the next.
 fn circle(groups: &[GroupSpec], known: &Known) -> Option<Vec<String>> {
-    let edges = edges(groups, known);
+    let sections = Sections::of(groups);
+    let edges =
+        known.iter().map(|(name, dependencies)| (name.as_str(), sections.behind(dependencies.iter())));
+    let edges: BTreeMap<&str, BTreeSet<&str>> = edges.collect();
     let fine = steps(&edges);
     let left: BTreeSet<&str> = edges.keys().copied().filter(|name| !fine.contains_key(name)).collect();
     let mut way = vec![*left.first()?];
@@ -127,32 +125,4 @@ fn circle(groups: &[GroupSpec], known: &Known) -> Option<Vec<String>> {
         }
         way.push(next);
     }
-}
-
-/// The sections that each section with dependencies depends on.
-fn edges<'a>(groups: &'a [GroupSpec], known: &'a Known) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
-    let of_group: HashMap<&str, BTreeSet<&str>> = groups
-        .iter()
-        .map(|group| {
-            let sections = group.processes.iter().map(|process| &*process.section).collect();
-            (group.name.as_str(), sections)
-        })
-        .collect();
-    let of_process: HashMap<(&str, &str), &str> = groups
-        .iter()
-        .flat_map(|group| group.processes.iter().map(move |process| (group, process)))
-        .map(|(group, process)| ((group.name.as_str(), process.name.as_str()), &*process.section))
-        .collect();
-    let mut edges = BTreeMap::new();
-    for (section, dependencies) in known {
-        let mut others: BTreeSet<&str> = BTreeSet::new();
-        for target in dependencies.iter().flat_map(|dependency| &dependency.targets) {
-            match &target.process {
-                None => others.extend(of_group.get(target.group.as_str()).into_iter().flatten()),
-                Some(name) => others.extend(of_process.get(&(target.group.as_str(), name.as_str()))),
-            }
-        }
-        edges.insert(section.as_str(), others);
-    }
-    edges
 }

@@ -117,3 +117,23 @@ fn steps_follow_dependencies_then_priorities() {
         ["1 first ", "1 cache ", "1 db ", "2 migrate db:healthy", "3 web cache:running migrate:completed"];
     assert_eq!(steps, expected);
 }
+
+#[test]
+fn copies_of_a_program_share_what_they_wait_for() {
+    let pool = "command=true\nnumprocs=3\nprocess_name=%(program_name)s_%(process_num)d\n";
+    let text = format!("[group:g]\nprograms=a,b\n[program:a]\n{pool}[program:b]\n{pool}depends_on=a\n");
+    let config = read(&text).expect("good");
+    let [first, others @ ..] = &config.groups[0].processes[3..] else { panic!("six processes") };
+    assert_eq!((first.depends_on[0].targets.len(), others.len()), (3, 2));
+    assert!(others.iter().all(|other| std::sync::Arc::ptr_eq(&first.depends_on, &other.depends_on)));
+}
+
+#[test]
+fn what_has_one_name_and_two_kinds_is_no_circle() {
+    let listener = "[eventlistener:web]\ncommand=true\nevents=TICK_5\ndepends_on=g:web\n";
+    let config =
+        read(&programs(&[("web", "")], &format!("[group:g]\nprograms=web\n{listener}"))).expect("good");
+    let steps: Vec<(String, usize)> =
+        graph(&config).into_iter().map(|step| (step.program, step.number)).collect();
+    assert_eq!(steps, [("web".to_owned(), 1), ("web".to_owned(), 2)]);
+}

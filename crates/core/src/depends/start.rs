@@ -84,7 +84,7 @@ impl Supervisor {
     fn missing(&self, id: ProcId) -> Vec<ProcId> {
         let Some(process) = self.processes.get(&id) else { return Vec::new() };
         let mut missing = Vec::new();
-        for dependency in &process.spec.depends_on {
+        for dependency in process.spec.depends_on.iter() {
             let others = self.others(dependency).into_iter().flatten();
             missing.extend(others.filter(|other| !self.holds(*other, dependency.condition)));
         }

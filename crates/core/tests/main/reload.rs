@@ -96,7 +96,7 @@ fn what_each_option_costs_d_37_cfg_422() {
         ("depends_on", Kind::Live, |spec| {
             let target = Target { group: "db".to_owned(), process: None };
             let (name, condition) = ("db".to_owned(), Condition::Running);
-            spec.depends_on = vec![Dependency { name, targets: vec![target], condition }];
+            spec.depends_on = [Dependency { name, targets: vec![target], condition }].into();
         }),
         ("on_dependency_stop", Kind::Live, |spec| spec.on_dependency_stop = OnDependencyStop::Stop),
         ("stdout_logfile", Kind::Live, |spec| spec.stdout.target = LogTarget::File("/other".to_owned())),
