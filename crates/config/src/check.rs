@@ -6,7 +6,7 @@ use crate::command_line::CommandLine;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::environment::Environment;
 use crate::load::check_walk;
-use crate::search::find_config;
+use crate::search::{OWN_FILES, find_config};
 use crate::sources::Sources;
 use crate::world::World;
 
@@ -109,6 +109,10 @@ fn nothing_found(program: &str, env: &Environment) -> Diagnostic {
     let places = find_config(program, env).err().unwrap_or_default();
     let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
     let mut problem = Diagnostic::error("there is no configuration file in the usual places");
-    problem.hint = Some(format!("say which with -c; looked for {}", places.join(", ")));
+    problem.hint = Some(format!(
+        "say which with -c; looked for {}, and in their directories and /etc/upkeep for {}",
+        places.join(", "),
+        OWN_FILES.join(", ")
+    ));
     problem
 }

@@ -8,13 +8,33 @@ use crate::python::path::{dirname, join};
 /// The first existing file of the search path of `program`; relative places are named relatively.
 ///
 /// # Errors
-/// Every place that was looked at, in order.
+/// Every place of Supervisor's that was looked at, in order.
 pub fn find_config(program: &str, env: &Environment) -> Result<PathBuf, Vec<PathBuf>> {
     let places = places(program, env);
-    match places.iter().find(|place| env.cwd.join(place).exists()) {
+    match places.iter().chain(&own_places(&places)).find(|place| env.cwd.join(place).exists()) {
         Some(place) => Ok(place.clone()),
         None => Err(places),
     }
+}
+
+/// What is looked for in the same directories when there is nothing in any of Supervisor's places, so that who has a
+/// `supervisord.conf` never gets something else.
+pub(crate) const OWN_FILES: [&str; 8] = [
+    "upkeep.yaml",
+    "upkeep.yml",
+    "upkeep.toml",
+    "upkeep.json",
+    "supervisord.yaml",
+    "supervisord.yml",
+    "supervisord.toml",
+    "supervisord.json",
+];
+
+fn own_places(places: &[PathBuf]) -> Vec<PathBuf> {
+    let directories = places.iter().map(|place| dirname(&place.to_string_lossy()).to_owned());
+    let directories: Vec<String> = directories.chain(["/etc/upkeep".to_owned()]).collect();
+    let files = |directory: &String| OWN_FILES.map(|file| PathBuf::from(join(directory, file)));
+    directories.iter().flat_map(files).collect()
 }
 
 /// The path of a program that was called by `program`: found through PATH if that is a bare name, as the system found
@@ -61,5 +81,27 @@ mod tests {
         std::fs::write(home.path().join("supervisord.conf"), "").unwrap();
         assert_eq!(find_config(&program, &env), Ok(home.path().join("supervisord.conf")));
         assert_eq!(find_config("supervisord", &env), Ok(PathBuf::from("supervisord.conf")));
+    }
+
+    #[test]
+    fn other_dialects_are_found_where_supervisor_finds_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let env = Environment { cwd: home.path().to_owned(), ..Environment::default() };
+        let found = || find_config("/nowhere/bin/supervisord", &env).unwrap();
+        std::fs::create_dir(home.path().join("etc")).unwrap();
+        for (file, expected) in [
+            ("etc/supervisord.json", "etc/supervisord.json"),
+            ("etc/upkeep.toml", "etc/upkeep.toml"),
+            ("supervisord.yml", "supervisord.yml"),
+            ("supervisord.yaml", "supervisord.yaml"),
+            ("etc/upkeep.yaml", "supervisord.yaml"),
+            ("upkeep.json", "upkeep.json"),
+            ("upkeep.yaml", "upkeep.yaml"),
+            ("etc/supervisord.conf", "etc/supervisord.conf"),
+            ("supervisord.conf", "supervisord.conf"),
+        ] {
+            std::fs::write(home.path().join(file), "").unwrap();
+            assert_eq!(found(), PathBuf::from(expected), "{file}");
+        }
     }
 }
