@@ -1,3 +1,4 @@
 //! What Supervisor does not do.
 
 mod depends;
+mod files;

@@ -42,6 +42,8 @@ fn active(kind: SectionKind) -> &'static [&'static str] {
         SectionKind::Supervisorctl => &["serverurl"],
         SectionKind::Inet
         | SectionKind::Include
+        | SectionKind::Defaults
+        | SectionKind::Template
         | SectionKind::Program
         | SectionKind::Group
         | SectionKind::Listener
@@ -58,6 +60,8 @@ fn header(kind: SectionKind) -> &'static str {
         SectionKind::RpcInterface => "[rpcinterface:supervisor]",
         SectionKind::Supervisorctl => "[supervisorctl]",
         SectionKind::CtlPlugin => ";[ctlplugin:name]",
+        SectionKind::Defaults => ";[defaults]",
+        SectionKind::Template => ";[template:name]",
         SectionKind::Program => ";[program:name]",
         SectionKind::Listener => ";[eventlistener:name]",
         SectionKind::Fcgi => ";[fcgi-program:name]",
@@ -77,6 +81,11 @@ fn introduction(kind: SectionKind) -> &'static str {
         SectionKind::RpcInterface => "supervisorctl and the web page need this section.",
         SectionKind::Supervisorctl => "The client. serverurl says where the daemon listens.",
         SectionKind::CtlPlugin => "A plugin of the client.",
+        SectionKind::Defaults => {
+            "Options for all programs that do not have them themselves, event listeners apart. Supervisor ignores this\n\
+             ; section and the next one."
+        }
+        SectionKind::Template => "Options for the programs that say extends=name.",
         SectionKind::Program => "A program to run: as many of these sections as there are programs.",
         SectionKind::Listener => {
             "A program that is told of events on its stdin. It has every option of a program as well."
@@ -95,6 +104,8 @@ fn section(text: &mut String, kind: SectionKind) {
         SectionKind::Listener | SectionKind::Fcgi => {
             row.name == "command" || SectionKind::Program.row(row.name) != Some(*row)
         }
+        SectionKind::Defaults => matches!(row.name, "autorestart" | "environment"),
+        SectionKind::Template => matches!(row.name, "command" | "autorestart" | "environment"),
         SectionKind::Unix
         | SectionKind::Inet
         | SectionKind::Supervisord

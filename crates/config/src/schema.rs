@@ -70,6 +70,8 @@ fn about(kind: SectionKind) -> &'static str {
         SectionKind::Inet => "a server on a TCP port, with a web page",
         SectionKind::Supervisorctl => "the client",
         SectionKind::Include => "more files, of any dialect",
+        SectionKind::Defaults => "options for all programs that do not have them themselves",
+        SectionKind::Template => "options for the programs that extend it",
         SectionKind::Program => "programs to run",
         SectionKind::Group => "programs under one name",
         SectionKind::Listener => "programs that are told of events",

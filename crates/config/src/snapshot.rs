@@ -8,6 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use crate::dialect::Dialect;
+use crate::envfiles::{EnvFile, EnvFiles};
 use crate::environment::Environment;
 use crate::sources::{Include, Included, Parsed, Sources};
 
@@ -18,6 +19,9 @@ const PLAIN: u32 = 1;
 
 /// Each file's text comes with its dialect.
 const DIALECTS: u32 = 2;
+
+/// The same, and files of variables come last.
+const ENV_FILES: u32 = 3;
 
 /// Why a snapshot cannot be read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,8 +40,13 @@ impl Sources {
     pub fn to_bytes(&self) -> Vec<u8> {
         let files = self.includes.iter().flat_map(|include| &include.files).map(|file| file.dialect);
         let plain = files.chain([self.dialect]).all(|dialect| dialect == Dialect::Ini);
-        let mut out = Writer { out: MAGIC.to_vec(), dialects: !plain };
-        out.number(if plain { PLAIN } else { DIALECTS });
+        let version = match (self.env_files.is_empty(), plain) {
+            (true, true) => PLAIN,
+            (true, false) => DIALECTS,
+            (false, _) => ENV_FILES,
+        };
+        let mut out = Writer { out: MAGIC.to_vec(), dialects: version != PLAIN };
+        out.number(version);
         out.bytes(self.name.as_bytes());
         out.bytes(self.path.as_os_str().as_bytes());
         out.flag(self.searched);
@@ -54,6 +63,13 @@ impl Sources {
         });
         out.bytes(self.env.cwd.as_os_str().as_bytes());
         out.bytes(self.env.hostname.as_bytes());
+        if version == ENV_FILES {
+            let files: Vec<(&String, &EnvFile)> = self.env_files.iter().collect();
+            out.list(&files, |out, (path, file)| {
+                out.bytes(path.as_bytes());
+                out.env_file(file);
+            });
+        }
         out.out
     }
 
@@ -64,12 +80,13 @@ impl Sources {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let bytes = bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Damaged)?;
         let mut from = Reader { bytes, dialects: false };
-        match from.number()? {
+        let version = from.number()?;
+        match version {
             PLAIN => {}
-            DIALECTS => from.dialects = true,
+            DIALECTS | ENV_FILES => from.dialects = true,
             other => return Err(SnapshotError::Version(other)),
         }
-        Ok(Self {
+        let mut sources = Self {
             name: from.text()?,
             path: from.path()?,
             searched: from.flag()?,
@@ -85,8 +102,14 @@ impl Sources {
                 cwd: from.path()?,
                 hostname: from.text()?,
             },
+            env_files: EnvFiles::new(),
             parsed: Parsed::default(),
-        })
+        };
+        if version == ENV_FILES {
+            let files = from.list(|from| Ok((from.text()?, from.env_file()?)))?;
+            sources.env_files = files.into_iter().collect();
+        }
+        Ok(sources)
     }
 }
 
@@ -134,6 +157,17 @@ impl Writer {
         if self.dialects {
             self.number(code(dialect));
         }
+    }
+
+    fn env_file(&mut self, file: &EnvFile) {
+        let (kind, bytes): (u32, &[u8]) = match file {
+            EnvFile::Missing => (0, &[]),
+            EnvFile::Text(bytes, false) => (1, bytes),
+            EnvFile::Text(bytes, true) => (2, bytes),
+            EnvFile::Unreadable(reason) => (3, reason.as_bytes()),
+        };
+        self.number(kind);
+        self.bytes(bytes);
     }
 
     fn included(&mut self, file: &Included) {
@@ -205,6 +239,17 @@ impl<'a> Reader<'a> {
         known.ok_or(SnapshotError::Damaged)
     }
 
+    fn env_file(&mut self) -> Result<EnvFile, SnapshotError> {
+        let kind = self.number()?;
+        let bytes = self.bytes()?.to_vec();
+        match kind {
+            0 => Ok(EnvFile::Missing),
+            1 | 2 => Ok(EnvFile::Text(bytes, kind == 2)),
+            3 => Ok(EnvFile::Unreadable(String::from_utf8(bytes).map_err(|_| SnapshotError::Damaged)?)),
+            _ => Err(SnapshotError::Damaged),
+        }
+    }
+
     fn included(&mut self) -> Result<Included, SnapshotError> {
         let path = self.text()?;
         let dialect = self.dialect()?;
@@ -229,6 +274,7 @@ mod tests {
             main: b"[supervisord]\n".to_vec(),
             dialect,
             includes: vec![Include { pattern: "/etc/*.conf".to_owned(), files }],
+            env_files: EnvFiles::new(),
             env: Environment {
                 vars: BTreeMap::from([("A".to_owned(), "中".to_owned())]),
                 cwd: PathBuf::from("/"),
@@ -241,9 +287,23 @@ mod tests {
     #[test]
     fn a_snapshot_reads_back_and_damage_is_noticed() {
         // In the first version everything was in the INI dialect, whatever a file's name was.
-        for (dialect, version) in [(Dialect::Ini, 1), (Dialect::Yaml, 2), (Dialect::Json, 2)] {
-            let bytes = sources(dialect).to_bytes();
-            assert_eq!((Sources::from_bytes(&bytes), bytes[8]), (Ok(sources(dialect)), version));
+        let with_files = Sources {
+            env_files: EnvFiles::from([
+                ("/a".to_owned(), EnvFile::Text(b"A=\xff".to_vec(), false)),
+                ("/b".to_owned(), EnvFile::Text(Vec::new(), true)),
+                ("/c".to_owned(), EnvFile::Missing),
+                ("/d".to_owned(), EnvFile::Unreadable("no".to_owned())),
+            ]),
+            ..sources(Dialect::Ini)
+        };
+        for (sources, version) in [
+            (sources(Dialect::Ini), 1),
+            (sources(Dialect::Yaml), 2),
+            (sources(Dialect::Json), 2),
+            (with_files, 3),
+        ] {
+            let bytes = sources.to_bytes();
+            assert_eq!((Sources::from_bytes(&bytes), bytes[8]), (Ok(sources), version));
             for length in 0..bytes.len() {
                 assert!(Sources::from_bytes(&bytes[..length]).is_err(), "{length}");
             }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::command_line::CommandLine;
 use crate::diagnostic::{Diagnostic, LoadError};
 use crate::dialect::{self, Dialect};
+use crate::envfiles::{self, EnvFiles};
 use crate::environment::Environment;
 use crate::expand::expand;
 use crate::ini::{Document, Place};
@@ -30,6 +31,8 @@ pub struct Sources {
     /// What `main` is written in.
     pub(crate) dialect: Dialect,
     pub(crate) includes: Vec<Include>,
+    /// What programs name with `env_files`.
+    pub(crate) env_files: EnvFiles,
     pub(crate) env: Environment,
     pub(crate) parsed: Parsed,
 }
@@ -140,13 +143,16 @@ impl Sources {
 
     fn gather_at(name: String, path: PathBuf, searched: bool, env: Environment) -> Result<Self, LoadError> {
         let mut sources = Self::main_file(name, path, searched, env)?;
-        let merged = sources.merge();
+        let mut merged = sources.merge();
         match sources.patterns(&merged.document) {
             Ok(patterns) if !patterns.is_empty() => {
                 sources.includes = patterns.into_iter().map(read_pattern).collect();
+                merged = sources.merge();
             }
-            Ok(_) | Err(_) => sources.parsed.keep(merged),
+            Ok(_) | Err(_) => {}
         }
+        sources.env_files = envfiles::gather(&merged.document, sources.here(), &sources.env);
+        sources.parsed.keep(merged);
         Ok(sources)
     }
 
@@ -167,7 +173,8 @@ impl Sources {
         }
         let main = fs::read(&path).map_err(|_| failed("read"))?;
         let dialect = Dialect::of(&path.to_string_lossy());
-        Ok(Self { name, path, searched, main, dialect, includes: Vec::new(), env, parsed: Parsed::default() })
+        let (includes, env_files, parsed) = (Vec::new(), EnvFiles::new(), Parsed::default());
+        Ok(Self { name, path, searched, main, dialect, includes, env_files, env, parsed })
     }
 
     /// Fails on the first thing that Supervisor would stop at while reading; of a file in another dialect, on

@@ -9,7 +9,8 @@ use crate::shlex::join;
 use crate::suggest::did_you_mean;
 
 /// Kinds of sections that have names, and the keys that hold them.
-pub(crate) const FAMILIES: [(&str, SectionKind); 6] = [
+pub(crate) const FAMILIES: [(&str, SectionKind); 7] = [
+    ("templates", SectionKind::Template),
     ("programs", SectionKind::Program),
     ("event_listeners", SectionKind::Listener),
     ("fcgi_programs", SectionKind::Fcgi),

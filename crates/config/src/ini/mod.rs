@@ -91,12 +91,14 @@ pub(crate) struct Section {
     /// Positions in `entries` in the order of the keys' lengths, then of the keys: so a key is found by halves, and most
     /// steps compare two numbers.
     order: Vec<usize>,
+    /// `environment`s that it takes over, the farthest first: its own counts after them.
+    pub(crate) layers: Vec<Entry>,
 }
 
 impl Section {
     /// Without keys.
     pub(crate) const fn new(name: String, place: Place) -> Self {
-        Self { name, place, entries: Vec::new(), order: Vec::new() }
+        Self { name, place, entries: Vec::new(), order: Vec::new(), layers: Vec::new() }
     }
 
     /// Its keys, in the order they first appeared.

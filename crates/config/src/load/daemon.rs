@@ -67,6 +67,12 @@ impl<'a> Loader<'a> {
         (settings, user)
     }
 
+    /// Lets the variables of `[supervisord]` be expanded, and nothing else.
+    pub(super) fn daemon_names(&mut self) {
+        let environment = self.daemon_scope().daemon_environment();
+        self.extend_environment(&environment);
+    }
+
     fn extend_environment(&mut self, variables: &BTreeMap<String, String>) {
         let new = variables.iter().map(|(name, value)| (names::variable(name), Value::Text(value.clone())));
         self.environment.extend(new);

@@ -154,10 +154,9 @@ impl<'a> Loader<'a> {
 }
 
 fn named(section: &Section, name: &str) -> bool {
-    section
-        .name
-        .split_once(':')
-        .is_some_and(|(kind, own)| own.trim() == name && kind != "rpcinterface" && kind != "ctlplugin")
+    section.name.split_once(':').is_some_and(|(kind, own)| {
+        own.trim() == name && !matches!(kind, "rpcinterface" | "ctlplugin" | "template")
+    })
 }
 
 /// A later process of the same name replaces the earlier one in its place (CFG-170).

@@ -4,6 +4,7 @@
 mod check;
 mod daemon;
 mod depends;
+mod envfiles;
 mod fcgi;
 mod group;
 mod listener;
@@ -17,13 +18,17 @@ mod stopping;
 mod told;
 mod unknown;
 
+use std::collections::BTreeMap;
+
 use upkeep_core::spec::GroupSpec;
 
 use crate::command_line::CommandLine;
 use crate::diagnostic::{Diagnostic, LoadError, Severity};
 use crate::dialect::Dialect;
+use crate::envfiles::EnvFiles;
 use crate::environment::Environment;
 use crate::expand::Names;
+use crate::inherit::Found;
 use crate::ini::{Document, Place, Section};
 use crate::names;
 use crate::options::SectionKind;
@@ -57,9 +62,11 @@ struct Walked {
 
 /// Every problem of a configuration, also of the client's section, and doubts as errors where they show a mistake.
 pub(crate) fn check_walk(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Vec<Diagnostic> {
-    let merged = sources.merged();
+    let mut merged = sources.merged();
+    let inherited = merged.document.inherit();
     let world = Remembered::new(world);
     let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), &world);
+    (loader.inherited, loader.env_files) = (inherited, Some(&sources.env_files));
     loader.strict = true;
     let config = loader.walk(cli, merged.all_problems(), merged.notes);
     loader.check_commands(&config.groups);
@@ -70,9 +77,11 @@ pub(crate) fn check_walk(sources: &Sources, cli: &CommandLine, world: &dyn World
 
 /// Reads everything there is to read.
 fn walk(sources: &Sources, cli: &CommandLine, world: &dyn World) -> Walked {
-    let merged = sources.merged();
+    let mut merged = sources.merged();
+    let inherited = merged.document.inherit();
     let world = Remembered::new(world);
     let mut loader = Loader::new(&merged.document, &sources.env, sources.here(), &world);
+    (loader.inherited, loader.env_files) = (inherited, Some(&sources.env_files));
     let config = loader.walk(cli, merged.all_problems(), merged.notes);
     Walked { config, problems: loader.problems }
 }
@@ -102,6 +111,9 @@ pub(crate) struct Loader<'a> {
     pub(crate) problems: Vec<Diagnostic>,
     told: Told,
     pub(crate) notes: Vec<Note>,
+    /// What is wrong with templates.
+    inherited: Vec<Found>,
+    env_files: Option<&'a EnvFiles>,
     /// How many errors were found in sections.
     errors: usize,
     /// Whether doubts that show a mistake are errors (D-36, D-67).
@@ -117,6 +129,9 @@ impl<'a> Loader<'a> {
         let (mut settings, user) = self.settings();
         daemon::overlay(&mut settings, cli, self.machine);
         let rpc_interfaces = self.rpc_interfaces();
+        for (wrong, at) in std::mem::take(&mut self.inherited) {
+            self.error(wrong, &at);
+        }
         let groups = self.groups(&settings.environment);
         let servers = self.servers();
         if !servers.is_empty() {
@@ -142,6 +157,8 @@ impl<'a> Loader<'a> {
             problems: Vec::new(),
             told: Told::default(),
             notes: Vec::new(),
+            inherited: Vec::new(),
+            env_files: None,
             errors: 0,
             strict: false,
         }
@@ -159,7 +176,7 @@ impl<'a> Loader<'a> {
 
     /// Reading of one section; `names` are those beyond `ENV_X`.
     pub(crate) fn scope(&mut self, section: &'a Section, rows: SectionKind, names: Names) -> Scope<'_, 'a> {
-        Scope { loader: self, section, rows, names, in_context: false }
+        Scope { loader: self, section, rows, names, files: BTreeMap::new(), in_context: false }
     }
 
     /// The name `here` and what it stands for.
@@ -207,6 +224,12 @@ impl<'a> Loader<'a> {
 
     fn add(&mut self, severity: Severity, wrong: Wrong, at: &At) -> bool {
         let new = self.diagnostic(severity, wrong, at);
+        self.push(new)
+    }
+
+    /// Whether it is new.
+    fn push(&mut self, new: Diagnostic) -> bool {
+        let severity = new.severity;
         let known = self.told.has(&self.problems, &new);
         if !known {
             self.errors += usize::from(severity == Severity::Error);

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use upkeep_core::spec::{LogTarget, OutputSpec, ProcessSpec};
 
+use super::At;
 use super::scope::Scope;
 use crate::expand::expand_again;
-use crate::ini::Form;
+use crate::ini::{Entry, Form};
 use crate::names;
 use crate::python::percent::Value;
 use crate::shlex::join;
@@ -87,28 +88,40 @@ impl Scope<'_, '_> {
     }
 
     /// The program's own variables, which the keys after it can use (CFG-059).
+    /// Those of files come first, then those of templates; each can use those before it.
     fn process_environment(&mut self) -> BTreeMap<String, String> {
-        if let Some(Form::Variables(variables)) = self.entry("environment").map(|entry| &entry.form) {
-            let pairs = self.variables(variables);
-            let new = pairs.iter().map(|(name, value)| (names::variable(name), Value::Text(value.clone())));
-            self.names.extend(new);
-            return pairs;
+        let mut all = self.files.clone();
+        self.now_known(&all);
+        let section = self.section;
+        for entry in section.layers.iter().chain(self.entry("environment")) {
+            let pairs = self.environment_of(entry);
+            self.now_known(&pairs);
+            all.extend(pairs);
         }
-        let raw = self.raw("environment").unwrap_or_default();
-        let text = match self.expand(&raw, "environment") {
-            Ok(text) => text,
-            Err(wrong) => {
-                self.fail("environment", wrong);
-                return BTreeMap::new();
+        all
+    }
+
+    fn now_known(&mut self, variables: &BTreeMap<String, String>) {
+        let new = variables.iter().map(|(name, value)| (names::variable(name), Value::Text(value.clone())));
+        self.names.extend(new);
+    }
+
+    fn environment_of(&mut self, entry: &Entry) -> BTreeMap<String, String> {
+        if let Form::Variables(variables) = &entry.form {
+            return self.variables(variables);
+        }
+        let at = At { place: entry.place, ..self.at("environment") };
+        let found = self.expand(&entry.value, "environment").and_then(|text| pairs(&text));
+        match found {
+            Ok(found) => {
+                self.loader.doubt_environment(found.doubt, &at);
+                found.pairs
             }
-        };
-        let Some(found) = self.convert("environment", &text, pairs) else { return BTreeMap::new() };
-        for (name, value) in &found.pairs {
-            self.names.insert(names::variable(name), Value::Text(value.clone()));
+            Err(wrong) => {
+                self.fail_at(wrong, &at);
+                BTreeMap::new()
+            }
         }
-        let at = self.at("environment");
-        self.loader.doubt_environment(found.doubt, &at);
-        found.pairs
     }
 
     fn output(&mut self, output: &mut OutputSpec, channel: &Channel) {

@@ -21,6 +21,8 @@ pub(crate) struct Scope<'l, 'a> {
     pub(crate) rows: SectionKind,
     /// What can be expanded beyond `ENV_X`.
     pub(crate) names: Names,
+    /// The variables of `env_files`.
+    pub(crate) files: BTreeMap<String, String>,
     /// Whether errors end with the section and its file (CFG-014).
     pub(crate) in_context: bool,
 }
@@ -52,11 +54,14 @@ impl<'a> Scope<'_, 'a> {
         self.fail_at(wrong.into(), &at)
     }
 
-    fn fail_at(&mut self, mut wrong: Wrong, at: &At) -> Reported {
+    pub(crate) fn fail_at(&mut self, mut wrong: Wrong, at: &At) -> Reported {
         if self.in_context {
             let file = py_repr(self.loader.document.file(self.section.place));
             wrong.message =
                 format!("{} in section {} (file: {file})", wrong.message, py_repr(&self.section.name));
+        }
+        if let Some(where_from) = self.loader.said_in(at) {
+            wrong.message = format!("{} ({where_from})", wrong.message);
         }
         self.loader.error(wrong, at);
         Reported

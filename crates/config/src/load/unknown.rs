@@ -55,7 +55,12 @@ impl<'a> Loader<'a> {
         } else {
             did_you_mean(&entry.key, kinds.flat_map(SectionKind::rows).map(|row| row.name))
         };
-        let message = format!("[{}] {} is not a known option and ignored", section.name, entry.key);
+        let mut message = format!("[{}] {} is not a known option and ignored", section.name, entry.key);
+        let mut hint = hint;
+        if section.name == SectionKind::Defaults.prefix() && SectionKind::Program.row(&entry.key).is_some() {
+            message = format!("[{}] {} cannot stand there and is ignored", section.name, entry.key);
+            hint = Some("write it into each program, or into a [template:NAME] that they extend".to_owned());
+        }
         self.doubt(Level::Warn, Wrong { message, hint }, &at);
     }
 }

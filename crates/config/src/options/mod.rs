@@ -20,6 +20,10 @@ pub enum SectionKind {
     Supervisorctl,
     /// `[include]`.
     Include,
+    /// `[defaults]`: values for all programs.
+    Defaults,
+    /// `[template:x]`: what programs may extend.
+    Template,
     /// `[program:x]`.
     Program,
     /// `[group:x]`.
@@ -192,13 +196,15 @@ impl OptionRow {
 
 impl SectionKind {
     /// Every kind, in the order of the sample configuration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Unix,
         Self::Inet,
         Self::Supervisord,
         Self::RpcInterface,
         Self::Supervisorctl,
         Self::CtlPlugin,
+        Self::Defaults,
+        Self::Template,
         Self::Program,
         Self::Listener,
         Self::Fcgi,
@@ -213,6 +219,7 @@ impl SectionKind {
             "supervisord" => return Some(Self::Supervisord),
             "supervisorctl" => return Some(Self::Supervisorctl),
             "include" => return Some(Self::Include),
+            "defaults" => return Some(Self::Defaults),
             _ => {}
         }
         if name.starts_with("inet_http_server") {
@@ -234,6 +241,8 @@ impl SectionKind {
             Self::Inet => "inet_http_server",
             Self::Supervisorctl => "supervisorctl",
             Self::Include => "include",
+            Self::Defaults => "defaults",
+            Self::Template => "template",
             Self::Program => "program",
             Self::Group => "group",
             Self::Listener => "eventlistener",
@@ -247,8 +256,14 @@ impl SectionKind {
     #[must_use]
     pub fn named(self) -> bool {
         match self {
-            Self::Supervisord | Self::Unix | Self::Inet | Self::Supervisorctl | Self::Include => false,
-            Self::Program
+            Self::Supervisord
+            | Self::Unix
+            | Self::Inet
+            | Self::Supervisorctl
+            | Self::Include
+            | Self::Defaults => false,
+            Self::Template
+            | Self::Program
             | Self::Group
             | Self::Listener
             | Self::Fcgi
@@ -267,6 +282,8 @@ impl SectionKind {
             | Self::Inet
             | Self::Supervisorctl
             | Self::Include
+            | Self::Defaults
+            | Self::Template
             | Self::Program
             | Self::Group
             | Self::Listener
@@ -284,13 +301,18 @@ impl SectionKind {
             Self::Inet => (server::INET, server::SHARED),
             Self::Supervisorctl => (client::SUPERVISORCTL, &[]),
             Self::CtlPlugin => (client::CTL_PLUGIN, &[]),
-            Self::Program => (program::PROGRAM, &[]),
+            Self::Program | Self::Defaults | Self::Template => (program::PROGRAM, &[]),
             Self::Group => (group::GROUP, &[]),
             Self::Listener => (group::LISTENER, program::PROGRAM),
             Self::Fcgi => (group::FCGI, program::PROGRAM),
         };
         let hidden = |row: &&OptionRow| own.iter().any(|mine| mine.name == row.name);
-        own.iter().chain(shared.iter().filter(move |row| !hidden(row)))
+        // What a template says may be meant for a program of any kind.
+        let more =
+            [group::LISTENER, group::FCGI].into_iter().filter(move |_| self == Self::Template).flatten();
+        let more = more.filter(|row| program::PROGRAM.iter().all(|own| own.name != row.name));
+        let all = own.iter().chain(shared.iter().filter(move |row| !hidden(row))).chain(more);
+        all.filter(move |row| self != Self::Defaults || !program::OF_ONE.contains(&row.name))
     }
 
     /// The option of this name.

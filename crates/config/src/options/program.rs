@@ -2,7 +2,14 @@
 
 use super::{Effect, Kind, OptionRow};
 
+/// Options that make a program what it is: `[defaults]` cannot have them.
+pub(super) const OF_ONE: [&str; 6] =
+    ["command", "process_name", "numprocs", "numprocs_start", "depends_on", "extends"];
+
 pub(super) const PROGRAM: &[OptionRow] = &[
+    OptionRow::without_default("extends", Kind::Text, "worker", "the template whose options it has, too")
+        .effect(Effect::Restart)
+        .ours(),
     OptionRow::without_default("command", Kind::Command, "/bin/cat", "the program and its arguments")
         .effect(Effect::Restart),
     OptionRow::new("process_name", Kind::Text, "%(program_name)s", "name of each process; see numprocs")
@@ -135,6 +142,14 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     OptionRow::new("environment", Kind::Pairs, "", "variables, over those of [supervisord]")
         .sample("A=\"1\",B=\"2\"")
         .effect(Effect::Restart),
+    OptionRow::without_default(
+        "env_files",
+        Kind::List,
+        ".env, ?.env.local",
+        "files of variables, under those of environment; one behind ? need not be there",
+    )
+    .effect(Effect::Restart)
+    .ours(),
     OptionRow::without_default(
         "depends_on",
         Kind::List,

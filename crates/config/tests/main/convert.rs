@@ -152,7 +152,12 @@ fn section(dice: &mut Dice, text: &mut String, kind: SectionKind, name: &str) {
     for row in kind.rows() {
         let needed = matches!(row.name, "command" | "events" | "socket" | "file" | "port");
         let factory = row.name.starts_with("supervisor.");
-        if matches!(row.name, "username" | "password" | "event_queue_directory" | "depends_on") {
+        if row.name == "extends" && kind != SectionKind::Template && dice.below(3) == 0 {
+            text.push_str("extends=worker\n");
+        }
+        let elsewhere =
+            ["username", "password", "event_queue_directory", "depends_on", "extends", "env_files"];
+        if elsewhere.contains(&row.name) {
             continue;
         }
         let free = matches!(row.kind, Kind::Text | Kind::Command | Kind::Pairs) && row.name != "exit_when";
@@ -185,9 +190,11 @@ fn random_configurations_mean_the_same_in_every_dialect() {
             text.push_str(&format!("[DEFAULT]\nstopwaitsecs={}\nextra={}\n", dice.below(90), dice.pick(ODD)));
         }
         section(dice, &mut text, SectionKind::Supervisord, "supervisord");
+        section(dice, &mut text, SectionKind::Template, "template:worker");
         for (kind, name) in [
             (SectionKind::Unix, "unix_http_server"),
             (SectionKind::Inet, "inet_http_server:b"),
+            (SectionKind::Defaults, "defaults"),
             (SectionKind::RpcInterface, "rpcinterface:supervisor"),
             (SectionKind::Program, "program:a-1"),
             (SectionKind::Program, "program:中"),

@@ -89,6 +89,10 @@ const PERCENT: &[&str] = &[
 ];
 const PAIRS: &[&str] =
     &["A", "=", ",", "'", "\"", "|", " ", "#", ";", "/p:q", "é", "$", "\\", "%", "B=\"2,3\"", "\u{85}"];
+const ENV_FILE: &[&str] = &[
+    "A", "B", "=", "=", "\n", "\n", "'", "\"", "\\", "$", "${", "${A}", ":-", "}", "#", " ", "\t", "\r",
+    "export ", "é", "x y", "\0", "\u{feff}", "-", ".", "1",
+];
 const SECTIONS: &[&str] = &[
     "[supervisord]\n",
     "[program:x]\n",
@@ -99,6 +103,12 @@ const SECTIONS: &[&str] = &[
     "[inet_http_server]\n",
     "[unix_http_server]\n",
     "[DEFAULT]\n",
+    "[defaults]\n",
+    "[template:t]\n",
+    "[template:x]\n",
+    "extends=t\n",
+    "extends=x\n",
+    "env_files=?x\n",
     "command=c\n",
     "numprocs=12\n",
     "programs=x,f\n",
@@ -197,6 +207,11 @@ proptest! {
     #[test]
     fn environments_cfg_220_to_232(bytes in words(PAIRS)) {
         properties::environment(&bytes);
+    }
+
+    #[test]
+    fn files_of_variables(bytes in words(ENV_FILE)) {
+        properties::env_file(&bytes);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //! proptest makes up, the targets under `fuzz/` what libFuzzer finds.
 
 mod command;
+mod env_file;
 mod ini;
 mod values;
 
 pub(crate) use command::command;
+pub(crate) use env_file::env_file;
 pub(crate) use ini::ini;
 pub(crate) use values::{dialects, environment, percent, snapshot, whole};
