@@ -2,3 +2,4 @@
 
 mod depends;
 mod files;
+mod logs;

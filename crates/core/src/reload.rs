@@ -117,4 +117,5 @@ fn output_is_same(old: &OutputSpec, new: &OutputSpec) -> bool {
         && old.capture_maxbytes == new.capture_maxbytes
         && old.events_enabled == new.events_enabled
         && old.syslog == new.syslog
+        && old.rules == new.rules
 }

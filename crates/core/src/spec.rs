@@ -232,6 +232,41 @@ pub struct OutputSpec {
     pub events_enabled: bool,
     /// `std*_syslog`: also send each line to syslog. Default false.
     pub syslog: bool,
+    /// What only our keys say about it; `None` if none of them says anything.
+    pub rules: Option<Arc<LogRules>>,
+}
+
+/// What Supervisor has no keys for about a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogRules {
+    /// `std*_logfile_rotate`: rotate by time too. Default never.
+    #[doc(alias = "stdout_logfile_rotate")]
+    pub rotate: Option<LogPeriod>,
+    /// `std*_logfile_compress = gzip`: compress old files. Default false.
+    #[doc(alias = "stdout_logfile_compress")]
+    pub gzip: bool,
+    /// `std*_logfile_maxage`: remove old files that were last written longer ago. Default never.
+    #[doc(alias = "stdout_logfile_maxage")]
+    pub max_age: Option<Duration>,
+    /// `std*_logfile_maxtotal`: bytes that all old files may have together; 0 is no limit. Default 0.
+    #[doc(alias = "stdout_logfile_maxtotal")]
+    pub max_total: u64,
+    /// `std*_logfile_names = dates`: old files are named by the time of their rotation. Default false.
+    #[doc(alias = "stdout_logfile_names")]
+    pub dated: bool,
+}
+
+/// `std*_logfile_rotate`, in local time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogPeriod {
+    /// Each full hour.
+    Hourly,
+    /// At midnight.
+    Daily,
+    /// At midnight before Monday.
+    Weekly,
+    /// At midnight before the first of the month.
+    Monthly,
 }
 
 /// A log file option's value.
@@ -265,6 +300,7 @@ impl Default for OutputSpec {
             capture_maxbytes: 0,
             events_enabled: false,
             syslog: false,
+            rules: None,
         }
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use upkeep_core::spec::{GroupSpec, LogTarget, OutputSpec, ProcessSpec};
+use upkeep_core::spec::{GroupSpec, LogPeriod, LogTarget, OutputSpec, ProcessSpec};
 use upkeep_logs::auto::Channel;
-use upkeep_logs::{MODE_AUTO, MODE_NAMED, RotatingFile, Sink, SyslogTag};
+use upkeep_logs::{Every, FileRules, MODE_AUTO, MODE_NAMED, RotatingFile, Sink, SyslogTag};
 
 /// The log files of one process; `None` where there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,15 +127,35 @@ pub(crate) struct SinkContext {
 /// # Errors
 /// The log file could not be opened (PROC-045, PROC-046).
 pub(crate) fn open_sink(output: &OutputSpec, path: Option<&str>, context: &SinkContext) -> io::Result<Sink> {
-    let open = |path| RotatingFile::open(path, output.maxbytes, output.backups, mode_of(output));
+    let open = |path| {
+        let file = RotatingFile::open(path, output.maxbytes, output.backups, mode_of(output))?;
+        Ok::<_, io::Error>(file.with_rules(file_rules(output)))
+    };
     Ok(sink_to(path.map(open).transpose()?, output, context))
 }
 
 /// The same for a child that runs already: the log is opened when there is something to write. While it cannot be, what
 /// would go there is dropped and counted.
 pub(crate) fn sink_of_running(output: &OutputSpec, path: Option<&str>, context: &SinkContext) -> Sink {
-    let later = |path| RotatingFile::later(path, output.maxbytes, output.backups, mode_of(output));
+    let later = |path| {
+        let file = RotatingFile::later(path, output.maxbytes, output.backups, mode_of(output));
+        file.with_rules(file_rules(output))
+    };
     sink_to(path.map(later), output, context)
+}
+
+/// What the log file is asked for beyond size and number; `None` is nothing.
+fn file_rules(output: &OutputSpec) -> Option<FileRules> {
+    let rules = output.rules.as_ref()?;
+    let every = rules.rotate.map(|period| match period {
+        LogPeriod::Hourly => Every::Hour,
+        LogPeriod::Daily => Every::Day,
+        LogPeriod::Weekly => Every::Week,
+        LogPeriod::Monthly => Every::Month,
+    });
+    let (gzip, max_age, max_total, dated) = (rules.gzip, rules.max_age, rules.max_total, rules.dated);
+    let rules = FileRules { every, gzip, max_age, max_total, dated };
+    (rules != FileRules::default()).then_some(rules)
 }
 
 fn mode_of(output: &OutputSpec) -> u32 {

@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::file::MODE_AUTO;
+use crate::file::old::{is_old_file, partial};
 
 /// How many names are tried before giving up.
 const TRIES: u32 = 100;
@@ -88,16 +89,15 @@ fn has_blank(text: &[u8]) -> bool {
 
 /// Whether `path`, or the base it was rotated from, is to be kept.
 fn is_kept(path: &Path, keep: &HashSet<PathBuf>) -> bool {
-    keep.contains(path) || base(path).is_some_and(|base| keep.contains(&base))
+    keep.contains(path) || bases(path).any(|base| keep.contains(&base))
 }
 
-/// `PATH` of `PATH.N`.
-fn base(path: &Path) -> Option<PathBuf> {
+/// What `PATH` may be in `PATH.N`, `PATH.N.gz`, `PATH.TIME` and the like.
+fn bases(path: &Path) -> impl Iterator<Item = PathBuf> {
     let name = path.as_os_str().as_bytes();
-    let dot = name.iter().rposition(|&byte| byte == b'.')?;
-    let digits = &name[dot + 1..];
-    let numbered = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    numbered.then(|| PathBuf::from(OsStr::from_bytes(&name[..dot])))
+    let dots = name.iter().enumerate().filter(|(_, byte)| **byte == b'.').map(|(at, _)| at);
+    dots.map(move |dot| PathBuf::from(OsStr::from_bytes(&name[..dot])))
+        .filter(move |base| is_old_file(path, base) || path == partial(base))
 }
 
 #[cfg(test)]

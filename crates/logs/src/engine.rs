@@ -29,6 +29,7 @@ use crate::journal::{self, Journal, Line, Unwritten};
 use crate::level::Level;
 use crate::losses::{Loss, Losses};
 use crate::syslog::Syslog;
+use crate::tidy::Tidy;
 use credit::Lease;
 use outputs::Outputs;
 use sources::Sources;
@@ -188,6 +189,7 @@ pub(crate) enum Command {
     SetJournal(Box<Journal>),
     Journal(Line),
     Credit { id: StreamId },
+    Warn { text: String },
     Duplicate { answer: Sender<Vec<(StreamId, OwnedFd)>> },
     Shutdown,
 }
@@ -233,6 +235,16 @@ impl Drop for Shared {
     }
 }
 
+/// What is to be said about old files takes the way over the log thread.
+fn tidy(commands: Sender<Command>, wake: Arc<Wake>) -> Tidy {
+    Tidy::new(move |text| {
+        // Nobody is told any more when the thread is gone.
+        if commands.send(Command::Warn { text }).is_ok() {
+            wake.once();
+        }
+    })
+}
+
 impl Engine {
     /// Starts the log thread. `events` is called on it, so it must only pass the event on, and not wait.
     ///
@@ -245,6 +257,7 @@ impl Engine {
         let (watched, losses) = (Watched::default(), Losses::default());
         let seen = (Arc::clone(&watched), losses.clone());
         let out = Outputs::new(Sources::new()?, Syslog::default(), seen, Box::new(events));
+        let out = out.with_tidy(tidy(commands.clone(), Arc::clone(&wake)));
         let mut worker = Worker::new(inbox, commands.clone(), Arc::clone(&wake), queue.clone(), out)?;
         let (end, ended) = mpsc::channel();
         let handle = std::thread::Builder::new().name("logs".to_owned()).spawn(move || {

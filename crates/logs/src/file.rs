@@ -1,4 +1,4 @@
-//! A log file: appended to, rotated by size, reopened, cleared, and never a reason to stop.
+//! A log file: appended to, rotated by size and time, reopened, cleared, and never a reason to stop.
 //!
 //! Owns the descriptor and the names `PATH`, `PATH.1` … `PATH.N`. Never splits a chunk over two files, never waits for
 //! a reader, and never returns a write error: what cannot be written is dropped and counted (see [`Notice`]), and every
@@ -6,18 +6,25 @@
 //!
 //! What is lost when the process dies: nothing that [`RotatingFile::write`] has settled, as there is no buffer here.
 
+pub(crate) mod old;
+mod period;
 mod rotate;
+mod rules;
 mod target;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 use rustix::pipe::SpliceFlags;
 
+pub use period::Every;
 pub use rotate::clear_path;
+pub use rules::FileRules;
+use rules::Ruled;
+pub(crate) use rules::{Chore, Names};
 use target::{Kind, Opened};
 
 /// Mode of a named log at creation, before the umask (PROC-134).
@@ -72,6 +79,8 @@ pub struct RotatingFile {
     /// Bytes dropped since [`Self::take_lost`].
     lost: u64,
     notices: Vec<Notice>,
+    /// `None` with nothing but a size and a number of old files.
+    ruled: Option<Box<Ruled>>,
 }
 
 impl RotatingFile {
@@ -104,9 +113,19 @@ impl RotatingFile {
             dropped: None,
             lost: 0,
             notices: Vec::new(),
+            ruled: None,
         };
         file.rotate_at = file.maxbytes;
         file
+    }
+
+    /// The same file, which also does what these rules say; `None` is none. Old files are looked after elsewhere: the log
+    /// thread has that done.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Option<FileRules>) -> Self {
+        self.ruled = rules.map(|rules| Box::new(Ruled::new(rules)));
+        self.note_target();
+        self
     }
 
     /// The path as configured.
@@ -122,6 +141,44 @@ impl RotatingFile {
         self.rotate_at = self.maxbytes;
         self.target = newer.target.or(self.target.take());
         self.notices.extend(newer.notices);
+        self.take_rules(newer.ruled);
+    }
+
+    /// Whoever works on old files at this moment goes on under the same lock.
+    fn take_rules(&mut self, newer: Option<Box<Ruled>>) {
+        let old = std::mem::replace(&mut self.ruled, newer);
+        if let (Some(ruled), Some(old)) = (&mut self.ruled, old) {
+            ruled.has_chore = old.has_chore || old.rules != ruled.rules;
+            ruled.names = old.names;
+        }
+        self.note_target();
+    }
+
+    /// What is to be done about old files, if anything has changed there.
+    pub(crate) fn take_chore(&mut self) -> Option<Chore> {
+        let ruled = self.ruled.as_mut().filter(|ruled| ruled.has_chore)?;
+        ruled.has_chore = false;
+        let (path, rules, names) = (self.path.clone(), ruled.rules.clone(), ruled.names.clone());
+        Some(Chore { path, backups: self.backups, rules, names })
+    }
+
+    /// Uses another lock for renaming files, where somebody works on old files of this log under that one.
+    pub(crate) fn share_names(&mut self, names: Option<Names>) {
+        if let (Some(ruled), Some(names)) = (&mut self.ruled, names) {
+            ruled.names = names;
+        }
+        self.note_target();
+    }
+
+    /// Whether it has rules of its own.
+    pub(crate) fn has_rules(&self) -> bool {
+        self.ruled.is_some()
+    }
+
+    fn note_target(&self) {
+        if let Some(ruled) = &self.ruled {
+            ruled.note(self.target.as_ref());
+        }
     }
 
     /// Appends `data` whole, then rotates if the file has reached its limit (PROC-135).
@@ -132,6 +189,9 @@ impl RotatingFile {
     pub fn write(&mut self, data: &[u8]) -> usize {
         if self.target.is_none() && !self.try_open(data.len()) {
             return data.len();
+        }
+        if self.ruled.is_some() {
+            self.rotate_if_old();
         }
         if let Some(target) = &mut self.target {
             target.append();
@@ -160,6 +220,9 @@ impl RotatingFile {
     pub fn take_from(&mut self, pipe: BorrowedFd<'_>, limit: usize) -> Taken {
         if self.dropped.is_some() || self.target.is_none() && !self.try_open(0) {
             return Taken::Refused;
+        }
+        if self.ruled.is_some() {
+            self.rotate_if_old();
         }
         let Some(target) = &mut self.target else { return Taken::Refused };
         let Some(start) = target.end_to_move_to() else { return Taken::Refused };
@@ -231,6 +294,7 @@ impl RotatingFile {
     pub fn reopen(&mut self) -> io::Result<()> {
         self.target = target::open(&self.path, self.mode)?;
         self.rotate_at = self.maxbytes;
+        self.note_target();
         Ok(())
     }
 
@@ -262,6 +326,7 @@ impl RotatingFile {
             Err(error) => self.fail(error, bytes),
         }
         self.check_limit();
+        self.note_target();
         self.target.is_some()
     }
 
@@ -314,8 +379,31 @@ impl RotatingFile {
         }
     }
 
+    /// Rotates a file whose time is over before anything of another time is written to it.
+    fn rotate_if_old(&mut self) {
+        let now = SystemTime::now();
+        if self.ruled.as_mut().is_some_and(|ruled| ruled.is_due(self.target.as_ref(), now)) {
+            self.rotate();
+        }
+    }
+
     fn rotate(&mut self) {
-        match rotate::rotate(&self.path, self.backups).and_then(|()| self.open_rotated()) {
+        let Some(ruled) = &mut self.ruled else {
+            let moved = rotate::rotate(&self.path, self.backups);
+            return self.go_over(moved);
+        };
+        ruled.has_chore = true;
+        let (names, dated) = (ruled.names.clone(), ruled.rules.dated);
+        let mut writing = names.lock();
+        let moved = rotate::rotate_with_rules(&self.path, self.backups, dated);
+        self.go_over(moved);
+        // Also a file that could not be left, whatever it is called now.
+        *writing = self.target.as_ref().and_then(rules::inode);
+    }
+
+    /// The file has been moved out of the way: goes on with a new one.
+    fn go_over(&mut self, moved: io::Result<()>) {
+        match moved.and_then(|()| self.open_rotated()) {
             Ok(fd) => {
                 self.target = Some(Opened::regular(fd));
                 self.rotate_at = self.maxbytes;

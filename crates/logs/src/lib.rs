@@ -30,12 +30,13 @@ mod level;
 mod losses;
 mod read;
 mod syslog;
+mod tidy;
 
 pub use ansi::AnsiFilter;
 pub use capture::{CaptureBuffer, Piece, Scanner};
 pub use engine::credit::Lease;
 pub use engine::{Engine, LogEvent, Sink, StreamId, SyslogTag};
-pub use file::{MODE_AUTO, MODE_NAMED, Notice, RotatingFile, clear_path};
+pub use file::{Every, FileRules, MODE_AUTO, MODE_NAMED, Notice, RotatingFile, clear_path};
 pub use journal::{Journal, Unwritten};
 pub use level::Level;
 pub use losses::Loss;

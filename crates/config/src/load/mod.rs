@@ -8,6 +8,7 @@ mod envfiles;
 mod fcgi;
 mod group;
 mod listener;
+mod logs;
 mod plugin;
 mod process;
 mod program;

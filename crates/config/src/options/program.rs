@@ -109,6 +109,46 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     OptionRow::new("stdout_logfile_backups", Kind::Integer, "10", "rotated files that are kept")
         .effect(Effect::Live),
     OptionRow::new(
+        "stdout_logfile_rotate",
+        Kind::Choice(&["never", "hourly", "daily", "weekly", "monthly"]),
+        "never",
+        "rotate by time, too: never, hourly, daily, weekly, monthly",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "stdout_logfile_compress",
+        Kind::Choice(&["none", "gzip"]),
+        "none",
+        "what rotated files are compressed with: none, gzip",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "stdout_logfile_maxage",
+        Kind::Time,
+        "0",
+        "rotated files are removed after this time; 0 never",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "stdout_logfile_maxtotal",
+        Kind::Bytes,
+        "0",
+        "size of all rotated files together; 0 is no limit",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "stdout_logfile_names",
+        Kind::Choice(&["numbers", "dates"]),
+        "numbers",
+        "names of rotated files: numbers (.1 is the newest) or dates",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
         "stdout_capture_maxbytes",
         Kind::Bytes,
         "0",
@@ -126,6 +166,46 @@ pub(super) const PROGRAM: &[OptionRow] = &[
         .effect(Effect::Live),
     OptionRow::new("stderr_logfile_backups", Kind::Integer, "10", "rotated files that are kept")
         .effect(Effect::Live),
+    OptionRow::new(
+        "stderr_logfile_rotate",
+        Kind::Choice(&["never", "hourly", "daily", "weekly", "monthly"]),
+        "never",
+        "rotate by time, too: never, hourly, daily, weekly, monthly",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "stderr_logfile_compress",
+        Kind::Choice(&["none", "gzip"]),
+        "none",
+        "what rotated files are compressed with: none, gzip",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "stderr_logfile_maxage",
+        Kind::Time,
+        "0",
+        "rotated files are removed after this time; 0 never",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "stderr_logfile_maxtotal",
+        Kind::Bytes,
+        "0",
+        "size of all rotated files together; 0 is no limit",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "stderr_logfile_names",
+        Kind::Choice(&["numbers", "dates"]),
+        "numbers",
+        "names of rotated files: numbers (.1 is the newest) or dates",
+    )
+    .effect(Effect::Live)
+    .ours(),
     OptionRow::new(
         "stderr_capture_maxbytes",
         Kind::Bytes,

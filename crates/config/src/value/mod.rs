@@ -2,6 +2,7 @@
 
 mod address;
 mod dependencies;
+pub(crate) mod logs;
 mod machine;
 mod pairs;
 pub(crate) mod restart;
@@ -186,7 +187,7 @@ pub(crate) fn positive(option: &str, text: &str, parse: fn(&str) -> Read<i64>) -
 }
 
 /// One of a few words, any case.
-fn choice<T: Copy, const N: usize>(option: &str, text: &str, words: [(&str, T); N]) -> Read<T> {
+pub(super) fn choice<T: Copy, const N: usize>(option: &str, text: &str, words: [(&str, T); N]) -> Read<T> {
     let lower = text.to_lowercase();
     if let Some((_, value)) = words.iter().find(|(word, _)| *word == lower) {
         return Ok(*value);

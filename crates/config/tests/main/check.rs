@@ -243,3 +243,56 @@ fn restarts_and_stops_are_looked_at_closely() {
                 restart_window=10m\nrestart_reset_after=2m\non_giveup=retry_every 5m\n";
     assert_eq!(report(fine).0.problems, []);
 }
+
+/// What a wrong value of our log options says, and what merely makes no sense.
+#[test]
+fn log_options_are_looked_at_closely() {
+    let rows: &[(&str, Severity, &str, &str)] = &[
+        (
+            "stdout_logfile_rotate=dayly",
+            Severity::Error,
+            "not a valid value for stdout_logfile_rotate: 'dayly'",
+            "did you mean \"daily\"?",
+        ),
+        (
+            "stderr_logfile_compress=lzma",
+            Severity::Error,
+            "not a valid value for stderr_logfile_compress: 'lzma'",
+            "write one of none, gzip",
+        ),
+        (
+            "stdout_logfile_maxage=long",
+            Severity::Error,
+            "not a valid time for stdout_logfile_maxage: 'long'",
+            "write seconds, or a number with ms, s, m, h or d",
+        ),
+        (
+            "stdout_logfile_maxtotal=-5",
+            Severity::Error,
+            "not a valid value for stdout_logfile_maxtotal: '-5'",
+            "write bytes, or a number with KB, MB or GB; 0 is no limit",
+        ),
+        (
+            "stdout_logfile_names=date",
+            Severity::Error,
+            "not a valid value for stdout_logfile_names: 'date'",
+            "did you mean \"dates\"?",
+        ),
+        (
+            "stdout_logfile_backups=0\nstdout_logfile_compress=gzip",
+            Severity::Warning,
+            "stdout_logfile_compress has no effect with stdout_logfile_backups=0: there are no old files",
+            "",
+        ),
+    ];
+    for (lines, severity, message, hint) in rows {
+        let (report, _) = report(&format!(
+            "[supervisord]\n[program:x]\ncommand=x\nnumprocs=2\nprocess_name=x%(process_num)d\n{lines}\n"
+        ));
+        let problems = &report.problems;
+        assert_eq!(problems.len(), 1, "{lines}: {problems:?}");
+        assert!(problems[0].severity == *severity && problems[0].message.contains(message), "{problems:?}");
+        assert!(problems[0].line > Some(5), "{lines}: {problems:?}");
+        assert_eq!(problems[0].hint.as_deref().unwrap_or_default(), *hint, "{lines}");
+    }
+}

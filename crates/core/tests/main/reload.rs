@@ -6,8 +6,9 @@ use upkeep_core::event::EventKind;
 use upkeep_core::reload::{Difference, Kind, difference};
 use upkeep_core::signal;
 use upkeep_core::spec::{
-    Autorestart, Condition, Dependency, GroupKind, GroupSpec, ListenerSpec, LogTarget, OnDependencyStop,
-    OnGiveup, OutputSpec, ProcessSpec, RestartPolicy, SocketAddress, SocketSpec, StopStep, Target,
+    Autorestart, Condition, Dependency, GroupKind, GroupSpec, ListenerSpec, LogRules, LogTarget,
+    OnDependencyStop, OnGiveup, OutputSpec, ProcessSpec, RestartPolicy, SocketAddress, SocketSpec, StopStep,
+    Target,
 };
 
 use crate::scene::{alone, group, web};
@@ -47,7 +48,15 @@ fn every_field(spec: &ProcessSpec) {
         directory: _,
         redirect_stderr: _,
         stdout:
-            OutputSpec { target: _, maxbytes: _, backups: _, capture_maxbytes: _, events_enabled: _, syslog: _ },
+            OutputSpec {
+                target: _,
+                maxbytes: _,
+                backups: _,
+                capture_maxbytes: _,
+                events_enabled: _,
+                syslog: _,
+                rules: _,
+            },
         stderr: _,
         environment: _,
         depends_on: _,
@@ -106,6 +115,12 @@ fn what_each_option_costs_d_37_cfg_422() {
         ("stdout_capture_maxbytes", Kind::Live, |spec| spec.stdout.capture_maxbytes = 1),
         ("stdout_events_enabled", Kind::Live, |spec| spec.stdout.events_enabled = true),
         ("stdout_syslog", Kind::Live, |spec| spec.stdout.syslog = true),
+        ("stdout_logfile_rotate and its like", Kind::Live, |spec| {
+            spec.stdout.rules = Some(Arc::new(LogRules { gzip: true, ..LogRules::default() }));
+        }),
+        ("stderr_logfile_rotate and its like", Kind::Live, |spec| {
+            spec.stderr.rules = Some(Arc::new(LogRules { dated: true, ..LogRules::default() }));
+        }),
         ("stderr_logfile_maxbytes", Kind::Live, |spec| spec.stderr.maxbytes = 1),
         ("stderr_logfile_backups", Kind::Live, |spec| spec.stderr.backups = 1),
         ("stderr_capture_maxbytes", Kind::Live, |spec| spec.stderr.capture_maxbytes = 1),

@@ -12,7 +12,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 
 use super::sources::Sources;
-use crate::file::{Notice, RotatingFile, Taken};
+use crate::file::{Chore, Notice, RotatingFile, Taken};
 
 /// Bytes that may wait for one full target; what exceeds it (the last words of children that ended, the daemon's own
 /// lines) is dropped and counted.
@@ -43,6 +43,11 @@ impl Outlet {
 
     pub(super) fn notices(&mut self) -> Vec<Notice> {
         if self.file.has_notices() { self.file.take_notices() } else { Vec::new() }
+    }
+
+    /// What is to be done about old files.
+    pub(super) fn take_chore(&mut self) -> Option<Chore> {
+        self.file.take_chore()
     }
 
     /// Bytes dropped since the last call.

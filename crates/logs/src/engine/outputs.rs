@@ -11,6 +11,7 @@ use super::{LogEvent, StreamId, SyslogTag, Watched};
 use crate::file::{MODE_NAMED, Notice, RotatingFile, Taken};
 use crate::losses::Losses;
 use crate::syslog::Syslog;
+use crate::tidy::Tidy;
 
 /// The daemon's own standard output.
 pub(super) const STDOUT: &str = "/dev/stdout";
@@ -39,6 +40,8 @@ pub(super) struct Outputs {
     syslog: Syslog,
     /// Bytes that syslog did not take, in the present episode.
     syslog_dropped: Option<u64>,
+    /// Looks after old files.
+    tidy: Tidy,
     tell: Box<dyn Fn(LogEvent) + Send>,
 }
 
@@ -64,8 +67,15 @@ impl Outputs {
             warned: HashSet::new(),
             syslog,
             syslog_dropped: None,
+            tidy: Tidy::new(|_| ()),
             tell,
         }
+    }
+
+    /// Has old files looked after by `tidy`.
+    pub(super) fn with_tidy(mut self, tidy: Tidy) -> Self {
+        self.tidy = tidy;
+        self
     }
 
     pub(super) fn tell(&self, event: LogEvent) {
@@ -104,7 +114,10 @@ impl Outputs {
         self.open_outlet(file.unwrap_or_else(|_| RotatingFile::later(STDOUT, 0, 0, MODE_NAMED)))
     }
 
-    fn open_outlet(&mut self, file: RotatingFile) -> OutletKey {
+    fn open_outlet(&mut self, mut file: RotatingFile) -> OutletKey {
+        if file.has_rules() {
+            file.share_names(self.tidy.names_of(file.path()));
+        }
         let key = OutletKey(self.next_key);
         self.next_key += 2;
         self.by_path.insert(file.path().to_owned(), key);
@@ -239,6 +252,9 @@ impl Outputs {
     /// After anything was done to a log: says what it has to say, and tells the watchers.
     fn settle(&mut self, key: OutletKey, id: StreamId) {
         let Some(shared) = self.open.get_mut(&key) else { return };
+        if let Some(chore) = shared.outlet.take_chore() {
+            self.tidy.add(chore);
+        }
         let (notices, lost) = (shared.outlet.notices(), shared.outlet.take_lost());
         if lost > 0 {
             self.losses.add(shared.outlet.path(), lost);

@@ -172,6 +172,7 @@ impl Worker {
             Command::SetJournal(journal) => self.desk.set(*journal, &mut self.out),
             Command::Journal(line) => self.desk.write(line, &mut self.out),
             Command::Credit { id } => self.resume(id),
+            Command::Warn { text } => self.out.warn(text),
             Command::Duplicate { answer } => {
                 self.streams.values_mut().for_each(|stream| stream.tell_capture_again(&self.out));
                 let pipes =

@@ -5,8 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Zoned;
 use rustix::fs::Mode;
 
+use super::old::{STAMP, compressed};
 use super::target;
 
 /// Above this many backups, only those without a gap before them are moved up, so that `backups=1000000` does not mean
@@ -33,6 +35,61 @@ fn top(path: &Path, backups: u32) -> u32 {
         return backups;
     }
     (1..backups).find(|&number| !numbered(path, number).exists()).unwrap_or(backups)
+}
+
+/// The same for a log with old files of its own kind: compressed ones move along, and they may have the time for a name.
+pub(super) fn rotate_with_rules(path: &Path, backups: u32, dated: bool) -> io::Result<()> {
+    if backups == 0 {
+        return Ok(());
+    }
+    if dated {
+        return rename(path, &dated_name(path)?);
+    }
+    for number in (1..top_with_rules(path, backups)).rev() {
+        shift(&numbered(path, number), &numbered(path, number + 1))?;
+    }
+    shift(path, &numbered(path, 1))
+}
+
+fn top_with_rules(path: &Path, backups: u32) -> u32 {
+    let is_free = |number| !is_there(&numbered(path, number));
+    if backups <= PROBED { backups } else { (1..backups).find(|&number| is_free(number)).unwrap_or(backups) }
+}
+
+/// Moves a file, compressed or not, or (after a death between two steps) both, to where neither is left of what was there.
+fn shift(from: &Path, to: &Path) -> io::Result<()> {
+    let (gzip_from, gzip_to) = (compressed(from), compressed(to));
+    let (has_plain, has_gzip) =
+        (fs::symlink_metadata(from).is_ok(), fs::symlink_metadata(&gzip_from).is_ok());
+    if has_plain {
+        remove_old(&gzip_to)?;
+        rename(from, to)?;
+    } else if has_gzip {
+        remove_old(to)?;
+    }
+    if has_gzip { rename(&gzip_from, &gzip_to) } else { Ok(()) }
+}
+
+fn remove_old(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether there is such an old file, compressed or not.
+fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok() || fs::symlink_metadata(compressed(path)).is_ok()
+}
+
+/// A name with the present time that no file has.
+fn dated_name(path: &Path) -> io::Result<PathBuf> {
+    let mut name = OsString::from(path);
+    name.push(format!(".{}", Zoned::now().strftime(STAMP)));
+    let first = PathBuf::from(&name);
+    let numbered = (1..=PROBED).map(|number| numbered(&first, number));
+    let mut names = std::iter::once(first.clone()).chain(numbered);
+    names.find(|name| !is_there(name)).ok_or_else(|| io::ErrorKind::AlreadyExists.into())
 }
 
 fn rename(from: &Path, to: &Path) -> io::Result<()> {

@@ -415,3 +415,122 @@ fn what_is_no_file_of_our_own_is_not_moved_to() {
         assert_eq!(file.take_from(pipe.as_fd(), 100), Taken::Refused, "{target}");
     }
 }
+
+fn ruled(path: &Path, backups: i64, rules: FileRules) -> RotatingFile {
+    named(path, 0, backups).with_rules(Some(rules))
+}
+
+fn age(path: &Path, hours: u64) {
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_hours(hours)).unwrap();
+}
+
+fn daily() -> FileRules {
+    FileRules { every: Some(Every::Day), ..FileRules::default() }
+}
+
+#[test]
+fn what_was_written_in_another_period_is_rotated_before_the_next_write() {
+    let dir = dir();
+    let path = dir.path().join("log");
+    fs::write(&path, "yesterday").unwrap();
+    age(&path, 24);
+    let mut file = ruled(&path, 2, daily());
+    assert_eq!(contents(&path), ["yesterday"], "nothing happens before a write");
+    write(&mut file, "today");
+    write(&mut file, " too");
+    assert_eq!(contents(&path), ["today too", "yesterday"]);
+    let mut again = ruled(&path, 2, daily());
+    write(&mut again, ", still");
+    assert_eq!(contents(&path), ["today too, still", "yesterday"], "whoever opens it again goes by its time");
+}
+
+#[test]
+fn an_empty_file_and_a_file_from_the_future_stay() {
+    let dir = dir();
+    for (text, hours) in [("", 48), ("young", 0)] {
+        let path = dir.path().join("log");
+        fs::write(&path, text).unwrap();
+        age(&path, hours);
+        if !text.is_empty() {
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_modified(SystemTime::now() + Duration::from_hours(72)).unwrap();
+        }
+        let mut file = ruled(&path, 2, daily());
+        write(&mut file, "x");
+        assert_eq!(contents(&path), [format!("{text}x")]);
+    }
+}
+
+#[test]
+fn bytes_that_are_moved_rotate_by_time_too() {
+    let dir = dir();
+    let path = dir.path().join("log");
+    fs::write(&path, "yesterday").unwrap();
+    age(&path, 24);
+    let mut file = ruled(&path, 1, daily());
+    let (reader, _writer) = pipe_with(b"today");
+    assert_eq!(file.take_from(reader.as_fd(), 100), Taken::Bytes(5));
+    assert_eq!(contents(&path), ["today", "yesterday"]);
+}
+
+#[test]
+fn without_old_files_a_period_begins_with_an_empty_one() {
+    let dir = dir();
+    let path = dir.path().join("log");
+    fs::write(&path, "yesterday").unwrap();
+    age(&path, 24);
+    write(&mut ruled(&path, 0, daily()), "today");
+    assert_eq!(contents(&path), ["today"]);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn old_files_may_have_dates_for_names() {
+    let dir = dir();
+    let path = dir.path().join("log");
+    let mut file = named(&path, 3, 5).with_rules(Some(FileRules { dated: true, ..FileRules::default() }));
+    for text in ["one", "two", "six"] {
+        write(&mut file, text);
+    }
+    assert_eq!(contents(&path), [""]);
+    let old = old::old_files(&path).unwrap();
+    let texts: Vec<_> = old.iter().map(|file| fs::read_to_string(&file.path).unwrap()).collect();
+    assert_eq!(texts, ["six", "two", "one"], "{old:?}");
+}
+
+#[test]
+fn compressed_files_move_with_the_others() {
+    let dir = dir();
+    let path = dir.path().join("log");
+    let name = |ending: &str| dir.path().join(format!("log{ending}"));
+    for ending in [".1", ".2.gz", ".3.gz", ".3"] {
+        fs::write(name(ending), ending).unwrap();
+    }
+    let rules = FileRules { gzip: true, ..FileRules::default() };
+    let mut file = named(&path, 1, 3).with_rules(Some(rules));
+    write(&mut file, "x");
+    let mut found: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| format!("{} {}", path.file_name().unwrap().display(), fs::read_to_string(&path).unwrap()))
+        .collect();
+    found.sort();
+    assert_eq!(found, ["log ", "log.1 x", "log.2 .1", "log.3.gz .2.gz"]);
+}
+
+#[test]
+fn a_file_that_could_not_be_left_is_known_as_the_one_that_is_written() {
+    let dir = dir();
+    let path = dir.path().join("log");
+    let mut file = named(&path, 1, 3).with_rules(Some(FileRules { gzip: true, ..FileRules::default() }));
+    // The new base cannot be opened: its name leads nowhere.
+    write(&mut file, "a");
+    let chore = file.take_chore().unwrap();
+    fs::remove_file(&path).unwrap();
+    symlink("/nonexistent/folder/log", &path).unwrap();
+    write(&mut file, "b");
+    let written = file.target.as_ref().and_then(rules::inode);
+    assert!(written.is_some());
+    assert_eq!(*chore.names.lock(), written);
+}

@@ -1,0 +1,158 @@
+//! What our own log options do, with real processes.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use crate::rig::daemon::{Daemon, HEAD};
+use crate::rig::home::Home;
+use crate::rig::maker::Maker;
+use crate::rig::procfs;
+use crate::rig::wait::{until, until_true};
+
+/// Writes numbered lines, some hundred kilobytes a second.
+const COUNT: &str = "\
+[program:count]
+command=/bin/sh -c 'i=0; while :; do i=$((i+1)); printf \"%%07d the quick brown fox\\n\" $i; [ $((i %% 100)) -gt 0 ] || sleep 0.01; done'
+stdout_logfile=%(here)s/log
+stopsignal=KILL
+";
+
+/// The old files of `log`, the newest first.
+fn old_files(daemon: &Daemon) -> Vec<PathBuf> {
+    let mut files: Vec<(u32, PathBuf)> = fs::read_dir(daemon.home.path())
+        .expect("a directory")
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let name = path.file_name()?.to_str()?.strip_prefix("log.")?.to_owned();
+            Some((name.strip_suffix(".gz").unwrap_or(&name).parse().ok()?, path))
+        })
+        .collect();
+    files.sort();
+    files.into_iter().map(|(_, path)| path).collect()
+}
+
+/// The text of a file, which gzip itself unpacks if it is packed.
+fn unpacked(path: &Path) -> String {
+    if path.extension().is_none_or(|ending| ending != "gz") {
+        return fs::read_to_string(path).expect("a file");
+    }
+    let output = Command::new("gzip").arg("-dc").arg(path).output().expect("gzip");
+    assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn set_age(path: &Path, age: Duration) {
+    let file = File::options().write(true).open(path).expect("a file");
+    file.set_modified(SystemTime::now() - age).expect("a time");
+}
+
+fn is_unfinished(daemon: &Daemon) -> bool {
+    daemon.home.join("log.gz.partial").exists()
+}
+
+/// The numbers of lines that follow each other without a gap; panics where they do not.
+fn counted(text: &str) -> (u32, u32) {
+    let numbers: Vec<u32> = text
+        .lines()
+        .map(|line| {
+            let (number, rest) = line.split_once(' ').unwrap_or_else(|| panic!("{line:?}"));
+            assert_eq!(rest, "the quick brown fox", "{line:?}");
+            number.parse().expect("a number")
+        })
+        .collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "lines are missing, or there twice");
+    (numbers[0], numbers[numbers.len() - 1])
+}
+
+/// However often the daemon dies while files are rotated and compressed: every line is there once, in order.
+#[test]
+fn nothing_is_lost_by_a_death_while_old_files_are_compressed() {
+    let rules = "stdout_logfile_maxbytes=100KB\nstdout_logfile_backups=200\nstdout_logfile_compress=gzip\n";
+    let daemon = Daemon::start(Maker::Upkeep, &format!("{COUNT}{rules}"));
+    daemon.wait("RUNNING", &["count"]);
+    for packed in 1..=4 {
+        until_true("something being compressed", || {
+            is_unfinished(&daemon) || old_files(&daemon).len() > packed * 3
+        });
+        daemon.kill_brain();
+    }
+    assert_eq!(daemon.ctl(&["stop", "count"]).stdout, "count: stopped\n");
+    until_true("all to be compressed", || {
+        let plain = |number: u32| daemon.home.join(&format!("log.{number}")).exists();
+        !(1..200).any(plain) && !is_unfinished(&daemon)
+    });
+    let texts: Vec<String> = old_files(&daemon).iter().rev().map(|path| unpacked(path)).collect();
+    assert!(texts.len() >= 4, "{}", texts.len());
+    let (first, _) = counted(&format!("{}{}", texts.concat(), daemon.home.read("log")));
+    assert_eq!(first, 1);
+}
+
+#[test]
+fn a_day_is_over_old_files_go_and_update_changes_all_that_while_the_program_runs() {
+    let home = Home::new();
+    for (name, days) in [("log", 1), ("log.1", 5), ("log.2.gz", 9)] {
+        home.write(name, &format!("{name}\n"));
+        set_age(&home.join(name), Duration::from_hours(24 * days));
+    }
+    let body = "[program:cat]\ncommand=/bin/sh -c 'while read -r line; do echo \"$line\"; done'\nstdout_logfile=%(here)s/log\n";
+    let rules = "stdout_logfile_rotate=daily\nstdout_logfile_maxage=7d\n";
+    let daemon = Daemon::start_in(home, Maker::Upkeep, &format!("{body}{rules}"));
+    daemon.wait("RUNNING", &["cat"]);
+    until_true("the oldest to go", || !daemon.home.join("log.2.gz").exists());
+    let pid = daemon.pid_of("cat");
+    say(&daemon, "one");
+    daemon.wait_file("log", "one\n");
+    assert_eq!((daemon.home.read("log.1"), daemon.home.read("log.2")), ("log\n".into(), "log.1\n".into()));
+
+    let rules = "stdout_logfile_names=dates\nstdout_logfile_maxbytes=1\nstdout_logfile_maxtotal=100\nstdout_logfile_maxage=2d\n";
+    daemon.home.write("supervisord.conf", &format!("{HEAD}{body}{rules}"));
+    assert_eq!(daemon.ctl(&["update"]).stdout, "cat: updated process group\n");
+    until_true("the older to go", || !daemon.home.join("log.2").exists());
+    say(&daemon, "two");
+    let dated = || {
+        let entries = fs::read_dir(daemon.home.path()).expect("a directory");
+        entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .find(|name| name.starts_with("log.20"))
+    };
+    let name = until("a file with a date", dated);
+    until_true("both lines", || daemon.home.read(&name) == "one\ntwo\n");
+    assert_eq!(daemon.pid_of("cat"), pid, "it runs on");
+    assert_eq!(daemon.ctl(&["tail", "cat"]).stdout.trim(), "", "readers see the present file");
+}
+
+fn say(daemon: &Daemon, line: &str) {
+    use crate::rig::http::Arg::Text;
+    daemon.call("supervisor.sendProcessStdin", &[Text("cat"), Text(&format!("{line}\n"))]);
+}
+
+/// Nothing that runs with the old keys alone has a second thread for old files.
+#[test]
+fn old_files_are_looked_after_by_a_thread_that_ends() {
+    let rules = "stdout_logfile_maxbytes=100KB\nstdout_logfile_compress=gzip\n";
+    let daemon = Daemon::start(Maker::Upkeep, &format!("{COUNT}{rules}"));
+    until_true("a compressed file", || daemon.home.join("log.1.gz").exists());
+    daemon.ctl(&["stop", "count"]);
+    let brain = daemon.brain().expect("a daemon");
+    until_true("the thread to end", || !threads(brain).iter().any(|name| name == "old logs"));
+    assert!(procfs::alive(brain));
+}
+
+fn threads(pid: i32) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("tasks");
+    let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
+    tasks.filter_map(|task| name(task.ok()?)).map(|name| name.trim().to_owned()).collect()
+}
+
+#[test]
+fn the_example_holds_what_it_says() {
+    let home = Home::new();
+    home.copy_in(&crate::rig::home::repository("examples"));
+    let daemon = Daemon::start_with(home, Maker::Upkeep, "examples/logs.conf", "examples/run/logs.sock", &[]);
+    daemon.wait("RUNNING", &["web"]);
+    daemon.wait_file("examples/run/web.log", "GET /index.html 200\n");
+    let checked = daemon.upkeep(&["check"]);
+    assert_eq!((checked.status, checked.stderr.as_str()), (Some(0), ""), "{}", checked.stdout);
+}
