@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::errand::ErrandKind;
 use crate::input::{CallId, Refusal, SignalId};
 use crate::notice::Notice;
 use crate::process::{ProcId, RunId, StateName};
@@ -17,6 +18,15 @@ pub enum Effect {
         id: ProcId,
         /// Its number.
         run: RunId,
+    },
+    /// Run a command beside a process; answered as [`Effect::Spawn`] is.
+    Errand {
+        /// Beside which.
+        id: ProcId,
+        /// Its number.
+        run: RunId,
+        /// Which of its commands.
+        kind: ErrandKind,
     },
     /// Send a signal; answered by `Signalled`.
     Signal {

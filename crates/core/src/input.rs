@@ -35,6 +35,8 @@ pub enum Input {
         saved: Box<Saved>,
         /// The child of the saved run, if it still lives or its exit is about to be told.
         child_exists: bool,
+        /// Those of its errands whose child does so.
+        errands: Vec<RunId>,
     },
     /// Everything is set up: publish that the daemon runs, start what starts by itself.
     Begin {
@@ -181,6 +183,18 @@ pub enum Request {
         targets: Vec<ProcId>,
         /// The signal; `Err` is the text that is no signal.
         signal: Result<Signal, String>,
+    },
+    /// Let one process read its configuration again, by its command or its signal.
+    Reload {
+        /// Which.
+        target: ProcId,
+        /// The name as asked.
+        asked: String,
+    },
+    /// Let those of these that run do so.
+    ReloadMany {
+        /// Which.
+        targets: Vec<ProcId>,
     },
     /// Make a group active; starts what starts by itself.
     AddGroup(GroupSpec),

@@ -14,6 +14,7 @@
 
 mod depends;
 mod effect;
+mod errand;
 pub mod event;
 mod group;
 mod input;
@@ -37,6 +38,7 @@ mod wait;
 
 pub use depends::Obstacle;
 pub use effect::{Answer, Effect, Event, Outcome, Update};
+pub use errand::{Errand, ErrandKind, Errands, Fate};
 pub use group::Group;
 pub use input::{CallId, Input, Refusal, Request, SignalFailure, SignalId};
 pub use notice::{Level, Notice};

@@ -6,8 +6,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::depends::Obstacle;
+use crate::errand::ErrandKind;
 use crate::process::RunEnd;
-use crate::signal::Signal;
+use crate::signal::{KILL, Signal};
 use crate::time::Span;
 
 /// Severity of a log line, most severe first.
@@ -61,6 +62,16 @@ pub enum Notice {
     NextSignal { name: String, pid: u32, signal: Signal },
     /// A signal meant to end it is sent.
     Kill { name: String, pid: u32, signal: Signal, group: bool },
+    /// The command of a hook runs.
+    ErrandBegan { name: String, kind: ErrandKind, pid: u32 },
+    /// It did what it was for.
+    ErrandDone { name: String, kind: ErrandKind },
+    /// It did not.
+    ErrandFailed { name: String, kind: ErrandKind, why: String },
+    /// It was not needed any more.
+    ErrandCalledOff { name: String, kind: ErrandKind },
+    /// A signal meant to end it is sent.
+    ErrandEnds { name: String, kind: ErrandKind, pid: u32, signal: Signal },
     /// A signal somebody asked for is sent.
     Send { name: String, pid: u32, signal: Signal },
     /// A stop of a process that waits for its next try.
@@ -90,17 +101,28 @@ impl Notice {
                 }
             }
             Self::Killing { .. }
+            | Self::ErrandFailed { .. }
             | Self::NextSignal { .. }
             | Self::AlreadyRunning { .. }
             | Self::CrashLoop { .. }
             | Self::EndsWith { .. } => Level::Warn,
             Self::Kill { .. }
+            | Self::ErrandDone { .. }
             | Self::Send { .. }
             | Self::StopInBackoff { .. }
             | Self::GoneBeforeSignal { .. } => Level::Debug,
             Self::KillProblem { .. } | Self::SendProblem { .. } => Level::Critical,
             Self::NameTaken { .. } => Level::Error,
+            Self::ErrandEnds { signal, .. } => {
+                if *signal == KILL {
+                    Level::Warn
+                } else {
+                    Level::Debug
+                }
+            }
             Self::Spawned { .. }
+            | Self::ErrandBegan { .. }
+            | Self::ErrandCalledOff { .. }
             | Self::SpawnError { .. }
             | Self::Success { .. }
             | Self::GaveUp { .. }
@@ -160,6 +182,15 @@ impl fmt::Display for Notice {
             Self::Kill { name, pid, signal, group } => {
                 let whom = if *group { "process group " } else { "" };
                 write!(f, "killing {name} (pid {pid}) {whom}with signal {signal}")
+            }
+            Self::ErrandBegan { name, kind, pid } => write!(f, "{kind} of {name} runs with pid {pid}"),
+            Self::ErrandDone { name, kind } => write!(f, "{kind} of {name} is done"),
+            Self::ErrandFailed { name, kind, why } => write!(f, "{kind} of {name} failed: {why}"),
+            Self::ErrandCalledOff { name, kind } => {
+                write!(f, "{kind} of {name} was ended: it is not needed any more")
+            }
+            Self::ErrandEnds { name, kind, pid, signal } => {
+                write!(f, "ending {kind} of {name} (pid {pid}) with signal {signal}")
             }
             Self::Send { name, pid, signal } => write!(f, "sending {name} (pid {pid}) sig {signal}"),
             Self::StopInBackoff { name } => {

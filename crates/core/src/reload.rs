@@ -94,6 +94,7 @@ impl ProcessSpec {
             || self.stopsignal != new.stopsignal
             || self.stopwaitsecs != new.stopwaitsecs
             || self.stop_sequence != new.stop_sequence
+            || self.hooks != new.hooks
             || self.stopasgroup != new.stopasgroup
             || self.killasgroup != new.killasgroup
             || self.depends_on != new.depends_on

@@ -2,9 +2,10 @@
 
 use crate::depends::Along;
 use crate::effect::{Answer, Effect, Outcome};
+use crate::errand::ErrandKind;
 use crate::input::{CallId, Refusal, Request};
 use crate::notice::Notice;
-use crate::process::{ProcId, State, StateName};
+use crate::process::{ProcId, Process, State, StateName};
 use crate::signal::Signal;
 use crate::supervisor::Supervisor;
 use crate::time::Now;
@@ -32,6 +33,8 @@ impl Supervisor {
             Request::StartMany { targets, wait } => self.start_many(now, call, targets, wait),
             Request::StopMany { targets, wait } => self.stop_many(now, call, targets, wait),
             Request::SignalMany { targets, signal } => self.signal_many(now, call, targets, signal),
+            Request::Reload { target, asked } => self.reload_one(now, call, target, asked),
+            Request::ReloadMany { targets } => self.reload_many(now, call, targets),
             Request::AddGroup(spec) => {
                 let result = self.add_group(now, spec);
                 self.answer(call, result);
@@ -153,6 +156,53 @@ impl Supervisor {
         }
     }
 
+    fn reload_one(&mut self, now: Now, call: CallId, id: ProcId, asked: String) {
+        match self.try_reload(call, id, &asked) {
+            Ok(goal) => self.wait_for_one(now, call, id, asked, goal),
+            Err(refusal) => self.answer(call, Err(refusal)),
+        }
+    }
+
+    fn reload_many(&mut self, now: Now, call: CallId, targets: Vec<ProcId>) {
+        let (mut open, mut done) = (Vec::new(), Vec::new());
+        for id in targets {
+            let Some(process) = self
+                .processes
+                .get(&id)
+                .filter(|process| process.can_reload() && process.knows_how_to_reload())
+            else {
+                continue;
+            };
+            let asked = full_name(process);
+            match self.try_reload(call, id, &asked) {
+                Ok(goal) => open.push((id, goal)),
+                Err(refusal) => done.extend(self.outcome_of(id, Err(refusal))),
+            }
+            self.order(Effect::Pause);
+        }
+        self.wait_for(now, call, Shape::Many, open, done);
+    }
+
+    /// Begins a reload, or says why not.
+    fn try_reload(&mut self, call: CallId, id: ProcId, asked: &str) -> Result<Goal, Refusal> {
+        let Some(process) = self.processes.get(&id) else {
+            return Err(Refusal::BadName(asked.to_owned()));
+        };
+        if !process.can_reload() {
+            return Err(Refusal::NotRunning(asked.to_owned()));
+        }
+        let signal = process.spec.hooks.as_ref().and_then(|hooks| hooks.reload_signal);
+        if process.runs_errand(ErrandKind::Reload) {
+            return Err(Refusal::Failed(format!("reload_command of {asked} still runs")));
+        }
+        if self.begin_errand(id, ErrandKind::Reload) {
+            return Ok(Goal::Errand(self.last_run()));
+        }
+        signal
+            .and_then(|signal| self.send_asked(call, id, signal))
+            .ok_or_else(|| Refusal::Failed(format!("{asked} has neither reload_command nor reload_signal")))
+    }
+
     /// Sends a signal to a living child, always the pid alone (PROC-083).
     fn send_asked(&mut self, call: CallId, id: ProcId, signal: Signal) -> Option<Goal> {
         let process = self.processes.get(&id)?;
@@ -186,6 +236,18 @@ impl Supervisor {
                     | State::Unknown { .. }
             )
         })
+    }
+}
+
+impl Process {
+    fn knows_how_to_reload(&self) -> bool {
+        let hooks = self.spec.hooks.as_ref();
+        hooks.is_some_and(|hooks| hooks.reload_command.is_some() || hooks.reload_signal.is_some())
+    }
+
+    /// Whether there is a child that can be told to read its configuration again.
+    fn can_reload(&self) -> bool {
+        self.state.name().is_running() && self.state.child().is_some()
     }
 }
 

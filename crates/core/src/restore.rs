@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::effect::Effect;
+use crate::errand::Errands;
 use crate::policy::Restarts;
 use crate::process::{AfterStop, ProcId, Process, RunEnd, RunId, State};
 use crate::signal::Signal;
@@ -21,6 +21,8 @@ pub struct Saved {
     pub restarts: Option<Box<Restarts>>,
     /// Which step of `stop_sequence` is under way.
     pub stop_step: usize,
+    /// What runs beside it.
+    pub errands: Option<Box<Errands>>,
     /// Epoch seconds of the last start attempt; 0 never.
     pub started: i64,
     /// Epoch seconds of the last exit; 0 never.
@@ -62,6 +64,7 @@ impl Supervisor {
             failures: process.failures,
             restarts: process.restarts.clone(),
             stop_step: process.stop_step,
+            errands: process.errands.clone(),
             started: process.started,
             stopped: process.stopped,
             spawnerr: process.spawnerr.clone(),
@@ -76,7 +79,14 @@ impl Supervisor {
     /// Puts a process back where it stood, without publishing: nothing happened to it.
     ///
     /// A child of which the state does not know yet, and an exit, are told afterwards as usual.
-    pub(crate) fn restore(&mut self, group: &str, process: &str, saved: &Saved, child_exists: bool) {
+    pub(crate) fn restore(
+        &mut self,
+        group: &str,
+        process: &str,
+        saved: &Saved,
+        child_exists: bool,
+        errands: &[RunId],
+    ) {
         saved.last_run.into_iter().chain(saved.state.run()).for_each(|run| self.skip_runs(run));
         let known = self.member(group, process);
         let leaving = || child_exists.then_some(saved.stop);
@@ -92,6 +102,13 @@ impl Supervisor {
             self.runs.insert(run, id);
             if !child_exists {
                 self.lost.push(run);
+            }
+        }
+        for errand in saved.errands.iter().flat_map(|saved| &saved.list) {
+            self.skip_runs(errand.run);
+            self.errand_runs.insert(errand.run, id);
+            if !errands.contains(&errand.run) {
+                self.lost.push(errand.run);
             }
         }
         self.reschedule(id);
@@ -118,9 +135,14 @@ impl Supervisor {
     /// Runs without a child: their start never reached the keeper, or their end was told to nobody.
     pub(crate) fn settle_lost_runs(&mut self, now: Now) {
         for run in std::mem::take(&mut self.lost) {
+            if let Some(&id) = self.errand_runs.get(&run) {
+                self.repeat_errand(now, id, run);
+            }
             let Some((id, process)) = self.running_process(run) else { continue };
             match process.state {
                 State::Starting { child: None, .. } => self.start_lost_run(now, id, run),
+                // Its errands are told of, or ordered again: then it goes on.
+                State::Stopping { child: None, .. } if !process.errands().is_empty() => {}
                 State::Stopping { child: None, .. } => self.spawn_failed(now, run, String::new()),
                 State::Starting { child: Some(_), .. }
                 | State::Stopping { child: Some(_), .. }
@@ -138,10 +160,12 @@ impl Supervisor {
     /// Orders a start again that the last daemon ordered in vain; once everything ends, it is called off.
     fn start_lost_run(&mut self, now: Now, id: ProcId, run: RunId) {
         if self.phase.is_running() {
-            self.order(Effect::Spawn { id, run });
+            self.go_on_starting(id, run);
         } else {
             self.stop(now, id);
-            self.spawn_failed(now, run, String::new());
+            if self.processes.get(&id).is_some_and(|process| process.errands().is_empty()) {
+                self.spawn_failed(now, run, String::new());
+            }
         }
     }
 }
@@ -179,6 +203,7 @@ impl Process {
         self.failures = saved.failures;
         self.restarts = saved.restarts.clone();
         self.stop_step = saved.stop_step;
+        self.errands.clone_from(&saved.errands);
         self.started = saved.started;
         self.stopped = saved.stopped;
         self.spawnerr = saved.spawnerr.clone();

@@ -200,7 +200,7 @@ impl Supervisor {
         let members = self.groups.iter().flat_map(|group| &group.members);
         members
             .filter_map(|id| self.processes.get(id))
-            .filter(|process| !process.state.name().is_stopped())
+            .filter(|process| !process.is_at_rest())
             .map(|process| process.spec.name.clone())
             .collect()
     }

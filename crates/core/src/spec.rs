@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::errand::ErrandKind;
 use crate::event::EventKind;
 pub use crate::policy::{OnGiveup, RestartPolicy};
 use crate::signal::Signal;
@@ -133,6 +134,8 @@ pub struct ProcessSpec {
     pub stopwaitsecs: i64,
     /// The signals that ask it to stop, one after another; SIGKILL follows the last. Empty: `stopsignal` and `stopwaitsecs`.
     pub stop_sequence: Vec<StopStep>,
+    /// Commands that run beside it, and how it reads its configuration again. Default none.
+    pub hooks: Option<Box<Hooks>>,
     /// Send the stop signal to the whole process group. Default false.
     pub stopasgroup: bool,
     /// Send SIGKILL to the whole process group. Default: `stopasgroup`.
@@ -213,6 +216,46 @@ pub struct StopStep {
     pub signal: Signal,
     /// How long it may take before the next step.
     pub wait: Duration,
+}
+
+/// `hook_timeout` if it is not set.
+pub const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Commands that run beside a process, each once, and how it reads its configuration again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hooks {
+    /// Before each start; the start fails if it does.
+    pub pre_start: Option<String>,
+    /// When it is RUNNING.
+    pub post_start: Option<String>,
+    /// Before it is asked to stop.
+    pub pre_stop: Option<String>,
+    /// Asks it to stop, instead of the first signal.
+    pub stop_command: Option<String>,
+    /// When its child has ended, for whatever reason.
+    pub post_stop: Option<String>,
+    /// Lets it read its configuration again.
+    pub reload_command: Option<String>,
+    /// The same by a signal, if there is no command.
+    pub reload_signal: Option<Signal>,
+    /// `hook_timeout`: how long each may take, but `stop_command`, which has the time of the first signal. Default 30 s.
+    #[doc(alias = "hook_timeout")]
+    pub timeout: Duration,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            pre_start: None,
+            post_start: None,
+            pre_stop: None,
+            stop_command: None,
+            post_stop: None,
+            reload_command: None,
+            reload_signal: None,
+            timeout: HOOK_TIMEOUT,
+        }
+    }
 }
 
 /// Where one output channel of a process goes.
@@ -306,6 +349,21 @@ impl Default for OutputSpec {
 }
 
 impl ProcessSpec {
+    /// The command of an errand, as written, after expansion.
+    #[must_use]
+    pub fn errand_command(&self, kind: ErrandKind) -> Option<&str> {
+        let hooks = self.hooks.as_ref()?;
+        let command = match kind {
+            ErrandKind::PreStart => &hooks.pre_start,
+            ErrandKind::PostStart => &hooks.post_start,
+            ErrandKind::PreStop => &hooks.pre_stop,
+            ErrandKind::StopCommand => &hooks.stop_command,
+            ErrandKind::PostStop => &hooks.post_stop,
+            ErrandKind::Reload => &hooks.reload_command,
+        };
+        command.as_deref()
+    }
+
     /// A process with every option at its default.
     #[must_use]
     pub fn new(name: &str, command: &str) -> Self {
@@ -323,6 +381,7 @@ impl ProcessSpec {
             stopsignal: crate::signal::TERM,
             stopwaitsecs: 10,
             stop_sequence: Vec::new(),
+            hooks: None,
             stopasgroup: false,
             killasgroup: false,
             uid: None,

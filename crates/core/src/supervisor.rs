@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::depends::Depends;
 use crate::effect::{Effect, Event};
+use crate::errand::ErrandKind;
 use crate::group::Group;
 use crate::input::{Input, SignalFailure, SignalId};
 use crate::names::Names;
@@ -28,6 +29,8 @@ pub struct Supervisor {
     pub(crate) unstopped: Unstopped,
     /// Which process a run under way belongs to.
     pub(crate) runs: BTreeMap<RunId, ProcId>,
+    /// Which process a run is an errand of.
+    pub(crate) errand_runs: BTreeMap<RunId, ProcId>,
     pub(crate) signals: BTreeMap<SignalId, (ProcId, RunId, Why)>,
     pub(crate) waits: Waits,
     pub(crate) depends: Depends,
@@ -58,12 +61,12 @@ impl Supervisor {
         match input {
             Input::Tick => {}
             Input::Setup(spec) => self.setup_group(spec),
-            Input::Restore { group, process, saved, child_exists } => {
-                self.restore(&group, &process, &saved, child_exists);
+            Input::Restore { group, process, saved, child_exists, errands } => {
+                self.restore(&group, &process, &saved, child_exists, &errands);
             }
             Input::Begin { recovered } => self.begin(now, recovered),
             Input::Spawned { run, pid, at } => self.spawned(now, run, pid, at),
-            Input::SpawnFailed { run, text } => self.spawn_failed(now, run, text),
+            Input::SpawnFailed { run, text } => self.not_spawned(now, run, text),
             Input::Exited { run, end, at } => self.exited(now, run, end, at),
             Input::Signalled { id, outcome } => self.signalled(id, outcome),
             Input::Request { call, request } => self.request(now, call, request),
@@ -116,10 +119,10 @@ impl Supervisor {
         self.processes.iter()
     }
 
-    /// The process a run under way belongs to.
+    /// The process a run under way belongs to, be it its own or an errand's.
     #[must_use]
     pub fn process_of(&self, run: RunId) -> Option<ProcId> {
-        self.runs.get(&run).copied()
+        self.runs.get(&run).or_else(|| self.errand_runs.get(&run)).copied()
     }
 
     /// How many processes were looked at so far, where debug assertions are on: for tests of what a step costs.
@@ -165,6 +168,13 @@ impl Supervisor {
         run
     }
 
+    pub(crate) fn new_errand(&mut self, id: ProcId) -> RunId {
+        self.next_run += 1;
+        let run = RunId(self.next_run);
+        self.errand_runs.insert(run, id);
+        run
+    }
+
     pub(crate) fn new_signal(&mut self, id: ProcId, run: RunId, why: Why) -> SignalId {
         self.next_signal += 1;
         let signal = SignalId(self.next_signal);
@@ -189,6 +199,7 @@ impl Supervisor {
         if let Some(process) = self.processes.remove(&id) {
             self.unstopped.forget(id, &process.group);
             self.depends.gone(id, &process);
+            self.abandon_errands(&process);
             if let Some(run) = process.state.run() {
                 self.runs.remove(&run);
             }
@@ -267,10 +278,14 @@ impl Supervisor {
     fn deadline_passed(&mut self, now: Now, id: ProcId) {
         self.report_waiting(now, id);
         let Some(process) = self.processes.get(&id) else { return };
-        match process.state {
+        let (state, before_stop) = (process.state, process.runs_errand(ErrandKind::PreStop));
+        if !process.errands().is_empty() {
+            self.kill_overdue_errands(now, id);
+        }
+        match state {
             State::Starting { run, child: Some(child) } => self.stayed_up(now, id, run, child),
             State::Backoff { retry_at } if retry_at <= now.mono => self.retry(now, id),
-            State::Stopping { run, child: Some(child), kill_at } if kill_at <= now.mono => {
+            State::Stopping { run, child: Some(child), kill_at } if kill_at <= now.mono && !before_stop => {
                 self.escalate(now, id, run, child);
             }
             State::Backoff { .. }

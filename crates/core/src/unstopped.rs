@@ -28,7 +28,7 @@ impl Unstopped {
         if !self.ending {
             return;
         }
-        if process.state.name().is_stopped() {
+        if process.is_at_rest() {
             self.forget(id, &process.group);
         } else if self.processes.insert(id) {
             match self.groups.get_mut(process.group()) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::depends::Along;
 use crate::effect::{Answer, Effect, Outcome, Update};
+use crate::errand::Verdict;
 use crate::input::{CallId, Refusal, SignalFailure, SignalId};
 use crate::notice::Notice;
 use crate::process::{ProcId, Process, RunId, State, StateName};
@@ -21,6 +22,8 @@ pub(crate) enum Why {
     Ending,
     /// Because this request asked for it.
     Asked(CallId),
+    /// To end what runs beside the process.
+    Errand,
 }
 
 /// What an asker waits for in one process.
@@ -36,6 +39,8 @@ pub(crate) enum Goal {
     Stopped,
     /// That this signal was sent.
     Signal(SignalId),
+    /// That this errand is done.
+    Errand(RunId),
 }
 
 /// The shape of the answer.
@@ -244,6 +249,7 @@ impl Supervisor {
         outcome: &Result<(), SignalFailure>,
     ) {
         match why {
+            Why::Errand => {}
             Why::Ending => {
                 if let Some(calls) = self.waits.by_process.get(&id).cloned() {
                     for call in calls {
@@ -265,6 +271,25 @@ impl Supervisor {
                     })
                 });
             }
+        }
+    }
+
+    /// An errand that somebody asked for is over.
+    pub(crate) fn settle_errand(&mut self, id: ProcId, run: RunId, verdict: &Verdict) {
+        let Some(calls) = self.waits.by_process.get(&id).cloned() else { return };
+        for call in calls {
+            self.settle_call(call, id, |process, goal| {
+                (goal == Goal::Errand(run)).then(|| {
+                    let name = full_name(process);
+                    match verdict {
+                        Verdict::Done => Ok(()),
+                        Verdict::Failed(why) | Verdict::Overdue(why) => {
+                            Err(Refusal::Failed(format!("reload_command of {name} failed: {why}")))
+                        }
+                        Verdict::CalledOff => Err(Refusal::NotRunning(name)),
+                    }
+                })
+            });
         }
     }
 
@@ -360,7 +385,12 @@ fn verdict(process: &Process, goal: Goal) -> Option<Result<(), Refusal>> {
     match goal {
         Goal::Running => start_verdict(process, false),
         Goal::Spawned => start_verdict(process, true),
-        Goal::Stopped | Goal::StopSent => stop_verdict(process),
+        Goal::Stopped => stop_verdict(process),
+        Goal::StopSent if process.state.name() == StateName::Stopping && !process.errands().is_empty() => {
+            Some(Ok(()))
+        }
+        Goal::StopSent => stop_verdict(process),
+        Goal::Errand(_) => None,
         Goal::Signal(_) => signal_verdict(process),
     }
 }
@@ -372,7 +402,10 @@ fn start_verdict(process: &Process, child_is_enough: bool) -> Option<Result<(), 
     }
     match process.state.name() {
         StateName::Running => Some(Ok(())),
-        StateName::Starting => (child_is_enough && process.state.child().is_some()).then_some(Ok(())),
+        StateName::Starting => {
+            let begun = process.state.child().is_some() || process.waits_for_errand().is_some();
+            (child_is_enough && begun).then_some(Ok(()))
+        }
         StateName::Stopped
         | StateName::Backoff
         | StateName::Stopping

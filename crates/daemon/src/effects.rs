@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use upkeep_api::{ActionResult, Fault, FaultCode, GroupUpdate, Reply};
 use upkeep_core::{Answer, Effect, Event, Level as CoreLevel, Outcome, ProcId, Refusal, RunId, StateName};
-use upkeep_keeper::wire::ToKeeper;
+use upkeep_keeper::wire::{StdinPlan, ToKeeper};
 use upkeep_logs::Level;
 
 use crate::exitwhen::FAILED;
@@ -52,6 +52,9 @@ impl Shell {
         while let Some(effect) = self.core.poll_effect() {
             match effect {
                 Effect::Spawn { id, run } => starts.extend(self.start_of(id, run)),
+                Effect::Errand { id, run, kind } => {
+                    starts.extend(self.errand_order(id, kind).map(|order| (run, order)));
+                }
                 Effect::Signal { id, run, signal, group } => {
                     let frame = ToKeeper::Signal { token: id.0, run: run.0, signo: signal.0, group };
                     self.send(&frame);
@@ -106,6 +109,7 @@ impl Shell {
             prefix: self.log_prefix(process),
             listener: self.is_pool(&key.0),
             sockets: self.sockets.clone(),
+            errand: false,
             context: self.context.clone(),
         })
     }
@@ -132,10 +136,11 @@ impl Shell {
                 if let Some(shared) = &socket {
                     self.hold_socket(shared);
                 }
+                let without_stdin = plan.stdin == StdinPlan::Null;
                 let fds: Vec<BorrowedFd<'_>> = socket.iter().map(|shared| shared.fd().as_fd()).collect();
                 self.send_with(&ToKeeper::Spawn { run: run.0, plan }, &fds);
                 let (sinks, room) = (Some(Box::new((stdout, stderr))), Some(room));
-                self.runs.insert(run, Box::new(Run { sinks, socket, room, ..Run::default() }));
+                self.runs.insert(run, Box::new(Run { sinks, socket, room, without_stdin, ..Run::default() }));
             }
         }
     }

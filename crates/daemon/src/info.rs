@@ -84,7 +84,12 @@ impl Teller {
                 self.description.push_str("Not started");
             }
             StateName::Stopped | StateName::Exited => self.describe_stop(process.stopped()),
-            StateName::Starting | StateName::Stopping | StateName::Unknown => {}
+            StateName::Starting | StateName::Stopping => {
+                if let Some(errand) = process.waits_for_errand() {
+                    let _ = write!(self.description, "{errand} is running");
+                }
+            }
+            StateName::Unknown => {}
         }
     }
 

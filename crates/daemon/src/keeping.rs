@@ -81,11 +81,15 @@ impl Shell {
 
     fn child_made(&mut self, run: RunId, pid: u32, at: Mono, fds: Vec<OwnedFd>) {
         let mut fds = fds.into_iter();
-        let attached = self.runs.get(&run).is_some_and(|entry| entry.socket.is_some());
+        let attached = self.runs.get(&run).is_some_and(|entry| entry.socket.is_some() || entry.without_stdin);
         let stdin = if attached { None } else { fds.next() };
         let (stdout, stderr) = (fds.next(), fds.next());
         self.attach(run, stdin, stdout, stderr);
-        self.runs.entry(run).or_default().made = Some(Made::new(pid, at));
+        let entry = self.runs.entry(run).or_default();
+        entry.made = Some(Made::new(pid, at));
+        if entry.without_stdin {
+            entry.room = None;
+        }
         self.tell(Input::Spawned { run, pid, at });
         self.note_child(run, pid);
     }

@@ -28,6 +28,7 @@ mod daemonised;
 mod descriptors;
 mod effects;
 mod environment;
+mod errands;
 mod errors;
 mod exitwhen;
 mod facade;

@@ -88,7 +88,7 @@ impl Shell {
         let current = self.core.process(id).and_then(|process| process.state().run());
         let mut streams = Vec::new();
         for (&run, entry) in &self.runs {
-            if Some(run) == current || entry.draining.is_some() {
+            if Some(run) == current || entry.draining.is_some() || self.core.process_of(run) == Some(id) {
                 streams.extend(entry.has_stdout.then(|| stdout_of(run)));
                 streams.extend(entry.has_stderr.then(|| stderr_of(run)));
             }

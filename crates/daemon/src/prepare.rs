@@ -50,6 +50,8 @@ pub(crate) struct Order {
     pub(crate) prefix: Option<String>,
     /// It is an event listener: its standard output is for its pool.
     pub(crate) listener: bool,
+    /// It is a command beside the process, and has nothing to read.
+    pub(crate) errand: bool,
     /// Where FastCGI programs get their sockets.
     pub(crate) sockets: Sockets,
     pub(crate) context: Arc<ChildContext>,
@@ -190,7 +192,11 @@ impl Order {
             cwd: spec.directory.clone().or_else(|| self.context.directory.clone()).map(String::into_bytes),
             umask: spec.umask.or(self.context.umask),
             user: user_plan(spec.uid),
-            stdin: if socket.is_some() { StdinPlan::Attached } else { StdinPlan::Pipe },
+            stdin: match &socket {
+                Some(_) => StdinPlan::Attached,
+                None if self.errand => StdinPlan::Null,
+                None => StdinPlan::Pipe,
+            },
             stderr_to_stdout: spec.redirect_stderr,
         };
         let trouble = unexecutable::trouble(&spec.name, &plan);

@@ -2,6 +2,8 @@
 //!
 //! Fields are only ever added, with defaults, so that records of an older daemon can always be read.
 
+mod errands;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use upkeep_core::event::EventKind;
 use upkeep_core::listener::{ListenerState, Queued, SavedListener, Serials};
 use upkeep_core::signal::{self, Signal};
-use upkeep_core::{Child, Mono, ProcId, Restarts, RunId, Saved, State, StopOptions};
+use upkeep_core::{Child, Errands, Mono, ProcId, Restarts, RunId, Saved, State, StopOptions};
 
 use crate::listeners::Payload;
+use errands::ErrandsRecord;
 
 /// Key of the daemon's own record.
 pub(crate) const DAEMON_KEY: u64 = 0;
@@ -137,6 +140,9 @@ pub(crate) struct ProcessRecord {
     /// Which step of `stop_sequence` is under way.
     #[serde(default, skip_serializing_if = "is_default")]
     stop_step: usize,
+    /// What runs beside it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    errands: Option<Box<ErrandsRecord>>,
     #[serde(default, skip_serializing_if = "is_default")]
     started: i64,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -307,6 +313,7 @@ impl ProcessRecord {
             state: StateRecord::from(saved.state),
             failures: saved.failures,
             stop_step: saved.stop_step,
+            errands: saved.errands.map(|errands| Box::new(ErrandsRecord::from(*errands))),
             restarts: saved.restarts.map(|restarts| Box::new(RestartsRecord::from(*restarts))),
             started: saved.started,
             stopped: saved.stopped,
@@ -328,6 +335,7 @@ impl ProcessRecord {
             state: if self.waits { State::Waiting } else { State::from(self.state) },
             failures: self.failures,
             stop_step: self.stop_step,
+            errands: self.errands.clone().map(|record| Box::new(Errands::from(*record))),
             restarts: self.restarts.clone().map(|record| Box::new(Restarts::from(*record))),
             started: self.started,
             stopped: self.stopped,
@@ -414,6 +422,8 @@ impl From<StateRecord> for State {
 
 #[cfg(test)]
 mod tests {
+    use upkeep_core::{Errand, ErrandKind, Fate, RunEnd};
+
     use super::*;
 
     fn saved(state: State) -> Saved {
@@ -427,6 +437,11 @@ mod tests {
                 given_up: true,
             })),
             stop_step: 2,
+            errands: Some(Box::new(Errands {
+                list: every_errand(),
+                prepared: true,
+                ended: Some((RunEnd::Signal { signal: signal::TERM, core: true }, 7)),
+            })),
             started: 3,
             stopped: 4,
             spawnerr: Some("why".to_owned()),
@@ -441,6 +456,21 @@ mod tests {
                 killasgroup: true,
             },
         }
+    }
+
+    fn every_errand() -> Vec<Errand> {
+        use ErrandKind as Kind;
+        let kinds =
+            [Kind::PreStart, Kind::PostStart, Kind::PreStop, Kind::StopCommand, Kind::PostStop, Kind::Reload];
+        let fates = [Fate::Runs, Fate::CalledOff, Fate::Overdue];
+        let errand = |(number, (kind, fate))| Errand {
+            kind,
+            run: RunId(number),
+            pid: 8,
+            until: (number > 3).then_some(Mono(number)),
+            fate,
+        };
+        (1..).zip(kinds.into_iter().zip(fates.into_iter().cycle())).map(errand).collect()
     }
 
     #[test]
@@ -472,6 +502,7 @@ mod tests {
             failures: 0,
             restarts: None,
             stop_step: 0,
+            errands: None,
             started: 5,
             stopped: 0,
             spawnerr: None,

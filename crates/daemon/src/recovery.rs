@@ -159,11 +159,14 @@ impl Shell {
         for record in processes.values() {
             let saved = record.saved();
             let child_exists = saved.state.run().is_some_and(|run| runs.contains(&run));
+            let errands = saved.errands.iter().flat_map(|errands| &errands.list).map(|errand| errand.run);
+            let errands = errands.filter(|run| runs.contains(run)).collect();
             self.tell(Input::Restore {
                 group: record.group.clone(),
                 process: record.name.clone(),
                 saved: Box::new(saved),
                 child_exists,
+                errands,
             });
         }
     }
@@ -194,7 +197,7 @@ impl Shell {
     fn take_over(&mut self, child: HeldChild, captures: &mut BTreeMap<u64, Vec<u8>>) {
         let run = child.run;
         let process = self.core.process_of(run);
-        if let Some(order) = process.and_then(|id| self.order_for(id)) {
+        if let Some(order) = self.order_of(run) {
             let Sinks { stdout, stderr } = order.open_sinks();
             let mut sinks = (stdout.unwrap_or_default(), stderr.and_then(Result::ok));
             let mut begun = |id: StreamId| captures.remove(&(CAPTURE_KEY | id.0)).unwrap_or_default();

@@ -98,6 +98,8 @@ pub(crate) struct Run {
     /// The child, once it exists.
     pub(crate) made: Option<Made>,
     pub(crate) stdin: Option<Stdin>,
+    /// It has nothing to read, and so no pipe for that.
+    pub(crate) without_stdin: bool,
     pub(crate) has_stdout: bool,
     pub(crate) has_stderr: bool,
     /// What it writes matters to listeners, or it is one: its end is told after its last words.

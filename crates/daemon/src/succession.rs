@@ -247,7 +247,7 @@ impl Shell {
                 format!("process {pid}, which the last keeper process had just started, was killed"),
             );
         }
-        let orders = runs.iter().filter_map(|run| Some((*run, self.order_for(self.core.process_of(*run)?)?)));
+        let orders = runs.iter().filter_map(|run| Some((*run, self.order_of(*run)?)));
         self.prepare(orders.collect());
     }
 }

@@ -17,6 +17,7 @@ enum Verb {
     Start { preflight: Option<Refusal> },
     Stop,
     Signal(String),
+    Reload,
     Add(GroupSpec),
     Remove,
     Update { spec: GroupSpec, strict: bool },
@@ -51,6 +52,12 @@ impl Ask {
     #[must_use]
     pub fn signal(name: &str, signal: &str) -> Self {
         Self::new(Verb::Signal(signal.to_owned()), name)
+    }
+
+    /// Read the configuration again.
+    #[must_use]
+    pub fn reload(name: &str) -> Self {
+        Self::new(Verb::Reload, name)
     }
 
     /// Make a group active.
@@ -90,7 +97,7 @@ impl Ask {
     pub(crate) fn new_spec(&self) -> Option<&GroupSpec> {
         match &self.verb {
             Verb::Add(spec) | Verb::Update { spec, .. } => Some(spec),
-            Verb::Start { .. } | Verb::Stop | Verb::Signal(_) | Verb::Remove => None,
+            Verb::Start { .. } | Verb::Stop | Verb::Signal(_) | Verb::Reload | Verb::Remove => None,
         }
     }
 
@@ -103,7 +110,12 @@ impl Ask {
     pub(crate) fn removes(&self) -> Option<&str> {
         match &self.verb {
             Verb::Remove => Some(&self.name),
-            Verb::Add(_) | Verb::Update { .. } | Verb::Start { .. } | Verb::Stop | Verb::Signal(_) => None,
+            Verb::Add(_)
+            | Verb::Update { .. }
+            | Verb::Start { .. }
+            | Verb::Stop
+            | Verb::Reload
+            | Verb::Signal(_) => None,
         }
     }
 
@@ -127,6 +139,8 @@ impl Ask {
             (Verb::Signal(text), Target::Many(targets)) => {
                 Request::SignalMany { targets, signal: Signal::parse(&text).map_err(|_| text) }
             }
+            (Verb::Reload, Target::One(target)) => Request::Reload { target, asked },
+            (Verb::Reload, Target::Many(targets)) => Request::ReloadMany { targets },
             (Verb::Add(spec), _) => Request::AddGroup(spec),
             (Verb::Remove, _) => Request::RemoveGroup(asked),
             (Verb::Update { spec, strict }, _) => Request::UpdateGroup { spec, strict },

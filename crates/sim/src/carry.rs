@@ -33,6 +33,10 @@ impl Sim {
                 self.launches.push((self.now, process.clone(), run));
                 self.machine.launch(self.now, run, &process);
             }
+            Effect::Errand { id, run, kind } => {
+                let errand = format!("{} {kind}", self.name(id));
+                self.machine.launch(self.now, run, &errand);
+            }
             Effect::Signal { id, run, signal, group } => {
                 self.machine.signal(self.now, id, run, signal, group);
             }

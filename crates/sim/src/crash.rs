@@ -159,6 +159,13 @@ impl Sim {
                 process: process.to_owned(),
                 saved: Box::new(saved.clone()),
                 child_exists: run.is_some_and(|run| self.machine.children.contains_key(&run)),
+                errands: saved
+                    .errands
+                    .iter()
+                    .flat_map(|errands| &errands.list)
+                    .map(|errand| errand.run)
+                    .filter(|run| self.machine.children.contains_key(run))
+                    .collect(),
             };
             self.core.handle(now, input);
         }

@@ -207,7 +207,11 @@ impl Machine {
     }
 
     fn next_plan(&mut self, process: &str) -> Plan {
-        let Some(plans) = self.plans.get_mut(process) else { return Plan::runs() };
+        let Some(plans) = self.plans.get_mut(process) else {
+            // An errand (`web pre_start`) does what it is for, unless there is another plan.
+            let errand = process.contains(' ');
+            return if errand { Plan::exits(Duration::ZERO, 0) } else { Plan::runs() };
+        };
         let next = if plans.len() > 1 { plans.pop_front() } else { plans.front().cloned() };
         next.unwrap_or_else(Plan::runs)
     }

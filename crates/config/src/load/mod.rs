@@ -7,6 +7,7 @@ mod depends;
 mod envfiles;
 mod fcgi;
 mod group;
+mod hooks;
 mod listener;
 mod logs;
 mod plugin;

@@ -70,6 +70,7 @@ impl Scope<'_, '_> {
             self.drop_stderr(&mut spec.stderr);
         }
         spec.command = self.command()?;
+        self.hook_commands(&mut spec);
         match self.expand(&copies.name, "process_name") {
             Ok(name) => spec.name = name,
             Err(wrong) => {
@@ -184,7 +185,7 @@ impl Scope<'_, '_> {
     /// CFG-140.
     fn command(&mut self) -> Option<String> {
         if let Some(Form::Words(words)) = self.entry("command").map(|entry| &entry.form) {
-            return self.command_of(words);
+            return self.command_of("command", words);
         }
         match self.text("command") {
             Ok(Some(command)) => Some(command),
@@ -198,14 +199,14 @@ impl Scope<'_, '_> {
     }
 
     /// Each word is expanded by itself, so that it stays one word.
-    fn command_of(&mut self, words: &[String]) -> Option<String> {
-        let label = format!("{}.command", self.section.name);
+    pub(super) fn command_of(&mut self, key: &str, words: &[String]) -> Option<String> {
+        let label = format!("{}.{key}", self.section.name);
         let expanded: Result<Vec<String>, Wrong> =
             words.iter().map(|word| self.expand(word, &label)).collect();
         match expanded {
             Ok(words) => Some(join(&words)),
             Err(wrong) => {
-                self.fail("command", wrong);
+                self.fail(key, wrong);
                 None
             }
         }

@@ -88,6 +88,7 @@ impl Scope<'_, '_> {
         spec.restart = self.restart_policy();
         self.stop_sequence(&mut spec);
         self.files = self.file_variables();
+        self.hooks(&mut spec);
         set(&mut spec.depends_on, self.read("depends_on", value::dependencies).map(Into::into));
         set(&mut spec.on_dependency_stop, self.read("on_dependency_stop", value::on_dependency_stop));
         spec

@@ -89,6 +89,55 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     )
     .effect(Effect::Live)
     .ours(),
+    OptionRow::without_default(
+        "pre_start",
+        Kind::Command,
+        "/bin/true",
+        "a command before each start, which fails if it does",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::without_default("post_start", Kind::Command, "/bin/true", "a command when it is RUNNING")
+        .effect(Effect::Live)
+        .ours(),
+    OptionRow::without_default(
+        "pre_stop",
+        Kind::Command,
+        "/bin/true",
+        "a command before it is asked to stop",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::without_default(
+        "stop_command",
+        Kind::Command,
+        "/bin/true",
+        "a command that asks it to stop, instead of the first signal",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::without_default("post_stop", Kind::Command, "/bin/true", "a command when it has ended")
+        .effect(Effect::Live)
+        .ours(),
+    OptionRow::new("hook_timeout", Kind::Time, "30", "how long each of these commands may take")
+        .effect(Effect::Live)
+        .ours(),
+    OptionRow::without_default(
+        "reload_command",
+        Kind::Command,
+        "/bin/true",
+        "a command that lets it read its configuration again: upkeep reload NAME",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::without_default(
+        "reload_signal",
+        Kind::Signal,
+        "HUP",
+        "the signal for the same, if there is no command",
+    )
+    .effect(Effect::Live)
+    .ours(),
     OptionRow::new("stopasgroup", Kind::Boolean, "false", "send the stop signal to its whole process group")
         .effect(Effect::Live),
     OptionRow::without_default(

@@ -2,6 +2,7 @@
 
 mod address;
 mod dependencies;
+pub(crate) mod hooks;
 pub(crate) mod logs;
 mod machine;
 mod pairs;

@@ -9,14 +9,28 @@ use crate::time::{Mono, Now, seconds};
 impl Supervisor {
     /// A child ended at `at`, which may lie before `now` if no daemon was there.
     pub(crate) fn exited(&mut self, now: Now, run: RunId, end: RunEnd, at: Mono) {
+        if self.errand_over(now, run, Ok(end)) {
+            return;
+        }
         let Some((id, process)) = self.running_process(run) else { return };
-        process.stopped = now.wall;
-        match process.state {
-            State::Stopping { child, .. } => self.exited_on_request(now, id, child, end),
+        let (state, alone, startsecs) = (process.state, process.has_nothing_beside(), process.spec.startsecs);
+        if !process.has_ended() {
+            process.stopped = now.wall;
+        }
+        if !alone && !matches!(state, State::Stopping { .. }) {
+            self.child_is_gone(now, id);
+        }
+        match state {
+            State::Stopping { child, .. } => {
+                let pid = child.map_or(0, |child| child.pid);
+                if alone || self.may_be_stopped(id, run, pid, end) {
+                    self.exited_on_request(now, id, pid, end);
+                }
+            }
             State::Starting { child, .. } => {
                 let since = child.map_or(at, |child| child.since);
                 let pid = child.map_or(0, |child| child.pid);
-                if at.since(since) < seconds(process.spec.startsecs) {
+                if at.since(since) < seconds(startsecs) {
                     self.exited_too_quickly(now, id, pid, end);
                 } else {
                     let child = Child { pid, since };
@@ -35,13 +49,17 @@ impl Supervisor {
     }
 
     /// STOPPING → STOPPED, whatever the code (PROC-024).
-    fn exited_on_request(&mut self, now: Now, id: ProcId, child: Option<Child>, end: RunEnd) {
+    pub(crate) fn exited_on_request(&mut self, now: Now, id: ProcId, pid: u32, end: RunEnd) {
         let Some(process) = self.processes.get_mut(&id) else { return };
+        if let Some(errands) = &mut process.errands {
+            errands.ended = None;
+            process.tidy_errands();
+        }
         process.exitstatus = Some(end.status());
         let name = process.name().to_owned();
         let expected = is_expected(&process.spec.exitcodes, end);
         self.log(Notice::Stopped { name, end, expected });
-        self.change(id, State::Stopped, child.map_or(0, |child| child.pid));
+        self.change(id, State::Stopped, pid);
         self.after_stop(now, id);
     }
 

@@ -12,6 +12,7 @@ mod stop;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::errand::{ErrandKind, Errands};
 use crate::policy::Restarts;
 use crate::signal::Signal;
 use crate::spec::ProcessSpec;
@@ -255,6 +256,8 @@ pub struct Process {
     pub(crate) restarts: Option<Box<Restarts>>,
     /// Which step of `stop_sequence` is under way; 0 without one.
     pub(crate) stop_step: usize,
+    /// What runs beside it; `None` while nothing does.
+    pub(crate) errands: Option<Box<Errands>>,
     /// Epoch seconds of the last start attempt; 0 never.
     pub(crate) started: i64,
     /// Epoch seconds of the last exit; 0 never.
@@ -279,6 +282,7 @@ impl Process {
             failures: 0,
             restarts: None,
             stop_step: 0,
+            errands: None,
             started: 0,
             stopped: 0,
             spawnerr: None,
@@ -363,7 +367,10 @@ impl Process {
                 Some(child.since.after(seconds(self.spec.startsecs)))
             }
             State::Backoff { retry_at } => Some(retry_at),
-            State::Stopping { child: Some(_), kill_at, .. } => Some(kill_at),
+            State::Stopping { child: Some(_), kill_at, .. } => {
+                // Nobody has asked it to stop before that is over.
+                (!self.runs_errand(ErrandKind::PreStop)).then_some(kill_at)
+            }
             State::Starting { child: None, .. }
             | State::Stopping { child: None, .. }
             | State::Stopped
@@ -373,10 +380,7 @@ impl Process {
             | State::Fatal
             | State::Unknown { .. } => None,
         };
-        match (own, self.report_at) {
-            (Some(own), Some(report)) => Some(own.min(report)),
-            (own, report) => own.or(report),
-        }
+        [own, self.report_at, self.errand_deadline()].into_iter().flatten().min()
     }
 
     /// The one place where the state changes; returns the name of the former one.

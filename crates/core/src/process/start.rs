@@ -1,6 +1,7 @@
 //! From a wish to start to RUNNING.
 
-use crate::effect::{Effect, Event};
+use crate::effect::Event;
+use crate::errand::ErrandKind;
 use crate::notice::Notice;
 use crate::process::{Child, ProcId, RunId, State};
 use crate::supervisor::Supervisor;
@@ -13,24 +14,30 @@ impl Supervisor {
         if let Some(process) = self.processes.get_mut(&id) {
             process.last_run = Some(run);
             process.note_attempt(now);
+            process.unprepare();
         }
         self.change(id, State::Starting { run, child: None }, 0);
-        self.order(Effect::Spawn { id, run });
+        self.go_on_starting(id, run);
     }
 
     /// A child exists: it counts as started after `startsecs`, or is stopped at once if that is wanted by now.
     pub(crate) fn spawned(&mut self, now: Now, run: RunId, pid: u32, at: Mono) {
+        if self.errand_spawned(now, run, pid, at) {
+            return;
+        }
         let Some((id, process)) = self.running_process(run) else { return };
         let child = Child { pid, since: at };
         let notice = Notice::Spawned { name: process.name().to_owned(), pid };
         match process.state {
             State::Starting { child: None, .. } => {
                 process.state = State::Starting { run, child: Some(child) };
+                process.unprepare();
                 self.log(notice);
                 self.publish(Event::ChildSpawned(id));
                 self.child_arrived(now, id, run, child);
             }
-            State::Stopping { child: None, .. } => {
+            State::Stopping { child: None, .. } if !process.has_ended() => {
+                process.unprepare();
                 let kill_at = now.mono.after(process.stop_wait());
                 process.state = State::Stopping { run, child: Some(child), kill_at };
                 self.log(notice);
@@ -61,9 +68,19 @@ impl Supervisor {
         }
     }
 
+    /// No child could be made, of a process or of an errand.
+    pub(crate) fn not_spawned(&mut self, now: Now, run: RunId, text: String) {
+        if self.errand_of(run).is_some() {
+            self.errand_over(now, run, Err(text));
+        } else {
+            self.spawn_failed(now, run, text);
+        }
+    }
+
     /// No child could be made (PROC-012).
     pub(crate) fn spawn_failed(&mut self, now: Now, run: RunId, text: String) {
         let Some((id, process)) = self.running_process(run) else { return };
+        process.unprepare();
         if matches!(process.state, State::Stopping { .. }) {
             self.change(id, State::Stopped, 0);
             self.after_stop(now, id);
@@ -77,7 +94,7 @@ impl Supervisor {
     /// Up for `startsecs` (PROC-013).
     pub(crate) fn stayed_up(&mut self, now: Now, id: ProcId, run: RunId, child: Child) {
         let Some(process) = self.processes.get_mut(&id) else { return };
-        let startsecs = process.spec.startsecs;
+        let (startsecs, has_hooks) = (process.spec.startsecs, process.spec.hooks.is_some());
         if now.mono < child.since.after(seconds(startsecs)) {
             return;
         }
@@ -85,5 +102,8 @@ impl Supervisor {
         let name = process.name().to_owned();
         self.change(id, State::Running { run, child }, child.pid);
         self.log(Notice::Success { name, startsecs });
+        if has_hooks {
+            self.begin_errand(id, ErrandKind::PostStart);
+        }
     }
 }

@@ -24,6 +24,7 @@ impl Supervisor {
         }
         let kill_at = now.mono.after(process.stop_wait());
         process.restarts = None;
+        let alone = process.has_nothing_beside();
         match process.state {
             State::Backoff { .. } => {
                 process.failures = 0;
@@ -41,13 +42,11 @@ impl Supervisor {
             State::Starting { run, child } => {
                 process.failures = 0;
                 self.change(id, State::Stopping { run, child, kill_at }, child.map_or(0, |child| child.pid));
-                if let Some(child) = child {
-                    self.send_stop_signal(id, run, child);
-                }
+                self.begin_to_stop(now, id, run, child, alone);
             }
             State::Running { run, child } => {
                 self.change(id, State::Stopping { run, child: Some(child), kill_at }, child.pid);
-                self.send_stop_signal(id, run, child);
+                self.begin_to_stop(now, id, run, Some(child), alone);
             }
             State::Stopped
             | State::Stopping { .. }
@@ -66,6 +65,7 @@ impl Supervisor {
 
     /// The deadline has passed: the next step, or SIGKILL, and a new deadline (PROC-025, PROC-081).
     pub(crate) fn escalate(&mut self, now: Now, id: ProcId, run: RunId, child: Child) {
+        self.end_stop_command(now, id);
         let Some(process) = self.processes.get_mut(&id) else { return };
         if let Some(step) = process.next_step() {
             let kill_at = now.mono.after(step.wait);
@@ -106,7 +106,7 @@ impl Supervisor {
         }
         let problem = match why {
             Why::Ending => Notice::KillProblem { name, pid, error },
-            Why::Asked(_) => Notice::SendProblem { name, pid, error },
+            Why::Asked(_) | Why::Errand => Notice::SendProblem { name, pid, error },
         };
         if let Some(process) = self.processes.get_mut(&id) {
             process.signal_problem = Some(problem.to_string());
@@ -140,7 +140,7 @@ impl Process {
     }
 
     /// How long the step that is under way may take.
-    pub(super) fn stop_wait(&self) -> Duration {
+    pub(crate) fn stop_wait(&self) -> Duration {
         let step = self.spec.stop_sequence.get(self.stop_step);
         step.map_or(seconds(self.spec.stopwaitsecs), |step| step.wait)
     }

@@ -6,7 +6,7 @@ use upkeep_core::event::EventKind;
 use upkeep_core::reload::{Difference, Kind, difference};
 use upkeep_core::signal;
 use upkeep_core::spec::{
-    Autorestart, Condition, Dependency, GroupKind, GroupSpec, ListenerSpec, LogRules, LogTarget,
+    Autorestart, Condition, Dependency, GroupKind, GroupSpec, Hooks, ListenerSpec, LogRules, LogTarget,
     OnDependencyStop, OnGiveup, OutputSpec, ProcessSpec, RestartPolicy, SocketAddress, SocketSpec, StopStep,
     Target,
 };
@@ -41,6 +41,7 @@ fn every_field(spec: &ProcessSpec) {
         stopsignal: _,
         stopwaitsecs: _,
         stop_sequence: _,
+        hooks: _,
         stopasgroup: _,
         killasgroup: _,
         uid: _,
@@ -99,6 +100,9 @@ fn what_each_option_costs_d_37_cfg_422() {
         ("stopwaitsecs", Kind::Live, |spec| spec.stopwaitsecs = 9),
         ("stop_sequence", Kind::Live, |spec| {
             spec.stop_sequence = vec![StopStep { signal: signal::INT, wait: SECOND }];
+        }),
+        ("pre_start", Kind::Live, |spec| {
+            spec.hooks = Some(Box::new(Hooks { pre_start: Some("a".to_owned()), ..Hooks::default() }));
         }),
         ("stopasgroup", Kind::Live, |spec| spec.stopasgroup = true),
         ("killasgroup", Kind::Live, |spec| spec.killasgroup = true),

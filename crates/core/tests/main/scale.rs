@@ -62,7 +62,7 @@ impl World {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Spawn { run, .. } => {
+            Effect::Spawn { run, .. } | Effect::Errand { run, .. } => {
                 let pid = u32::try_from(run.0).unwrap();
                 self.facts.push_back(Input::Spawned { run, pid, at: self.now.mono });
             }

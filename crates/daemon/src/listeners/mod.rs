@@ -284,6 +284,9 @@ impl Shell {
         let run = run_of(id);
         let output = if id == stdout_of(run) { Output::Stdout } else { Output::Stderr };
         let Some(process) = self.core.process_of(run) else { return };
+        if self.core.errand_of(run).is_some() {
+            return self.echo(process, output, data, false);
+        }
         let speaks = output == Output::Stdout && self.listeners.pools.has(process);
         self.echo(process, output, data, speaks);
         if speaks {

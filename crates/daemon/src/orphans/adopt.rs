@@ -90,6 +90,7 @@ impl Shell {
             failures: 0,
             restarts: None,
             stop_step: 0,
+            errands: None,
             started: now().wall.saturating_sub(i64::try_from(age).unwrap_or(0)),
             stopped: 0,
             spawnerr: None,
@@ -100,7 +101,13 @@ impl Shell {
             stop,
         };
         let (group, process) = (entry.group.clone(), entry.name.clone());
-        self.tell(Input::Restore { group, process, saved: Box::new(saved), child_exists: true });
+        self.tell(Input::Restore {
+            group,
+            process,
+            saved: Box::new(saved),
+            child_exists: true,
+            errands: Vec::new(),
+        });
         let Some(order) = self.order_for(id) else { return };
         let Sinks { stdout: out, stderr: err } = order.open_sinks();
         let sinks = (out.unwrap_or_default(), err.and_then(Result::ok));

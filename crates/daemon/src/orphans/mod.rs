@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use upkeep_config::Orphans;
-use upkeep_core::{ProcId, RunEnd, RunId};
+use upkeep_core::{ErrandKind, ProcId, RunEnd, RunId};
 use upkeep_logs::{Engine, Level};
 
 use crate::errors::words;
@@ -105,8 +105,12 @@ impl Shell {
 
     /// From now on, what lives is written down for a daemon that finds no keeper.
     pub(crate) fn keep_run_file(&mut self) {
-        let entries =
-            self.core.processes().filter_map(|(id, process)| self.entry_of(id, process.pid())).collect();
+        let own = self.core.processes().filter_map(|(id, process)| self.entry_of(id, process.pid()));
+        let errands = self.runs.iter().filter_map(|(&run, entry)| {
+            let (kind, made) = (self.core.errand_of(run)?, entry.made.as_ref()?);
+            self.errand_entry(run, kind, made.pid)
+        });
+        let entries = own.chain(errands).collect();
         match RunFile::start(self.run_file_path(), entries, self.engine.clone()) {
             Ok(file) => self.run_file = Some(file),
             Err(error) => self.log(Level::Warn, format!("children are not written down: {error}")),
@@ -115,8 +119,12 @@ impl Shell {
 
     /// A child was made.
     pub(crate) fn note_child(&mut self, run: RunId, pid: u32) {
-        let entry = self.core.process_of(run).and_then(|id| self.entry_of(id, pid));
-        if let Some(entry) = &entry {
+        let errand = self.core.errand_of(run);
+        let entry = match errand {
+            Some(kind) => self.errand_entry(run, kind, pid),
+            None => self.core.process_of(run).and_then(|id| self.entry_of(id, pid)),
+        };
+        if let (Some(entry), None) = (&entry, errand) {
             self.note_birth(run, entry.ticks);
         }
         if let (Some(file), Some(entry)) = (&self.run_file, entry) {
@@ -127,9 +135,11 @@ impl Shell {
     /// A child has ended.
     pub(crate) fn note_end(&mut self, run: RunId, end: RunEnd) {
         self.suspect_daemon(run, end);
+        let errand = self.core.errand_of(run).and_then(|_| self.runs.get(&run)?.made.as_ref());
         let process = self.core.process_of(run).and_then(|id| self.core.process(id));
-        if let (Some(file), Some(process)) = (&self.run_file, process) {
-            file.gone(process.pid());
+        let pid = errand.map(|made| made.pid).or_else(|| process.map(upkeep_core::Process::pid));
+        if let (Some(file), Some(pid)) = (&self.run_file, pid) {
+            file.gone(pid);
         }
     }
 
@@ -139,6 +149,14 @@ impl Shell {
         if let Some(file) = self.run_file.take() {
             file.remove();
         }
+    }
+
+    /// A command that runs beside a process. Nobody takes it over, for it has a name that no process has.
+    fn errand_entry(&self, run: RunId, kind: ErrandKind, pid: u32) -> Option<Entry> {
+        let entry = self.entry_of(self.core.process_of(run)?, pid)?;
+        let pipes = self.runs.get(&run).map(|run| run.pipes).unwrap_or_default();
+        let name = format!("{} ({kind})", entry.name);
+        Some(Entry { name, pipes, stop_group: true, kill_group: true, ..entry })
     }
 
     fn entry_of(&self, id: ProcId, pid: u32) -> Option<Entry> {

@@ -137,10 +137,12 @@ fn story(seed: u64, dependencies: bool, dies_after: Option<usize>) -> Teller {
     if dependencies {
         chance::depend(dice, &mut groups);
     }
+    chance::give_time_to_stop(&mut groups);
     let mut sim = Sim::new(groups);
     for name in ["g0:p0", "g0:p1", "g0:p2", "g0:p3", "solo"] {
         let plans: Vec<Plan> = (0..3).map(|_| chance::plan(dice).launched_after(millis(0))).collect();
         sim.plan(name, plans);
+        chance::plan_hooks(dice, &mut sim, name);
     }
     sim.begin();
     let mut teller = Teller::new(sim, dies_after);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use upkeep_core::signal;
 use upkeep_core::spec::{
-    Autorestart, Condition, Dependency, GroupKind, GroupSpec, ListenerSpec, OnDependencyStop, OnGiveup,
-    ProcessSpec, RestartPolicy, Target,
+    Autorestart, Condition, Dependency, GroupKind, GroupSpec, Hooks, ListenerSpec, OnDependencyStop,
+    OnGiveup, ProcessSpec, RestartPolicy, Target,
 };
-use upkeep_sim::{Ask, Crash, Dice, InFlight, Plan, Signalling, millis, secs};
+use upkeep_sim::{Ask, Crash, Dice, InFlight, Plan, Signalling, Sim, millis, secs};
 
 /// Names of groups; the last is also the name of its only process.
 pub(crate) const GROUPS: [&str; 4] = ["g0", "g1", "g2", "solo"];
@@ -40,7 +40,38 @@ fn process(dice: &mut Dice, name: &str) -> ProcessSpec {
         stopwaitsecs: *dice.pick(&[0, 1, 5]),
         stopsignal: *dice.pick(&[signal::TERM, signal::INT]),
         stopasgroup: dice.once_in(4),
+        hooks: if dice.once_in(4) { Some(Box::new(hooks(dice))) } else { None },
         ..ProcessSpec::new(name, if dice.once_in(2) { "one" } else { "two" })
+    }
+}
+
+fn hooks(dice: &mut Dice) -> Hooks {
+    let mut command = || (!dice.once_in(2)).then(|| "hook".to_owned());
+    Hooks {
+        pre_start: command(),
+        post_start: command(),
+        pre_stop: command(),
+        stop_command: command(),
+        post_stop: command(),
+        timeout: *dice.pick(&[millis(500), secs(2)]),
+        ..Hooks::default()
+    }
+}
+
+/// The hooks of a process: most do what they are for, some fail, some hang.
+pub(crate) fn plan_hooks(dice: &mut Dice, sim: &mut Sim, process: &str) {
+    for hook in ["pre_start", "post_start", "pre_stop", "stop_command", "post_stop"] {
+        let plans: Vec<Plan> = (0..3).map(|_| hook_plan(dice)).collect();
+        sim.plan(&format!("{process} {hook}"), plans);
+    }
+}
+
+fn hook_plan(dice: &mut Dice) -> Plan {
+    match dice.below(6) {
+        0 => Plan::fails("no hook today"),
+        1 => Plan::exits(millis(1 + dice.below(900)), 1),
+        2 => Plan::runs().ignoring(&[signal::TERM]),
+        _ => Plan::exits(millis(1 + dice.below(1500)), 0),
     }
 }
 
@@ -71,9 +102,18 @@ pub(crate) fn depend(dice: &mut Dice, groups: &mut [GroupSpec]) {
             process.depends_on = there.into_iter().map(|target| dependency(dice, target)).collect();
             let policies = [OnDependencyStop::Ignore, OnDependencyStop::Restart, OnDependencyStop::Stop];
             process.on_dependency_stop = *dice.pick(&policies);
-            // A stop that was put off and has no time at all may be overtaken by the end that it is for, or not.
-            process.stopwaitsecs = process.stopwaitsecs.max(1);
             before.push(Target { group: group.name.clone(), process: Some(process.name.clone()) });
+        }
+    }
+}
+
+/// A stop that has no time at all may be overtaken by the end that it is for, or not, if others begin or end in the same instant.
+pub(crate) fn give_time_to_stop(groups: &mut [GroupSpec]) {
+    let all = || groups.iter().flat_map(|group| &group.processes);
+    if all().any(|process| process.hooks.is_some() || !process.depends_on.is_empty()) {
+        for process in groups.iter_mut().flat_map(|group| &mut group.processes) {
+            let process = Arc::make_mut(process);
+            process.stopwaitsecs = process.stopwaitsecs.max(1);
         }
     }
 }

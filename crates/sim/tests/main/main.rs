@@ -7,6 +7,8 @@ mod chance;
 #[cfg(test)]
 mod conf;
 #[cfg(test)]
+mod hooks;
+#[cfg(test)]
 mod restarts;
 #[cfg(test)]
 mod schedule;

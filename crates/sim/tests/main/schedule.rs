@@ -74,6 +74,7 @@ impl Schedule {
     fn plan(&mut self, name: &str) {
         let plans: Vec<_> = (0..=self.dice.below(4)).map(|_| chance::nasty_plan(&mut self.dice)).collect();
         self.sim.plan(name, plans);
+        chance::plan_hooks(&mut self.dice, &mut self.sim, name);
     }
 
     fn act(&mut self) {

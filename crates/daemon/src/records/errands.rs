@@ -1,0 +1,130 @@
+//! What is written down of the commands that run beside a process.
+
+use serde::{Deserialize, Serialize};
+use upkeep_core::signal::Signal;
+use upkeep_core::{Errand, ErrandKind, Errands, Fate, Mono, RunEnd, RunId};
+
+use super::is_default;
+
+/// What runs beside a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ErrandsRecord {
+    #[serde(default, skip_serializing_if = "is_default")]
+    list: Vec<ErrandRecord>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    prepared: bool,
+    /// How the child ended, and its pid.
+    #[serde(default, skip_serializing_if = "is_default")]
+    ended: Option<(EndRecord, u32)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct ErrandRecord {
+    kind: ErrandKindRecord,
+    run: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pid: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    until: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    fate: FateRecord,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum ErrandKindRecord {
+    PreStart,
+    PostStart,
+    PreStop,
+    StopCommand,
+    PostStop,
+    Reload,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum FateRecord {
+    #[default]
+    Runs,
+    CalledOff,
+    Overdue,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum EndRecord {
+    Code(u8),
+    Signal(i32, bool),
+    Unknown(i32),
+}
+
+impl From<Errands> for ErrandsRecord {
+    fn from(errands: Errands) -> Self {
+        let Errands { list, prepared, ended } = errands;
+        let list = list.into_iter().map(Into::into).collect();
+        Self { list, prepared, ended: ended.map(|(end, pid)| (end.into(), pid)) }
+    }
+}
+
+impl From<ErrandsRecord> for Errands {
+    fn from(record: ErrandsRecord) -> Self {
+        let ErrandsRecord { list, prepared, ended } = record;
+        let list = list.into_iter().map(Into::into).collect();
+        Self { list, prepared, ended: ended.map(|(end, pid)| (end.into(), pid)) }
+    }
+}
+
+impl From<Errand> for ErrandRecord {
+    fn from(errand: Errand) -> Self {
+        let kind = match errand.kind {
+            ErrandKind::PreStart => ErrandKindRecord::PreStart,
+            ErrandKind::PostStart => ErrandKindRecord::PostStart,
+            ErrandKind::PreStop => ErrandKindRecord::PreStop,
+            ErrandKind::StopCommand => ErrandKindRecord::StopCommand,
+            ErrandKind::PostStop => ErrandKindRecord::PostStop,
+            ErrandKind::Reload => ErrandKindRecord::Reload,
+        };
+        let fate = match errand.fate {
+            Fate::Runs => FateRecord::Runs,
+            Fate::CalledOff => FateRecord::CalledOff,
+            Fate::Overdue => FateRecord::Overdue,
+        };
+        Self { kind, run: errand.run.0, pid: errand.pid, until: errand.until.map(|until| until.0), fate }
+    }
+}
+
+impl From<ErrandRecord> for Errand {
+    fn from(record: ErrandRecord) -> Self {
+        let kind = match record.kind {
+            ErrandKindRecord::PreStart => ErrandKind::PreStart,
+            ErrandKindRecord::PostStart => ErrandKind::PostStart,
+            ErrandKindRecord::PreStop => ErrandKind::PreStop,
+            ErrandKindRecord::StopCommand => ErrandKind::StopCommand,
+            ErrandKindRecord::PostStop => ErrandKind::PostStop,
+            ErrandKindRecord::Reload => ErrandKind::Reload,
+        };
+        let fate = match record.fate {
+            FateRecord::Runs => Fate::Runs,
+            FateRecord::CalledOff => Fate::CalledOff,
+            FateRecord::Overdue => Fate::Overdue,
+        };
+        Self { kind, run: RunId(record.run), pid: record.pid, until: record.until.map(Mono), fate }
+    }
+}
+
+impl From<RunEnd> for EndRecord {
+    fn from(end: RunEnd) -> Self {
+        match end {
+            RunEnd::Code(code) => Self::Code(code),
+            RunEnd::Signal { signal, core } => Self::Signal(signal.0, core),
+            RunEnd::Unknown(status) => Self::Unknown(status),
+        }
+    }
+}
+
+impl From<EndRecord> for RunEnd {
+    fn from(record: EndRecord) -> Self {
+        match record {
+            EndRecord::Code(code) => Self::Code(code),
+            EndRecord::Signal(signal, core) => Self::Signal { signal: Signal(signal), core },
+            EndRecord::Unknown(status) => Self::Unknown(status),
+        }
+    }
+}
