@@ -48,6 +48,12 @@ pub enum Request {
     /// `upkeep.reloadKeep`: reads the configuration again and applies what is about the daemon itself, its sockets
     /// included, while every process runs on.
     ReloadKeep,
+    /// `upkeep.reloadProcess`: lets a process read its own configuration again, by its command or its signal.
+    ReloadProcess { name: String },
+    /// `upkeep.reloadProcessGroup`: those of a group that run and can.
+    ReloadProcessGroup { name: String },
+    /// `upkeep.reloadAllProcesses`: all that run and can.
+    ReloadAllProcesses,
     /// `upkeep.getListenerPools`: event listeners, what waits for them and what was discarded.
     GetListenerPools,
     /// `upkeep.getLogLosses`: logs that have lost bytes, and why.

@@ -172,6 +172,21 @@ impl Client {
         decode::outcomes(&self.call_waiting("supervisor.stopAllProcesses", &[])?)
     }
 
+    /// Lets one process read its own configuration again, and waits until it has.
+    pub fn reload_process(&self, name: &str) -> Answer<()> {
+        self.call_waiting("upkeep.reloadProcess", &[name.into()]).map(drop)
+    }
+
+    /// Lets those of a group that run and can read their configuration again.
+    pub fn reload_process_group(&self, name: &str) -> Answer<Vec<Outcome>> {
+        decode::outcomes(&self.call_waiting("upkeep.reloadProcessGroup", &[name.into()])?)
+    }
+
+    /// Lets all that run and can read their configuration again.
+    pub fn reload_all_processes(&self) -> Answer<Vec<Outcome>> {
+        decode::outcomes(&self.call_waiting("upkeep.reloadAllProcesses", &[])?)
+    }
+
     /// Sends a signal, a name or a number, to one process.
     pub fn signal_process(&self, name: &str, signal: &str) -> Answer<()> {
         self.call("supervisor.signalProcess", &[name.into(), signal.into()]).map(drop)

@@ -18,6 +18,8 @@ pub(crate) enum Verb<'a> {
     Signal(&'a str),
     /// `clear`.
     Clear,
+    /// `upkeep reload NAME`.
+    Reload,
 }
 
 /// What came of asking about one name.
@@ -57,6 +59,7 @@ impl Verb<'_> {
             Self::Stop => client.stop_all_processes(),
             Self::Signal(signal) => client.signal_all_processes(signal),
             Self::Clear => client.clear_all_process_logs(),
+            Self::Reload => client.reload_all_processes(),
         }
     }
 
@@ -93,6 +96,7 @@ impl Verb<'_> {
             Self::Stop => client.stop_process(name),
             Self::Signal(signal) => client.signal_process(name, signal),
             Self::Clear => client.clear_process_logs(name),
+            Self::Reload => client.reload_process(name),
         }
     }
 
@@ -101,6 +105,7 @@ impl Verb<'_> {
             Self::Start => client.start_process_group(group),
             Self::Stop => client.stop_process_group(group),
             Self::Signal(signal) => client.signal_process_group(group, signal),
+            Self::Reload => client.reload_process_group(group),
             // The interface has no verb for it.
             Self::Clear => client.clear_process_logs(&format!("{group}:*")).map(|()| Vec::new()),
         }
@@ -116,12 +121,16 @@ impl Verb<'_> {
             return Ok(format!("{name}: ERROR ({reason})"));
         }
         match (self, outcome.fault()) {
-            (Self::Stop | Self::Signal(_), Some(FaultCode::Failed)) => Ok(outcome.description.clone()),
-            (Self::Start | Self::Stop | Self::Signal(_) | Self::Clear, _) => Err(Trouble::UnknownResult {
-                code: outcome.status,
-                group: outcome.group.clone(),
-                name: outcome.name.clone(),
-            }),
+            (Self::Stop | Self::Signal(_) | Self::Reload, Some(FaultCode::Failed)) => {
+                Ok(outcome.description.clone())
+            }
+            (Self::Start | Self::Stop | Self::Signal(_) | Self::Clear | Self::Reload, _) => {
+                Err(Trouble::UnknownResult {
+                    code: outcome.status,
+                    group: outcome.group.clone(),
+                    name: outcome.name.clone(),
+                })
+            }
         }
     }
 
@@ -132,6 +141,7 @@ impl Verb<'_> {
             Self::Stop => "stopped",
             Self::Signal(_) => "signalled",
             Self::Clear => "cleared",
+            Self::Reload => "reloaded",
         }
     }
 
@@ -139,7 +149,7 @@ impl Verb<'_> {
     pub(crate) fn reason(self, outcome: &Outcome) -> Option<&'static str> {
         let table = match self {
             Self::Start => START_FAULTS,
-            Self::Stop | Self::Signal(_) => SIGNAL_FAULTS,
+            Self::Stop | Self::Signal(_) | Self::Reload => SIGNAL_FAULTS,
             Self::Clear => CLEAR_FAULTS,
         };
         table.iter().find(|(fault, _)| fault.code() == outcome.status).map(|(_, words)| *words)
@@ -150,7 +160,7 @@ impl Verb<'_> {
         let harmless = match self {
             Self::Start => Some(FaultCode::AlreadyStarted),
             Self::Stop => Some(FaultCode::NotRunning),
-            Self::Signal(_) | Self::Clear => None,
+            Self::Signal(_) | Self::Clear | Self::Reload => None,
         };
         match outcome.fault() {
             Some(FaultCode::Success) => None,
@@ -166,7 +176,7 @@ impl Verb<'_> {
     pub(crate) fn unknown_group_status(self) -> i32 {
         match self {
             Self::Start => codes::INVALID_ARGS,
-            Self::Stop | Self::Signal(_) | Self::Clear => codes::GENERIC,
+            Self::Stop | Self::Signal(_) | Self::Clear | Self::Reload => codes::GENERIC,
         }
     }
 

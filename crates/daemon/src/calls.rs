@@ -49,6 +49,9 @@ impl Shell {
             Request::StopProcess { .. }
             | Request::StopProcessGroup { .. }
             | Request::StopAllProcesses { .. } => self.stop_request(request, reply),
+            Request::ReloadProcess { .. }
+            | Request::ReloadProcessGroup { .. }
+            | Request::ReloadAllProcesses => self.reload_request(request, reply),
             Request::SignalProcess { .. }
             | Request::SignalProcessGroup { .. }
             | Request::SignalAllProcesses { .. } => self.signal_request(request, reply),
@@ -248,6 +251,28 @@ impl Shell {
                 let signal = Signal::parse(&signal).map_err(|_| signal);
                 let request = upkeep_core::Request::SignalMany { targets, signal };
                 self.ask(request, Purpose::Control, reply);
+            }
+        }
+    }
+
+    fn reload_request(&mut self, request: Request, reply: Responder) {
+        let targets = match request {
+            Request::ReloadProcess { name } => match resolve(&self.core, &name) {
+                Err(fault) => return respond(reply, Err(fault)),
+                Ok(Target::Group(group)) => self.group_members(&group),
+                Ok(Target::Process(target)) => {
+                    let reload = upkeep_core::Request::Reload { target, asked: name };
+                    return self.ask(reload, Purpose::Control, reply);
+                }
+            },
+            Request::ReloadProcessGroup { name } => self.group_members(&name),
+            Request::ReloadAllProcesses => Ok(self.core.all_by_priority()),
+            other => return self.answer(other, reply),
+        };
+        match targets {
+            Err(fault) => respond(reply, Err(fault)),
+            Ok(targets) => {
+                self.ask(upkeep_core::Request::ReloadMany { targets }, Purpose::Control, reply);
             }
         }
     }

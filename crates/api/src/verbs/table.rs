@@ -226,6 +226,19 @@ pub static OWN: &[Verb] = &[
         "Reads the configuration again and applies what is about the daemon itself, while every process runs on.",
         "applied and not_applied: structs of section, option, note; added, changed, removed: groups that wait",
     ),
+    verb("reloadProcess", &[NAME_OR_ALL], Type::Boolean, |args| {
+        Ok(Request::ReloadProcess { name: args.string()? })
+    })
+    .says(
+        "Lets a process read its own configuration again, by its reload_command or its reload_signal.",
+        OK,
+    ),
+    verb("reloadProcessGroup", &[GROUP], Type::Array, |args| {
+        Ok(Request::ReloadProcessGroup { name: args.string()? })
+    })
+    .says("Does so with those of a group that run and can.", RESULTS),
+    verb("reloadAllProcesses", &[], Type::Array, |_| Ok(Request::ReloadAllProcesses))
+        .says("Does so with all that run and can.", RESULTS),
     verb("getListenerPools", &[], Type::Array, |_| Ok(Request::GetListenerPools)).says(
         "Tells what event listeners do, how many events wait for them and how many were discarded.",
         "per pool a struct of name, events, waiting, buffer_size, durable, discarded, listeners",

@@ -24,6 +24,11 @@ pub(super) fn restart(options: &Options) -> Result<i32, Problem> {
     run(options, &[Verb::Stop, Verb::Start], &options.words)
 }
 
+/// `upkeep reload NAME …`.
+pub(super) fn reload(options: &Options) -> Result<i32, Problem> {
+    run(options, &[Verb::Reload], &options.words)
+}
+
 pub(super) fn signal(options: &Options) -> Result<i32, Problem> {
     let Some((signal, names)) = options.words.split_first() else {
         return Err(
@@ -163,7 +168,7 @@ fn harmless(verb: Verb<'_>, outcome: &Outcome) -> Option<&'static str> {
     match (verb, outcome.fault()) {
         (Verb::Start, Some(FaultCode::AlreadyStarted)) => Some("already runs"),
         (Verb::Stop, Some(FaultCode::NotRunning)) => Some("did not run"),
-        (Verb::Start | Verb::Stop | Verb::Signal(_) | Verb::Clear, _) => None,
+        (Verb::Start | Verb::Stop | Verb::Signal(_) | Verb::Clear | Verb::Reload, _) => None,
     }
 }
 
@@ -173,6 +178,7 @@ fn infinitive(verb: Verb<'_>) -> &'static str {
         Verb::Stop => "stop",
         Verb::Signal(_) => "signal",
         Verb::Clear => "clear",
+        Verb::Reload => "reload",
     }
 }
 

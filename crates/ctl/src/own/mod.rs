@@ -112,8 +112,9 @@ const COMMANDS: &[Row] = &[
     row("shutdown", "", "Stop everything, and the daemon.", daemon::shutdown),
     row(
         "reload",
-        "[--keep]",
+        "[--keep | NAME ...]",
         "Stop everything, read the configuration again, and start over.\n\n  \
+         NAME        stop nothing: let these programs read their own configuration again (reload_command, reload_signal)\n  \
          --keep      stop nothing: apply what the configuration says about the daemon itself and its servers, and\n              \
          tell what waits for `upkeep update` or for a new start",
         reload::reload,

@@ -1,8 +1,9 @@
-//! `upkeep reload`, and `upkeep reload --keep`.
+//! `upkeep reload`, `upkeep reload --keep` and `upkeep reload NAME …`.
 
 use serde_json::{Value, json};
 use upkeep_api::{KeptReload, Reread, Setting};
 
+use super::control;
 use super::daemon::done;
 use super::link::Link;
 use super::options::Options;
@@ -11,13 +12,25 @@ use super::show;
 use crate::screen;
 
 pub(super) fn reload(options: &Options) -> Result<i32, Problem> {
-    options.no_words()?;
+    if !options.words.is_empty() {
+        return programs(options);
+    }
     let link = Link::open(options)?;
     if options.keep {
         return keep(&link, options);
     }
     link.check("start the daemon over", link.client.restart())?;
     done(options, "the daemon stops every process and starts over with the configuration as it is now")
+}
+
+/// With names it is about programs, and never about the daemon.
+fn programs(options: &Options) -> Result<i32, Problem> {
+    if options.keep {
+        return Err(
+            Problem::usage("--keep is about the daemon: it goes without names").hint("upkeep reload --keep")
+        );
+    }
+    control::reload(options)
 }
 
 /// Applies what is about the daemon; what could not be applied is a failure, as scripts have to know of it.
