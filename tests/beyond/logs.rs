@@ -146,6 +146,105 @@ fn threads(pid: i32) -> Vec<String> {
     tasks.filter_map(|task| name(task.ok()?)).map(|name| name.trim().to_owned()).collect()
 }
 
+/// Says what its standard input says, on both outputs.
+const ECHO: &str = "\
+[program:cat]
+command=/bin/sh -c 'while IFS= read -r line; do printf \"%%b\" \"$line\"; printf \"%%b\" \"$line\" >&2; done'
+stdout_logfile=%(here)s/out
+stderr_logfile=%(here)s/err
+";
+
+fn configure(daemon: &Daemon, body: &str) {
+    daemon.home.write("supervisord.conf", &format!("{HEAD}{body}"));
+    assert_eq!(daemon.ctl(&["update"]).stdout, "cat: updated process group\n");
+}
+
+/// A line that the daemon had read half of when it died is whole in the log, with the time, the process and its pid.
+#[test]
+fn lines_are_whole_whatever_dies_and_change_their_looks_while_the_program_runs() {
+    let rules = "stdout_logfile_format=json\nstderr_logfile_format=timestamps\n";
+    let mut daemon = Daemon::start(Maker::Upkeep, &format!("{ECHO}{rules}"));
+    daemon.wait("RUNNING", &["cat"]);
+    let pid = daemon.pid_of("cat");
+    say(&daemon, "one\\nhalf of ");
+    daemon.wait_file("out", "\n");
+    daemon.wait_file("err", "\n");
+    until_held(&daemon, pid);
+    daemon.kill_brain();
+    until_held(&daemon, pid);
+    daemon.kill_keeper();
+    say(&daemon, "a \"line\"\\n");
+    daemon.wait_file("out", "half of a ");
+    daemon.wait_file("err", "half of a ");
+    let said: Vec<serde_json::Value> =
+        daemon.home.read("out").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let messages: Vec<&str> = said.iter().filter_map(|line| line["message"].as_str()).collect();
+    assert_eq!(messages, ["one", "half of a \"line\""]);
+    for line in &said {
+        assert_eq!(
+            (&line["group"], &line["process"], &line["channel"], line["pid"].as_i64()),
+            (&"cat".into(), &"cat".into(), &"stdout".into(), Some(i64::from(pid)))
+        );
+        assert!(line["time"].as_str().expect("a time").parse::<jiff::Timestamp>().is_ok(), "{line}");
+    }
+    let err = daemon.home.read("err");
+    let texts: Vec<&str> = err.lines().map(|line| line.split_once(' ').expect("a time").1).collect();
+    assert_eq!(texts, ["one", "half of a \"line\""]);
+
+    say(&daemon, "three ");
+    until_held(&daemon, pid);
+    configure(&daemon, &format!("{ECHO}stdout_logfile_format=timestamps\n"));
+    say(&daemon, "times\\nfour\\n");
+    daemon.wait_file("out", " four\n");
+    daemon.wait_file("err", "times\nfour\n");
+    assert!(daemon.home.read("out").contains(" three times\n"), "{}", daemon.home.read("out"));
+    assert_eq!(daemon.pid_of("cat"), pid);
+    assert_eq!(
+        daemon.ctl(&["tail", "cat"]).stdout,
+        daemon.home.read("out") + "\n",
+        "readers see what is in the file"
+    );
+}
+
+/// Waits until the keeper has what was read and not written.
+fn until_held(daemon: &Daemon, pid: i32) {
+    use crate::rig::http::Arg::{Int, Text};
+    until_true("the output to be read", || is_read(pid));
+    // Answered after all that the log thread has told until then, which was sent before the next answer.
+    daemon.call("supervisor.tailProcessStdoutLog", &[Text("cat"), Int(0), Int(0)]);
+    daemon.call("supervisor.getState", &[]);
+}
+
+/// Whether the pipes of its outputs hold nothing that was not read.
+fn is_read(pid: i32) -> bool {
+    let pipe = |fd: u32| File::options().read(true).open(format!("/proc/{pid}/fd/{fd}"));
+    (1..=2).all(|fd| pipe(fd).is_ok_and(|pipe| rustix::io::ioctl_fionread(&pipe).is_ok_and(|left| left == 0)))
+}
+
+#[test]
+fn what_is_over_the_limit_is_dropped_counted_and_said_once() {
+    let rules = "stdout_rate_limit=10/s burst 20\n";
+    let daemon = Daemon::start(Maker::Upkeep, &format!("{ECHO}{rules}"));
+    daemon.wait("RUNNING", &["cat"]);
+    say(&daemon, &"x\\n".repeat(100));
+    daemon.wait_log("'cat' writes more than 10 lines a second to its stdout log");
+    daemon.wait_file("err", &"x\n".repeat(100));
+    assert_eq!(daemon.home.read("out"), "x\n".repeat(20));
+    let status = daemon.upkeep(&["status"]);
+    assert!(
+        status.stdout.contains("log: 160 bytes dropped (more than 10 lines a second)"),
+        "{}",
+        status.stdout
+    );
+    configure(&daemon, ECHO);
+    daemon.wait_log("80 lines (160 bytes) were dropped");
+    say(&daemon, &"y\\n".repeat(100));
+    daemon.wait_file("out", &"y\n".repeat(100));
+    assert_eq!(daemon.log().matches("writes more than").count(), 1);
+    let status = daemon.upkeep(&["status"]);
+    assert!(status.stdout.contains("log: 160 bytes dropped\n"), "{}", status.stdout);
+}
+
 #[test]
 fn the_example_holds_what_it_says() {
     let home = Home::new();
@@ -153,6 +252,7 @@ fn the_example_holds_what_it_says() {
     let daemon = Daemon::start_with(home, Maker::Upkeep, "examples/logs.conf", "examples/run/logs.sock", &[]);
     daemon.wait("RUNNING", &["web"]);
     daemon.wait_file("examples/run/web.log", "GET /index.html 200\n");
+    daemon.wait_file("examples/run/api.json", "\"message\":\"order 4711 is paid\"}\n");
     let checked = daemon.upkeep(&["check"]);
     assert_eq!((checked.status, checked.stderr.as_str()), (Some(0), ""), "{}", checked.stdout);
 }

@@ -297,6 +297,35 @@ pub struct LogRules {
     /// `std*_logfile_names = dates`: old files are named by the time of their rotation. Default false.
     #[doc(alias = "stdout_logfile_names")]
     pub dated: bool,
+    /// `std*_logfile_format`: what each line looks like. Default [`LogFormat::Raw`].
+    #[doc(alias = "stdout_logfile_format")]
+    pub format: LogFormat,
+    /// `std*_rate_limit`: how much may come in a second. Default without limit.
+    #[doc(alias = "stdout_rate_limit")]
+    pub rate: Option<LogRate>,
+}
+
+/// `std*_logfile_format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// As it came.
+    #[default]
+    Raw,
+    /// Behind a time.
+    Timestamps,
+    /// A JSON object.
+    Json,
+}
+
+/// `std*_rate_limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRate {
+    /// Bytes are counted, and not lines.
+    pub in_bytes: bool,
+    /// How many a second, at least 1.
+    pub a_second: u32,
+    /// How many at once after a pause, at least 1.
+    pub burst: u32,
 }
 
 /// `std*_logfile_rotate`, in local time.

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use upkeep_core::signal::Signal;
 use upkeep_core::{Input, Mono, RunEnd, RunId, SignalFailure, SignalId};
 use upkeep_keeper::wire::{SpawnStep, ToDaemon, ToKeeper};
-use upkeep_logs::{Level, StreamId};
+use upkeep_logs::{Level, Sink, StreamId};
 
 use crate::prepare::is_heard;
 use crate::shell::{BATCH, Shell};
@@ -21,6 +21,13 @@ pub(crate) fn stdout_of(run: RunId) -> StreamId {
 /// The stream of a run's standard error.
 pub(crate) fn stderr_of(run: RunId) -> StreamId {
     StreamId(run.0 * 2 + 1)
+}
+
+/// Says whose lines go there.
+pub(crate) fn name_pid(sink: &mut Sink, pid: u32) {
+    if let Some(lines) = &mut sink.lines {
+        lines.origin.pid = pid;
+    }
 }
 
 /// The run a stream belongs to.
@@ -84,7 +91,7 @@ impl Shell {
         let attached = self.runs.get(&run).is_some_and(|entry| entry.socket.is_some() || entry.without_stdin);
         let stdin = if attached { None } else { fds.next() };
         let (stdout, stderr) = (fds.next(), fds.next());
-        self.attach(run, stdin, stdout, stderr);
+        self.attach(run, pid, [stdin, stdout, stderr]);
         let entry = self.runs.entry(run).or_default();
         entry.made = Some(Made::new(pid, at));
         if entry.without_stdin {
@@ -95,17 +102,13 @@ impl Shell {
     }
 
     /// Gives a run's pipes to those who read and write them.
-    pub(crate) fn attach(
-        &mut self,
-        run: RunId,
-        stdin: Option<OwnedFd>,
-        stdout: Option<OwnedFd>,
-        stderr: Option<OwnedFd>,
-    ) {
+    pub(crate) fn attach(&mut self, run: RunId, pid: u32, pipes: [Option<OwnedFd>; 3]) {
+        let [stdin, stdout, stderr] = pipes;
         let entry = self.runs.entry(run).or_default();
         entry.pipes = [&stdin, &stdout, &stderr].map(|pipe| pipe.as_ref().map_or(0, inode));
         entry.stdin = stdin.and_then(|fd| Stdin::new(fd).ok());
-        let (out, err) = entry.sinks.take().map(|sinks| *sinks).unwrap_or_default();
+        let (mut out, mut err) = entry.sinks.take().map(|sinks| *sinks).unwrap_or_default();
+        std::iter::once(&mut out).chain(&mut err).for_each(|sink| name_pid(sink, pid));
         entry.heard = is_heard(&out) || err.as_ref().is_some_and(is_heard);
         if let Some(pipe) = stdout {
             entry.has_stdout = true;

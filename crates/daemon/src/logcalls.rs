@@ -12,10 +12,10 @@ use upkeep_logs::{Engine, Level, LogEvent, ReadError, StreamId};
 
 use crate::calls::respond;
 use crate::errors::words;
-use crate::keeping::{run_of, stderr_of, stdout_of};
+use crate::keeping::{name_pid, run_of, stderr_of, stdout_of};
 use crate::names::resolve_process;
 use crate::prepare::Sinks;
-use crate::records::CAPTURE_KEY;
+use crate::records::{CAPTURE_KEY, LINE_KEY};
 use crate::shell::{Message, Responder, Shell};
 
 /// How long an answer about a log waits for the log thread: one that a disk holds up must not hold up the others.
@@ -218,8 +218,26 @@ impl Shell {
                 drop(lease);
             }
             LogEvent::Capturing { id, keep, data, lease } => {
-                self.keep_capture(id, keep, data);
+                self.keep_held_back(CAPTURE_KEY | id.0, keep, data);
                 self.capture_leases.push(lease);
+            }
+            LogEvent::Begun { id, keep, data, lease } => {
+                self.keep_held_back(LINE_KEY | id.0, keep, data);
+                self.capture_leases.push(lease);
+            }
+            LogEvent::Limited { id, limit, path } => {
+                let ((name, channel), path) = (self.name_of(id), path.display());
+                let text = format!(
+                    "'{name}' writes more than {limit} to its {channel} log '{path}': what is over it is dropped"
+                );
+                self.log(Level::Warn, text);
+            }
+            LogEvent::WithinLimit { id, lines, bytes, path } => {
+                let ((name, _), path) = (self.name_of(id), path.display());
+                let text = format!(
+                    "'{name}' keeps to the limit of its log '{path}' again; {lines} lines ({bytes} bytes) were dropped"
+                );
+                self.log(Level::Warn, text);
             }
             LogEvent::Grew { .. } => {}
             LogEvent::Dropping { error, path, .. } => {
@@ -243,9 +261,9 @@ impl Shell {
         }
     }
 
-    /// Lets the keeper hold what stands between communication tags so far, for the next daemon.
-    fn keep_capture(&mut self, id: StreamId, keep: usize, value: Vec<u8>) {
-        let key = CAPTURE_KEY | id.0;
+    /// Lets the keeper hold what has been read and not written, for the next daemon: what stands between communication tags so
+    /// far, and the line that has begun.
+    fn keep_held_back(&mut self, key: u64, keep: usize, value: Vec<u8>) {
         if keep > 0 || !value.is_empty() {
             self.captures.insert(key);
             let keep = u64::try_from(keep).unwrap_or(u64::MAX);
@@ -258,7 +276,8 @@ impl Shell {
     /// Nobody goes on with what a run captured.
     pub(crate) fn drop_captures(&mut self, run: RunId) {
         for id in [stdout_of(run), stderr_of(run)] {
-            self.keep_capture(id, 0, Vec::new());
+            self.keep_held_back(CAPTURE_KEY | id.0, 0, Vec::new());
+            self.keep_held_back(LINE_KEY | id.0, 0, Vec::new());
         }
     }
 
@@ -307,9 +326,13 @@ impl Shell {
         });
     }
 
-    pub(crate) fn new_sinks(&mut self, run: RunId, sinks: Sinks) {
+    pub(crate) fn new_sinks(&mut self, run: RunId, mut sinks: Sinks) {
         if let Some(entry) = self.runs.get_mut(&run) {
             entry.heard |= sinks.are_heard();
+            let pid = entry.made.as_ref().map_or(0, |made| made.pid);
+            let both =
+                [sinks.stdout.as_mut().ok(), sinks.stderr.as_mut().and_then(|sink| sink.as_mut().ok())];
+            both.into_iter().flatten().for_each(|sink| name_pid(sink, pid));
         }
         for (stream, sink) in [(stdout_of(run), Some(sinks.stdout)), (stderr_of(run), sinks.stderr)] {
             match sink {

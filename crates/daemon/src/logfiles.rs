@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use upkeep_core::spec::{GroupSpec, LogPeriod, LogTarget, OutputSpec, ProcessSpec};
+use upkeep_core::spec::{GroupSpec, LogFormat, LogPeriod, LogTarget, OutputSpec, ProcessSpec};
 use upkeep_logs::auto::Channel;
-use upkeep_logs::{Every, FileRules, MODE_AUTO, MODE_NAMED, RotatingFile, Sink, SyslogTag};
+use upkeep_logs::{
+    Every, FileRules, LineFormat, LineRules, MODE_AUTO, MODE_NAMED, Origin, Rate, RotatingFile, Sink,
+    SyslogTag, Unit,
+};
 
 /// The log files of one process; `None` where there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,8 +111,12 @@ impl AutoNaming {
 /// What a sink needs to know besides the options of its channel.
 #[derive(Clone, Debug)]
 pub(crate) struct SinkContext {
+    /// Name of its group.
+    pub(crate) group: String,
     /// Name of the process, for syslog.
     pub(crate) process: String,
+    /// It is its standard error.
+    pub(crate) is_stderr: bool,
     /// `strip_ansi` of `[supervisord]`.
     pub(crate) strip_ansi: bool,
     /// What stands before its lines on our standard output, if they are copied there.
@@ -158,6 +165,27 @@ fn file_rules(output: &OutputSpec) -> Option<FileRules> {
     (rules != FileRules::default()).then_some(rules)
 }
 
+/// What each line is asked for; `None` is nothing.
+fn line_rules(output: &OutputSpec, context: &SinkContext) -> Option<LineRules> {
+    let rules = output.rules.as_ref()?;
+    let format = match rules.format {
+        LogFormat::Raw => LineFormat::Raw,
+        LogFormat::Timestamps => LineFormat::Timestamps,
+        LogFormat::Json => LineFormat::Json,
+    };
+    let rate = rules.rate.map(|rate| Rate {
+        unit: if rate.in_bytes { Unit::Bytes } else { Unit::Lines },
+        a_second: rate.a_second,
+        burst: rate.burst,
+    });
+    if format == LineFormat::Raw && rate.is_none() {
+        return None;
+    }
+    let (group, process) = (context.group.clone(), context.process.clone());
+    let origin = Origin { group, process, is_stderr: context.is_stderr, pid: 0 };
+    Some(LineRules { format, rate, origin, begun: Vec::new() })
+}
+
 fn mode_of(output: &OutputSpec) -> u32 {
     if output.target == LogTarget::Auto { MODE_AUTO } else { MODE_NAMED }
 }
@@ -171,6 +199,7 @@ fn sink_to(file: Option<RotatingFile>, output: &OutputSpec, context: &SinkContex
         file,
         syslog: output.syslog.then_some(tag),
         console: context.console.clone(),
+        lines: line_rules(output, context).map(Box::new),
         strip_ansi: context.strip_ansi,
         capture_maxbytes: usize::try_from(output.capture_maxbytes).unwrap_or(0),
         capture_begun: Vec::new(),

@@ -122,8 +122,10 @@ impl ChildContext {
         all.into_iter().map(|(name, value)| [name, value].join(&b'=')).collect()
     }
 
-    pub(crate) fn sink_context(&self, spec: &ProcessSpec) -> SinkContext {
+    fn sink_context(&self, group: &str, spec: &ProcessSpec) -> SinkContext {
         SinkContext {
+            group: group.to_owned(),
+            is_stderr: false,
             process: spec.name.clone(),
             strip_ansi: self.strip_ansi,
             console: None,
@@ -154,10 +156,11 @@ impl Order {
     }
 
     fn sinks(&self, open: impl Fn(&OutputSpec, Option<&str>, &SinkContext) -> io::Result<Sink>) -> Sinks {
-        let mut context = self.context.sink_context(&self.spec);
+        let mut context = self.context.sink_context(&self.group, &self.spec);
         context.console.clone_from(&self.prefix);
         let speech = SinkContext { protocol: self.listener, ..context.clone() };
         let stdout = open(&self.spec.stdout, Self::log_path(self.paths.stdout.as_deref(), &speech), &speech);
+        context.is_stderr = true;
         let stderr = (!self.spec.redirect_stderr).then(|| {
             open(&self.spec.stderr, Self::log_path(self.paths.stderr.as_deref(), &context), &context)
         });

@@ -114,6 +114,8 @@ pub(crate) enum Ending {
 pub(crate) const FIRST_BUFFER_KEY: u64 = 1 << 40;
 /// With the number of a stream added, the key of what it has captured so far.
 pub(crate) const CAPTURE_KEY: u64 = 1 << 62;
+/// With the number of a stream added, the key of the line that it has begun.
+pub(crate) const LINE_KEY: u64 = CAPTURE_KEY | 1 << 61;
 /// Key of the lines that may not be in the daemon's own log yet.
 pub(crate) const JOURNAL_KEY: u64 = CLIENT_KEY - 1;
 /// With the number of a call added, the key of what its client waits for.

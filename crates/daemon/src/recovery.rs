@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use upkeep_config::{CommandLine, Lenient, Sources};
 use upkeep_core::{Input, Mono, RunId};
 use upkeep_keeper::wire::ToKeeper;
-use upkeep_logs::{Level, StreamId};
+use upkeep_logs::{Level, Sink, StreamId};
 
 use crate::boot::{StartError, system};
 use crate::generations::{self, Generations, Loaded};
@@ -17,7 +17,7 @@ use crate::inventory::{HeldChild, Inventory};
 use crate::keeping::{run_end, stderr_of, stdout_of};
 use crate::logfiles::LogTable;
 use crate::prepare::Sinks;
-use crate::records::{CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, ProcessRecord};
+use crate::records::{CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, LINE_KEY, ProcessRecord};
 use crate::servers::{self, Socket};
 use crate::shell::{Active, Shell};
 use crate::succession::Made;
@@ -200,14 +200,13 @@ impl Shell {
         if let Some(order) = self.order_of(run) {
             let Sinks { stdout, stderr } = order.open_sinks();
             let mut sinks = (stdout.unwrap_or_default(), stderr.and_then(Result::ok));
-            let mut begun = |id: StreamId| captures.remove(&(CAPTURE_KEY | id.0)).unwrap_or_default();
-            sinks.0.capture_begun = begun(stdout_of(run));
-            if let Some(stderr) = &mut sinks.1 {
-                stderr.capture_begun = begun(stderr_of(run));
+            let both = [(stdout_of(run), Some(&mut sinks.0)), (stderr_of(run), sinks.1.as_mut())];
+            for (id, sink) in both {
+                sink.into_iter().for_each(|sink| go_on(sink, id, captures));
             }
             self.runs.entry(run).or_default().sinks = Some(Box::new(sinks));
         }
-        self.attach(run, child.stdin, child.stdout, child.stderr);
+        self.attach(run, child.pid, [child.stdin, child.stdout, child.stderr]);
         self.runs.entry(run).or_default().made =
             Some(Made { pid: child.pid, since: child.since, pidfd: None, exit: child.exit });
         self.tell(Input::Spawned { run, pid: child.pid, at: child.since });
@@ -250,6 +249,14 @@ impl Shell {
         while !self.unheld.is_empty() {
             self.catch_up();
         }
+    }
+}
+
+/// Lets a sink go on where the last daemon's stood.
+fn go_on(sink: &mut Sink, id: StreamId, held: &mut BTreeMap<u64, Vec<u8>>) {
+    sink.capture_begun = held.remove(&(CAPTURE_KEY | id.0)).unwrap_or_default();
+    if let Some(lines) = &mut sink.lines {
+        lines.begun = held.remove(&(LINE_KEY | id.0)).unwrap_or_default();
     }
 }
 

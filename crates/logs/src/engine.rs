@@ -6,9 +6,11 @@
 mod console;
 pub(crate) mod credit;
 mod desk;
+mod lines;
 mod outlet;
 mod outputs;
 mod pace;
+mod rate;
 mod sources;
 mod stream;
 mod wake;
@@ -31,7 +33,9 @@ use crate::losses::{Loss, Losses};
 use crate::syslog::Syslog;
 use crate::tidy::Tidy;
 use credit::Lease;
+pub use lines::{LineFormat, LineRules, Origin};
 use outputs::Outputs;
+pub use rate::{Rate, Unit};
 use sources::Sources;
 use wake::Wake;
 use worker::Worker;
@@ -67,6 +71,8 @@ pub struct Sink {
     pub syslog: Option<SyslogTag>,
     /// Copy each line to standard output with this before it: `NAME | `.
     pub console: Option<String>,
+    /// Look at the stream line by line. What is written to the file, to syslog and to standard output comes in whole lines then.
+    pub lines: Option<Box<LineRules>>,
     /// Remove ANSI sequences from everything but the tags (PROC-150, PROC-151).
     pub strip_ansi: bool,
     /// Bytes kept between communication tags; 0 does not look for tags (PROC-155).
@@ -137,6 +143,38 @@ pub enum LogEvent {
         data: Vec<u8>,
         /// As with [`LogEvent::Chunk`].
         lease: Lease,
+    },
+    /// Where the line stands that a stream with [`Sink::lines`] has begun, each time that has changed: for
+    /// [`LineRules::begun`], should somebody else have to go on. Nothing has begun when there are no bytes at all.
+    Begun {
+        /// Which stream.
+        id: StreamId,
+        /// So many bytes of what was told before still stand.
+        keep: usize,
+        /// What comes behind them.
+        data: Vec<u8>,
+        /// As with [`LogEvent::Chunk`].
+        lease: Lease,
+    },
+    /// More lines come than [`LineRules::rate`] says: what is over it is dropped until [`LogEvent::WithinLimit`].
+    Limited {
+        /// Which stream.
+        id: StreamId,
+        /// The limit, in words.
+        limit: String,
+        /// The log that lacks them.
+        path: PathBuf,
+    },
+    /// A stream keeps to its limit again, or has ended.
+    WithinLimit {
+        /// Which stream.
+        id: StreamId,
+        /// How many lines were dropped.
+        lines: u64,
+        /// How many bytes they had.
+        bytes: u64,
+        /// The log that lacks them.
+        path: PathBuf,
     },
     /// A log cannot be written: its bytes are dropped until [`LogEvent::Resumed`].
     Dropping {

@@ -32,9 +32,14 @@ impl Losses {
 
     /// Bytes of this file are being dropped, because of `error`.
     pub(crate) fn begin(&self, path: &Path, error: &io::Error) {
+        self.begin_because(path, words(error));
+    }
+
+    /// The same, for a reason in words.
+    pub(crate) fn begin_because(&self, path: &Path, reason: String) {
         let mut all = self.lock();
         let loss = all.entry(path.to_owned()).or_default();
-        (loss.reason, loss.now) = (words(error), true);
+        (loss.reason, loss.now) = (reason, true);
     }
 
     /// So many more.

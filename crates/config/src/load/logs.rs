@@ -14,6 +14,8 @@ pub(super) struct Keys {
     max_age: &'static str,
     max_total: &'static str,
     names: &'static str,
+    format: &'static str,
+    rate: &'static str,
     backups: &'static str,
 }
 
@@ -23,6 +25,8 @@ pub(super) const STDOUT: Keys = Keys {
     max_age: "stdout_logfile_maxage",
     max_total: "stdout_logfile_maxtotal",
     names: "stdout_logfile_names",
+    format: "stdout_logfile_format",
+    rate: "stdout_rate_limit",
     backups: "stdout_logfile_backups",
 };
 
@@ -32,6 +36,8 @@ pub(super) const STDERR: Keys = Keys {
     max_age: "stderr_logfile_maxage",
     max_total: "stderr_logfile_maxtotal",
     names: "stderr_logfile_names",
+    format: "stderr_logfile_format",
+    rate: "stderr_rate_limit",
     backups: "stderr_logfile_backups",
 };
 
@@ -45,6 +51,8 @@ impl Scope<'_, '_> {
             max_total: self
                 .read(keys.max_total, |text| logs::max_total(keys.max_total, text))
                 .unwrap_or_default(),
+            format: self.read(keys.format, |text| logs::format(keys.format, text)).unwrap_or_default(),
+            rate: self.read(keys.rate, |text| logs::rate(keys.rate, text)).flatten(),
             dated: self.read(keys.names, |text| logs::names(keys.names, text)).unwrap_or_default(),
         };
         if self.entry(keys.backups).is_some_and(|entry| entry.value.trim() == "0") {

@@ -198,6 +198,22 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     .effect(Effect::Live)
     .ours(),
     OptionRow::new(
+        "stdout_logfile_format",
+        Kind::Choice(&["raw", "timestamps", "json"]),
+        "raw",
+        "what each line looks like in the file: raw, timestamps, json",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "stdout_rate_limit",
+        Kind::Text,
+        "none",
+        "lines or bytes a second, what is over it is dropped and counted: 1000/s, 1MB/s burst 5MB",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
         "stdout_capture_maxbytes",
         Kind::Bytes,
         "0",
@@ -252,6 +268,22 @@ pub(super) const PROGRAM: &[OptionRow] = &[
         Kind::Choice(&["numbers", "dates"]),
         "numbers",
         "names of rotated files: numbers (.1 is the newest) or dates",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "stderr_logfile_format",
+        Kind::Choice(&["raw", "timestamps", "json"]),
+        "raw",
+        "what each line looks like in the file: raw, timestamps, json",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "stderr_rate_limit",
+        Kind::Text,
+        "none",
+        "lines or bytes a second, what is over it is dropped and counted: 1000/s, 1MB/s burst 5MB",
     )
     .effect(Effect::Live)
     .ours(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use upkeep_core::spec::LogPeriod;
+use upkeep_core::spec::{LogFormat, LogPeriod, LogRate};
 
 use super::{Read, Wrong, bytes, choice, restart};
 use crate::python::repr::py_repr;
@@ -45,9 +45,81 @@ pub(crate) fn max_total(option: &str, text: &str) -> Read<u64> {
     })
 }
 
+/// `std*_logfile_format`.
+pub(crate) fn format(option: &str, text: &str) -> Read<LogFormat> {
+    let (raw, timestamps, json) = (LogFormat::Raw, LogFormat::Timestamps, LogFormat::Json);
+    choice(option, text, [("raw", raw), ("timestamps", timestamps), ("json", json)])
+}
+
+/// `std*_rate_limit`: `100/s` lines, or `1MB/s` bytes, with `burst 500` behind if more may come at once.
+pub(crate) fn rate(option: &str, text: &str) -> Read<Option<LogRate>> {
+    let lower = text.to_lowercase();
+    if lower.trim() == "none" {
+        return Ok(None);
+    }
+    let wrong = || {
+        let message = format!("not a valid value for {option}: {}", py_repr(text));
+        Wrong::new(message, "write lines or bytes a second, such as 1000/s, or 1MB/s burst 5MB, or none")
+    };
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    let (limit, burst) = match words[..] {
+        [limit] => (limit, None),
+        [limit, "burst", burst] => (limit, Some(burst)),
+        _ => return Err(wrong()),
+    };
+    let (a_second, in_bytes) = limit.strip_suffix("/s").and_then(amount).ok_or_else(wrong)?;
+    let burst = match burst {
+        None => a_second,
+        Some(burst) => amount(burst).filter(|(_, bytes)| *bytes == in_bytes).ok_or_else(wrong)?.0,
+    };
+    Ok(Some(LogRate { in_bytes, a_second, burst }))
+}
+
+/// A number from 1 on, and whether it is one of bytes.
+fn amount(text: &str) -> Option<(u32, bool)> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let (factor, in_bytes) = match unit {
+        "" => (1, false),
+        "b" => (1, true),
+        "kb" => (1 << 10, true),
+        "mb" => (1 << 20, true),
+        "gb" => (1 << 30, true),
+        _ => return None,
+    };
+    let amount = number.parse::<u32>().ok()?.checked_mul(factor)?;
+    (amount > 0).then_some((amount, in_bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates_are_of_lines_or_of_bytes() {
+        let rate = |text| rate("stdout_rate_limit", text);
+        let made = |in_bytes, a_second, burst| Ok(Some(LogRate { in_bytes, a_second, burst }));
+        assert_eq!(rate("none"), Ok(None));
+        assert_eq!(rate("100/s"), made(false, 100, 100));
+        assert_eq!(rate(" 100/s  burst 5000 "), made(false, 100, 5000));
+        assert_eq!(rate("1MB/s burst 512kb"), made(true, 1 << 20, 512 << 10));
+        for text in [
+            "",
+            "100",
+            "0/s",
+            "-1/s",
+            "100/m",
+            "1MB/s burst 5",
+            "9GB/s",
+            "1/s burst",
+            "1/s 2",
+            "x/s",
+            "1.5/s",
+        ] {
+            let wrong = rate(text).unwrap_err();
+            assert_eq!(wrong.message, format!("not a valid value for stdout_rate_limit: '{text}'"));
+        }
+    }
 
     #[test]
     fn values_about_old_files() {

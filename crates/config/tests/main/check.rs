@@ -279,6 +279,18 @@ fn log_options_are_looked_at_closely() {
             "did you mean \"dates\"?",
         ),
         (
+            "stderr_logfile_format=jason",
+            Severity::Error,
+            "not a valid value for stderr_logfile_format: 'jason'",
+            "did you mean \"json\"?",
+        ),
+        (
+            "stdout_rate_limit=100",
+            Severity::Error,
+            "not a valid value for stdout_rate_limit: '100'",
+            "write lines or bytes a second, such as 1000/s, or 1MB/s burst 5MB, or none",
+        ),
+        (
             "stdout_logfile_backups=0\nstdout_logfile_compress=gzip",
             Severity::Warning,
             "stdout_logfile_compress has no effect with stdout_logfile_backups=0: there are no old files",

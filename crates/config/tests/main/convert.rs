@@ -160,7 +160,8 @@ fn section(dice: &mut Dice, text: &mut String, kind: SectionKind, name: &str) {
         if elsewhere.contains(&row.name) {
             continue;
         }
-        let free = matches!(row.kind, Kind::Text | Kind::Command | Kind::Pairs) && row.name != "exit_when";
+        let strict = row.name == "exit_when" || row.name.ends_with("_rate_limit");
+        let free = matches!(row.kind, Kind::Text | Kind::Command | Kind::Pairs) && !strict;
         let value = match dice.below(if free { 10 } else { 600 }) {
             _ if factory => row.sample,
             0..=2 if row.kind == Kind::Pairs => dice.pick(VARIABLES),

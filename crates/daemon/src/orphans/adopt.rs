@@ -114,7 +114,7 @@ impl Shell {
         self.runs.entry(run).or_default().sinks = Some(Box::new(sinks));
         let lost = stdout.is_none() && entry.pipes[1] != 0;
         self.introduce(run, pid, since, &pidfd, [&stdin, &stdout, &stderr]);
-        self.attach(run, stdin, stdout, stderr);
+        self.attach(run, pid, [stdin, stdout, stderr]);
         let made = Made { pidfd: Some(pidfd), ..Made::new(pid, since) };
         self.runs.entry(run).or_default().made = Some(made);
         self.tell(Input::Spawned { run, pid, at: since });

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::outlet::Outlet;
+use super::rate::{Bucket, Dropped, LimitNews};
 use super::sources::Sources;
 use super::{LogEvent, StreamId, SyslogTag, Watched};
 use crate::file::{MODE_NAMED, Notice, RotatingFile, Taken};
@@ -245,6 +246,32 @@ impl Outputs {
                     self.tell(LogEvent::Dropping { id, error, path });
                 }
                 *self.syslog_dropped.get_or_insert(0) += bytes as u64;
+            }
+        }
+    }
+
+    /// What a limit has to say about a stream that writes here.
+    pub(super) fn limited(&mut self, key: Option<OutletKey>, id: StreamId, bucket: &mut Bucket) {
+        let path = match key.and_then(|key| self.open.get(&key)) {
+            Some(shared) => shared.outlet.path(),
+            None => Path::new(STDOUT),
+        };
+        let lost = bucket.take_lost();
+        if lost > 0 {
+            self.losses.add(path, lost);
+        }
+        for news in bucket.take_news() {
+            let path = path.to_owned();
+            match news {
+                LimitNews::Began => {
+                    let limit = bucket.describe();
+                    self.losses.begin_because(&path, format!("more than {limit}"));
+                    self.tell(LogEvent::Limited { id, limit, path });
+                }
+                LimitNews::Ended(Dropped { lines, bytes }) => {
+                    self.losses.end(&path);
+                    self.tell(LogEvent::WithinLimit { id, lines, bytes, path });
+                }
             }
         }
     }

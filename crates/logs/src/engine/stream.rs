@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::console::Console;
 use super::credit::Account;
+use super::lines::Lines;
 use super::outputs::{OutletKey, Outputs};
 use super::pace::NEARLY_FULL;
 use super::{LogEvent, Sink, StreamId, SyslogTag};
@@ -20,7 +21,7 @@ use crate::file::Taken;
 const WIDE_PIPE: usize = 128 * 1024;
 
 /// What a stream keeps of the room it needed to remove ANSI sequences.
-const SCRATCH: usize = 4096;
+pub(super) const SCRATCH: usize = 4096;
 
 /// What a report costs besides its bytes, so that empty captures are not told without end either.
 const EVENT_COST: usize = 128;
@@ -62,6 +63,8 @@ struct Route {
     outlet: Option<OutletKey>,
     syslog: Option<SyslogTag>,
     console: Option<Console>,
+    /// `None` if nobody looks at lines.
+    lines: Option<Box<Lines>>,
     ansi: Option<AnsiFilter>,
     report: bool,
     raw: bool,
@@ -122,8 +125,12 @@ impl Stream {
     }
 
     pub(super) fn must_pause(&self, out: &Outputs) -> bool {
-        self.route.outlet.is_some_and(|key| out.is_full(key))
-            || ((self.route.report || self.capture.is_some()) && self.account.is_spent())
+        self.route.outlet.is_some_and(|key| out.is_full(key)) || (self.is_told() && self.account.is_spent())
+    }
+
+    /// Whether the daemon hears of what is read, and may have to be waited for.
+    fn is_told(&self) -> bool {
+        self.route.report || self.capture.is_some() || self.route.lines.is_some()
     }
 
     /// Bytes in the pipe now.
@@ -149,9 +156,13 @@ impl Stream {
 
     /// The log, if nothing but the log wants the bytes.
     fn moves_to(&self) -> Option<OutletKey> {
-        let Route { outlet, syslog, console, ansi, report, .. } = &self.route;
-        let seen =
-            self.capture.is_some() || syslog.is_some() || console.is_some() || ansi.is_some() || *report;
+        let Route { outlet, syslog, console, lines, ansi, report, .. } = &self.route;
+        let seen = self.capture.is_some()
+            || syslog.is_some()
+            || console.is_some()
+            || lines.is_some()
+            || ansi.is_some()
+            || *report;
         outlet.filter(|_| !seen)
     }
 
@@ -174,8 +185,12 @@ impl Stream {
         }
     }
 
-    /// Replaces what happens to the bytes. What the old way held back goes the old way.
-    pub(super) fn reconfigure(&mut self, sink: Sink, out: &mut Outputs) {
+    /// Replaces what happens to the bytes. What the old way held back goes the old way, but for a line that has begun, if the new
+    /// way goes by lines too.
+    pub(super) fn reconfigure(&mut self, mut sink: Sink, out: &mut Outputs) {
+        if let (Some(old), Some(new)) = (&mut self.route.lines, &mut sink.lines) {
+            new.begun = old.hand_over();
+        }
         self.flush(out);
         self.capture = capture(&sink);
         // The new one first: a file that both name must not be closed in between.
@@ -190,6 +205,14 @@ impl Stream {
             out.sources.remove(&self.pipe);
         }
         self.route.close(out);
+    }
+
+    /// The end of the thread, not of the child: a line that has begun is left to the next one, who has been told of it.
+    pub(super) fn leave(mut self, out: &mut Outputs) {
+        if let Some(lines) = &mut self.route.lines {
+            lines.hand_over();
+        }
+        self.close(out);
     }
 
     /// Makes the pipe of a child that fills it as wide as a chunk: a tenth more speed for a tenth less processor time.
@@ -218,6 +241,15 @@ impl Stream {
             }),
         }
         self.tell_capture(out);
+        self.tell_begun(out);
+    }
+
+    /// Tells of the line that has begun, if that has changed.
+    fn tell_begun(&mut self, out: &Outputs) {
+        if let Some((keep, data)) = self.route.lines.as_mut().and_then(|lines| lines.news()) {
+            let lease = self.account.lend(data.len());
+            out.tell(LogEvent::Begun { id: self.id, keep, data, lease });
+        }
     }
 
     /// Tells where the search for tags stands, if that has changed.
@@ -233,7 +265,11 @@ impl Stream {
     }
 
     /// Whoever was told has forgotten it.
-    pub(super) fn tell_capture_again(&mut self, out: &Outputs) {
+    pub(super) fn tell_again(&mut self, out: &Outputs) {
+        if let Some(lines) = &mut self.route.lines {
+            lines.tell_again();
+        }
+        self.tell_begun(out);
         if let Some(capture) = &mut self.capture {
             capture.told = Scanner::default();
             capture.kept.tell_again();
@@ -251,13 +287,16 @@ impl Stream {
             });
         }
         route.finish(account, out);
+        self.tell_begun(out);
     }
 }
 
 impl Route {
     fn new(id: StreamId, sink: Sink, out: &mut Outputs) -> Self {
+        let wants_plain = sink.syslog.is_some() || sink.console.is_some();
         Self {
             id,
+            lines: sink.lines.map(|rules| Box::new(Lines::new(*rules, wants_plain))),
             outlet: sink.file.map(|file| out.acquire(file, id)),
             syslog: sink.syslog,
             console: sink.console.map(|prefix| Console::new(prefix, out)),
@@ -299,6 +338,11 @@ impl Route {
                 self.tell(&stripped, account, out);
             }
         }
+        if let Some(mut lines) = self.lines.take() {
+            lines.finish();
+            self.write_lines(&mut lines, out);
+            self.lines = Some(lines);
+        }
         if let Some(console) = &mut self.console {
             console.finish(self.id, out);
         }
@@ -308,8 +352,36 @@ impl Route {
         if data.is_empty() {
             return;
         }
-        if let Some(key) = self.outlet {
+        if let Some(mut lines) = self.lines.take() {
+            lines.take(data);
+            self.write_lines(&mut lines, out);
+            self.lines = Some(lines);
+            return;
+        }
+        self.write_file(data, out);
+        self.copy(data, out);
+    }
+
+    /// Gives out whole lines, and says what the limit has dropped.
+    fn write_lines(&mut self, lines: &mut Lines, out: &mut Outputs) {
+        self.write_file(&lines.text, out);
+        self.copy(&lines.plain, out);
+        if let Some(rate) = &mut lines.rate {
+            out.limited(self.outlet, self.id, rate);
+        }
+        lines.tidy();
+    }
+
+    fn write_file(&self, data: &[u8], out: &mut Outputs) {
+        if let Some(key) = self.outlet.filter(|_| !data.is_empty()) {
             out.write(key, self.id, data);
+        }
+    }
+
+    /// Whatever gets a copy of what the file gets.
+    fn copy(&mut self, data: &[u8], out: &mut Outputs) {
+        if data.is_empty() {
+            return;
         }
         if let Some(tag) = &self.syslog {
             out.syslog(self.id, tag, data);

@@ -174,7 +174,7 @@ impl Worker {
             Command::Credit { id } => self.resume(id),
             Command::Warn { text } => self.out.warn(text),
             Command::Duplicate { answer } => {
-                self.streams.values_mut().for_each(|stream| stream.tell_capture_again(&self.out));
+                self.streams.values_mut().for_each(|stream| stream.tell_again(&self.out));
                 let pipes =
                     self.streams.values().filter_map(|stream| Some((stream.id(), stream.duplicate().ok()?)));
                 // Nobody waits any more: then nobody needs them.
@@ -279,7 +279,9 @@ impl Worker {
     fn finish(&mut self) {
         let keys: Vec<u64> = self.streams.keys().copied().collect();
         for key in keys {
-            self.close(key);
+            if let Some(stream) = self.streams.remove(&key) {
+                stream.leave(&mut self.out);
+            }
         }
         self.out.finish(Instant::now() + LAST_WRITES);
     }
