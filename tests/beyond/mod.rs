@@ -2,4 +2,5 @@
 
 mod depends;
 mod files;
+mod hooks;
 mod logs;
