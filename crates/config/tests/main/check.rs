@@ -223,6 +223,48 @@ fn restarts_and_stops_are_looked_at_closely() {
             "",
         ),
         (
+            "pre_start=/bin/sh -c 'exit 1",
+            Severity::Error,
+            "not a valid command for pre_start: \"/bin/sh -c 'exit 1\" (No closing quotation)",
+            "close the quotation marks",
+        ),
+        (
+            "post_stop=",
+            Severity::Error,
+            "post_stop is empty",
+            "write a program and its arguments, or remove the key",
+        ),
+        (
+            "hook_timeout=0",
+            Severity::Error,
+            "not a valid time for hook_timeout: '0'",
+            "write more than 0, and 24h at most",
+        ),
+        (
+            "hook_timeout=2d",
+            Severity::Error,
+            "not a valid time for hook_timeout: '2d'",
+            "write more than 0, and 24h at most",
+        ),
+        (
+            "reload_signal=HUPP",
+            Severity::Error,
+            "value 'HUPP' is not a valid signal name",
+            "did you mean \"HUP\"?",
+        ),
+        (
+            "reload_signal=KILL",
+            Severity::Error,
+            "reload_signal 'KILL' reloads nothing",
+            "write a signal that the program reads its configuration at, such as HUP",
+        ),
+        (
+            "reload_command=/bin/true\nreload_signal=HUP",
+            Severity::Warning,
+            "reload_signal has no effect beside reload_command",
+            "",
+        ),
+        (
             "restart_dealy=5",
             Severity::Error,
             "restart_dealy is not a known",

@@ -557,3 +557,19 @@ fn restarts_and_stops_are_the_same_in_yaml() {
     assert_eq!(ini[0].processes[0].stop_sequence.len(), 2);
     assert_eq!(ini, yaml);
 }
+
+/// Each copy has commands of its own, and each word of a list stays one word.
+#[test]
+fn hooks_are_the_same_in_yaml_for_every_copy() {
+    let ini = "[supervisord]\n[program:web]\ncommand=web\nnumprocs=2\nprocess_name=web%(process_num)d\n\
+               pre_start=prepare 'a b' %(process_num)d\npost_stop=clean %(ENV_X)s\nenvironment=X=\"1\"\nhook_timeout=1m\nreload_signal=HUP\n";
+    let yaml = "programs:\n  web:\n    command: web\n    numprocs: 2\n    process_name: web%(process_num)d\n    \
+                pre_start: [prepare, a b, '%(process_num)d']\n    post_stop: clean %(ENV_X)s\n    environment: {X: '1'}\n    \
+                hook_timeout: 1m\n    reload_signal: HUP\n";
+    let folder = folder(&[("x.conf", ini), ("x.yaml", yaml)]);
+    let [ini, yaml] = ["x.conf", "x.yaml"].map(|name| load_file(&folder, name).expect("loaded").groups);
+    let hooks = ini[0].processes[1].hooks.as_ref().expect("hooks");
+    assert_eq!(hooks.pre_start.as_deref(), Some("prepare 'a b' 1"));
+    assert_eq!(hooks.post_stop.as_deref(), Some("clean 1"));
+    assert_eq!(ini, yaml);
+}
