@@ -137,10 +137,14 @@ impl Shell {
                     self.hold_socket(shared);
                 }
                 let without_stdin = plan.stdin == StdinPlan::Null;
+                let said = self.hold_said(run, &stdout);
+                if let Some(id) = self.core.process_of(run).filter(|_| said.is_some()) {
+                    self.listeners.heard.remove(&id);
+                }
                 let fds: Vec<BorrowedFd<'_>> = socket.iter().map(|shared| shared.fd().as_fd()).collect();
                 self.send_with(&ToKeeper::Spawn { run: run.0, plan }, &fds);
                 let (sinks, room) = (Some(Box::new((stdout, stderr))), Some(room));
-                self.runs.insert(run, Box::new(Run { sinks, socket, room, without_stdin, ..Run::default() }));
+                self.runs.insert(run, Box::new(Run { sinks, socket, room, said, without_stdin, ..Run::default() }));
             }
         }
     }

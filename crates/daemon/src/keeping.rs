@@ -122,7 +122,7 @@ impl Shell {
 
     fn child_not_made(&mut self, run: RunId, errno: i32, step: SpawnStep) {
         self.leave_socket(run);
-        self.runs.remove(&run);
+        self.forget_run(run);
         let name = self.core.process_of(run).and_then(|id| self.core.process(id));
         let name = name.map_or_else(String::new, |process| process.name().to_owned());
         let text = spawn_error(&name, errno, step);
@@ -168,7 +168,7 @@ impl Shell {
         }
         self.leave_socket(run);
         self.drop_captures(run);
-        let end = self.runs.remove(&run).and_then(|entry| entry.end);
+        let end = self.forget_run(run).and_then(|entry| entry.end);
         self.send(&ToKeeper::Release { run: run.0 });
         if let Some((end, at)) = end {
             self.tell(Input::Exited { run, end, at });

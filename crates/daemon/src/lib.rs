@@ -57,6 +57,7 @@ mod program;
 mod records;
 mod recovery;
 mod reload;
+mod said;
 mod servers;
 mod shell;
 mod stdin;

@@ -209,8 +209,10 @@ impl Shell {
             }
             LogEvent::Synced { token } => self.finish_token(token, true),
             LogEvent::Cleared { token, ok } => self.finish_token(token, ok),
-            LogEvent::Chunk { id, data, lease } => {
+            LogEvent::Chunk { id, data, upto, lease } => {
+                self.hears(id, upto);
                 self.output(id, &data);
+                self.free_said(id, upto);
                 drop(lease);
             }
             LogEvent::Captured { id, data, lease } => {

@@ -206,5 +206,6 @@ fn sink_to(file: Option<RotatingFile>, output: &OutputSpec, context: &SinkContex
         events: output.events_enabled,
         copy: context.echo,
         raw: false,
+        spool: None,
     }
 }

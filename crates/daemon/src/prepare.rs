@@ -17,6 +17,7 @@ use crate::descriptors::Promise;
 use crate::fcgi::{Shared, Sockets};
 use crate::logfiles::{LogPaths, SinkContext, open_sink, sink_of_running};
 use crate::program::{self, ProgramError};
+use crate::said;
 use crate::unexecutable;
 
 /// What all children have in common.
@@ -183,7 +184,10 @@ impl Order {
             .map_err(|error| error.to_string())?;
         let log_error = |error: io::Error| dispatcher_error(&spec.name, &error);
         let Sinks { stdout, stderr } = self.open_new_sinks();
-        let stdout = stdout.map_err(log_error)?;
+        let mut stdout = stdout.map_err(log_error)?;
+        if self.listener {
+            said::keep(&mut stdout, None, None);
+        }
         let stderr = stderr.transpose().map_err(log_error)?;
         let room = Promise::of_pipes().map_err(log_error)?;
         let socket = spec.socket.as_ref().map(|socket| self.sockets.share(&spec.section, socket));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use upkeep_core::event::EventKind;
-use upkeep_core::listener::{ListenerState, Queued, SavedListener, Serials};
+use upkeep_core::listener::{HalfRead, ListenerState, Queued, SavedListener, Serials};
 use upkeep_core::signal::{self, Signal};
 use upkeep_core::{Child, Errands, Mono, ProcId, Restarts, RunId, Saved, State, StopOptions};
 
@@ -188,6 +188,14 @@ pub(crate) struct ListenerRecord {
     pool_next: i64,
     #[serde(default)]
     discarded: u64,
+    /// How far what it said has been understood, in bytes from its start.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) heard: u64,
+    /// What of it was understood by half.
+    #[serde(default, skip_serializing_if = "is_default")]
+    line: Vec<u8>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    result: Option<(u64, Vec<u8>)>,
 }
 
 /// An event that a listener was given and has not answered, or that waits on disk.
@@ -200,15 +208,28 @@ pub(crate) struct EventRecord {
 }
 
 impl ListenerRecord {
-    pub(crate) fn new(saved: &SavedListener<Payload>, next: i64, pool_next: i64, discarded: u64) -> Self {
+    /// `heard` is how far what it said has been understood; the counters are those of its pool.
+    pub(crate) fn new(saved: SavedListener<Payload>, heard: u64, serials: &Serials, pool: &str) -> Self {
         let event = saved.event.as_ref().map(EventRecord::new);
-        Self { state: saved.state.code(), event, next, pool_next, discarded }
+        let (pool_next, discarded) = serials.pools.get(pool).copied().unwrap_or_default();
+        let HalfRead { line, result } = saved.half_read;
+        Self {
+            state: saved.state.code(),
+            event,
+            next: serials.next,
+            pool_next,
+            discarded,
+            heard,
+            line,
+            result,
+        }
     }
 
     pub(crate) fn saved(&self) -> SavedListener<Payload> {
         SavedListener {
             state: ListenerState::from_code(self.state).unwrap_or(ListenerState::Unknown),
             event: self.event.as_ref().and_then(EventRecord::queued),
+            half_read: HalfRead { line: self.line.clone(), result: self.result.clone() },
         }
     }
 

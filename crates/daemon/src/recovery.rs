@@ -18,6 +18,7 @@ use crate::keeping::{run_end, stderr_of, stdout_of};
 use crate::logfiles::LogTable;
 use crate::prepare::Sinks;
 use crate::records::{CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, LINE_KEY, ProcessRecord};
+use crate::said;
 use crate::servers::{self, Socket};
 use crate::shell::{Active, Shell};
 use crate::succession::Made;
@@ -100,10 +101,14 @@ impl Shell {
         let stale: Vec<u64> = inventory.records.range(record.half.keys()).map(|(&key, _)| key).collect();
         let mut captures = inventory.take_captures();
         self.captures = captures.keys().copied().collect();
+        let mut said = inventory.held.extract_if(.., |name, _| said::is_held_name(name)).collect();
         for child in inventory.children {
-            self.take_over(child, &mut captures);
+            self.take_over(child, &mut captures, &mut said);
         }
         // Of runs that are gone.
+        for name in said.into_keys() {
+            self.send(&ToKeeper::Unhold { name });
+        }
         for key in captures.into_keys() {
             self.captures.remove(&key);
             self.send(&ToKeeper::Delete { key });
@@ -194,7 +199,12 @@ impl Shell {
     }
 
     /// Takes over a child and its pipes; one that nobody knows is asked to end.
-    fn take_over(&mut self, child: HeldChild, captures: &mut BTreeMap<u64, Vec<u8>>) {
+    fn take_over(
+        &mut self,
+        child: HeldChild,
+        captures: &mut BTreeMap<u64, Vec<u8>>,
+        said: &mut BTreeMap<String, OwnedFd>,
+    ) {
         let run = child.run;
         let process = self.core.process_of(run);
         if let Some(order) = self.order_of(run) {
@@ -204,7 +214,13 @@ impl Shell {
             for (id, sink) in both {
                 sink.into_iter().for_each(|sink| go_on(sink, id, captures));
             }
-            self.runs.entry(run).or_default().sinks = Some(Box::new(sinks));
+            if order.listener {
+                let heard = self.listeners.heard_before(&order.group, &order.spec.name);
+                said::keep(&mut sinks.0, said.remove(&said::held_name(run)), heard);
+            }
+            let said = self.hold_said(run, &sinks.0);
+            let entry = self.runs.entry(run).or_default();
+            (entry.sinks, entry.said) = (Some(Box::new(sinks)), said);
         }
         self.attach(run, child.pid, [child.stdin, child.stdout, child.stderr]);
         self.runs.entry(run).or_default().made =
@@ -276,55 +292,119 @@ mod tests {
 
     const PROGRAMS: usize = 3;
 
-    /// What the keeper holds of a daemon with three stopped programs.
-    fn inventory(dir: &Path, cli: &CommandLine) -> Inventory {
-        let text = format!(
-            "[supervisord]\nnodaemon=true\nlogfile={0}/log\npidfile={0}/pid\n\
-             [program:a]\ncommand=cat\nautostart=false\nnumprocs={PROGRAMS}\nprocess_name=%(process_num)d\n",
-            dir.display()
-        );
+    /// What the keeper holds of a daemon with this configuration and these groups.
+    fn inventory(dir: &Path, cli: &CommandLine, text: &str, groups: &[&str]) -> Inventory {
+        let text =
+            format!("[supervisord]\nnodaemon=true\nlogfile={0}/log\npidfile={0}/pid\n{text}", dir.display());
         std::fs::write(dir.join("conf"), text).unwrap();
         let sources = Sources::read(cli, Environment::of_this_process()).unwrap();
         let config = upkeep_os::memfd_with("config", &sources.to_bytes()).unwrap();
-        let groups = vec![("a".to_owned(), 1)];
+        let groups = groups.iter().map(|&name| (name.to_owned(), 1)).collect();
         let record = DaemonRecord { base: 1, latest: 1, groups, ..DaemonRecord::default() };
         let mut inventory = Inventory { keeper_pid: std::process::id(), ..Inventory::default() };
         inventory.records.insert(DAEMON_KEY, serde_json::to_vec(&record).unwrap());
-        for (key, name) in Half::default().keys().zip(0..PROGRAMS) {
-            let process = format!(r#"{{"group":"a","name":"{name}","state":"Fatal","failures":{name}}}"#);
-            inventory.records.insert(key, process.into_bytes());
-        }
         inventory.held.insert(generations::held_name(1), config);
         inventory
     }
 
-    /// The next daemon, and the keeper's end of its socket.
-    async fn recovered(dir: &Path) -> (Shell, UnixStream) {
+    fn command_line(dir: &Path) -> CommandLine {
         let configuration = Some(dir.join("conf").to_string_lossy().into_owned());
-        let cli = CommandLine { program: "supervisord".to_owned(), configuration, ..CommandLine::default() };
+        CommandLine { program: "supervisord".to_owned(), configuration, ..CommandLine::default() }
+    }
+
+    /// The next daemon, and the keeper's end of its socket.
+    async fn successor(cli: CommandLine, inventory: Inventory) -> (Shell, UnixStream) {
         let (keeper, socket) = UnixStream::pair().unwrap();
-        let inventory = inventory(dir, &cli);
+        keeper.set_nonblocking(true).unwrap();
         let called = Called { program: "supervisord".to_owned(), cli };
         (boot(called, Link::new(socket), inventory).await.unwrap(), keeper)
     }
 
-    /// The keys that are put and deleted, in the order the keeper hears of them.
-    fn told(keeper: &UnixStream) -> Vec<(&'static str, u64)> {
-        keeper.set_nonblocking(true).unwrap();
-        let mut incoming = Incoming::default();
-        let mut told = Vec::new();
+    /// The daemon after one with three stopped programs.
+    async fn recovered(dir: &Path) -> (Shell, UnixStream) {
+        let cli = command_line(dir);
+        let text = format!(
+            "[program:a]\ncommand=cat\nautostart=false\nnumprocs={PROGRAMS}\nprocess_name=%(process_num)d\n"
+        );
+        let mut inventory = inventory(dir, &cli, &text, &["a"]);
+        for (key, name) in Half::default().keys().zip(0..PROGRAMS) {
+            let process = format!(r#"{{"group":"a","name":"{name}","state":"Fatal","failures":{name}}}"#);
+            inventory.records.insert(key, process.into_bytes());
+        }
+        successor(cli, inventory).await
+    }
+
+    /// What the keeper hears that has come; it has not read all of that if a part is still on its way.
+    fn heard(keeper: &UnixStream, incoming: &mut Incoming) -> Vec<ToKeeper> {
+        let mut heard = Vec::new();
         loop {
             while let Some((frame, _)) = incoming.take::<ToKeeper>().unwrap() {
-                match frame {
-                    ToKeeper::Put { key, .. } => told.push(("put", key)),
-                    ToKeeper::Delete { key } => told.push(("delete", key)),
-                    _ => {}
-                }
+                heard.push(frame);
             }
             if !incoming.fill(keeper.as_fd()).is_ok_and(|open| open) || incoming.is_empty() {
-                return told;
+                return heard;
             }
         }
+    }
+
+    /// The keys that are put and deleted, in the order the keeper hears of them.
+    fn told(keeper: &UnixStream) -> Vec<(&'static str, u64)> {
+        let of = |frame: ToKeeper| match frame {
+            ToKeeper::Put { key, .. } => Some(("put", key)),
+            ToKeeper::Delete { key } => Some(("delete", key)),
+            _ => None,
+        };
+        heard(keeper, &mut Incoming::default()).into_iter().filter_map(of).collect()
+    }
+
+    /// The last daemon died when it had read all that a listener said, and had understood the first byte of its result.
+    #[tokio::test]
+    async fn what_a_listener_said_to_the_last_daemon_is_heard() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let text =
+            "[eventlistener:ear]\ncommand=cat\nevents=TICK_3600\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+        let mut inventory = inventory(dir.path(), &cli, text, &["ear"]);
+        let (run, pid) = (RunId(7), std::process::id());
+        let event = r#"{"serial":0,"pool_serial":0,"kind":"TICK_3600","payload":"when:0"}"#;
+        let record = format!(
+            r#"{{"group":"ear","name":"ear","state":{{"Running":{{"run":7,"child":{{"pid":{pid},"since":1}}}}}},
+               "listener":{{"state":20,"event":{event},"next":1,"pool_next":1,"heard":10,"result":[1,[79]]}}}}"#
+        );
+        inventory.records.insert(Half::default().keys().start, record.into_bytes());
+        let said = upkeep_os::memfd_with("said", b"RESULT 2\nOKREADY\n").unwrap();
+        inventory.held.insert(said::held_name(run), said);
+        let gone = upkeep_os::memfd_with("said", b"READY\n").unwrap();
+        inventory.held.insert(said::held_name(RunId(3)), gone);
+        let (stdout, _silent) = std::io::pipe().unwrap();
+        let since = Mono(1);
+        let stdout = Some(stdout.into());
+        inventory.children.push(HeldChild { run, pid, since, exit: None, stdin: None, stdout, stderr: None });
+
+        let (mut shell, keeper) = successor(cli, inventory).await;
+        let mut frames = Vec::new();
+        let mut incoming = Incoming::default();
+        let is_ready = |frame: &ToKeeper| {
+            let ToKeeper::Put { value, .. } = frame else { return false };
+            String::from_utf8_lossy(value).contains(
+                r#""listener":{"state":10,"event":null,"next":1,"pool_next":1,"discarded":0,"heard":17}"#,
+            )
+        };
+        let seen = async {
+            while !frames.iter().any(is_ready) {
+                frames.extend(heard(&keeper, &mut incoming));
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            seen = tokio::time::timeout(std::time::Duration::from_secs(30), seen) => seen.expect("a ready listener"),
+            end = shell.run() => panic!("it ends: {end:?}"),
+        }
+        let unheld = |frame: &ToKeeper| matches!(frame, ToKeeper::Unhold { name } if *name == said::held_name(RunId(3)));
+        assert!(frames.iter().any(unheld), "what a run said that is gone: {frames:?}");
+        let held =
+            |frame: &ToKeeper| matches!(frame, ToKeeper::Hold { name } if *name == said::held_name(run));
+        assert!(frames.iter().any(held), "for the next daemon: {frames:?}");
     }
 
     #[tokio::test]

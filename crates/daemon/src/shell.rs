@@ -34,6 +34,7 @@ use crate::logfiles::LogTable;
 use crate::orphans::RunFile;
 use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::records::{Half, Standing};
+use crate::said::Said;
 use crate::stdin::Stdin;
 use crate::succession::{KeeperProcess, Made};
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
@@ -104,6 +105,8 @@ pub(crate) struct Run {
     pub(crate) has_stderr: bool,
     /// What it writes matters to listeners, or it is one: its end is told after its last words.
     pub(crate) heard: bool,
+    /// What it says, if it is a listener.
+    pub(crate) said: Option<Said>,
     /// How and when the child ended, until its last words are heard.
     pub(crate) end: Option<(RunEnd, Mono)>,
     /// Room for its pipes, until they have come.

@@ -15,7 +15,7 @@ use upkeep_logs::{Level, StreamId};
 
 use crate::keeperlink::KeeperLink;
 use crate::keeping::{stderr_of, stdout_of};
-use crate::shell::{End, Shell};
+use crate::shell::{End, Message, Shell};
 use crate::strays;
 
 /// Pauses between tries to start a keeper: something may be full for a moment.
@@ -151,9 +151,12 @@ impl Shell {
         let processes: Vec<_> = self.core.processes().map(|(id, _)| id).collect();
         processes.into_iter().for_each(|id| self.save_process(id));
         self.give_clients();
+        self.hold_all_said();
         self.listeners.pools.write_again();
         self.save_buffers();
         let pipes = self.shared_pipes().await;
+        // The captures are among it: whoever hears of this keeper may kill this daemon.
+        let later = self.take_log_events();
         let runs: Vec<RunId> = self.runs.keys().copied().collect();
         for &run in &runs {
             self.hand_over_child(run, &pipes);
@@ -172,6 +175,19 @@ impl Shell {
             living.count()
         );
         self.log(Level::Warn, text);
+        later.into_iter().for_each(|message| self.take(message));
+    }
+
+    /// Takes what the log thread has told so far; returns what others have.
+    fn take_log_events(&mut self) -> Vec<Message> {
+        let mut others = Vec::new();
+        while let Ok(message) = self.inbox.try_recv() {
+            match message {
+                Message::Log(event) => self.log_event(event),
+                other => others.push(other),
+            }
+        }
+        others
     }
 
     /// Duplicates of the pipes that the log thread reads.

@@ -30,6 +30,7 @@ use crate::file::{RotatingFile, clear_path};
 use crate::journal::{self, Journal, Line, Unwritten};
 use crate::level::Level;
 use crate::losses::{Loss, Losses};
+use crate::spool::Spool;
 use crate::syslog::Syslog;
 use crate::tidy::Tidy;
 use credit::Lease;
@@ -85,6 +86,9 @@ pub struct Sink {
     pub copy: bool,
     /// Report chunks as they were read, before ANSI removal: the words of an event listener.
     pub raw: bool,
+    /// Where the bytes are first, so that what was reported can be reported again by somebody else. What is in there and
+    /// unread is reported at once, and goes nowhere else: it has been written. Counts when the stream is attached.
+    pub spool: Option<Spool>,
 }
 
 /// What the log thread has to tell.
@@ -120,6 +124,8 @@ pub enum LogEvent {
         id: StreamId,
         /// At most 128 KiB.
         data: Vec<u8>,
+        /// How far [`Sink::spool`] has been read with it; 0 without one.
+        upto: u64,
         /// Keep it as long as `data` waits: a stream with too much of it waiting is not read on.
         lease: Lease,
     },

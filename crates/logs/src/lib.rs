@@ -14,7 +14,8 @@
 //! # What is lost when this dies
 //!
 //! Bytes not yet read stay in the pipes, of which the keeper holds duplicates. Between the read and the write of one
-//! chunk (microseconds) a `kill -9` loses that chunk. A capture without its end tag is lost, as is a held-back piece of
+//! chunk (microseconds) a `kill -9` loses that chunk, unless the kernel moves it: to a log file that nothing but the
+//! bytes goes to, or to a [`Spool`]. A capture without its end tag is lost, as is a held-back piece of
 //! a tag.
 
 #![forbid(unsafe_code)]
@@ -29,6 +30,7 @@ mod journal;
 mod level;
 mod losses;
 mod read;
+mod spool;
 mod syslog;
 mod tidy;
 
@@ -41,3 +43,4 @@ pub use journal::{Journal, Unwritten};
 pub use level::Level;
 pub use losses::Loss;
 pub use read::{READ_LIMIT, ReadError, Tail, read, tail};
+pub use spool::Spool;

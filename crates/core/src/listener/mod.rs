@@ -16,8 +16,8 @@ use crate::process::ProcId;
 use crate::spec::ListenerSpec;
 pub use notice::ListenerNotice;
 use pool::{Listener, Pool};
-pub use protocol::ListenerState;
 use protocol::Protocol;
+pub use protocol::{HalfRead, ListenerState};
 pub use text::{bytes_repr, decoded};
 pub use tick::Ticks;
 
@@ -108,6 +108,8 @@ pub struct SavedListener<P> {
     pub state: ListenerState,
     /// What it was given and has not answered.
     pub event: Option<Queued<P>>,
+    /// The beginning of a word of which the rest is still to come.
+    pub half_read: HalfRead,
 }
 
 /// The counters of all pools, which outlive a daemon.
@@ -310,13 +312,17 @@ impl<P: Clone> Pools<P> {
     #[must_use]
     pub fn saved(&self, id: ProcId) -> Option<SavedListener<P>> {
         let listener = self.pools.iter().find_map(|pool| pool.listeners.get(&id))?;
-        Some(SavedListener { state: listener.protocol.state, event: listener.event.clone() })
+        Some(SavedListener {
+            state: listener.protocol.state,
+            event: listener.event.clone(),
+            half_read: listener.protocol.half_read(),
+        })
     }
 
     /// Puts a listener back where it stood.
     pub fn restore(&mut self, id: ProcId, saved: SavedListener<P>) {
         let Some(listener) = self.pool_of(id).and_then(|pool| pool.listeners.get_mut(&id)) else { return };
-        listener.protocol = Protocol::new(saved.state);
+        listener.protocol = Protocol::going_on(saved.state, saved.half_read);
         listener.event = saved.event;
     }
 

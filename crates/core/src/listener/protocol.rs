@@ -84,6 +84,15 @@ pub(super) struct Protocol {
     result: Option<Gathered>,
 }
 
+/// The beginning of a word of which the rest is still to come: for who goes on listening in the middle of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HalfRead {
+    /// Of READY, or of a result line.
+    pub line: Vec<u8>,
+    /// Of a result: how many bytes are missing, and the first of those that have come.
+    pub result: Option<(u64, Vec<u8>)>,
+}
+
 /// A result of which some bytes are still to come.
 #[derive(Clone, Debug)]
 struct Gathered {
@@ -96,6 +105,28 @@ impl Protocol {
     /// A listener that was just started, or one taken over in this state.
     pub(super) fn new(state: ListenerState) -> Self {
         Self { state, pending: Vec::new(), result: None }
+    }
+
+    /// One that was taken over in the middle of a word. What cannot be is left out.
+    pub(super) fn going_on(state: ListenerState, half: HalfRead) -> Self {
+        let limit = match state {
+            ListenerState::Acknowledged => READY.len() - 1,
+            ListenerState::Busy => LINE_LIMIT,
+            ListenerState::Ready | ListenerState::Unknown => 0,
+        };
+        let HalfRead { line, result } = half;
+        let result = result.filter(|(missing, _)| state == ListenerState::Busy && *missing > 0);
+        Self {
+            pending: if line.len() <= limit { line } else { Vec::new() },
+            result: result.map(|(missing, head)| Gathered { missing, head }),
+            ..Self::new(state)
+        }
+    }
+
+    /// What [`Self::going_on`] needs to know.
+    pub(super) fn half_read(&self) -> HalfRead {
+        let result = self.result.as_ref().map(|result| (result.missing, result.head.clone()));
+        HalfRead { line: self.pending.clone(), result }
     }
 
     /// It was given an event.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use upkeep_api::{Listener, ListenerPool};
 use upkeep_core::event::EventKind;
-use upkeep_core::listener::{PoolEffect, PoolStatus, Pools, Queued, Serials, Ticks, bytes_repr, decoded};
+use upkeep_core::listener::{PoolEffect, PoolStatus, Pools, Queued, Ticks, bytes_repr, decoded};
 use upkeep_core::spec::{GroupKind, ProcessSpec};
 use upkeep_core::{Event, Group, Input, ProcId, StateName};
 use upkeep_keeper::wire::ToKeeper;
@@ -40,6 +40,8 @@ pub(crate) struct Listeners {
     names: BTreeMap<ProcId, Name>,
     /// Where listeners stood when the last daemon died, by group and process.
     left: BTreeMap<(String, String), ListenerRecord>,
+    /// How far what the listeners say has been understood, in bytes.
+    pub(crate) heard: BTreeMap<ProcId, u64>,
     /// What waited in the pools' memories then.
     left_waiting: BTreeMap<String, BufferRecord>,
     /// The keys under which the keeper has what waits, by pool.
@@ -72,6 +74,11 @@ impl Listeners {
         self.told = groups.collect();
         self.stopping_told = stopping;
     }
+
+    /// How far the last daemon had understood what a listener says.
+    pub(crate) fn heard_before(&self, group: &str, process: &str) -> Option<u64> {
+        self.left.get(&(group.to_owned(), process.to_owned())).map(|left| left.heard)
+    }
 }
 
 impl Shell {
@@ -83,6 +90,7 @@ impl Shell {
         }
         self.order_store(Order::CloseAll);
         self.listeners.names.clear();
+        self.listeners.heard.clear();
         self.listeners.last_pool = None;
     }
 
@@ -93,6 +101,7 @@ impl Shell {
             Event::ProcessRemoved(id) => {
                 self.listeners.pools.leave(*id);
                 self.listeners.names.remove(id);
+                self.listeners.heard.remove(id);
             }
             Event::GroupAdded(name) => {
                 self.follow_group(name);
@@ -144,6 +153,7 @@ impl Shell {
         if let Some(left) = self.listeners.left.remove(&(group.to_owned(), process.to_owned())) {
             pools.restore_serials(&left.serials(group));
             pools.restore(id, left.saved());
+            self.listeners.heard.insert(id, left.heard);
             // What was written when it was added says nothing of this: the next daemon would wait for a READY in vain.
             self.save_process(id);
         }
@@ -274,9 +284,7 @@ impl Shell {
     /// What to write down of a listener.
     pub(crate) fn listener_record(&self, id: ProcId, group: &str) -> Option<ListenerRecord> {
         let saved = self.listeners.pools.saved(id)?;
-        let Serials { next, pools } = self.listeners.pools.serials();
-        let (pool_next, discarded) = pools.get(group).copied().unwrap_or_default();
-        Some(ListenerRecord::new(&saved, next, pool_next, discarded))
+        Some(ListenerRecord::new(saved, self.heard(id), &self.listeners.pools.serials(), group))
     }
 
     /// Output of a child, in the order it was written: for the debug log, for listeners, or from one.

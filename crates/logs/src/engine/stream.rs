@@ -16,6 +16,7 @@ use super::{LogEvent, Sink, StreamId, SyslogTag};
 use crate::ansi::AnsiFilter;
 use crate::capture::{CaptureBuffer, Piece, Scanner};
 use crate::file::Taken;
+use crate::spool::Spool;
 
 /// What a pipe holds when its child writes faster than we read.
 const WIDE_PIPE: usize = 128 * 1024;
@@ -47,6 +48,7 @@ pub(super) struct Stream {
     account: Arc<Account>,
     route: Route,
     capture: Option<Capture>,
+    spool: Option<Spool>,
 }
 
 /// The communication mode of a stream.
@@ -68,6 +70,8 @@ struct Route {
     ansi: Option<AnsiFilter>,
     report: bool,
     raw: bool,
+    /// How far the spool has been read.
+    upto: u64,
     /// The last chunk without its ANSI sequences.
     stripped: Vec<u8>,
 }
@@ -78,14 +82,24 @@ impl Stream {
         id: StreamId,
         key: u64,
         pipe: OwnedFd,
-        sink: Sink,
+        mut sink: Sink,
         account: Arc<Account>,
         out: &mut Outputs,
     ) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&pipe, true)?;
         let capture = capture(&sink);
+        let spool = sink.spool.take();
         let route = Route::new(id, sink, out);
-        Ok(Self { id, key, pipe, listening: false, widened: false, account, route, capture })
+        Ok(Self { id, key, pipe, listening: false, widened: false, account, route, capture, spool })
+    }
+
+    /// Reports what an earlier thread took out of the pipe, and nobody has heard.
+    pub(super) fn tell_unheard(&mut self, buffer: &mut [u8], out: &Outputs) {
+        let Some(spool) = &mut self.spool else { return };
+        while let Ok(count @ 1..) = spool.read(buffer) {
+            self.route.upto = spool.at();
+            self.route.tell(&buffer[..count], &self.account, out);
+        }
     }
 
     pub(super) fn id(&self) -> StreamId {
@@ -140,6 +154,9 @@ impl Stream {
 
     /// Moves what is there to the log, or reads once and passes on what was read.
     pub(super) fn turn(&mut self, buffer: &mut [u8], out: &mut Outputs) -> Got {
+        if let Some(got) = self.spooled(buffer, out) {
+            return got;
+        }
         if let Some(key) = self.moves_to() {
             match out.take_from(key, self.id, self.pipe.as_fd(), buffer.len()) {
                 Taken::Bytes(count) => {
@@ -152,6 +169,25 @@ impl Stream {
             }
         }
         self.read(buffer, out)
+    }
+
+    /// Moves what is there to the spool, and passes it on; `None` if there is none to move it to.
+    fn spooled(&mut self, buffer: &mut [u8], out: &mut Outputs) -> Option<Got> {
+        let spool = self.spool.as_mut()?;
+        match spool.take_from(&self.pipe, buffer) {
+            Taken::Bytes(count) => {
+                self.route.upto = spool.at();
+                self.pass(&buffer[..count], out);
+                Some(Got::Bytes(count))
+            }
+            Taken::Nothing => Some(Got::Nothing),
+            Taken::End => Some(Got::End),
+            Taken::Refused => {
+                out.warn("what an event listener says is not kept: it is lost if the daemon dies before it is heard".to_owned());
+                self.spool = None;
+                None
+            }
+        }
     }
 
     /// The log, if nothing but the log wants the bytes.
@@ -195,6 +231,7 @@ impl Stream {
         self.capture = capture(&sink);
         // The new one first: a file that both name must not be closed in between.
         let old = std::mem::replace(&mut self.route, Route::new(self.id, sink, out));
+        self.route.upto = old.upto;
         old.close(out);
     }
 
@@ -303,6 +340,7 @@ impl Route {
             ansi: sink.strip_ansi.then(AnsiFilter::default),
             report: sink.events || sink.copy,
             raw: sink.raw,
+            upto: 0,
             stripped: Vec::new(),
         }
     }
@@ -394,7 +432,7 @@ impl Route {
     fn tell(&self, data: &[u8], account: &Arc<Account>, out: &Outputs) {
         if self.report && !data.is_empty() {
             let lease = account.lend(data.len());
-            out.tell(LogEvent::Chunk { id: self.id, data: data.to_vec(), lease });
+            out.tell(LogEvent::Chunk { id: self.id, data: data.to_vec(), upto: self.upto, lease });
         }
     }
 

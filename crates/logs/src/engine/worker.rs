@@ -193,7 +193,8 @@ impl Worker {
         let account = Account::new(id, self.commands.clone(), Arc::clone(&self.wake));
         let fd = pipe.as_raw_fd();
         match Stream::new(id, key, pipe, sink, account, &mut self.out) {
-            Ok(stream) => {
+            Ok(mut stream) => {
+                stream.tell_unheard(&mut self.buffer, &self.out);
                 self.streams.insert(key, Box::new(stream));
                 self.keys.insert(id, key);
                 self.listen(key);

@@ -103,7 +103,7 @@ fn a_stream_waits_until_its_chunks_have_been_looked_at() {
     let mut size = 0;
     while size <= 1 << 20 {
         bench.wait(|event| match event {
-            LogEvent::Chunk { id: StreamId(1), data, lease } => {
+            LogEvent::Chunk { id: StreamId(1), data, lease, .. } => {
                 size += data.len();
                 held.push(lease);
                 Some(())
