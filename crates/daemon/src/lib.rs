@@ -88,6 +88,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The daemon's role: `args` are the name `supervisord` was called by and its options. Returns the exit status.
 #[must_use]
 pub fn daemon(args: &[String]) -> i32 {
+    upkeep_os::forget_thrifty_heap();
     upkeep_os::set_process_name("upkeep-daemon");
     upkeep_os::share_heap();
     if let Err(error) = upkeep_os::ignore_control_signals() {
@@ -115,7 +116,16 @@ pub fn daemon(args: &[String]) -> i32 {
         .build();
     match runtime {
         Ok(runtime) => {
-            let status = runtime.block_on(live(called, link, inventory));
+            // As a task among others: what the runtime itself waits for is woken through a descriptor, which takes two more system
+            // calls for each question of a client.
+            let life = runtime.spawn(live(called, link, inventory));
+            let status = match runtime.block_on(life) {
+                Ok(status) => status,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => 1,
+                },
+            };
             // A helper thread that hangs on a dead disk must not keep the daemon from ending.
             runtime.shutdown_timeout(Duration::from_millis(200));
             status

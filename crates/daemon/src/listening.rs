@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use upkeep_config::{Config, Server, ServerLimits};
-use upkeep_http::{Auth, Limits, Rules};
+use upkeep_http::{Auth, Connected, Limits, Rules};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -33,6 +33,8 @@ pub(crate) struct Listening {
     leaving: Vec<JoinHandle<()>>,
     /// Names under which the keeper holds what it holds under another name too.
     pub(crate) renamed: Vec<String>,
+    /// Connections of all servers.
+    pub(crate) connected: Connected,
 }
 
 /// A server that is up.
@@ -129,7 +131,8 @@ impl Shell {
         self.hold_server(&server, &socket);
         let (rules, seen) = watch::channel(rules);
         let (stop, stopped) = watch::channel(false);
-        let http = upkeep_http::Server { section: server.section.clone(), listener, rules: seen };
+        let connected = self.listening.connected.clone();
+        let http = upkeep_http::Server { section: server.section.clone(), listener, rules: seen, connected };
         let serving = upkeep_http::serve(http, self.handle.clone(), stopped);
         Up { server, socket, rules, stop, task: tokio::spawn(serving) }
     }

@@ -6,11 +6,12 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use upkeep_api::{Call, Fault, Handle, Mailbox, Reply};
 use upkeep_config::{CommandLine, LoadError};
 use upkeep_core::spec::GroupSpec;
@@ -236,6 +237,10 @@ pub(crate) struct Shell {
     /// The keeper holds lines of the log.
     pub(crate) journal_held: bool,
     pub(crate) thrift: Thrift,
+    /// The last time that something was done.
+    worked_at: Instant,
+    /// Until memory may be given back: one timer, since each that is made anew costs a system call.
+    rest: Pin<Box<Sleep>>,
     /// Requests whose clients the keeper holds.
     pub(crate) held_clients: BTreeMap<CallId, HeldClient>,
 }
@@ -322,6 +327,8 @@ impl Shell {
             next_token: 0,
             journal_held: false,
             thrift: Thrift::default(),
+            worked_at: Instant::now(),
+            rest: Box::pin(tokio::time::sleep(Duration::ZERO)),
             held_clients: BTreeMap::new(),
         }
     }
@@ -373,7 +380,7 @@ impl Shell {
 
     /// Waits for something to happen, then takes in all that has.
     async fn wait(&mut self) {
-        let (deadline, quiet) = (self.core.next_deadline(), self.thrift.wait());
+        let deadline = self.core.next_deadline();
         tokio::select! {
             biased;
             () = self.link.readable() => self.read_link(),
@@ -388,8 +395,21 @@ impl Shell {
             }
             () = self.listeners.alarm.rings(), if self.listeners.alarm.is_set() => self.alarm_rang(),
             () = sleep_until(deadline), if deadline.is_some() => self.tell(Input::Tick),
-            () = tokio::time::sleep(quiet.unwrap_or_default()), if quiet.is_some() => self.thrift.give_back(),
+            () = &mut self.rest, if self.thrift.wait().is_some() => self.rested(),
             () = tokio::task::yield_now(), if !self.unheld.is_empty() => {}
+        }
+    }
+
+    /// The timer has run out: memory is given back if nothing was done meanwhile, else it is waited for that much longer.
+    fn rested(&mut self) {
+        let Some(quiet) = self.thrift.wait() else { return };
+        let mut since = self.worked_at;
+        if since.elapsed() >= quiet {
+            self.thrift.give_back(self.listening.connected.nobody());
+            since = Instant::now();
+        }
+        if let Some(quiet) = self.thrift.wait() {
+            self.rest.as_mut().reset(since + quiet);
         }
     }
 
@@ -434,12 +454,14 @@ impl Shell {
 
     pub(crate) fn take_call(&mut self, call: Call) {
         self.thrift.served();
+        self.worked_at = Instant::now();
         self.answer(call.request, call.reply);
     }
 
     /// Tells the core something that is true now.
     pub(crate) fn tell(&mut self, input: Input) {
         self.thrift.worked();
+        self.worked_at = Instant::now();
         self.core.handle(now(), input);
     }
 

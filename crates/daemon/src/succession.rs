@@ -125,7 +125,7 @@ impl Shell {
         self.end = Some(End::Orphaned);
     }
 
-    async fn start_keeper(&self) -> io::Result<(KeeperLink, u32)> {
+    async fn start_keeper(&mut self) -> io::Result<(KeeperLink, u32)> {
         let heritage = self.heritage.clone();
         let started = tokio::task::spawn_blocking(move || heritage.start_keeper()).await;
         let socket = started.map_err(io::Error::other)??;
@@ -191,7 +191,7 @@ impl Shell {
     }
 
     /// Duplicates of the pipes that the log thread reads.
-    async fn shared_pipes(&self) -> Vec<(StreamId, OwnedFd)> {
+    async fn shared_pipes(&mut self) -> Vec<(StreamId, OwnedFd)> {
         let answer = self.engine.duplicates();
         let pipes = tokio::task::spawn_blocking(move || answer.recv_timeout(PIPES_WAIT)).await;
         match pipes {

@@ -36,4 +36,4 @@ mod tail;
 pub use auth::Auth;
 pub use late::answer_late;
 pub use limits::Limits;
-pub use server::{Listener, Rules, Server, serve};
+pub use server::{Connected, Listener, Rules, Server, serve};

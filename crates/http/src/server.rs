@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
@@ -49,6 +50,34 @@ pub struct Server {
     pub listener: Listener,
     /// Looked at for each request: they may change while it serves.
     pub rules: watch::Receiver<Rules>,
+    /// Counts its connections, with those of other servers that are given the same one.
+    pub connected: Connected,
+}
+
+/// How many connections are open.
+#[derive(Clone, Debug, Default)]
+pub struct Connected(Arc<AtomicUsize>);
+
+impl Connected {
+    /// Whether nobody is connected.
+    #[must_use]
+    pub fn nobody(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    fn one(&self) -> Connection {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Connection(self.clone())
+    }
+}
+
+/// One of them, as long as it is there.
+struct Connection(Connected);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Who may ask a server, and what that may cost.
@@ -66,7 +95,7 @@ pub struct Rules {
 ///
 /// Dropping the future closes every connection at once.
 pub async fn serve(server: Server, handle: Handle, shutdown: watch::Receiver<bool>) {
-    let Server { section, listener, rules } = server;
+    let Server { section, listener, rules, connected } = server;
     log_start(&listener);
     listener.lengthen_queue();
     let (crowd, crowded) = watch::channel(false);
@@ -83,6 +112,7 @@ pub async fn serve(server: Server, handle: Handle, shutdown: watch::Receiver<boo
         guests: Guests::default(),
         descriptors: Descriptors::of_this_process(),
         scarce: false,
+        connected,
     };
     let mut connections = JoinSet::new();
     accepting.run(&service, &mut connections, shutdown).await;
@@ -98,6 +128,7 @@ struct Accepting {
     descriptors: Descriptors,
     /// Whether the last client got one of the last descriptors.
     scarce: bool,
+    connected: Connected,
 }
 
 impl Accepting {
@@ -145,7 +176,11 @@ impl Accepting {
         let progress = Arc::new(Progress::new(Arc::clone(&service.door)));
         let stream = Arc::new(stream);
         self.guests.add(&stream, &progress);
-        connections.spawn(connection::run(stream, progress, peer, Arc::clone(service)));
+        let (connection, service) = (self.connected.one(), Arc::clone(service));
+        connections.spawn(async move {
+            connection::run(stream, progress, peer, service).await;
+            drop(connection);
+        });
     }
 
     fn tell_crowd(&self, now: bool) {

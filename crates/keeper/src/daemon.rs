@@ -5,13 +5,13 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
 use upkeep_os::monotonic_ns;
 
 use crate::estate::{DaemonPart, own, own_some};
-use crate::launch::{BootContent, LINK, OPEN_FILES, STDERR, naming};
+use crate::launch::{BootContent, LINK, OPEN_FILES, STDERR, naming, save_memory};
 use crate::wire::{Incoming, Outgoing, ToDaemon, ToKeeper};
 
 /// Bytes waiting for a daemon above which nothing more is read from it, so that what it is told in answer to its requests
@@ -114,7 +114,7 @@ impl Daemon {
     }
 
     /// Queues a frame. One that nobody can take is dropped: what matters is in the next daemon's inventory.
-    pub(crate) fn tell(&mut self, frame: &ToDaemon, fds: Vec<Rc<OwnedFd>>) {
+    pub(crate) fn tell(&mut self, frame: &ToDaemon, fds: Vec<Arc<OwnedFd>>) {
         if self.deaf || self.socket.is_none() {
             return;
         }
@@ -228,6 +228,7 @@ fn become_daemon(
     // (PROC-077). Without it things go on as long as they can.
     let _ = upkeep_os::raise_open_files_to_hard();
     env.push(naming(LINK, &socket));
+    save_memory(&mut env);
     upkeep_os::exec_descriptor(executable, boot.daemon_args.clone(), env)
 }
 

@@ -7,6 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use upkeep_os::{HEAP_VARIABLE, thrifty_heap};
+
 use crate::estate::{DaemonPart, Estate, Inheritable};
 use crate::launch::{BOOT, BootContent, LINK, OPEN_FILES, STDERR, join};
 
@@ -82,6 +84,7 @@ impl Heritage {
         let (first, rest) =
             self.program.split_first().map_or((None, &[][..]), |(first, rest)| (Some(first), rest));
         command.args(rest).env_clear().envs(environment()).env(BOOT, memory.to_string());
+        command.env(HEAP_VARIABLE, thrifty_heap(std::env::var_os(HEAP_VARIABLE).as_deref()));
         if let Some(first) = first {
             command.arg0(first);
         }

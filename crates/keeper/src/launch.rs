@@ -8,6 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
 
+use upkeep_os::{HEAP_VARIABLE, thrifty_heap};
+
 use crate::daemon::complain;
 use crate::estate::{Estate, Inheritable};
 use crate::wire::{BodyReader, BodyWriter, WireError};
@@ -146,6 +148,15 @@ pub(crate) fn naming(name: &str, fd: impl AsFd) -> OsString {
     join(OsStr::new(name), OsStr::new(&fd.as_fd().as_raw_fd().to_string()))
 }
 
+/// Adds what makes the heap of the process that gets this environment small.
+pub(crate) fn save_memory(env: &mut Vec<OsString>) {
+    let name = join(OsStr::new(HEAP_VARIABLE), OsStr::new(""));
+    let at = env.iter().position(|variable| variable.as_bytes().starts_with(name.as_bytes()));
+    let before = at.map(|at| env.swap_remove(at));
+    let before = before.as_ref().map(|variable| OsStr::from_bytes(&variable.as_bytes()[name.len()..]));
+    env.push(join(OsStr::new(HEAP_VARIABLE), &thrifty_heap(before)));
+}
+
 /// Becomes the keeper by exec, with these descriptors; returns only if that fails.
 pub(crate) fn become_keeper(
     executable: BorrowedFd<'_>,
@@ -161,6 +172,7 @@ pub(crate) fn become_keeper(
         Ok((memory, _inheritable)) => {
             let mut env = content.env.clone();
             env.push(naming(BOOT, &memory));
+            save_memory(&mut env);
             upkeep_os::exec_descriptor(executable, content.program.clone(), env)
         }
     }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use upkeep_os::{Ended, SignalFd, Thrift, monotonic_ns};
@@ -267,7 +267,7 @@ impl Keeper {
         // An interrupted or failed wait only means a turn with nothing to do.
         let happened = poll(&mut polled, timeout.as_ref()).unwrap_or(1);
         if happened == 0 && monotonic_ns().saturating_sub(now_ns) >= quiet.unwrap_or(u64::MAX) {
-            self.thrift.give_back();
+            self.thrift.give_back(true);
         }
     }
 
@@ -422,7 +422,7 @@ impl Keeper {
                 let mut take = |there: bool| if there { fds.next() } else { None };
                 let pidfd = take(has_pidfd);
                 let [stdin, stdout, stderr] =
-                    [has_stdin, has_stdout, has_stderr].map(|there| take(there).map(Rc::new));
+                    [has_stdin, has_stdout, has_stderr].map(|there| take(there).map(Arc::new));
                 let pipes = Pipes { stdin, stdout, stderr };
                 self.adopt(run, Adopted { pid, start_ns, exit: exited, pidfd, pipes });
             }

@@ -22,7 +22,7 @@ pub use errno::errno_name;
 pub use fdpass::{MAX_FDS, recv_with_fds, send_with_fds};
 pub use identity::{PrivilegeError, drop_privileges};
 pub use limits::{Limit, lower_open_files, raise_limit, raise_limit_of, raise_open_files_to_hard};
-pub use memory::{Thrift, share_heap};
+pub use memory::{HEAP_VARIABLE, Thrift, forget_thrifty_heap, share_heap, thrifty_heap};
 pub use misc::{
     exec_descriptor, fork_child, memfd_with, monotonic_ns, own_executable, own_inherited_fd, read_memfd,
     set_cloexec, set_cloexec_of, set_process_name, set_umask, stdio_to_null,

@@ -1,7 +1,9 @@
 //! What this process keeps of the machine's memory.
 
+use std::ffi::{OsStr, OsString};
 #[cfg(target_os = "linux")]
 use std::ffi::{c_int, c_void};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
 /// How long nothing must have happened before memory is given back.
@@ -48,14 +50,56 @@ impl Thrift {
         if self.work >= MUCH { Some(QUIET) } else { self.once_more.then_some(LATER) }
     }
 
-    /// Gives back what is not needed. Code that is needed again comes back for some 0.1 ms in all.
-    pub fn give_back(&mut self) {
+    /// Gives back what is not needed. Code that is needed again comes back for some 0.1 ms in all. `alone` is whether no client is
+    /// connected: then there is nothing to come.
+    pub fn give_back(&mut self, alone: bool) {
         trim_heap();
         if std::mem::take(&mut self.work) >= MUCH {
             let_go_of_code();
         }
-        self.once_more = std::mem::take(&mut self.clients);
+        self.once_more = std::mem::take(&mut self.clients) && !alone;
     }
+}
+
+/// The variable by which the C library's heap is told how to work when a program starts.
+pub const HEAP_VARIABLE: &str = "GLIBC_TUNABLES";
+/// No store of small pieces that were freed, as each thread has one by default: they count as used, so each keeps its page,
+/// wherever it is. After 16,000 restarts of 200 children a keeper had grown by 240 KiB with it and by 0 without, its daemon by
+/// 390 and 100 KiB.
+const NO_STORE: &str = "glibc.malloc.tcache_count=0";
+
+/// The value of [`HEAP_VARIABLE`] for a program that is to work thriftily, from what it would be otherwise.
+#[must_use]
+pub fn thrifty_heap(before: Option<&OsStr>) -> OsString {
+    let mut value = before.map(OsStr::to_owned).unwrap_or_default();
+    if !value.is_empty() {
+        value.push(":");
+    }
+    value.push(NO_STORE);
+    value
+}
+
+/// Takes what [`thrifty_heap`] has added out of this process's environment, which is that of its children. To be called before
+/// there is a second thread; else it stays.
+pub fn forget_thrifty_heap() {
+    let Some(before) = std::env::var_os(HEAP_VARIABLE).as_deref().and_then(before_thrift) else { return };
+    // Where that cannot be seen it is so: this is called first.
+    if std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() != 1) {
+        return;
+    }
+    if before.is_empty() {
+        // SAFETY: there is one thread, so nobody else reads or writes the environment.
+        unsafe { std::env::remove_var(HEAP_VARIABLE) }
+    } else {
+        // SAFETY: as above.
+        unsafe { std::env::set_var(HEAP_VARIABLE, before) }
+    }
+}
+
+/// What [`thrifty_heap`] was given; `None` if it did not make this value.
+fn before_thrift(value: &OsStr) -> Option<OsString> {
+    let before = value.as_bytes().strip_suffix(NO_STORE.as_bytes())?;
+    Some(OsString::from_vec(before.strip_suffix(b":").unwrap_or(before).to_vec()))
 }
 
 /// Lets all threads share one heap, so that what one of them gives back is of use to the others, and [`trim_heap`] finds it.
@@ -130,6 +174,15 @@ mod tests {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    #[test]
+    fn what_users_tell_their_heaps_stays() {
+        let theirs = OsStr::new("glibc.malloc.check=1");
+        assert_eq!(thrifty_heap(Some(theirs)), "glibc.malloc.check=1:glibc.malloc.tcache_count=0");
+        assert_eq!(before_thrift(&thrifty_heap(Some(theirs))).as_deref(), Some(theirs));
+        assert_eq!(before_thrift(&thrifty_heap(None)), Some(OsString::new()));
+        assert_eq!(before_thrift(theirs), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use upkeep_api::{Call, Fault, FaultCode, Reply, Request};
-use upkeep_http::{Auth, Limits, Listener, Rules, Server, serve};
+use upkeep_http::{Auth, Connected, Limits, Listener, Rules, Server, serve};
 
 use crate::client::Address;
 
@@ -122,7 +122,8 @@ async fn run(
     let rules = Rules { auth: setup.auth, namespaces, limits: setup.limits };
     // The rules stay as they are: the server does not mind that nobody can change them.
     let (_, rules) = watch::channel(rules);
-    let server = Server { section: "inet_http_server".to_owned(), listener, rules };
+    let server =
+        Server { section: "inet_http_server".to_owned(), listener, rules, connected: Connected::default() };
     let daemon = tokio::spawn(answer(mailbox, setup.daemon, hold));
     let serving = serve(server, handle, stopped.clone());
     let overdue = async {
