@@ -4,3 +4,4 @@ mod depends;
 mod files;
 mod hooks;
 mod logs;
+mod watch;

@@ -70,4 +70,5 @@ pub use settings::{Config, ExitWhen, Level, LogFile, Note, Orphans, RpcInterface
 pub use snapshot::SnapshotError;
 pub use sources::Sources;
 pub use usage::UsageError;
+pub use wildcard::name_matches;
 pub use world::{Host, Lenient, User, World};

@@ -56,6 +56,15 @@ fn matching_names(directory: &str, pattern: &str) -> Vec<String> {
         .collect()
 }
 
+/// Whether a file's name is what a pattern of one name means: `*`, `?` and `[..]`; a leading dot only literally.
+#[must_use]
+pub fn name_matches(pattern: &str, name: &str) -> bool {
+    if name.starts_with('.') && !pattern.starts_with('.') {
+        return false;
+    }
+    matches(&pattern.chars().collect::<Vec<char>>(), &name.chars().collect::<Vec<char>>())
+}
+
 /// Part of a pattern.
 enum Piece<'p> {
     Many,

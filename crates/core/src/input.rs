@@ -95,6 +95,11 @@ pub enum Input {
         /// Name of the pool.
         pool: String,
     },
+    /// Files have changed that `watch` of this section names, with `watch_action = restart`.
+    FilesChanged {
+        /// Such as `program:web`.
+        section: String,
+    },
     /// End everything in order, then terminate.
     Shutdown,
     /// End everything in order, then come up again.
@@ -115,6 +120,7 @@ impl Input {
             | Self::Restart => true,
             Self::Tick
             | Self::PoolIdle { .. }
+            | Self::FilesChanged { .. }
             | Self::SpawnFailed { .. }
             | Self::Signalled { .. }
             | Self::Request { .. } => false,

@@ -35,6 +35,7 @@ mod time;
 mod unstopped;
 mod update;
 mod wait;
+mod watch;
 
 pub use depends::Obstacle;
 pub use effect::{Answer, Effect, Event, Outcome, Update};

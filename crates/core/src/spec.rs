@@ -159,6 +159,8 @@ pub struct ProcessSpec {
     pub depends_on: Arc<[Dependency]>,
     /// What it does when something it depends on stops. Default [`OnDependencyStop::Ignore`].
     pub on_dependency_stop: OnDependencyStop,
+    /// Files that it does something about when they change; the copies of a program share it. Default none.
+    pub watch: Option<Arc<WatchSpec>>,
     /// The socket it shares with the other processes of its `[fcgi-program:x]`, as descriptor 0; `None` is a pipe.
     pub socket: Option<Arc<SocketSpec>>,
     /// `SUPERVISOR_SERVER_URL` for the child; `None` is the daemon's own (PROC-072).
@@ -207,6 +209,44 @@ pub enum OnDependencyStop {
     Restart,
     /// Ends.
     Stop,
+}
+
+/// `watch` and what goes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchSpec {
+    /// Which files.
+    #[doc(alias = "watch")]
+    pub patterns: Vec<PathPattern>,
+    /// `watch_ignore` without a slash: names of files and directories that are not looked at, besides the usual ones.
+    #[doc(alias = "watch_ignore")]
+    pub ignore_names: Vec<String>,
+    /// `watch_ignore` with a slash: these, and all that is in them.
+    #[doc(alias = "watch_ignore")]
+    pub ignore_paths: Vec<PathPattern>,
+    /// `watch_action`. Default [`WatchAction::Restart`].
+    #[doc(alias = "watch_action")]
+    pub action: WatchAction,
+    /// `watch_debounce`: how long all must have been quiet. Default half a second.
+    #[doc(alias = "watch_debounce")]
+    pub debounce: Duration,
+}
+
+/// `watch_action`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchAction {
+    /// It ends and starts again.
+    Restart,
+    /// As `upkeep reload NAME`.
+    Reload,
+}
+
+/// Files by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    /// The absolute directory where all of them are, taken as it stands.
+    pub root: String,
+    /// What must follow, name by name; `*`, `?` and `[..]` as shells have them, and `**` for any number of directories.
+    pub parts: Vec<String>,
 }
 
 /// One step of `stop_sequence`.
@@ -422,6 +462,7 @@ impl ProcessSpec {
             environment: BTreeMap::new(),
             depends_on: Arc::default(),
             on_dependency_stop: OnDependencyStop::Ignore,
+            watch: None,
             socket: None,
             serverurl: None,
         }

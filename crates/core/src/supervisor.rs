@@ -72,6 +72,7 @@ impl Supervisor {
             Input::Request { call, request } => self.request(now, call, request),
             Input::Resume { call, waiting } => self.resume(now, call, waiting),
             Input::PoolIdle { pool } => self.pool_idle(&pool),
+            Input::FilesChanged { section } => self.files_changed(now, &section),
             Input::Shutdown => self.begin_shutdown(now, false),
             Input::Restart => self.begin_shutdown(now, true),
         }

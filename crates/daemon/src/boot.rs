@@ -157,6 +157,7 @@ impl Shell {
         self.announce();
         self.meet_orphans().await;
         self.tell(Input::Begin { recovered: false });
+        self.follow_files();
         Ok(())
     }
 

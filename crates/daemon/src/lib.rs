@@ -66,6 +66,7 @@ mod succession;
 mod unexecutable;
 mod unwritten;
 mod upgrade;
+mod watching;
 
 use std::time::Duration;
 

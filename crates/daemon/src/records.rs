@@ -14,6 +14,7 @@ use upkeep_core::signal::{self, Signal};
 use upkeep_core::{Child, Errands, Mono, ProcId, Restarts, RunId, Saved, State, StopOptions};
 
 use crate::listeners::Payload;
+use crate::watching::Seen;
 use errands::ErrandsRecord;
 
 /// Key of the daemon's own record.
@@ -87,6 +88,9 @@ pub(crate) struct Standing {
     /// Where durable pools keep their events, by pool: as before.
     #[serde(default)]
     pub(crate) queues: BTreeMap<String, QueueHome>,
+    /// What the files are like that programs watch, by section.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) watched: BTreeMap<String, Seen>,
 }
 
 /// What the name of a durable pool's file is made of.

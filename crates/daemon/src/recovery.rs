@@ -123,6 +123,7 @@ impl Shell {
             self.keep_run_file();
         }
         inventory.upgraded.into_iter().for_each(|upgraded| self.upgrade_ended(upgraded));
+        self.follow_files();
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use crate::generations::{self, Generations, Loaded};
 use crate::logfiles::{AutoNaming, LogTable};
 use crate::records::{DAEMON_KEY, DaemonRecord, Ending};
 use crate::shell::{Active, End, Message, Purpose, Responder, Shell};
+use crate::watching::is_wanted;
 
 impl Shell {
     /// Reads the configuration again; nothing that runs changes (CFG-420, D-05).
@@ -112,11 +113,15 @@ impl Shell {
     }
 
     fn activate(&mut self, group: Active) {
+        let changes = self.watching.is_some() || is_wanted(&group.spec);
         match self.active.iter_mut().find(|other| other.spec.name == group.spec.name) {
             Some(other) => *other = group,
             None => self.active.push(group),
         }
         self.prune_generations();
+        if changes {
+            self.follow_files();
+        }
     }
 
     /// Forgets a group that is not active (any more).
@@ -124,6 +129,7 @@ impl Shell {
         self.active.retain(|group| group.spec.name != name);
         self.logs.retain(|(group, _), _| group != name);
         self.prune_generations();
+        self.follow_files();
     }
 
     /// How AUTO logs are named.
@@ -241,6 +247,7 @@ impl Shell {
         let loaded = self.next.take().unwrap_or_else(|| self.generations.latest().clone());
         self.hold_base(loaded);
         self.standing.queues.clear();
+        self.standing.watched.clear();
         self.renew_context();
         if let Err(error) = self.open_journal().and_then(|()| self.set_up()) {
             self.log(Level::Critical, format!("cannot come up again: {error}"));
@@ -251,6 +258,7 @@ impl Shell {
         self.prune_generations();
         self.announce();
         self.tell(Input::Begin { recovered: false });
+        self.follow_files();
     }
 
     /// From now on `[supervisord]` and the servers are those of this configuration.

@@ -39,6 +39,7 @@ use crate::said::Said;
 use crate::stdin::Stdin;
 use crate::succession::{KeeperProcess, Made};
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
+use crate::watching::{Noticed, Seen, Watching};
 
 /// Messages taken in one turn before orders are carried out: many exits or answers share one round of system calls.
 pub(crate) const BATCH: usize = 256;
@@ -86,6 +87,8 @@ pub(crate) enum Message {
     LookWhetherToLeave,
     /// A child has ended that may have put itself into the background.
     Suspected(Box<Suspect>),
+    /// About files that programs watch.
+    Noticed(Noticed),
     /// New sinks for a process whose log options changed.
     Sinks { run: RunId, sinks: Box<Sinks> },
 }
@@ -243,6 +246,10 @@ pub(crate) struct Shell {
     rest: Pin<Box<Sleep>>,
     /// Requests whose clients the keeper holds.
     pub(crate) held_clients: BTreeMap<CallId, HeldClient>,
+    /// Looks at files, if any program watches some.
+    pub(crate) watching: Option<Box<Watching>>,
+    /// What files are like, to be written down.
+    pub(crate) seen_files: Vec<(Arc<str>, Seen)>,
 }
 
 /// What a shell is made of.
@@ -330,6 +337,8 @@ impl Shell {
             worked_at: Instant::now(),
             rest: Box::pin(tokio::time::sleep(Duration::ZERO)),
             held_clients: BTreeMap::new(),
+            watching: None,
+            seen_files: Vec::new(),
         }
     }
 
@@ -342,6 +351,7 @@ impl Shell {
             self.follow_exit_rule();
             self.carry_out().await;
             self.save_buffers();
+            self.save_seen_files();
             self.flush_link();
             self.catch_up();
             self.succeed().await;
@@ -447,6 +457,7 @@ impl Shell {
             Message::Candidate { path, result, reply } => self.candidate(path, result, reply),
             Message::LookWhetherToLeave => self.leave_if_idle(),
             Message::Queue(told) => self.queue_told(told),
+            Message::Noticed(noticed) => self.files_noticed(noticed),
             Message::Suspected(suspect) => self.suspected(*suspect),
             Message::Sinks { run, sinks } => self.new_sinks(run, *sinks),
         }

@@ -136,6 +136,13 @@ impl Sim {
         call
     }
 
+    /// Files have changed that a section's processes watch.
+    pub fn files_changed(&mut self, section: &str) -> &mut Self {
+        self.tell(Input::FilesChanged { section: section.to_owned() });
+        self.settle();
+        self
+    }
+
     /// Asks the daemon to end.
     pub fn shutdown(&mut self) -> &mut Self {
         self.tell(Input::Shutdown);

@@ -90,18 +90,23 @@ impl Scope<'_, '_> {
     }
 
     /// Which files are meant. They are the same for all copies of a program, in whatever group, so few names can stand there.
-    fn named_files(&mut self) -> Vec<Named> {
+    pub(super) fn named_files(&mut self) -> Vec<Named> {
         if self.entry(ENV_FILES).is_none() {
             return Vec::new();
         }
+        self.with_few_names(Self::named)
+    }
+
+    /// Reads something that is the same for all copies of a program, in whatever group.
+    pub(super) fn with_few_names<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         let program = self.names.get("program_name").cloned();
         let host = &self.loader.machine.env.hostname;
         let mut few = names::texts(&[("here", &self.loader.here), ("host_node_name", host)]);
         few.extend(program.map(|program| ("program_name".to_owned(), program)));
         let all = std::mem::replace(&mut self.names, few);
-        let named = self.named();
+        let value = read(self);
         self.names = all;
-        named
+        value
     }
 
     fn named(&mut self) -> Vec<Named> {

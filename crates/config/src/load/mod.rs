@@ -19,6 +19,7 @@ mod server;
 mod stopping;
 mod told;
 mod unknown;
+mod watch;
 
 use std::collections::BTreeMap;
 

@@ -89,6 +89,7 @@ impl Scope<'_, '_> {
         self.stop_sequence(&mut spec);
         self.files = self.file_variables();
         self.hooks(&mut spec);
+        spec.watch = self.watch().map(Arc::new);
         set(&mut spec.depends_on, self.read("depends_on", value::dependencies).map(Into::into));
         set(&mut spec.on_dependency_stop, self.read("on_dependency_stop", value::on_dependency_stop));
         spec

@@ -65,10 +65,12 @@ impl Scope<'_, '_> {
     /// Keys that are written and decide nothing. They may be there for Supervisor, or for other programs.
     pub(super) fn remark_vain(&mut self, keys: &[&str], why: &str) {
         for key in keys {
-            if self.entry(key).is_none() {
+            let at = self.at(key);
+            let document = self.loader.document;
+            // What is meant for many may be in vain for some.
+            if self.entry(key).is_none() || document.origin(self.section, key, at.place).is_some() {
                 continue;
             }
-            let at = self.at(key);
             let message = format!("[{}] {key} has no effect {why}", self.section.name);
             self.loader.remark(message.into(), &at);
         }

@@ -327,6 +327,33 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     )
     .ours()
     .effect(Effect::Live),
+    OptionRow::without_default(
+        "watch",
+        Kind::List,
+        "src/**/*.py, .env",
+        "files whose change starts it again: names, patterns, directories",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::without_default(
+        "watch_ignore",
+        Kind::List,
+        "cache, src/gen",
+        "files and directories that watch does not look at",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "watch_action",
+        Kind::Choice(&["restart", "reload"]),
+        "restart",
+        "what follows a change: start again, or what upkeep reload NAME does",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new("watch_debounce", Kind::Time, "0.5", "how long all must have been quiet after a change")
+        .effect(Effect::Live)
+        .ours(),
     OptionRow::without_default("serverurl", Kind::Url, "AUTO", "SUPERVISOR_SERVER_URL of the process")
         .effect(Effect::Restart),
 ];

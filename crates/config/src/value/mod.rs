@@ -11,7 +11,7 @@ pub(crate) mod stopping;
 
 use upkeep_core::event::EventKind;
 use upkeep_core::signal::{Signal, SignalError};
-use upkeep_core::spec::Autorestart;
+use upkeep_core::spec::{Autorestart, WatchAction};
 
 use crate::python::integer;
 use crate::python::repr::py_repr;
@@ -164,6 +164,11 @@ pub(crate) fn exit_when(text: &str) -> Read<ExitWhen> {
             hint.unwrap_or_else(|| "write fatal[:NAME], any-exited[:NAME] or all-exited".to_owned()),
         )
     })
+}
+
+/// `watch_action`.
+pub(crate) fn watch_action(text: &str) -> Read<WatchAction> {
+    choice("watch_action", text, [("restart", WatchAction::Restart), ("reload", WatchAction::Reload)])
 }
 
 /// `[eventlistener:x] event_queue`: whether it is durable.

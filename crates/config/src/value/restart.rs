@@ -15,6 +15,16 @@ const LONGEST: Duration = Duration::from_hours(24 * 1000);
 /// What is remembered of a process, and written down at each change of its state, has an end.
 const MOST_RESTARTS: u32 = 1000;
 
+/// `watch_debounce`: the shortest lets an editor finish, the longest is still no schedule.
+pub(crate) fn debounce(text: &str) -> Read<Duration> {
+    let time = time("watch_debounce", text)?;
+    if (Duration::from_millis(10)..=Duration::from_hours(1)).contains(&time) {
+        return Ok(time);
+    }
+    let message = format!("not a valid time for watch_debounce: {}", py_repr(text));
+    Err(Wrong::new(message, "write 10ms to 1h"))
+}
+
 /// Seconds, or a number with a unit: `0.5`, `90`, `500ms`, `5m`, `1h`.
 pub(crate) fn time(option: &str, text: &str) -> Read<Duration> {
     let wrong = |hint: &str| Wrong::new(format!("not a valid time for {option}: {}", py_repr(text)), hint);

@@ -19,4 +19,5 @@ mod reload;
 mod sample;
 mod schema;
 mod usage;
+mod watch;
 mod whole;

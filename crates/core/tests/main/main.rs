@@ -9,6 +9,8 @@ mod depends;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod listener;
 #[cfg(test)]
 mod properties;

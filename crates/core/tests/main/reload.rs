@@ -8,7 +8,7 @@ use upkeep_core::signal;
 use upkeep_core::spec::{
     Autorestart, Condition, Dependency, GroupKind, GroupSpec, Hooks, ListenerSpec, LogRules, LogTarget,
     OnDependencyStop, OnGiveup, OutputSpec, ProcessSpec, RestartPolicy, SocketAddress, SocketSpec, StopStep,
-    Target,
+    Target, WatchAction, WatchSpec,
 };
 
 use crate::scene::{alone, group, web};
@@ -62,6 +62,7 @@ fn every_field(spec: &ProcessSpec) {
         environment: _,
         depends_on: _,
         on_dependency_stop: _,
+        watch: _,
         socket: _,
         serverurl: _,
     } = spec;
@@ -112,6 +113,11 @@ fn what_each_option_costs_d_37_cfg_422() {
             spec.depends_on = [Dependency { name, targets: vec![target], condition }].into();
         }),
         ("on_dependency_stop", Kind::Live, |spec| spec.on_dependency_stop = OnDependencyStop::Stop),
+        ("watch", Kind::Live, |spec| {
+            let (patterns, ignore_names, ignore_paths) = (Vec::new(), Vec::new(), Vec::new());
+            let (action, debounce) = (WatchAction::Restart, SECOND);
+            spec.watch = Some(Arc::new(WatchSpec { patterns, ignore_names, ignore_paths, action, debounce }));
+        }),
         ("stdout_logfile", Kind::Live, |spec| spec.stdout.target = LogTarget::File("/other".to_owned())),
         ("stdout_logfile NONE", Kind::Live, |spec| spec.stdout.target = LogTarget::None),
         ("stdout_logfile_maxbytes", Kind::Live, |spec| spec.stdout.maxbytes = 1),
