@@ -162,6 +162,11 @@ impl Process {
         self.errands().iter().filter_map(|errand| errand.until).min()
     }
 
+    /// When SIGKILL comes, if it is being stopped.
+    fn kill_at(&self) -> Option<Mono> {
+        if let State::Stopping { kill_at, .. } = self.state { Some(kill_at) } else { None }
+    }
+
     fn errand_mut(&mut self, run: RunId) -> Option<&mut Errand> {
         self.errands.as_mut()?.list.iter_mut().find(|errand| errand.run == run)
     }
@@ -218,7 +223,7 @@ impl Supervisor {
         let Some(&id) = self.errand_runs.get(&run) else { return false };
         let Some(process) = self.processes.get_mut(&id) else { return false };
         let (limit, name) = (process.errand_limit(), process.spec.name.clone());
-        let ending = if let State::Stopping { kill_at, .. } = process.state { Some(kill_at) } else { None };
+        let ending = process.state.child().and(process.kill_at());
         let Some(errand) = process.errand_mut(run) else { return false };
         if errand.until.is_some() {
             return true;
@@ -308,6 +313,15 @@ impl Supervisor {
             errand.until = errand.until.map(|_| now.mono.after(KILL_AGAIN));
             true
         });
+    }
+
+    /// An errand could not be signalled. One that is not ours to end is not waited for for ever.
+    pub(crate) fn errand_not_signalled(&mut self, now: Now, id: ProcId, run: RunId, error: &str) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let name = process.spec.name.clone();
+        let Some(&mut Errand { kind, pid, .. }) = process.errand_mut(run) else { return };
+        self.log(Notice::ErrandProblem { name, kind, pid, error: error.to_owned() });
+        self.errand_over(now, run, Err(error.to_owned()));
     }
 
     /// Nobody waits for these any more: their process is no longer active.

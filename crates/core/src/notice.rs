@@ -72,6 +72,8 @@ pub enum Notice {
     ErrandCalledOff { name: String, kind: ErrandKind },
     /// A signal meant to end it is sent.
     ErrandEnds { name: String, kind: ErrandKind, pid: u32, signal: Signal },
+    /// It could not be sent: it is left alone.
+    ErrandProblem { name: String, kind: ErrandKind, pid: u32, error: String },
     /// A signal somebody asked for is sent.
     Send { name: String, pid: u32, signal: Signal },
     /// A stop of a process that waits for its next try.
@@ -111,7 +113,9 @@ impl Notice {
             | Self::Send { .. }
             | Self::StopInBackoff { .. }
             | Self::GoneBeforeSignal { .. } => Level::Debug,
-            Self::KillProblem { .. } | Self::SendProblem { .. } => Level::Critical,
+            Self::KillProblem { .. } | Self::SendProblem { .. } | Self::ErrandProblem { .. } => {
+                Level::Critical
+            }
             Self::NameTaken { .. } => Level::Error,
             Self::ErrandEnds { signal, .. } => {
                 if *signal == KILL {
@@ -191,6 +195,9 @@ impl fmt::Display for Notice {
             }
             Self::ErrandEnds { name, kind, pid, signal } => {
                 write!(f, "ending {kind} of {name} (pid {pid}) with signal {signal}")
+            }
+            Self::ErrandProblem { name, kind, pid, error } => {
+                write!(f, "{kind} of {name} (pid {pid}) cannot be ended and is left alone: {error}")
             }
             Self::Send { name, pid, signal } => write!(f, "sending {name} (pid {pid}) sig {signal}"),
             Self::StopInBackoff { name } => {

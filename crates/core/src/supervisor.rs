@@ -68,7 +68,7 @@ impl Supervisor {
             Input::Spawned { run, pid, at } => self.spawned(now, run, pid, at),
             Input::SpawnFailed { run, text } => self.not_spawned(now, run, text),
             Input::Exited { run, end, at } => self.exited(now, run, end, at),
-            Input::Signalled { id, outcome } => self.signalled(id, outcome),
+            Input::Signalled { id, outcome } => self.signalled(now, id, outcome),
             Input::Request { call, request } => self.request(now, call, request),
             Input::Resume { call, waiting } => self.resume(now, call, waiting),
             Input::PoolIdle { pool } => self.pool_idle(&pool),
@@ -301,8 +301,11 @@ impl Supervisor {
         }
     }
 
-    fn signalled(&mut self, signal: SignalId, outcome: Result<(), SignalFailure>) {
+    fn signalled(&mut self, now: Now, signal: SignalId, outcome: Result<(), SignalFailure>) {
         let Some((id, run, why)) = self.signals.remove(&signal) else { return };
+        if let (Why::Errand, Err(SignalFailure { gone: false, error })) = (why, &outcome) {
+            return self.errand_not_signalled(now, id, run, error);
+        }
         if let Err(failure) = &outcome {
             self.signal_failed(id, run, why, failure);
         }

@@ -9,7 +9,7 @@ use crate::time::{Mono, Now, seconds};
 impl Supervisor {
     /// A child ended at `at`, which may lie before `now` if no daemon was there.
     pub(crate) fn exited(&mut self, now: Now, run: RunId, end: RunEnd, at: Mono) {
-        if self.errand_over(now, run, Ok(end)) {
+        if !self.errand_runs.is_empty() && self.errand_over(now, run, Ok(end)) {
             return;
         }
         let Some((id, process)) = self.running_process(run) else { return };

@@ -380,7 +380,14 @@ impl Process {
             | State::Fatal
             | State::Unknown { .. } => None,
         };
-        [own, self.report_at, self.errand_deadline()].into_iter().flatten().min()
+        let own = match (own, self.report_at) {
+            (Some(own), Some(report)) => Some(own.min(report)),
+            (own, report) => own.or(report),
+        };
+        if self.errands.is_none() {
+            return own;
+        }
+        own.into_iter().chain(self.errand_deadline()).min()
     }
 
     /// The one place where the state changes; returns the name of the former one.

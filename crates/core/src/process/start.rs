@@ -1,6 +1,6 @@
 //! From a wish to start to RUNNING.
 
-use crate::effect::Event;
+use crate::effect::{Effect, Event};
 use crate::errand::ErrandKind;
 use crate::notice::Notice;
 use crate::process::{Child, ProcId, RunId, State};
@@ -11,18 +11,24 @@ impl Supervisor {
     /// Begins a new run (PROC-011). The caller knows that none is under way.
     pub(crate) fn begin_run(&mut self, now: Now, id: ProcId) {
         let run = self.new_run(id);
+        let mut alone = true;
         if let Some(process) = self.processes.get_mut(&id) {
+            alone = process.has_nothing_beside();
             process.last_run = Some(run);
             process.note_attempt(now);
             process.unprepare();
         }
         self.change(id, State::Starting { run, child: None }, 0);
-        self.go_on_starting(id, run);
+        if alone {
+            self.order(Effect::Spawn { id, run });
+        } else {
+            self.go_on_starting(id, run);
+        }
     }
 
     /// A child exists: it counts as started after `startsecs`, or is stopped at once if that is wanted by now.
     pub(crate) fn spawned(&mut self, now: Now, run: RunId, pid: u32, at: Mono) {
-        if self.errand_spawned(now, run, pid, at) {
+        if !self.errand_runs.is_empty() && self.errand_spawned(now, run, pid, at) {
             return;
         }
         let Some((id, process)) = self.running_process(run) else { return };

@@ -2,7 +2,7 @@
 
 use upkeep_core::signal::{HUP, INT, KILL, TERM};
 use upkeep_core::{Answer, Refusal, RunEnd, StateName};
-use upkeep_sim::{Ask, Crash, InFlight, Plan, Sim, groups, millis, secs};
+use upkeep_sim::{Ask, Crash, InFlight, Plan, Signalling, Sim, groups, millis, secs};
 
 fn conf(options: &str) -> String {
     format!("[program:web]\ncommand=web\n{options}\n")
@@ -228,6 +228,17 @@ fn new_hooks_are_taken_over_without_a_restart() {
     assert_eq!((sim.state("web"), sim.forks("web")), (StateName::Running, 1));
     sim.request(Ask::stop("web").without_waiting());
     assert_eq!(order(&sim), ["web", "web post_stop"]);
+}
+
+#[test]
+fn a_hook_that_cannot_be_ended_holds_up_nobody_for_ever() {
+    let mut sim = running("post_stop=clean\nhook_timeout=2\nautorestart=false");
+    sim.plan("web post_stop", [Plan::runs().signalling(Signalling::Denied)]);
+    sim.request(Ask::stop("web").without_waiting());
+    sim.advance(secs(2));
+    assert_eq!(sim.state("web"), StateName::Stopped);
+    let line = "Critical post_stop of web (pid 102) cannot be ended and is left alone: [Errno 1] Operation not permitted";
+    assert!(sim.log().contains(&line.to_owned()), "{:?}", sim.log());
 }
 
 #[test]
