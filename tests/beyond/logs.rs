@@ -2,12 +2,12 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use crate::rig::daemon::{Daemon, HEAD};
-use crate::rig::home::Home;
-use crate::rig::maker::Maker;
+use crate::rig::home::{Home, repository};
+use crate::rig::maker::{Maker, reference_python};
 use crate::rig::procfs;
 use crate::rig::wait::{until, until_true};
 
@@ -245,10 +245,84 @@ fn what_is_over_the_limit_is_dropped_counted_and_said_once() {
     assert!(status.stdout.contains("log: 160 bytes dropped\n"), "{}", status.stdout);
 }
 
+/// The receiver of `receiver.py`, ended with the test.
+struct Receiver(Child);
+
+impl Receiver {
+    fn start(home: &Home, port: Option<&str>) -> Receiver {
+        fs::remove_file(home.join("port")).ok();
+        let mut command = Command::new(reference_python());
+        command.arg(repository("tests/beyond/receiver.py")).arg(home.path()).args(port);
+        let receiver = Receiver(command.stdin(Stdio::null()).spawn().expect("python"));
+        until_true("the receiver", || home.join("port").exists());
+        receiver
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// A syslog server gets each line once and in order, also what was written while it was away; one that never comes holds up nobody.
+#[test]
+fn lines_reach_servers_that_come_and_go() {
+    let home = Home::new();
+    let receiver = Receiver::start(&home, None);
+    let port = home.read("port");
+    let rules = format!(
+        "stdout_forward=udp://127.0.0.1:{port},tcp://127.0.0.1:{port},journald://{}/journal.sock\n\
+         stderr_forward=journald:///nonexistent/journald\n",
+        home.path().display()
+    );
+    let daemon = Daemon::start_in(home, Maker::Upkeep, &format!("{ECHO}{rules}"));
+    daemon.wait("RUNNING", &["cat"]);
+    let pid = daemon.pid_of("cat");
+    say(&daemon, "one\\ntwo \u{4e2d}\\n");
+    let end = format!(" cat {pid} stdout - two \u{4e2d}\n");
+    for name in ["udp", "tcp"] {
+        daemon.wait_file(name, &end);
+        let text = daemon.home.read(name);
+        let (first, second) = text.split_once('\n').expect("two lines");
+        assert!(
+            first.starts_with("<14>1 2") && first.ends_with(&format!(" cat {pid} stdout - one")),
+            "{text}"
+        );
+        assert!(second.starts_with("<14>1 2"), "{text}");
+    }
+    daemon.wait_file("journal", "MESSAGE=two \u{4e2d} PRIORITY=6 SYSLOG_FACILITY=1 SYSLOG_IDENTIFIER=cat");
+    daemon.wait_log("cannot forward lines to journald:///nonexistent/journald: No such file or directory");
+
+    drop(receiver);
+    say(&daemon, "three\\n");
+    daemon.wait_file("out", "three\n");
+    daemon.wait_log(&format!("cannot forward lines to tcp://127.0.0.1:{port}: "));
+    let status = daemon.upkeep(&["status"]).stderr;
+    assert!(status.contains(&format!("warning: tcp://127.0.0.1:{port}: 0 bytes dropped (")), "{status}");
+    let _receiver = Receiver::start(&daemon.home, Some(&port));
+    daemon.wait_file("tcp", " stdout - three\n");
+    daemon.wait_log(&format!("lines are forwarded to tcp://127.0.0.1:{port} again; 0 bytes were dropped"));
+    assert_eq!(daemon.home.read("tcp").lines().count(), 3);
+
+    // More than can wait for a journald that is not there: the program is not held up.
+    let brain = daemon.brain().expect("a daemon");
+    say(&daemon, &format!("{}\\n", "x".repeat(2000)).repeat(20));
+    until_true("lines to be dropped", || {
+        say(&daemon, &format!("{}\\n", "x".repeat(2000)).repeat(20));
+        daemon.log().contains("lines for journald:///nonexistent/journald are dropped: too many of them wait")
+    });
+    assert!(threads(brain).iter().any(|name| name == "forward"));
+    configure(&daemon, ECHO);
+    until_true("the threads to end", || !threads(brain).iter().any(|name| name == "forward"));
+    assert_eq!(daemon.pid_of("cat"), pid);
+}
+
 #[test]
 fn the_example_holds_what_it_says() {
     let home = Home::new();
-    home.copy_in(&crate::rig::home::repository("examples"));
+    home.copy_in(&repository("examples"));
     let daemon = Daemon::start_with(home, Maker::Upkeep, "examples/logs.conf", "examples/run/logs.sock", &[]);
     daemon.wait("RUNNING", &["web"]);
     daemon.wait_file("examples/run/web.log", "GET /index.html 200\n");

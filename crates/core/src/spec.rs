@@ -343,6 +343,33 @@ pub struct LogRules {
     /// `std*_rate_limit`: how much may come in a second. Default without limit.
     #[doc(alias = "stdout_rate_limit")]
     pub rate: Option<LogRate>,
+    /// `std*_forward`: where each line is sent besides. Default nowhere.
+    #[doc(alias = "stdout_forward")]
+    pub forward: Vec<LogDestination>,
+}
+
+/// Where `std*_forward` sends lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogDestination {
+    /// A syslog server, by datagrams.
+    Udp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A syslog server, by a connection.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// journald.
+    Journald {
+        /// Path of its socket.
+        path: String,
+    },
 }
 
 /// `std*_logfile_format`.

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use upkeep_core::spec::{GroupSpec, LogFormat, LogPeriod, LogTarget, OutputSpec, ProcessSpec};
+use upkeep_core::spec::{
+    GroupSpec, LogDestination, LogFormat, LogPeriod, LogTarget, OutputSpec, ProcessSpec,
+};
 use upkeep_logs::auto::Channel;
 use upkeep_logs::{
-    Every, FileRules, LineFormat, LineRules, MODE_AUTO, MODE_NAMED, Origin, Rate, RotatingFile, Sink,
-    SyslogTag, Unit,
+    Destination, Every, FileRules, LineFormat, LineRules, MODE_AUTO, MODE_NAMED, Origin, Rate, RotatingFile,
+    Sink, SyslogTag, Unit,
 };
 
 /// The log files of one process; `None` where there is none.
@@ -178,12 +180,21 @@ fn line_rules(output: &OutputSpec, context: &SinkContext) -> Option<LineRules> {
         a_second: rate.a_second,
         burst: rate.burst,
     });
-    if format == LineFormat::Raw && rate.is_none() {
+    let forward: Vec<Destination> = rules.forward.iter().map(destination).collect();
+    if format == LineFormat::Raw && rate.is_none() && forward.is_empty() {
         return None;
     }
     let (group, process) = (context.group.clone(), context.process.clone());
     let origin = Origin { group, process, is_stderr: context.is_stderr, pid: 0 };
-    Some(LineRules { format, rate, origin, begun: Vec::new() })
+    Some(LineRules { format, rate, forward, origin, begun: Vec::new() })
+}
+
+fn destination(configured: &LogDestination) -> Destination {
+    match configured.clone() {
+        LogDestination::Udp { host, port } => Destination::Udp { host, port },
+        LogDestination::Tcp { host, port } => Destination::Tcp { host, port },
+        LogDestination::Journald { path } => Destination::Journald { path: path.into() },
+    }
 }
 
 fn mode_of(output: &OutputSpec) -> u32 {

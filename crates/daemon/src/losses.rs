@@ -39,6 +39,7 @@ impl Shell {
         let channel = match path {
             _ if is_main => "main",
             _ if path == Path::new("/dev/log") => "syslog",
+            _ if path.to_str().is_some_and(|path| path.contains("://")) => "forward",
             _ => "",
         };
         LogLoss { channel: channel.to_owned(), path: path.to_string_lossy().into_owned(), ..unnamed(loss) }

@@ -27,6 +27,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use crate::file::{RotatingFile, clear_path};
+use crate::forward::Forwarders;
 use crate::journal::{self, Journal, Line, Unwritten};
 use crate::level::Level;
 use crate::losses::{Loss, Losses};
@@ -279,14 +280,14 @@ impl Drop for Shared {
     }
 }
 
-/// What is to be said about old files takes the way over the log thread.
-fn tidy(commands: Sender<Command>, wake: Arc<Wake>) -> Tidy {
-    Tidy::new(move |text| {
+/// What other threads have to say takes the way over the log thread.
+fn warn(commands: Sender<Command>, wake: Arc<Wake>) -> impl Fn(String) + Send + Sync + 'static {
+    move |text| {
         // Nobody is told any more when the thread is gone.
         if commands.send(Command::Warn { text }).is_ok() {
             wake.once();
         }
-    })
+    }
 }
 
 impl Engine {
@@ -301,7 +302,8 @@ impl Engine {
         let (watched, losses) = (Watched::default(), Losses::default());
         let seen = (Arc::clone(&watched), losses.clone());
         let out = Outputs::new(Sources::new()?, Syslog::default(), seen, Box::new(events));
-        let out = out.with_tidy(tidy(commands.clone(), Arc::clone(&wake)));
+        let forwarders = Forwarders::new(losses.clone(), warn(commands.clone(), Arc::clone(&wake)));
+        let out = out.with(Tidy::new(warn(commands.clone(), Arc::clone(&wake))), forwarders);
         let mut worker = Worker::new(inbox, commands.clone(), Arc::clone(&wake), queue.clone(), out)?;
         let (end, ended) = mpsc::channel();
         let handle = std::thread::Builder::new().name("logs".to_owned()).spawn(move || {

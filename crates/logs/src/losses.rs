@@ -42,6 +42,14 @@ impl Losses {
         (loss.reason, loss.now) = (reason, true);
     }
 
+    /// The same, unless a reason is known already.
+    pub(crate) fn begin_unless_told(&self, path: &Path, reason: &str) {
+        let is_told = self.lock().get(path).is_some_and(|loss| loss.now);
+        if !is_told {
+            self.begin_because(path, reason.to_owned());
+        }
+    }
+
     /// So many more.
     pub(crate) fn add(&self, path: &Path, bytes: u64) {
         self.lock().entry(path.to_owned()).or_default().bytes += bytes;

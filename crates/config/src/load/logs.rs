@@ -16,6 +16,7 @@ pub(super) struct Keys {
     names: &'static str,
     format: &'static str,
     rate: &'static str,
+    forward: &'static str,
     backups: &'static str,
 }
 
@@ -27,6 +28,7 @@ pub(super) const STDOUT: Keys = Keys {
     names: "stdout_logfile_names",
     format: "stdout_logfile_format",
     rate: "stdout_rate_limit",
+    forward: "stdout_forward",
     backups: "stdout_logfile_backups",
 };
 
@@ -38,6 +40,7 @@ pub(super) const STDERR: Keys = Keys {
     names: "stderr_logfile_names",
     format: "stderr_logfile_format",
     rate: "stderr_rate_limit",
+    forward: "stderr_forward",
     backups: "stderr_logfile_backups",
 };
 
@@ -53,6 +56,7 @@ impl Scope<'_, '_> {
                 .unwrap_or_default(),
             format: self.read(keys.format, |text| logs::format(keys.format, text)).unwrap_or_default(),
             rate: self.read(keys.rate, |text| logs::rate(keys.rate, text)).flatten(),
+            forward: self.read(keys.forward, |text| logs::forward(keys.forward, text)).unwrap_or_default(),
             dated: self.read(keys.names, |text| logs::names(keys.names, text)).unwrap_or_default(),
         };
         if self.entry(keys.backups).is_some_and(|entry| entry.value.trim() == "0") {

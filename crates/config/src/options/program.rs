@@ -213,6 +213,14 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     )
     .effect(Effect::Live)
     .ours(),
+    OptionRow::without_default(
+        "stdout_forward",
+        Kind::List,
+        "udp://logs.example:514,journald",
+        "also send every line there: udp://HOST:PORT, tcp://HOST:PORT (RFC 5424), journald",
+    )
+    .effect(Effect::Live)
+    .ours(),
     OptionRow::new(
         "stdout_capture_maxbytes",
         Kind::Bytes,
@@ -284,6 +292,14 @@ pub(super) const PROGRAM: &[OptionRow] = &[
         Kind::Text,
         "none",
         "lines or bytes a second, what is over it is dropped and counted: 1000/s, 1MB/s burst 5MB",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::without_default(
+        "stderr_forward",
+        Kind::List,
+        "udp://logs.example:514,journald",
+        "also send every line there: udp://HOST:PORT, tcp://HOST:PORT (RFC 5424), journald",
     )
     .effect(Effect::Live)
     .ours(),

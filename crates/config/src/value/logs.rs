@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use upkeep_core::spec::{LogFormat, LogPeriod, LogRate};
+use upkeep_core::spec::{LogDestination, LogFormat, LogPeriod, LogRate};
 
-use super::{Read, Wrong, bytes, choice, restart};
+use super::{Read, Wrong, bytes, choice, list, restart};
 use crate::python::repr::py_repr;
 
 /// `std*_logfile_rotate`; `None` is never.
@@ -75,6 +75,63 @@ pub(crate) fn rate(option: &str, text: &str) -> Read<Option<LogRate>> {
     Ok(Some(LogRate { in_bytes, a_second, burst }))
 }
 
+/// More places than anybody sends a line to.
+const MOST_DESTINATIONS: usize = 8;
+/// Where journald listens.
+const JOURNALD: &str = "/run/systemd/journal/socket";
+/// Where syslog servers listen.
+const SYSLOG_PORT: u16 = 514;
+
+/// `std*_forward`: `udp://HOST[:PORT]`, `tcp://HOST[:PORT]`, `journald[://PATH]`, with commas between.
+pub(crate) fn forward(option: &str, text: &str) -> Read<Vec<LogDestination>> {
+    let parts = list(text);
+    if parts.len() > MOST_DESTINATIONS {
+        return Err(format!("{option} has more than {MOST_DESTINATIONS} destinations").into());
+    }
+    let mut all = Vec::new();
+    for part in &parts {
+        let destination = destination(part).ok_or_else(|| {
+            let message = format!("not a valid destination for {option}: {}", py_repr(part));
+            Wrong::new(message, "write udp://HOST:PORT, tcp://HOST:PORT or journald, with commas between")
+        })?;
+        if !all.contains(&destination) {
+            all.push(destination);
+        }
+    }
+    Ok(all)
+}
+
+fn destination(text: &str) -> Option<LogDestination> {
+    let (scheme, rest) = text.split_once("://").unwrap_or((text, ""));
+    match scheme.to_lowercase().as_str() {
+        "udp" => endpoint(rest).map(|(host, port)| LogDestination::Udp { host, port }),
+        "tcp" => endpoint(rest).map(|(host, port)| LogDestination::Tcp { host, port }),
+        "journald" if text.len() == scheme.len() => {
+            Some(LogDestination::Journald { path: JOURNALD.to_owned() })
+        }
+        "journald" => rest.starts_with('/').then(|| LogDestination::Journald { path: rest.to_owned() }),
+        _ => None,
+    }
+}
+
+/// `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`.
+fn endpoint(text: &str) -> Option<(String, u16)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    let port = port.map_or(Some(SYSLOG_PORT), |port| port.parse().ok().filter(|port| *port > 0))?;
+    (!host.is_empty() && host.chars().all(is_name)).then(|| (host.to_owned(), port))
+}
+
 /// A number from 1 on, and whether it is one of bytes.
 fn amount(text: &str) -> Option<(u32, bool)> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -119,6 +176,43 @@ mod tests {
             let wrong = rate(text).unwrap_err();
             assert_eq!(wrong.message, format!("not a valid value for stdout_rate_limit: '{text}'"));
         }
+    }
+
+    #[test]
+    fn destinations_are_servers_or_journald() {
+        let udp = |host: &str, port| LogDestination::Udp { host: host.to_owned(), port };
+        let tcp = |host: &str, port| LogDestination::Tcp { host: host.to_owned(), port };
+        let journald = |path: &str| LogDestination::Journald { path: path.to_owned() };
+        assert_eq!(forward("x", ""), Ok(vec![]));
+        assert_eq!(
+            forward(
+                "x",
+                "udp://log.example, tcp://10.0.0.1:601, TCP://[::1]:601,journald,journald:///x,journald"
+            ),
+            Ok(vec![
+                udp("log.example", 514),
+                tcp("10.0.0.1", 601),
+                tcp("::1", 601),
+                journald(JOURNALD),
+                journald("/x")
+            ])
+        );
+        for text in [
+            "log.example",
+            "udp://",
+            "udp://a:0",
+            "udp://a:70000",
+            "tls://a",
+            "journald://x",
+            "tcp://::1",
+            "tcp://[x]:1",
+            "udp://a b",
+            "journald,",
+        ] {
+            let wrong = forward("stdout_forward", text).unwrap_err();
+            assert!(wrong.message.starts_with("not a valid destination for stdout_forward: "), "{text}");
+        }
+        assert!(forward("x", &"udp://a,".repeat(9)).is_err());
     }
 
     #[test]

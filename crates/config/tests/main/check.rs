@@ -333,6 +333,12 @@ fn log_options_are_looked_at_closely() {
             "write lines or bytes a second, such as 1000/s, or 1MB/s burst 5MB, or none",
         ),
         (
+            "stdout_forward=udp://logs.example, tls://logs.example",
+            Severity::Error,
+            "not a valid destination for stdout_forward: 'tls://logs.example'",
+            "write udp://HOST:PORT, tcp://HOST:PORT or journald, with commas between",
+        ),
+        (
             "stdout_logfile_backups=0\nstdout_logfile_compress=gzip",
             Severity::Warning,
             "stdout_logfile_compress has no effect with stdout_logfile_backups=0: there are no old files",

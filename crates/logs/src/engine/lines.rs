@@ -4,10 +4,14 @@
 //! outside is told of it ([`LogEvent::Begun`](super::LogEvent::Begun)), so that the next thread can go on with it.
 
 use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::SystemTime;
+
 use jiff::tz::TimeZone;
 
 use super::rate::{Bucket, Rate};
 use crate::find::through;
+use crate::forward::{Destination, Forwarder, Message};
 
 /// Longest line. A longer one comes in pieces, each as a line of its own.
 const LONGEST: usize = 64 * 1024;
@@ -54,6 +58,8 @@ pub struct LineRules {
     pub format: LineFormat,
     /// How many may come; what is over it is dropped and counted.
     pub rate: Option<Rate>,
+    /// Where it is sent besides.
+    pub forward: Vec<Destination>,
     /// Who writes it.
     pub origin: Origin,
     /// What an earlier thread told of this stream by [`LogEvent::Begun`](super::LogEvent::Begun), put together.
@@ -63,12 +69,10 @@ pub struct LineRules {
 /// A stream in lines.
 pub(super) struct Lines {
     format: LineFormat,
-    origin: Origin,
+    origin: Arc<Origin>,
     pub(super) rate: Option<Bucket>,
     /// The beginning of a line whose end has not come.
     begun: Vec<u8>,
-    /// Pieces of that line have been given out.
-    goes_on: bool,
     /// How much of `begun` has been told; `None` if what was told last is another line's.
     told: Option<usize>,
     /// What stands before a line's text: made once for all lines that are read together.
@@ -79,15 +83,22 @@ pub(super) struct Lines {
     pub(super) plain: Vec<u8>,
     /// Whether anybody wants those.
     wants_plain: bool,
+    forwarders: Vec<Arc<Forwarder>>,
+    /// Lines for those.
+    messages: Vec<Arc<Message>>,
+    /// When what is taken was read.
+    at: SystemTime,
 }
 
 impl Lines {
-    pub(super) fn new(rules: LineRules, wants_plain: bool) -> Self {
-        let LineRules { format, rate, origin, begun } = rules;
+    pub(super) fn new(rules: LineRules, wants_plain: bool, forwarders: Vec<Arc<Forwarder>>) -> Self {
+        let LineRules { format, rate, origin, begun, forward: _ } = rules;
+        let (origin, at) = (Arc::new(origin), SystemTime::now());
         let told = Some(begun.len());
         let rate = rate.map(Bucket::new);
         let (head, text, plain) = (Vec::new(), Vec::new(), Vec::new());
-        Self { format, origin, rate, begun, goes_on: false, told, head, text, plain, wants_plain }
+        let messages = Vec::new();
+        Self { format, origin, rate, begun, told, head, text, plain, wants_plain, forwarders, messages, at }
     }
 
     /// Whole lines are in `text` and `plain` afterwards.
@@ -125,6 +136,14 @@ impl Lines {
         std::mem::take(&mut self.begun)
     }
 
+    /// Sends on what has been taken.
+    pub(super) fn forward(&mut self) {
+        if !self.messages.is_empty() {
+            self.forwarders.iter().for_each(|forwarder| forwarder.send(&self.messages));
+            self.messages = Vec::new();
+        }
+    }
+
     /// What is kept of the room that the last lines needed.
     pub(super) fn tidy(&mut self) {
         for room in [&mut self.text, &mut self.plain] {
@@ -157,7 +176,6 @@ impl Lines {
     }
 
     fn give(&mut self, line: &[u8], is_piece: bool) {
-        self.goes_on = is_piece;
         if self.rate.as_mut().is_some_and(|rate| !rate.admits(line.len() + 1)) {
             return;
         }
@@ -177,6 +195,10 @@ impl Lines {
             self.plain.extend_from_slice(line);
             self.plain.push(b'\n');
         }
+        if !self.forwarders.is_empty() && !line.is_empty() {
+            let text = line.strip_suffix(b"\r").unwrap_or(line).into();
+            self.messages.push(Arc::new(Message { at: self.at, origin: Arc::clone(&self.origin), text }));
+        }
     }
 
     fn give_json(&mut self, line: &[u8], is_piece: bool) {
@@ -192,6 +214,9 @@ impl Lines {
             rate.refill();
         }
         self.head.clear();
+        if !self.forwarders.is_empty() {
+            self.at = SystemTime::now();
+        }
         if self.format == LineFormat::Raw {
             return;
         }
@@ -200,7 +225,7 @@ impl Lines {
             LineFormat::Raw => {}
             LineFormat::Timestamps => self.head.extend_from_slice(format!("{stamp} ").as_bytes()),
             LineFormat::Json => {
-                let Origin { group, process, pid, .. } = &self.origin;
+                let Origin { group, process, pid, .. } = &*self.origin;
                 self.head.extend_from_slice(b"{\"time\":\"");
                 self.head.extend_from_slice(stamp.as_bytes());
                 self.head.extend_from_slice(b"\",\"group\":");
@@ -254,7 +279,7 @@ mod tests {
 
     fn lines(format: LineFormat) -> Lines {
         let origin = Origin { group: "g".into(), process: "p\"q".into(), is_stderr: true, pid: 7 };
-        Lines::new(LineRules { format, origin, ..LineRules::default() }, true)
+        Lines::new(LineRules { format, origin, ..LineRules::default() }, true, Vec::new())
     }
 
     /// The text without the times, which all have the same length.
@@ -328,7 +353,7 @@ mod tests {
             assert_eq!(news, told.map(|(keep, text)| (keep, text.as_bytes().to_vec())));
         }
         let rules = LineRules { begun: held, ..LineRules::default() };
-        let mut second = Lines::new(rules, false);
+        let mut second = Lines::new(rules, false, Vec::new());
         assert_eq!(second.news(), None);
         second.take(b"o\n");
         assert_eq!(second.news(), Some((0, Vec::new())));
@@ -342,7 +367,7 @@ mod tests {
     #[test]
     fn what_is_over_the_limit_is_not_there() {
         let rate = Some(Rate { unit: Unit::Lines, a_second: 1, burst: 2 });
-        let mut lines = Lines::new(LineRules { rate, ..LineRules::default() }, true);
+        let mut lines = Lines::new(LineRules { rate, ..LineRules::default() }, true, Vec::new());
         lines.take(b"one\ntwo\nthree\nfour\n");
         assert_eq!((&lines.text[..], &lines.plain[..]), (&b"one\ntwo\n"[..], &b"one\ntwo\n"[..]));
     }

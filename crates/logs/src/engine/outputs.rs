@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::outlet::Outlet;
@@ -10,6 +11,7 @@ use super::rate::{Bucket, Dropped, LimitNews};
 use super::sources::Sources;
 use super::{LogEvent, StreamId, SyslogTag, Watched};
 use crate::file::{MODE_NAMED, Notice, RotatingFile, Taken};
+use crate::forward::{Destination, Forwarder, Forwarders};
 use crate::losses::Losses;
 use crate::syslog::Syslog;
 use crate::tidy::Tidy;
@@ -43,6 +45,7 @@ pub(super) struct Outputs {
     syslog_dropped: Option<u64>,
     /// Looks after old files.
     tidy: Tidy,
+    forwarders: Forwarders,
     tell: Box<dyn Fn(LogEvent) + Send>,
 }
 
@@ -58,6 +61,7 @@ impl Outputs {
         (watched, losses): (Watched, Losses),
         tell: Box<dyn Fn(LogEvent) + Send>,
     ) -> Self {
+        let forwarders = Forwarders::new(losses.clone(), |_| ());
         Self {
             sources,
             open: BTreeMap::new(),
@@ -69,14 +73,20 @@ impl Outputs {
             syslog,
             syslog_dropped: None,
             tidy: Tidy::new(|_| ()),
+            forwarders,
             tell,
         }
     }
 
-    /// Has old files looked after by `tidy`.
-    pub(super) fn with_tidy(mut self, tidy: Tidy) -> Self {
-        self.tidy = tidy;
+    /// Has old files looked after by `tidy`, and lines sent by `forwarders`.
+    pub(super) fn with(mut self, tidy: Tidy, forwarders: Forwarders) -> Self {
+        (self.tidy, self.forwarders) = (tidy, forwarders);
         self
+    }
+
+    /// The way to a destination.
+    pub(super) fn forward_to(&mut self, destination: &Destination) -> Arc<Forwarder> {
+        self.forwarders.to(destination)
     }
 
     pub(super) fn tell(&self, event: LogEvent) {
@@ -228,6 +238,7 @@ impl Outputs {
                 self.settle(key, StreamId::JOURNAL);
             }
         }
+        self.forwarders.finish(deadline);
     }
 
     pub(super) fn syslog(&mut self, id: StreamId, tag: &SyslogTag, data: &[u8]) {

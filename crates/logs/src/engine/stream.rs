@@ -333,7 +333,11 @@ impl Route {
         let wants_plain = sink.syslog.is_some() || sink.console.is_some();
         Self {
             id,
-            lines: sink.lines.map(|rules| Box::new(Lines::new(*rules, wants_plain))),
+            lines: sink.lines.map(|rules| {
+                let forwarders =
+                    rules.forward.iter().map(|destination| out.forward_to(destination)).collect();
+                Box::new(Lines::new(*rules, wants_plain, forwarders))
+            }),
             outlet: sink.file.map(|file| out.acquire(file, id)),
             syslog: sink.syslog,
             console: sink.console.map(|prefix| Console::new(prefix, out)),
@@ -404,6 +408,7 @@ impl Route {
     fn write_lines(&mut self, lines: &mut Lines, out: &mut Outputs) {
         self.write_file(&lines.text, out);
         self.copy(&lines.plain, out);
+        lines.forward();
         if let Some(rate) = &mut lines.rate {
             out.limited(self.outlet, self.id, rate);
         }
