@@ -4,4 +4,5 @@ mod depends;
 mod files;
 mod hooks;
 mod logs;
+mod schedule;
 mod watch;

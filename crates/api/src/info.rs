@@ -298,6 +298,31 @@ pub struct LogLoss {
     pub dropping: bool,
 }
 
+/// A process with a schedule, as `getSchedules` tells it. Times are seconds since 1970, 0 for none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleInfo {
+    /// Name of the process.
+    pub name: String,
+    /// Name of its group.
+    pub group: String,
+    /// `schedule`, as written.
+    pub schedule: String,
+    /// `schedule_timezone`, as written.
+    pub timezone: String,
+    /// Whether the schedule counts.
+    pub on: bool,
+    /// The next run.
+    pub next: i64,
+    /// Whether one more run follows the one that is under way.
+    pub queued: bool,
+    /// The start of the last run that has ended.
+    pub last_start: i64,
+    /// How long that took.
+    pub last_milliseconds: i64,
+    /// How it ended, in words; empty for none.
+    pub last_result: String,
+}
+
 /// A part of a log (RPC-150).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogTail {

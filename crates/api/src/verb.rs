@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, KeptReload, ListenerPool, LogLoss, LogTail,
-    ProcessInfo, ProcessList, Reread, UpgradeState,
+    ProcessInfo, ProcessList, Reread, ScheduleInfo, UpgradeState,
 };
 
 /// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
@@ -58,6 +58,8 @@ pub enum Request {
     GetListenerPools,
     /// `upkeep.getLogLosses`: logs that have lost bytes, and why.
     GetLogLosses,
+    /// `upkeep.getSchedules`: programs with a schedule, their last runs and the next ones.
+    GetSchedules,
     /// `supervisor.getAllConfigInfo`.
     GetAllConfigInfo,
     /// `supervisor.getProcessInfo`.
@@ -131,6 +133,8 @@ pub enum Reply {
     Pools(Vec<ListenerPool>),
     /// The logs that have lost bytes.
     Losses(Vec<LogLoss>),
+    /// Programs with a schedule.
+    Schedules(Vec<ScheduleInfo>),
     /// A part of a log.
     Tail(LogTail),
     /// Where a log is.

@@ -4,7 +4,7 @@
 use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
     FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, ProcessInfo, ProcessState, Reread,
-    UpgradeState,
+    ScheduleInfo, UpgradeState,
 };
 
 use crate::ClientError;
@@ -185,6 +185,10 @@ pub(crate) fn upgrade(value: &Value) -> Result<UpgradeState, ClientError> {
 
 pub(crate) fn losses(value: &Value) -> Result<Vec<LogLoss>, ClientError> {
     LogLoss::list_from_value(value).map_err(|error| wrong(&error.0))
+}
+
+pub(crate) fn schedules(value: &Value) -> Result<Vec<ScheduleInfo>, ClientError> {
+    ScheduleInfo::list_from_value(value).map_err(|error| wrong(&error.0))
 }
 
 pub(crate) fn update(value: &Value) -> Result<GroupUpdate, ClientError> {

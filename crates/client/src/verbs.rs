@@ -5,7 +5,8 @@
 use upkeep_api::verbs::read_processes;
 use upkeep_api::xmlrpc::{Value, decode_response};
 use upkeep_api::{
-    Channel, FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, ProcessInfo, Reread, UpgradeState,
+    Channel, FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, ProcessInfo, Reread, ScheduleInfo,
+    UpgradeState,
 };
 
 use crate::decode::{self, Configured, Outcome};
@@ -111,6 +112,15 @@ impl Client {
         match self.call("upkeep.getListenerPools", &[]) {
             Ok(value) => decode::pools(&value).map(Some),
             Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The programs with a schedule; none when the server cannot tell, as the original cannot.
+    pub fn schedules(&self) -> Answer<Vec<ScheduleInfo>> {
+        match self.call("upkeep.getSchedules", &[]) {
+            Ok(value) => decode::schedules(&value),
+            Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }

@@ -19,6 +19,7 @@
 mod check;
 mod command_line;
 mod convert;
+mod cron;
 mod ctl;
 mod diagnostic;
 mod dialect;

@@ -132,7 +132,7 @@ fn value(kind: Kind) -> Value {
             json!({ "type": ["array", "integer", "string"], "items": { "type": ["integer", "string"] } })
         }
         Kind::List | Kind::Command => list(json!({ "type": ["string", "integer"] })),
-        Kind::Globs => list(json!({ "type": "string" })),
+        Kind::Globs | Kind::Schedule => list(json!({ "type": "string" })),
         Kind::Pairs => json!({
             "type": ["object", "string"],
             "additionalProperties": { "type": ["string", "number", "boolean"] },

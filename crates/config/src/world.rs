@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use jiff::tz::TimeZone;
+
 /// A user of the system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -27,13 +29,17 @@ pub trait World {
     fn home(&self, user: Option<&str>) -> Option<PathBuf>;
     /// The user id of the running process.
     fn uid(&self) -> u32;
+    /// The time zone of this name.
+    fn time_zone(&self, name: &str) -> Option<TimeZone> {
+        TimeZone::get(name).ok()
+    }
 }
 
 /// The machine we run on: `/etc/passwd` and `/etc/group`, then whatever else the system's name service knows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Host;
 
-/// The machine we run on, believing that every directory exists: for going on with a configuration that was good
+/// The machine we run on, believing that every directory and time zone exists: for going on with a configuration that was good
 /// when it was read, whatever has been removed since.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lenient;
@@ -83,6 +89,10 @@ impl World for Lenient {
 
     fn uid(&self) -> u32 {
         Host.uid()
+    }
+
+    fn time_zone(&self, name: &str) -> Option<TimeZone> {
+        Host.time_zone(name).or(Some(TimeZone::UTC))
     }
 }
 

@@ -214,6 +214,11 @@ impl Supervisor {
     pub(crate) fn set_spec(&mut self, id: ProcId, spec: Arc<ProcessSpec>) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let old = std::mem::replace(&mut process.spec, spec.clone());
+        if old.schedule != spec.schedule
+            && let Some(timer) = &mut process.timer
+        {
+            timer.since = None;
+        }
         if process.state == State::Waiting {
             self.depends.changes.push_back(Change::Look(id));
         }

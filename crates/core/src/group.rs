@@ -101,9 +101,15 @@ impl Supervisor {
         }
     }
 
-    /// Starts a process that starts by itself and never did (PROC-010).
+    /// Starts a process that starts by itself and never did (PROC-010); one with a schedule waits for its time.
     pub(crate) fn autostart(&mut self, now: Now, id: ProcId) {
         let Some(process) = self.processes.get(&id) else { return };
+        if process.timer.is_some() || process.spec.schedule.is_some() {
+            self.keep_schedule(now, id);
+        }
+        let Some(process) = self.processes.get(&id).filter(|process| process.spec.schedule.is_none()) else {
+            return;
+        };
         let untouched = process.started == 0 && process.state == State::Stopped;
         if process.spec.autostart && untouched && self.phase.is_running() {
             self.start(now, id);

@@ -18,8 +18,10 @@ pub struct SignalId(pub u64);
 /// Everything the supervisor can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A deadline may have passed.
+    /// A deadline or an alarm may have passed.
     Tick,
+    /// Somebody has set the wall clock.
+    ClockSet,
     /// A group is to be there from the start; nothing of it starts before [`Input::Begin`].
     Setup(GroupSpec),
     /// What an earlier daemon knew of a process of a group that was set up.
@@ -119,6 +121,7 @@ impl Input {
             | Self::Shutdown
             | Self::Restart => true,
             Self::Tick
+            | Self::ClockSet
             | Self::PoolIdle { .. }
             | Self::FilesChanged { .. }
             | Self::SpawnFailed { .. }

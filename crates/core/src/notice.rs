@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::depends::Obstacle;
 use crate::errand::ErrandKind;
-use crate::process::RunEnd;
+use crate::process::{RunEnd, StateName};
+use crate::schedule::Overlap;
 use crate::signal::{KILL, Signal};
 use crate::time::Span;
 
@@ -48,6 +49,14 @@ pub enum Notice {
     CrashLoop { name: String, restarts: u32, window: Duration },
     /// The daemon ends because this one was given up.
     EndsWith { name: String },
+    /// A run by schedule has ended.
+    Ran { name: String, end: RunEnd, took: Duration, next: Option<String> },
+    /// A run by schedule that comes before the last one has ended.
+    RunMeets { name: String, state: StateName, overlap: Overlap },
+    /// A run by schedule that could not begin in time.
+    RunMissed { name: String, at: String },
+    /// It was stopped by hand, and so is its schedule.
+    ScheduleOff { name: String },
     /// A start that something is in the way of.
     Waits { name: String, obstacle: Obstacle },
     /// It was stopped while it waited.
@@ -107,6 +116,7 @@ impl Notice {
             | Self::NextSignal { .. }
             | Self::AlreadyRunning { .. }
             | Self::CrashLoop { .. }
+            | Self::RunMissed { .. }
             | Self::EndsWith { .. } => Level::Warn,
             Self::Kill { .. }
             | Self::ErrandDone { .. }
@@ -131,6 +141,9 @@ impl Notice {
             | Self::Success { .. }
             | Self::GaveUp { .. }
             | Self::StartsLater { .. }
+            | Self::Ran { .. }
+            | Self::RunMeets { .. }
+            | Self::ScheduleOff { .. }
             | Self::Waits { .. }
             | Self::WaitsNoMore { .. }
             | Self::WaitingToStop { .. }
@@ -173,6 +186,18 @@ impl fmt::Display for Notice {
             Self::EndsWith { name } => {
                 write!(f, "{name} was given up: everything is stopped (on_giveup=shutdown)")
             }
+            Self::Ran { name, end, took, next } => {
+                write!(f, "ran: {name} for {} ({end})", Span(*took))?;
+                next.as_ref().map_or(Ok(()), |next| write!(f, ", next run {next}"))
+            }
+            Self::RunMeets { name, state, overlap } => {
+                let what = crate::schedule::meeting(*state, *overlap);
+                write!(f, "due: {name} is still {}, {what} (schedule_overlap)", state.as_str())
+            }
+            Self::RunMissed { name, at } => {
+                write!(f, "missed: {name} was not run at {at}, and it is too late now (schedule_missed=skip)")
+            }
+            Self::ScheduleOff { name } => write!(f, "schedule of {name} is off until it is started"),
             Self::Waits { name, obstacle } => write!(f, "{name} {obstacle}"),
             Self::WaitsNoMore { name } => {
                 write!(f, "stopped: {name} (it waited for something it depends on)")

@@ -100,6 +100,7 @@ impl ProcessSpec {
             || self.depends_on != new.depends_on
             || self.on_dependency_stop != new.on_dependency_stop
             || self.watch != new.watch
+            || self.schedule != new.schedule
             || !output_is_same(&self.stdout, &new.stdout)
             || !output_is_same(&self.stderr, &new.stderr);
         if live { Kind::Live } else { Kind::None }

@@ -76,6 +76,7 @@ impl Supervisor {
                 Err(Refusal::AbnormalTermination(asked.to_owned()))
             }
             StateName::Stopped | StateName::Exited | StateName::Fatal => {
+                self.switch_on(now, id);
                 self.start(now, id);
                 Ok(())
             }
@@ -86,8 +87,11 @@ impl Supervisor {
         let Some(process) = self.processes.get(&id) else {
             return Err(Refusal::BadName(asked.to_owned()));
         };
-        if !process.state.name().is_running() {
-            return Err(Refusal::NotRunning(asked.to_owned()));
+        let running = process.state.name().is_running();
+        // What waits for its time has something to stop, too.
+        let off = self.switch_off(id);
+        if !running {
+            return if off { Ok(()) } else { Err(Refusal::NotRunning(asked.to_owned())) };
         }
         self.stop_in_order(now, &[id], Along::Dependants);
         Ok(())
@@ -98,6 +102,12 @@ impl Supervisor {
         for (id, preflight) in targets {
             let Some(process) = self.processes.get(&id) else { continue };
             if process.state.name().is_running() {
+                continue;
+            }
+            if process.spec.schedule.is_some() && process.state.name().is_startable() {
+                // One of many is not wanted now, but when its time comes.
+                let on = self.switch_on(now, id);
+                done.extend(self.outcome_of(id, Ok(())).filter(|_| on));
                 continue;
             }
             let asked = full_name(process);
@@ -111,13 +121,15 @@ impl Supervisor {
     }
 
     fn stop_many(&mut self, now: Now, call: CallId, targets: Vec<ProcId>, wait: bool) {
+        let off: Vec<ProcId> = targets.iter().copied().filter(|id| self.switch_off(*id)).collect();
         let running =
             |id: &ProcId| self.processes.get(id).is_some_and(|process| process.state.name().is_running());
+        let off: Vec<ProcId> = off.into_iter().filter(|id| !running(id)).collect();
         let targets: Vec<ProcId> = targets.into_iter().filter(running).collect();
         self.stop_in_order(now, &targets, Along::Dependants);
         let begun = |id: &ProcId| !wait && self.depends.is_put_off(*id);
         let (begun, others): (Vec<ProcId>, Vec<ProcId>) = targets.into_iter().partition(begun);
-        let done = begun.into_iter().filter_map(|id| self.outcome_of(id, Ok(()))).collect();
+        let done = begun.into_iter().chain(off).filter_map(|id| self.outcome_of(id, Ok(()))).collect();
         let open = others.into_iter().map(|id| (id, stop_goal(wait))).collect();
         self.wait_for(now, call, Shape::Many, open, done);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::errand::Errands;
 use crate::policy::Restarts;
 use crate::process::{AfterStop, ProcId, Process, RunEnd, RunId, State};
+use crate::schedule::Timer;
 use crate::signal::Signal;
 use crate::spec::{Autorestart, LogTarget, OutputSpec, ProcessSpec};
 use crate::supervisor::Supervisor;
@@ -19,6 +20,8 @@ pub struct Saved {
     pub failures: i64,
     /// What the restart policy looks back at.
     pub restarts: Option<Box<Restarts>>,
+    /// Where it stood with its schedule.
+    pub timer: Option<Box<Timer>>,
     /// Which step of `stop_sequence` is under way.
     pub stop_step: usize,
     /// What runs beside it.
@@ -63,6 +66,7 @@ impl Supervisor {
             state: process.state,
             failures: process.failures,
             restarts: process.restarts.clone(),
+            timer: process.timer.clone(),
             stop_step: process.stop_step,
             errands: process.errands.clone(),
             started: process.started,
@@ -202,6 +206,7 @@ impl Process {
     fn restore(&mut self, saved: &Saved) {
         self.failures = saved.failures;
         self.restarts = saved.restarts.clone();
+        self.timer = saved.timer.clone();
         self.stop_step = saved.stop_step;
         self.errands.clone_from(&saved.errands);
         self.started = saved.started;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::errand::ErrandKind;
 use crate::event::EventKind;
 pub use crate::policy::{OnGiveup, RestartPolicy};
+pub use crate::schedule::{Missed, Overlap, Schedule};
 use crate::signal::Signal;
 
 /// One group of processes: a `[program:x]`, `[group:x]`, `[eventlistener:x]` or `[fcgi-program:x]`.
@@ -161,6 +162,8 @@ pub struct ProcessSpec {
     pub on_dependency_stop: OnDependencyStop,
     /// Files that it does something about when they change; the copies of a program share it. Default none.
     pub watch: Option<Arc<WatchSpec>>,
+    /// When it runs by the clock; `None` leaves that to `autostart` and clients. The copies of a program share it.
+    pub schedule: Option<Arc<Schedule>>,
     /// The socket it shares with the other processes of its `[fcgi-program:x]`, as descriptor 0; `None` is a pipe.
     pub socket: Option<Arc<SocketSpec>>,
     /// `SUPERVISOR_SERVER_URL` for the child; `None` is the daemon's own (PROC-072).
@@ -490,6 +493,7 @@ impl ProcessSpec {
             depends_on: Arc::default(),
             on_dependency_stop: OnDependencyStop::Ignore,
             watch: None,
+            schedule: None,
             socket: None,
             serverurl: None,
         }

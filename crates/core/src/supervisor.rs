@@ -10,6 +10,7 @@ use crate::input::{Input, SignalFailure, SignalId};
 use crate::names::Names;
 use crate::notice::Notice;
 use crate::process::{ProcId, Process, RunId, State, StateName};
+use crate::schedule::Schedules;
 use crate::shutdown::Phase;
 use crate::slots::Slots;
 use crate::time::{Mono, Now};
@@ -34,6 +35,7 @@ pub struct Supervisor {
     pub(crate) signals: BTreeMap<SignalId, (ProcId, RunId, Why)>,
     pub(crate) waits: Waits,
     pub(crate) depends: Depends,
+    pub(crate) schedules: Schedules,
     pub(crate) phase: Phase,
     /// Runs of an earlier daemon whose child does not exist.
     pub(crate) lost: Vec<RunId>,
@@ -60,6 +62,7 @@ impl Supervisor {
         self.catching_up &= input.may_be_of_the_past();
         match input {
             Input::Tick => {}
+            Input::ClockSet => self.clock_set(now),
             Input::Setup(spec) => self.setup_group(spec),
             Input::Restore { group, process, saved, child_exists, errands } => {
                 self.restore(&group, &process, &saved, child_exists, &errands);
@@ -80,6 +83,9 @@ impl Supervisor {
         loop {
             self.follow_dependencies(now);
             self.advance_shutdown(now);
+            if !self.schedules.is_empty() {
+                self.run_schedules(now);
+            }
             if self.catching_up || !self.depends.has_news() {
                 break;
             }
@@ -100,7 +106,7 @@ impl Supervisor {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Mono> {
         let process = self.deadlines.first().map(|&(at, _)| at);
-        if self.depends.has_news() {
+        if self.depends.has_news() || self.schedules.has_news() {
             return Some(Mono(0));
         }
         match (process, self.shutdown_deadline()) {
@@ -207,6 +213,7 @@ impl Supervisor {
             if let Some(at) = self.scheduled.remove(&id) {
                 self.deadlines.remove(&(at, id));
             }
+            self.schedules.set(id, None);
             self.publish(Event::ProcessRemoved(id));
             self.abandon_waits(id);
         }
@@ -223,6 +230,9 @@ impl Supervisor {
         let from = process.enter(state);
         self.unstopped.follow(id, process);
         self.depends.follow(id, process, from);
+        if state.name().is_stopped() && process.timer().is_some_and(|timer| timer.queued) {
+            self.schedules.has_ended(id);
+        }
         let event = if waited {
             Event::WishChanged(id)
         } else {

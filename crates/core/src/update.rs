@@ -96,13 +96,14 @@ impl Supervisor {
     /// group had been removed and added. One that is UNKNOWN does so when its child ends.
     fn renew_stopped(&mut self, now: Now, id: ProcId, spec: Arc<ProcessSpec>, change: &mut Change) {
         let Some(process) = self.processes.get_mut(&id) else { return };
-        let (start, lives) = (spec.autostart, process.pid() != 0);
+        let (start, lives) = (spec.autostart && spec.schedule.is_none(), process.pid() != 0);
         process.failures = 0;
         process.restarts = None;
         process.after_stop =
             if lives { AfterStop::Replace { spec: spec.clone(), start } } else { AfterStop::Stay };
         let name = process.name().to_owned();
         self.set_spec(id, spec);
+        self.renew_schedule(now, id);
         self.publish(Event::WishChanged(id));
         self.order(Effect::Reconfigure { id });
         if start && !lives && self.phase.is_running() {

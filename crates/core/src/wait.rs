@@ -203,11 +203,15 @@ impl Supervisor {
             for id in untold {
                 // One may have brought another.
                 if self.processes.get(&id).is_some_and(|process| process.state.name().is_startable()) {
+                    self.switch_on(now, id);
                     self.start(now, id);
                     self.order(Effect::Pause);
                 }
             }
         } else {
+            for &id in &untold {
+                self.switch_off(id);
+            }
             self.stop_in_order(now, &untold, Along::Dependants);
         }
     }

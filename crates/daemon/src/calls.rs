@@ -69,6 +69,7 @@ impl Shell {
             Request::Upgrade { binary } => self.upgrade_requested(&binary, reply),
             Request::GetUpgrade => respond(reply, Ok(Reply::Upgrade(self.upgrade_state()))),
             Request::GetListenerPools => respond(reply, Ok(Reply::Pools(self.listener_pools()))),
+            Request::GetSchedules => respond(reply, Ok(Reply::Schedules(self.schedule_infos()))),
             Request::GetLogLosses => respond(reply, Ok(Reply::Losses(self.log_losses()))),
             Request::UpdateProcessGroup { name } => self.update_group(&name, reply),
             Request::ReadLog { .. }

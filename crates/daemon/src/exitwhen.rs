@@ -53,7 +53,9 @@ impl Shell {
                 for process in meant(&None) {
                     if self.core.waits_in_vain(process) {
                         status = FAILED;
-                    } else if !(has_ended(process) || *process.state() == State::Stopped) {
+                    } else if comes_again(process)
+                        || !(has_ended(process) || *process.state() == State::Stopped)
+                    {
                         return None;
                     }
                     status = status.max(status_of(process).min(FAILED));
@@ -78,8 +80,23 @@ fn is_called(process: &Process, name: &str) -> bool {
     process.name() == name || process.group() == name || full_name(process) == name
 }
 
+/// One that its schedule starts again has only paused.
 fn has_ended(process: &Process) -> bool {
-    matches!(process.state(), State::Exited { .. } | State::Fatal)
+    match process.state() {
+        State::Exited { .. } => !comes_again(process),
+        State::Fatal => true,
+        State::Stopped
+        | State::Waiting
+        | State::Starting { .. }
+        | State::Running { .. }
+        | State::Backoff { .. }
+        | State::Stopping { .. }
+        | State::Unknown { .. } => false,
+    }
+}
+
+fn comes_again(process: &Process) -> bool {
+    process.next_run().is_some()
 }
 
 /// The status that says how a process ended: that of its exit; 1 for a signal, and for one that could not be started.

@@ -35,11 +35,13 @@ pub(crate) struct Teller {
     description: String,
     /// The last time of a stop that was written out, as minutes and as text.
     stopped: Option<(i64, String)>,
+    /// The same of a next run.
+    next: Option<(i64, String)>,
 }
 
 impl Teller {
     pub(crate) fn new(now: Now) -> Self {
-        Self { now, description: String::new(), stopped: None }
+        Self { now, description: String::new(), stopped: None, next: None }
     }
 
     /// `auto` are its AUTO logs.
@@ -79,11 +81,19 @@ impl Teller {
                 // Writing to a String cannot fail.
                 let _ = write!(self.description, "pid {}, uptime {uptime}", process.pid());
             }
-            StateName::Fatal | StateName::Backoff => self.describe_failure(process),
+            StateName::Backoff => self.describe_failure(process),
+            StateName::Fatal => {
+                self.describe_failure(process);
+                self.describe_schedule(process);
+            }
             StateName::Stopped | StateName::Exited if process.started() == 0 => {
                 self.description.push_str("Not started");
+                self.describe_schedule(process);
             }
-            StateName::Stopped | StateName::Exited => self.describe_stop(process.stopped()),
+            StateName::Stopped | StateName::Exited => {
+                self.describe_stop(process.stopped());
+                self.describe_schedule(process);
+            }
             StateName::Starting | StateName::Stopping => {
                 if let Some(errand) = process.waits_for_errand() {
                     let _ = write!(self.description, "{errand} is running");
@@ -113,15 +123,36 @@ impl Teller {
         }
     }
 
-    /// Many processes stop in one minute, and looking up the time zone is slow.
     fn describe_stop(&mut self, epoch: i64) {
-        let minute = epoch.div_euclid(60);
-        let (_, text) = match self.stopped.take() {
-            Some(known) if known.0 == minute => self.stopped.insert(known),
-            _ => self.stopped.insert((minute, stop_time(epoch))),
-        };
-        self.description.push_str(text);
+        self.description.push_str(shown(&mut self.stopped, epoch));
     }
+
+    /// How the last run ended and when the next one begins, behind what Supervisor says.
+    fn describe_schedule(&mut self, process: &Process) {
+        let Some(timer) = process.timer() else { return };
+        if let (Some(last), State::Exited { .. }) = (&timer.last, process.state()) {
+            // Writing to a String cannot fail.
+            let _ = write!(self.description, "; {} after {}", last.end, Span(last.took));
+        }
+        match process.next_run() {
+            Some(at) => {
+                self.description.push_str("; next run ");
+                self.description.push_str(shown(&mut self.next, at));
+            }
+            None if timer.on => self.description.push_str("; no next run"),
+            None => self.description.push_str("; schedule off"),
+        }
+    }
+}
+
+/// A time as text. Many processes stop, or are due, in one minute, and looking up the time zone is slow.
+fn shown(known: &mut Option<(i64, String)>, epoch: i64) -> &str {
+    let minute = epoch.div_euclid(60);
+    let (_, text) = match known.take() {
+        Some(same) if same.0 == minute => known.insert(same),
+        _ => known.insert((minute, stop_time(epoch))),
+    };
+    text
 }
 
 /// Rounded up: the last moment before a start is not 0 s.

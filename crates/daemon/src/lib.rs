@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod boot;
 mod breath;
 mod calls;
@@ -58,6 +59,7 @@ mod records;
 mod recovery;
 mod reload;
 mod said;
+mod schedules;
 mod servers;
 mod shell;
 mod stdin;

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use upkeep_core::event::EventKind;
 use upkeep_core::listener::{HalfRead, ListenerState, Queued, SavedListener, Serials};
 use upkeep_core::signal::{self, Signal};
-use upkeep_core::{Child, Errands, Mono, ProcId, Restarts, RunId, Saved, State, StopOptions};
+use upkeep_core::{
+    Child, Errands, LastRun, Mono, ProcId, Restarts, RunEnd, RunId, Saved, State, StopOptions, Timer,
+};
 
 use crate::listeners::Payload;
 use crate::watching::Seen;
@@ -143,6 +145,9 @@ pub(crate) struct ProcessRecord {
     /// What the restart policy looks back at.
     #[serde(default, skip_serializing_if = "is_default")]
     restarts: Option<Box<RestartsRecord>>,
+    /// Where it stands with its schedule.
+    #[serde(default, skip_serializing_if = "is_default")]
+    timer: Option<Box<TimerRecord>>,
     /// Which step of `stop_sequence` is under way.
     #[serde(default, skip_serializing_if = "is_default")]
     stop_step: usize,
@@ -299,6 +304,73 @@ impl From<RestartsRecord> for Restarts {
     }
 }
 
+/// Where a process stands with its schedule; times are epoch seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct TimerRecord {
+    #[serde(default)]
+    on: bool,
+    #[serde(default)]
+    next: Option<i64>,
+    #[serde(default)]
+    since: Option<i64>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    queued: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    last: Option<LastRunRecord>,
+}
+
+/// A run that has ended; its time is in nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct LastRunRecord {
+    started: i64,
+    took: u64,
+    end: EndRecord,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum EndRecord {
+    Code(u8),
+    Signal { signal: i32, core: bool },
+    Unknown(i32),
+}
+
+impl From<Timer> for TimerRecord {
+    fn from(timer: Timer) -> Self {
+        let Timer { on, next, since, queued, last } = timer;
+        Self { on, next, since, queued, last: last.map(Into::into) }
+    }
+}
+
+impl From<TimerRecord> for Timer {
+    fn from(record: TimerRecord) -> Self {
+        let TimerRecord { on, next, since, queued, last } = record;
+        Self { on, next, since, queued, last: last.map(Into::into) }
+    }
+}
+
+impl From<LastRun> for LastRunRecord {
+    fn from(run: LastRun) -> Self {
+        let end = match run.end {
+            RunEnd::Code(code) => EndRecord::Code(code),
+            RunEnd::Signal { signal, core } => EndRecord::Signal { signal: signal.0, core },
+            RunEnd::Unknown(status) => EndRecord::Unknown(status),
+        };
+        let took = u64::try_from(run.took.as_nanos()).unwrap_or(u64::MAX);
+        Self { started: run.started, took, end }
+    }
+}
+
+impl From<LastRunRecord> for LastRun {
+    fn from(record: LastRunRecord) -> Self {
+        let end = match record.end {
+            EndRecord::Code(code) => RunEnd::Code(code),
+            EndRecord::Signal { signal, core } => RunEnd::Signal { signal: Signal(signal), core },
+            EndRecord::Unknown(status) => RunEnd::Unknown(status),
+        };
+        Self { started: record.started, took: Duration::from_nanos(record.took), end }
+    }
+}
+
 /// How the child is stopped if its options are gone from the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct StopRecord {
@@ -341,6 +413,7 @@ impl ProcessRecord {
             failures: saved.failures,
             stop_step: saved.stop_step,
             errands: saved.errands.map(|errands| Box::new(ErrandsRecord::from(*errands))),
+            timer: saved.timer.map(|timer| Box::new(TimerRecord::from(*timer))),
             restarts: saved.restarts.map(|restarts| Box::new(RestartsRecord::from(*restarts))),
             started: saved.started,
             stopped: saved.stopped,
@@ -363,6 +436,7 @@ impl ProcessRecord {
             failures: self.failures,
             stop_step: self.stop_step,
             errands: self.errands.clone().map(|record| Box::new(Errands::from(*record))),
+            timer: self.timer.clone().map(|record| Box::new(Timer::from(*record))),
             restarts: self.restarts.clone().map(|record| Box::new(Restarts::from(*record))),
             started: self.started,
             stopped: self.stopped,
@@ -463,6 +537,17 @@ mod tests {
                 delay: Duration::from_millis(4),
                 given_up: true,
             })),
+            timer: Some(Box::new(Timer {
+                on: true,
+                next: Some(100),
+                since: Some(99),
+                queued: true,
+                last: Some(LastRun {
+                    started: 90,
+                    took: Duration::from_millis(2500),
+                    end: RunEnd::Signal { signal: signal::TERM, core: false },
+                }),
+            })),
             stop_step: 2,
             errands: Some(Box::new(Errands {
                 list: every_errand(),
@@ -528,6 +613,7 @@ mod tests {
         let saved = Saved {
             failures: 0,
             restarts: None,
+            timer: None,
             stop_step: 0,
             errands: None,
             started: 5,

@@ -36,6 +36,7 @@ use crate::orphans::RunFile;
 use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::records::{Half, Standing};
 use crate::said::Said;
+use crate::schedules::Schedules;
 use crate::stdin::Stdin;
 use crate::succession::{KeeperProcess, Made};
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
@@ -195,6 +196,7 @@ pub(crate) struct Shell {
     pub(crate) tokens: BTreeMap<u64, oneshot::Sender<bool>>,
     pub(crate) listening: Listening,
     pub(crate) listeners: Listeners,
+    pub(crate) schedules: Schedules,
     /// Sockets of FastCGI programs.
     pub(crate) sockets: Sockets,
     /// Shares of runs that have ended, until all that follows from that is done.
@@ -305,6 +307,7 @@ impl Shell {
             tokens: BTreeMap::new(),
             listening: Listening::default(),
             listeners: Listeners::default(),
+            schedules: Schedules::default(),
             sockets: Sockets::default(),
             leaving: Vec::new(),
             kept: BTreeMap::new(),
@@ -353,6 +356,7 @@ impl Shell {
             self.save_buffers();
             self.save_seen_files();
             self.flush_link();
+            self.follow_schedules();
             self.catch_up();
             self.succeed().await;
             self.breath.serves = self.end.is_none();
@@ -403,7 +407,8 @@ impl Shell {
                 self.take_call(call);
                 let _ = self.take_more_calls();
             }
-            () = self.listeners.alarm.rings(), if self.listeners.alarm.is_set() => self.alarm_rang(),
+            _ = self.listeners.alarm.rings(), if self.listeners.alarm.is_set() => self.alarm_rang(),
+            rang = self.schedules.alarm.rings(), if self.schedules.alarm.is_set() => self.schedule_rang(rang),
             () = sleep_until(deadline), if deadline.is_some() => self.tell(Input::Tick),
             () = &mut self.rest, if self.thrift.wait().is_some() => self.rested(),
             () = tokio::task::yield_now(), if !self.unheld.is_empty() => {}

@@ -58,6 +58,8 @@ pub struct Sim {
     /// A new daemon has not caught up with deadlines that passed while there was none.
     pub(crate) catching_up: bool,
     pub(crate) trace: VecDeque<String>,
+    /// By how many seconds somebody has set the wall clock.
+    clock_moved: i64,
     next_call: u64,
     spins: u32,
 }
@@ -91,6 +93,7 @@ impl Sim {
             deaths: 0,
             catching_up: false,
             trace: VecDeque::new(),
+            clock_moved: 0,
             next_call: 0,
             spins: 0,
         };
@@ -179,6 +182,14 @@ impl Sim {
         self
     }
 
+    /// Somebody sets the wall clock by this many seconds.
+    pub fn set_clock(&mut self, seconds: i64) -> &mut Self {
+        self.clock_moved += seconds;
+        self.tell(Input::ClockSet);
+        self.settle();
+        self
+    }
+
     /// Lets time pass, and everything happen that is due in it.
     pub fn advance(&mut self, wait: Duration) -> &mut Self {
         let until = self.now.after(wait);
@@ -235,7 +246,8 @@ impl Sim {
     #[must_use]
     pub fn now(&self) -> Now {
         let seconds = self.now.since(START).as_secs();
-        Now { mono: self.now, wall: EPOCH.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX)) }
+        let wall = EPOCH.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX));
+        Now { mono: self.now, wall: wall.saturating_add(self.clock_moved) }
     }
 
     /// Tells the supervisor something and carries out its orders.
@@ -265,7 +277,18 @@ impl Sim {
 
     /// When the daemon wants to be woken; one that is down wants nothing.
     fn deadline(&self) -> Option<Mono> {
-        if self.ended { None } else { self.core.next_deadline().map(|at| at.max(self.now)) }
+        if self.ended {
+            return None;
+        }
+        let alarm = self.core.next_alarm().map(|second| self.instant_of(second));
+        let deadline = self.core.next_deadline().into_iter().chain(alarm).min();
+        deadline.map(|at| at.max(self.now))
+    }
+
+    /// When the wall clock will show this second.
+    fn instant_of(&self, second: i64) -> Mono {
+        let seconds = second.saturating_sub(EPOCH).saturating_sub(self.clock_moved);
+        START.after(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
     }
 
     /// A fact from the keeper; nobody hears it once the daemon has ended.
@@ -288,7 +311,8 @@ impl Sim {
     }
 
     fn check_deadline(&self) {
-        let past = self.core.next_deadline().is_some_and(|at| at < self.now);
+        let alarm = self.core.next_alarm().is_some_and(|at| at <= self.now().wall);
+        let past = alarm || self.core.next_deadline().is_some_and(|at| at < self.now);
         assert!(self.catching_up || !past, "something is scheduled in the past\n{}", self.recent());
     }
 

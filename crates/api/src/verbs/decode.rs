@@ -3,7 +3,7 @@
 use crate::xmlrpc::Value;
 use crate::{
     ActionResult, ConfigInfo, Fault, FaultCode, GroupUpdate, KeptReload, Listener, ListenerPool, LogFile,
-    LogLoss, LogTail, OutputInfo, ProcessInfo, ProcessState, Reread, Setting, UpgradeState,
+    LogLoss, LogTail, OutputInfo, ProcessInfo, ProcessState, Reread, ScheduleInfo, Setting, UpgradeState,
 };
 
 /// An answer that is not what its method answers.
@@ -306,6 +306,30 @@ impl LogLoss {
                 dropped: members.int("dropped")?,
                 reason: members.text("reason")?,
                 dropping: members.bool("dropping")?,
+            })
+        })
+    }
+}
+
+impl ScheduleInfo {
+    /// Reads the answer of `getSchedules`.
+    ///
+    /// # Errors
+    /// [`WrongShape`] naming the first member that is missing or of another type.
+    pub fn list_from_value(value: &Value) -> Result<Vec<Self>, WrongShape> {
+        all(value, |value| {
+            let members = Members(value);
+            Ok(Self {
+                name: members.text("name")?,
+                group: members.text("group")?,
+                schedule: members.text("schedule")?,
+                timezone: members.text("timezone")?,
+                on: members.bool("on")?,
+                next: members.int("next")?,
+                queued: members.bool("queued")?,
+                last_start: members.int("last_start")?,
+                last_milliseconds: members.int("last_milliseconds")?,
+                last_result: members.text("last_result")?,
             })
         })
     }

@@ -3,7 +3,7 @@
 use crate::xmlrpc::Value;
 use crate::{
     ActionResult, ConfigInfo, FaultCode, GroupUpdate, KeptReload, Listener, ListenerPool, LogFile, LogLoss,
-    LogTail, OutputInfo, ProcessInfo, Reply, Reread, Setting, UpgradeState,
+    LogTail, OutputInfo, ProcessInfo, Reply, Reread, ScheduleInfo, Setting, UpgradeState,
 };
 
 /// Times beyond what `int` holds are capped (RPC-085).
@@ -32,6 +32,7 @@ impl From<Reply> for Value {
             Reply::Upgrade(state) => upgrade(state),
             Reply::Kept(kept) => kept_reload(kept),
             Reply::Pools(pools) => pools.into_iter().map(pool).collect::<Vec<_>>().into(),
+            Reply::Schedules(all) => all.into_iter().map(schedule).collect::<Vec<_>>().into(),
             Reply::Losses(losses) => losses.into_iter().map(loss).collect::<Vec<_>>().into(),
             Reply::Update(update) => group_update(update),
             Reply::Tail(LogTail { data, offset, overflow }) => {
@@ -155,6 +156,21 @@ fn loss(loss: LogLoss) -> Value {
         ("dropped", loss.dropped.into()),
         ("reason", loss.reason.into()),
         ("dropping", loss.dropping.into()),
+    ])
+}
+
+fn schedule(info: ScheduleInfo) -> Value {
+    Value::record([
+        ("name", info.name.into()),
+        ("group", info.group.into()),
+        ("schedule", info.schedule.into()),
+        ("timezone", info.timezone.into()),
+        ("on", info.on.into()),
+        ("next", info.next.into()),
+        ("queued", info.queued.into()),
+        ("last_start", info.last_start.into()),
+        ("last_milliseconds", info.last_milliseconds.into()),
+        ("last_result", info.last_result.into()),
     ])
 }
 

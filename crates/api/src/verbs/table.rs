@@ -247,6 +247,10 @@ pub static OWN: &[Verb] = &[
         "Tells which logs have lost bytes since the daemon came up or since they were cleared, and why.",
         "per log a struct of name, group, channel, path, dropped, reason, dropping",
     ),
+    verb("getSchedules", &[], Type::Array, |_| Ok(Request::GetSchedules)).says(
+        "Tells when programs with a schedule run next, and how their last runs ended.",
+        "per process a struct of name, group, schedule, timezone, on, next, queued, last_start, last_milliseconds, last_result",
+    ),
 ];
 
 const fn about(name: &'static str, params: &'static [Param], returns: Type, build: Answer) -> Verb<Answer> {

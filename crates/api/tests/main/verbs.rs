@@ -9,7 +9,7 @@ use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
     ActionResult, Channel, ConfigInfo, DaemonState, Fault, FaultCode, GroupUpdate, KeptReload, Listener,
     ListenerPool, LogFile, LogLoss, LogTail, Mailbox, OutputInfo, ProcessInfo, ProcessState, Reply, Request,
-    Reread, Setting, mailbox,
+    Reread, ScheduleInfo, Setting, mailbox,
 };
 
 /// Calls `method` with a daemon that answers each request by `answer`; also tells what it was asked.
@@ -189,6 +189,7 @@ fn arguments_make_requests_rpc_014_147() {
         ("upkeep.upgrade", vec![], None),
         ("upkeep.getUpgrade", vec![], Some(Request::GetUpgrade)),
         ("upkeep.getLogLosses", vec![], Some(Request::GetLogLosses)),
+        ("upkeep.getSchedules", vec![], Some(Request::GetSchedules)),
     ];
     for (method, params, request) in rows {
         let context = format!("{method} {params:?}");
@@ -366,6 +367,20 @@ fn what_clients_decode_is_what_was_encoded() {
         dropping: true,
     };
     assert_eq!(LogLoss::list_from_value(&Reply::Losses(vec![loss.clone()]).into()), Ok(vec![loss]));
+    let schedule = ScheduleInfo {
+        name: "a".into(),
+        group: "g".into(),
+        schedule: "@daily".into(),
+        timezone: "UTC".into(),
+        on: true,
+        next: 1 << 40,
+        queued: false,
+        last_start: 1,
+        last_milliseconds: 2,
+        last_result: "exit status 0".into(),
+    };
+    let told = Reply::Schedules(vec![schedule.clone()]).into();
+    assert_eq!(ScheduleInfo::list_from_value(&told), Ok(vec![schedule]));
     let tail = LogTail { data: b"xyz".to_vec(), offset: 3, overflow: true };
     assert_eq!(LogTail::from_value(&Reply::Tail(tail.clone()).into()), Ok(tail));
 }

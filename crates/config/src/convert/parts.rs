@@ -84,6 +84,7 @@ fn typed(kind: Kind, text: &str, twice: bool) -> Option<Tree> {
         Kind::Globs => globs(text),
         Kind::Pairs => variables(text, twice),
         Kind::Octal
+        | Kind::Schedule
         | Kind::Giveup
         | Kind::Level
         | Kind::Signal

@@ -48,6 +48,7 @@ pub(super) fn shape(kind: Kind, node: &Node) -> Result<Shaped, Misfit> {
         (Value::Scalar(Sort::Integer, text), Kind::Octal) => mode(node, text)?,
         (Value::List(items), Kind::ExitCodes) => joined(items, ",", |c| c == ',', "an exit code")?,
         (Value::List(items), Kind::List) => joined(items, ",", |c| c == ',', "a name")?,
+        (Value::List(items), Kind::Schedule) => joined(items, "\n", |c| c == '\n', "a schedule")?,
         (Value::List(items), Kind::Globs) => joined(items, " ", char::is_whitespace, "a file name pattern")?,
         (Value::List(items), Kind::Command) => return words(items).map(Shaped::Words),
         _ => return Err(misfit(kind, node)),
@@ -85,6 +86,7 @@ fn takes_number(kind: Kind) -> bool {
         | Kind::Owner
         | Kind::Text
         | Kind::List
+        | Kind::Schedule
         | Kind::Globs
         | Kind::Pairs
         | Kind::Command
@@ -112,6 +114,7 @@ fn expected(kind: Kind) -> &'static str {
         Kind::ExitCodes => "a list of exit codes",
         Kind::User => "a user",
         Kind::List => "a list of names",
+        Kind::Schedule => "a schedule such as \"*/5 * * * *\", or a list of such",
         Kind::Globs => "a list of file name patterns",
         Kind::Pairs => "a map of variables",
         Kind::Command => "a command line, or a list of words",
@@ -157,6 +160,9 @@ fn joined(
         Value::Scalar(Sort::Text | Sort::Integer, text) if !text.contains(&separates) => Ok(text.as_str()),
         Value::Scalar(Sort::Text, _) if separator == "," => {
             Err(Misfit::new(item, what).hint("write one in each item, without commas"))
+        }
+        Value::Scalar(Sort::Text, _) if separator == "\n" => {
+            Err(Misfit::new(item, what).hint("write one in each item"))
         }
         Value::Scalar(Sort::Text, _) => {
             Err(Misfit::new(item, what).hint("a pattern cannot hold a blank; ? stands for any character"))

@@ -14,6 +14,7 @@ mod plugin;
 mod process;
 mod program;
 mod restart;
+mod schedule;
 pub(crate) mod scope;
 mod server;
 mod stopping;

@@ -90,6 +90,7 @@ impl Scope<'_, '_> {
         self.files = self.file_variables();
         self.hooks(&mut spec);
         spec.watch = self.watch().map(Arc::new);
+        self.schedule(&mut spec);
         set(&mut spec.depends_on, self.read("depends_on", value::dependencies).map(Into::into));
         set(&mut spec.on_dependency_stop, self.read("on_dependency_stop", value::on_dependency_stop));
         spec

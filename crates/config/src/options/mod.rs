@@ -79,6 +79,8 @@ pub enum Kind {
     Text,
     /// Names with commas between.
     List,
+    /// Lines of five or six fields, as in a crontab.
+    Schedule,
     /// File name patterns with blanks between.
     Globs,
     /// `KEY="value"` pairs with commas between.

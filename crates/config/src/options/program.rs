@@ -76,6 +76,41 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     )
     .effect(Effect::Live)
     .ours(),
+    OptionRow::without_default(
+        "schedule",
+        Kind::Schedule,
+        "*/5 * * * *",
+        "when it runs: minute, hour, day of month, month, day of week; or @daily and the like; several lines",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new("schedule_timezone", Kind::Text, "local", "time zone of schedule: UTC, Asia/Shanghai")
+        .effect(Effect::Live)
+        .ours(),
+    OptionRow::new(
+        "schedule_overlap",
+        Kind::Choice(&["skip", "queue", "kill"]),
+        "skip",
+        "when it is due and still runs: leave that run out, let it follow, or end the one that runs",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "schedule_missed",
+        Kind::Choice(&["skip", "run_once"]),
+        "skip",
+        "when it could not be started in time: leave that out, or run once for all of them",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "schedule_jitter",
+        Kind::Time,
+        "0",
+        "each run comes by chance up to so much later: 30, 5m",
+    )
+    .effect(Effect::Live)
+    .ours(),
     OptionRow::new("exitcodes", Kind::ExitCodes, "0", "exit codes that are expected").effect(Effect::Live),
     OptionRow::new("stopsignal", Kind::Signal, "TERM", "the signal that asks it to stop")
         .effect(Effect::Live),

@@ -7,6 +7,7 @@ pub(crate) mod logs;
 mod machine;
 mod pairs;
 pub(crate) mod restart;
+pub(crate) mod schedule;
 pub(crate) mod stopping;
 
 use upkeep_core::event::EventKind;

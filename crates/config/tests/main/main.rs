@@ -17,6 +17,7 @@ mod random;
 mod reference;
 mod reload;
 mod sample;
+mod schedule;
 mod schema;
 mod usage;
 mod watch;

@@ -16,6 +16,9 @@ impl Supervisor {
         let (state, alone, startsecs) = (process.state, process.has_nothing_beside(), process.spec.startsecs);
         if !process.has_ended() {
             process.stopped = now.wall;
+            if process.timer.is_some() {
+                self.note_run(id, end, at);
+            }
         }
         if !alone && !matches!(state, State::Stopping { .. }) {
             self.child_is_gone(now, id);

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::errand::{ErrandKind, Errands};
 use crate::policy::Restarts;
+use crate::schedule::Timer;
 use crate::signal::Signal;
 use crate::spec::ProcessSpec;
 use crate::time::{Mono, Now, seconds};
@@ -254,6 +255,8 @@ pub struct Process {
     pub(crate) failures: i64,
     /// What the restart policy looks back at; `None` while it has nothing to.
     pub(crate) restarts: Option<Box<Restarts>>,
+    /// Where it stands with its schedule; `None` without one.
+    pub(crate) timer: Option<Box<Timer>>,
     /// Which step of `stop_sequence` is under way; 0 without one.
     pub(crate) stop_step: usize,
     /// What runs beside it; `None` while nothing does.
@@ -281,6 +284,7 @@ impl Process {
             state: State::Stopped,
             failures: 0,
             restarts: None,
+            timer: None,
             stop_step: 0,
             errands: None,
             started: 0,

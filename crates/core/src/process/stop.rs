@@ -124,6 +124,7 @@ impl Supervisor {
             AfterStop::Replace { spec, start } => {
                 process.failures = 0;
                 self.set_spec(id, spec);
+                self.keep_schedule(now, id);
                 self.order(Effect::Reconfigure { id });
                 if start && self.phase.is_running() {
                     self.launch(now, id);

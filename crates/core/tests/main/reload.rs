@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use upkeep_core::Timetable;
 use upkeep_core::event::EventKind;
 use upkeep_core::reload::{Difference, Kind, difference};
 use upkeep_core::signal;
 use upkeep_core::spec::{
     Autorestart, Condition, Dependency, GroupKind, GroupSpec, Hooks, ListenerSpec, LogRules, LogTarget,
-    OnDependencyStop, OnGiveup, OutputSpec, ProcessSpec, RestartPolicy, SocketAddress, SocketSpec, StopStep,
-    Target, WatchAction, WatchSpec,
+    Missed, OnDependencyStop, OnGiveup, OutputSpec, Overlap, ProcessSpec, RestartPolicy, Schedule,
+    SocketAddress, SocketSpec, StopStep, Target, WatchAction, WatchSpec,
 };
 
 use crate::scene::{alone, group, web};
@@ -63,6 +64,7 @@ fn every_field(spec: &ProcessSpec) {
         depends_on: _,
         on_dependency_stop: _,
         watch: _,
+        schedule: _,
         socket: _,
         serverurl: _,
     } = spec;
@@ -118,6 +120,7 @@ fn what_each_option_costs_d_37_cfg_422() {
             let (action, debounce) = (WatchAction::Restart, SECOND);
             spec.watch = Some(Arc::new(WatchSpec { patterns, ignore_names, ignore_paths, action, debounce }));
         }),
+        ("schedule", Kind::Live, |spec| spec.schedule = Some(Arc::new(hourly()))),
         ("stdout_logfile", Kind::Live, |spec| spec.stdout.target = LogTarget::File("/other".to_owned())),
         ("stdout_logfile NONE", Kind::Live, |spec| spec.stdout.target = LogTarget::None),
         ("stdout_logfile_maxbytes", Kind::Live, |spec| spec.stdout.maxbytes = 1),
@@ -148,6 +151,49 @@ fn what_each_option_costs_d_37_cfg_422() {
         let changed =
             !difference(&[alone(old.clone())], &[GroupSpec::plain("web", vec![new])]).changed.is_empty();
         assert_eq!(changed, *kind != Kind::None, "{option}: reread tells what update does");
+    }
+}
+
+#[derive(Debug)]
+struct Hourly;
+
+impl Timetable for Hourly {
+    fn next(&self, after: i64) -> Option<i64> {
+        Some((after.div_euclid(3600) + 1) * 3600)
+    }
+
+    fn show(&self, at: i64) -> String {
+        at.to_string()
+    }
+}
+
+fn hourly() -> Schedule {
+    Schedule {
+        text: "@hourly".to_owned(),
+        timezone: "UTC".to_owned(),
+        overlap: Overlap::Skip,
+        missed: Missed::Skip,
+        jitter: std::time::Duration::ZERO,
+        table: Arc::new(Hourly),
+    }
+}
+
+#[test]
+fn each_key_of_a_schedule_counts() {
+    type Change = fn(&mut Schedule);
+    let rows: [(Change, Kind); 6] = [
+        (|_| {}, Kind::None),
+        (|schedule| schedule.text = "0 * * * *".to_owned(), Kind::Live),
+        (|schedule| schedule.timezone = "local".to_owned(), Kind::Live),
+        (|schedule| schedule.overlap = Overlap::Kill, Kind::Live),
+        (|schedule| schedule.missed = Missed::RunOnce, Kind::Live),
+        (|schedule| schedule.jitter = SECOND, Kind::Live),
+    ];
+    for (change, kind) in rows {
+        let mut other = hourly();
+        change(&mut other);
+        let with = |schedule: Schedule| web(|spec| spec.schedule = Some(Arc::new(schedule)));
+        assert_eq!(with(hourly()).change_to(&with(other.clone())), kind, "{other:?}");
     }
 }
 

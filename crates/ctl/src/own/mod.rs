@@ -19,6 +19,7 @@ mod losses;
 mod options;
 mod problem;
 mod reload;
+mod schedules;
 mod show;
 mod status;
 mod upgrade;

@@ -7,6 +7,7 @@ use super::link::{Link, no_such_process};
 use super::losses::Losses;
 use super::options::Options;
 use super::problem::{Problem, status as code};
+use super::schedules::Schedules;
 use super::show;
 use crate::commands::is_stopped;
 use crate::names::namespec;
@@ -19,7 +20,8 @@ pub(super) fn status(options: &Options) -> Result<i32, Problem> {
     let losses = Losses::ask(&link)?;
     let (shown, problems) = selected(&link, options, &all);
     if options.json {
-        let processes: Vec<_> = shown.iter().map(|info| in_json(info, &losses)).collect();
+        let schedules = Schedules::ask(&link)?;
+        let processes: Vec<_> = shown.iter().map(|info| in_json(info, &losses, &schedules)).collect();
         let errors: Vec<_> = problems.iter().map(Problem::to_json).collect();
         show::json(
             &json!({ "processes": processes, "log_losses": losses.others_in_json(), "errors": errors }),
@@ -56,9 +58,10 @@ fn selected<'a>(
     (shown, problems)
 }
 
-fn in_json(info: &ProcessInfo, losses: &Losses) -> Value {
+fn in_json(info: &ProcessInfo, losses: &Losses, schedules: &Schedules) -> Value {
     let mut value = show::process(info);
     value["log_losses"] = losses.in_json(info);
+    value["schedule"] = schedules.in_json(info);
     value
 }
 

@@ -1,6 +1,5 @@
 //! Events: made from what happens, given to the pools, and written to the listeners that the pools choose.
 
-mod clock;
 mod durable;
 mod payload;
 mod queue;
@@ -17,11 +16,11 @@ use upkeep_core::{Event, Group, Input, ProcId, StateName};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Level, StreamId};
 
+use crate::alarm::Alarm;
 use crate::effects::level_of;
 use crate::keeping::{run_of, stdout_of};
 use crate::records::{BufferRecord, EventRecord, FIRST_BUFFER_KEY, ListenerRecord};
 use crate::shell::{Shell, now};
-use clock::Alarm;
 pub(crate) use payload::Payload;
 use payload::{Change, Name, Output};
 pub(crate) use store::Told;

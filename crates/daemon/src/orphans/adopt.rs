@@ -89,6 +89,7 @@ impl Shell {
             state: State::Running { run, child: Child { pid, since } },
             failures: 0,
             restarts: None,
+            timer: None,
             stop_step: 0,
             errands: None,
             started: now().wall.saturating_sub(i64::try_from(age).unwrap_or(0)),

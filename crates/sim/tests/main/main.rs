@@ -15,4 +15,6 @@ mod schedule;
 #[cfg(test)]
 mod stopping;
 #[cfg(test)]
+mod timetable;
+#[cfg(test)]
 mod watch;

@@ -19,6 +19,15 @@ fn watched(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(fd, Interest::READABLE)
 }
 
+/// Why an alarm rang.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rang {
+    /// Its second has come.
+    Due,
+    /// The clock was set.
+    ClockSet,
+}
+
 /// An alarm on the wall clock. Costs nothing until it is first set.
 #[derive(Debug, Default)]
 pub(crate) struct Alarm {
@@ -58,14 +67,15 @@ impl Alarm {
     }
 
     /// Waits until it rings, or the clock is set. Set it again afterwards.
-    pub(crate) async fn rings(&self) {
+    pub(crate) async fn rings(&self) -> Rang {
         let Some(timer) = &self.timer else { return std::future::pending().await };
         loop {
             let Ok(mut ready) = timer.readable().await else { return std::future::pending().await };
             let mut expirations = [0; 8];
             match rustix::io::read(ready.get_inner(), &mut expirations) {
                 Err(Errno::AGAIN) => ready.clear_ready(),
-                Ok(_) | Err(_) => return,
+                Ok(_) => return Rang::Due,
+                Err(_) => return Rang::ClockSet,
             }
         }
     }

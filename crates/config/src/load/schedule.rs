@@ -1,0 +1,60 @@
+//! The schedule of a program: its keys, and what they change about others.
+
+use std::sync::Arc;
+
+use upkeep_core::spec::{Autorestart, Missed, Overlap, ProcessSpec, Schedule};
+
+use super::scope::Scope;
+use crate::cron::Table;
+use crate::options::SectionKind;
+use crate::value::{Wrong, schedule};
+
+/// Keys that say more about `schedule`.
+const MORE: [&str; 4] = ["schedule_timezone", "schedule_overlap", "schedule_missed", "schedule_jitter"];
+
+impl Scope<'_, '_> {
+    /// A program with a schedule ends by itself: it is neither started again nor has it failed if it does so soon, unless somebody
+    /// says so.
+    pub(super) fn schedule(&mut self, spec: &mut ProcessSpec) {
+        let machine = self.loader.machine;
+        let zone = self.read("schedule_timezone", |text| schedule::zone(machine.world, text));
+        let overlap = self.read("schedule_overlap", schedule::overlap).unwrap_or(Overlap::Skip);
+        let missed = self.read("schedule_missed", schedule::missed).unwrap_or(Missed::Skip);
+        let jitter = self.read("schedule_jitter", schedule::jitter).unwrap_or_default();
+        if self.entry("schedule").is_none() {
+            return self.remark_vain(&MORE, "without schedule");
+        }
+        self.check_serves();
+        let lines = self.read("schedule", schedule::schedule);
+        let (Some((text, lines)), Some((timezone, zone))) = (lines, zone) else { return };
+        let table = Arc::new(Table::new(lines, zone));
+        spec.schedule = Some(Arc::new(Schedule { text, timezone, overlap, missed, jitter, table }));
+        self.one_shot(spec);
+    }
+
+    fn one_shot(&mut self, spec: &mut ProcessSpec) {
+        if self.entry("startsecs").is_none() {
+            spec.startsecs = 0;
+        }
+        if self.entry("autorestart").is_none() {
+            spec.autorestart = Autorestart::Never;
+        } else if spec.autorestart == Autorestart::Always {
+            let at = self.at("autorestart");
+            let message =
+                format!("[{}] autorestart=true leaves nothing for schedule to start", self.section.name);
+            let hint = "write unexpected to try a failed run again, or false";
+            self.loader.remark(Wrong::new(message, hint), &at);
+        }
+    }
+
+    /// Who has to be there whenever something comes cannot come now and then.
+    fn check_serves(&mut self) {
+        let who = match SectionKind::of(&self.section.name) {
+            Some(SectionKind::Listener) => "an event listener",
+            Some(SectionKind::Fcgi) => "a FastCGI program",
+            _ => return,
+        };
+        let message = format!("schedule is not for {who}, which has to run all the time");
+        self.fail("schedule", Wrong::new(message, "remove the key, or make it a [program:x]"));
+    }
+}
