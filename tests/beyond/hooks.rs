@@ -87,10 +87,28 @@ fn each_hook_goes_on_when_the_daemon_dies() {
     assert!(!log.contains("failed"), "{log}");
 }
 
+/// What clients of Supervisor see is what they know.
 #[test]
-fn hooks_go_on_when_the_keeper_dies() {
+fn the_original_client_understands_what_it_is_told() {
+    let daemon = started(&config());
+    let ctl = |words: &[&str]| daemon.ctl_of(Maker::Reference, words).stdout;
+    pid_of_hook(&daemon, "pre_start");
+    assert!(ctl(&["status"]).contains("STARTING"), "{}", ctl(&["status"]));
+    assert_eq!(ctl(&["start", "web"]), "web: ERROR (already started)\n");
+    assert_eq!(ctl(&["signal", "HUP", "web"]), "web: ERROR (not running)\n");
+    assert_eq!(ctl(&["stop", "web"]), "web: stopped\n");
+    daemon.home.write("go", "");
+    assert_eq!(ctl(&["start", "web"]), "web: started\n");
+    assert_eq!(ctl(&["restart", "web"]), "web: stopped\nweb: started\n");
+}
+
+#[test]
+fn hooks_go_on_when_the_keeper_dies_or_is_replaced() {
     let mut daemon = started(&config());
     let pid = pid_of_hook(&daemon, "pre_start");
+    let said = daemon.upkeep(&["upgrade"]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    assert!(procfs::alive(pid));
     daemon.kill_keeper();
     assert!(procfs::alive(pid));
     daemon.home.write("go", "");

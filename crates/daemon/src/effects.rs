@@ -144,7 +144,10 @@ impl Shell {
                 let fds: Vec<BorrowedFd<'_>> = socket.iter().map(|shared| shared.fd().as_fd()).collect();
                 self.send_with(&ToKeeper::Spawn { run: run.0, plan }, &fds);
                 let (sinks, room) = (Some(Box::new((stdout, stderr))), Some(room));
-                self.runs.insert(run, Box::new(Run { sinks, socket, room, said, without_stdin, ..Run::default() }));
+                self.runs.insert(
+                    run,
+                    Box::new(Run { sinks, socket, room, said, without_stdin, ..Run::default() }),
+                );
             }
         }
     }
