@@ -3,6 +3,7 @@
 mod depends;
 mod files;
 mod hooks;
+mod isolation;
 mod logs;
 mod schedule;
 mod watch;

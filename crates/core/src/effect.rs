@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bounds::{Breach, MemoryAction};
 use crate::errand::ErrandKind;
 use crate::input::{CallId, Refusal, SignalId};
 use crate::notice::Notice;
@@ -38,6 +39,13 @@ pub enum Effect {
         signal: Signal,
         /// To the child's whole process group.
         group: bool,
+    },
+    /// Measure the memory of a child and of all that descend from it; answered by `Measured`.
+    Measure {
+        /// Its run.
+        run: RunId,
+        /// Its pid.
+        pid: u32,
     },
     /// Something happened that listeners, history and the saved state want to know.
     Publish(Event),
@@ -135,6 +143,15 @@ pub enum Event {
         restarts: u32,
         /// Within which time.
         window: Duration,
+    },
+    /// A run went beyond its bounds; its state changes next, or when SIGKILL has ended it.
+    Beyond {
+        /// Which process.
+        id: ProcId,
+        /// What it is ended for.
+        breach: Breach,
+        /// How.
+        action: MemoryAction,
     },
     /// The child of a STARTING or STOPPING process exists; its state is the same.
     ChildSpawned(ProcId),

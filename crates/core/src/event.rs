@@ -1,7 +1,7 @@
 //! The types of events and their family tree (EVT-001 … EVT-022).
 //!
-//! One is ours: `PROCESS_CRASH_LOOP`. It is no `PROCESS_STATE`, whose readers expect a state in it, and it comes only where an option
-//! of ours (`restart_limit`) is set; so only who asks for it, or for every `EVENT`, ever meets it.
+//! Two are ours: `PROCESS_CRASH_LOOP` and `PROCESS_LIMIT`. They are no `PROCESS_STATE`, whose readers expect a state in it, and they come
+//! only where an option of ours (`restart_limit`, `max_runtime`) is set; so only who asks for them, or for every `EVENT`, ever meets them.
 
 use std::fmt;
 
@@ -45,6 +45,7 @@ kinds! {
     ProcessStateFatal "PROCESS_STATE_FATAL" Some(ProcessState);
     ProcessStateUnknown "PROCESS_STATE_UNKNOWN" Some(ProcessState);
     ProcessCrashLoop "PROCESS_CRASH_LOOP" Some(Event);
+    ProcessLimit "PROCESS_LIMIT" Some(Event);
     ProcessCommunication "PROCESS_COMMUNICATION" Some(Event);
     ProcessCommunicationStdout "PROCESS_COMMUNICATION_STDOUT" Some(ProcessCommunication);
     ProcessCommunicationStderr "PROCESS_COMMUNICATION_STDERR" Some(ProcessCommunication);

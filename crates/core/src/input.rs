@@ -70,6 +70,13 @@ pub enum Input {
         /// When it was reaped.
         at: Mono,
     },
+    /// [`crate::Effect::Measure`]: what a run and all that descend from it use.
+    Measured {
+        /// The run.
+        run: RunId,
+        /// Bytes, or why they cannot be told.
+        memory: Result<u64, String>,
+    },
     /// A signal was sent, or not.
     Signalled {
         /// Which.
@@ -125,6 +132,7 @@ impl Input {
             | Self::PoolIdle { .. }
             | Self::FilesChanged { .. }
             | Self::SpawnFailed { .. }
+            | Self::Measured { .. }
             | Self::Signalled { .. }
             | Self::Request { .. } => false,
         }

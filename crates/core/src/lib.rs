@@ -12,6 +12,8 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod bounds;
+mod confine;
 mod depends;
 mod effect;
 mod errand;
@@ -38,6 +40,7 @@ mod update;
 mod wait;
 mod watch;
 
+pub use bounds::Breach;
 pub use depends::Obstacle;
 pub use effect::{Answer, Effect, Event, Outcome, Update};
 pub use errand::{Errand, ErrandKind, Errands, Fate};

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::bounds::Breach;
 use crate::depends::Obstacle;
 use crate::errand::ErrandKind;
 use crate::process::{RunEnd, StateName};
@@ -45,8 +46,12 @@ pub enum Notice {
     GaveUp { name: String },
     /// A start comes later: because of the policy, and after so many restarts of so many within a time.
     StartsLater { name: String, wait: Duration, count: Option<(usize, u32, Duration)> },
-    /// `restart_limit` is used up.
-    CrashLoop { name: String, restarts: u32, window: Duration },
+    /// `restart_limit`, or another one, is used up.
+    CrashLoop { name: String, key: &'static str, restarts: u32, window: Duration },
+    /// A run is ended because it went beyond its bounds.
+    Beyond { name: String, pid: u32, breach: Breach },
+    /// The memory of a run that has a limit cannot be told.
+    NotMeasured { name: String, error: String },
     /// The daemon ends because this one was given up.
     EndsWith { name: String },
     /// A run by schedule has ended.
@@ -117,6 +122,8 @@ impl Notice {
             | Self::AlreadyRunning { .. }
             | Self::CrashLoop { .. }
             | Self::RunMissed { .. }
+            | Self::Beyond { .. }
+            | Self::NotMeasured { .. }
             | Self::EndsWith { .. } => Level::Warn,
             Self::Kill { .. }
             | Self::ErrandDone { .. }
@@ -178,11 +185,19 @@ impl fmt::Display for Notice {
                     None => Ok(()),
                 }
             }
-            Self::CrashLoop { name, restarts, window } => write!(
+            Self::CrashLoop { name, key, restarts, window } => write!(
                 f,
-                "gave up: {name} entered FATAL state, restarted {restarts} times within {} (restart_limit)",
+                "gave up: {name} entered FATAL state, restarted {restarts} times within {} ({key})",
                 Span(*window)
             ),
+            Self::Beyond { name, pid, breach } => {
+                let mut text = breach.to_string();
+                text[..1].make_ascii_lowercase();
+                write!(f, "ending '{name}' ({pid}): it {text}")
+            }
+            Self::NotMeasured { name, error } => {
+                write!(f, "memory_limit of '{name}' has no effect: its memory cannot be measured: {error}")
+            }
             Self::EndsWith { name } => {
                 write!(f, "{name} was given up: everything is stopped (on_giveup=shutdown)")
             }

@@ -25,6 +25,9 @@ pub struct RestartPolicy {
     /// `restart_limit`: restarts within the window before it is given up; `None` leaves that to `startretries`.
     #[doc(alias = "restart_limit")]
     pub limit: Option<u32>,
+    /// `max_restarts_per_day`: restarts in 24 hours before it is given up, whatever else is said.
+    #[doc(alias = "max_restarts_per_day")]
+    pub per_day: Option<u32>,
     /// `restart_window`. Default one minute.
     #[doc(alias = "restart_window")]
     pub window: Duration,
@@ -54,6 +57,7 @@ impl Default for RestartPolicy {
             backoff_thousandths: 2000,
             jitter_percent: 0,
             limit: None,
+            per_day: None,
             window: Duration::from_secs(60),
             reset_after: Duration::from_secs(60),
             on_giveup: OnGiveup::Fatal,
@@ -65,7 +69,25 @@ impl RestartPolicy {
     /// Whether it decides anything about a restart; else everything is as in Supervisor.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        !self.delay.is_zero() || self.limit.is_some()
+        !self.delay.is_zero() || self.limit.is_some() || self.per_day.is_some()
+    }
+
+    /// How far back restarts matter.
+    fn horizon(&self) -> Duration {
+        let window = self.limit.map_or(Duration::ZERO, |_| self.window);
+        self.per_day.map_or(window, |_| window.max(DAY))
+    }
+
+    /// The limit that the next restart would exceed: its option, its number, and the time in which it counts.
+    pub(crate) fn exceeded(&self, restarts: &Restarts, now: Mono) -> Option<Exceeded> {
+        let limits =
+            [("restart_limit", self.limit, self.window), ("max_restarts_per_day", self.per_day, DAY)];
+        let full =
+            |limit: u32, window| restarts.within(window, now) >= usize::try_from(limit).unwrap_or(usize::MAX);
+        limits.into_iter().find_map(|(key, limit, window)| {
+            let restarts = limit.filter(|limit| full(*limit, window))?;
+            Some(Exceeded { key, restarts, window })
+        })
     }
 
     /// The longest wait.
@@ -88,6 +110,17 @@ impl RestartPolicy {
         let cut = most * u128::from(chance % PARTS) / u128::from(PARTS - 1);
         wait.saturating_sub(Duration::from_nanos(u64::try_from(cut).unwrap_or(u64::MAX)))
     }
+}
+
+/// The time in which `max_restarts_per_day` counts, ending now.
+pub(crate) const DAY: Duration = Duration::from_hours(24);
+
+/// A limit of restarts that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exceeded {
+    pub(crate) key: &'static str,
+    pub(crate) restarts: u32,
+    pub(crate) window: Duration,
 }
 
 /// How finely chance divides a wait.
@@ -122,20 +155,27 @@ impl Restarts {
         self.times.iter().filter(|&&at| now.since(at) < window).count()
     }
 
-    /// Notes one more restart and gives the wait before it; `None` if the limit is reached.
-    pub(crate) fn next(&mut self, policy: &RestartPolicy, now: Mono, chance: u64) -> Option<Duration> {
-        if let Some(limit) = policy.limit {
-            self.times.retain(|&at| now.since(at) < policy.window);
-            if self.times.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
-                return None;
-            }
+    /// Notes one more restart and gives the wait before it.
+    ///
+    /// # Errors
+    /// A limit is reached.
+    pub(crate) fn next(
+        &mut self,
+        policy: &RestartPolicy,
+        now: Mono,
+        chance: u64,
+    ) -> Result<Duration, Exceeded> {
+        let horizon = policy.horizon();
+        self.times.retain(|&at| now.since(at) < horizon);
+        if let Some(exceeded) = policy.exceeded(self, now) {
+            return Err(exceeded);
+        }
+        if !horizon.is_zero() {
             self.times.push(now);
-        } else {
-            self.times.clear();
         }
         self.in_row = self.in_row.saturating_add(1);
         self.delay = policy.grown(self.delay);
-        Some(policy.shortened(self.delay, chance))
+        Ok(policy.shortened(self.delay, chance))
     }
 
     /// It ran for long enough: the next wait is the first again. The window forgets by itself.
@@ -194,7 +234,7 @@ mod tests {
         let policy = policy(|policy| policy.limit = Some(2));
         let mut restarts = Restarts::default();
         let at = |seconds: u64| Mono(seconds * 1_000_000_000);
-        let mut next = |seconds| restarts.next(&policy, at(seconds), 0).is_some();
+        let mut next = |seconds| restarts.next(&policy, at(seconds), 0).is_ok();
         assert_eq!(
             [next(0), next(30), next(59), next(60), next(89), next(90)],
             [true, true, false, true, false, true]

@@ -79,6 +79,7 @@ impl ProcessSpec {
             || self.umask != new.umask
             || self.environment != new.environment
             || self.serverurl != new.serverurl
+            || self.confinement != new.confinement
             || url(&self.socket) != url(&new.socket)
             || self.redirect_stderr != new.redirect_stderr;
         if needs_restart {
@@ -90,6 +91,7 @@ impl ProcessSpec {
             || self.startsecs != new.startsecs
             || self.startretries != new.startretries
             || self.restart != new.restart
+            || self.bounds != new.bounds
             || self.exitcodes != new.exitcodes
             || self.stopsignal != new.stopsignal
             || self.stopwaitsecs != new.stopwaitsecs

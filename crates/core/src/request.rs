@@ -84,6 +84,10 @@ impl Supervisor {
     }
 
     fn try_stop(&mut self, now: Now, id: ProcId, asked: &str) -> Result<(), Refusal> {
+        if self.stays_stopped(id) {
+            self.switch_off(id);
+            return Ok(());
+        }
         let Some(process) = self.processes.get(&id) else {
             return Err(Refusal::BadName(asked.to_owned()));
         };
@@ -124,9 +128,12 @@ impl Supervisor {
         let off: Vec<ProcId> = targets.iter().copied().filter(|id| self.switch_off(*id)).collect();
         let running =
             |id: &ProcId| self.processes.get(id).is_some_and(|process| process.state.name().is_running());
-        let off: Vec<ProcId> = off.into_iter().filter(|id| !running(id)).collect();
-        let targets: Vec<ProcId> = targets.into_iter().filter(running).collect();
+        let mut off: Vec<ProcId> = off.into_iter().filter(|id| !running(id)).collect();
+        let (mut targets, others): (Vec<ProcId>, Vec<ProcId>) = targets.into_iter().partition(running);
         self.stop_in_order(now, &targets, Along::Dependants);
+        let recycled: Vec<ProcId> = others.into_iter().filter(|id| self.stays_stopped(*id)).collect();
+        off.retain(|id| !recycled.contains(id));
+        targets.extend(recycled);
         let begun = |id: &ProcId| !wait && self.depends.is_put_off(*id);
         let (begun, others): (Vec<ProcId>, Vec<ProcId>) = targets.into_iter().partition(begun);
         let done = begun.into_iter().chain(off).filter_map(|id| self.outcome_of(id, Ok(()))).collect();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::bounds::{Breach, Watched};
 use crate::errand::Errands;
 use crate::policy::Restarts;
 use crate::process::{AfterStop, ProcId, Process, RunEnd, RunId, State};
@@ -9,7 +10,7 @@ use crate::schedule::Timer;
 use crate::signal::Signal;
 use crate::spec::{Autorestart, LogTarget, OutputSpec, ProcessSpec};
 use crate::supervisor::Supervisor;
-use crate::time::Now;
+use crate::time::{Mono, Now};
 
 /// One process as it is written down at each change of its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,10 @@ pub struct Saved {
     pub last_run: Option<RunId>,
     /// It is being stopped only to start again: an update asked for that.
     pub starts_again: bool,
+    /// It starts again as its policy says, as it went beyond its bounds.
+    pub again: bool,
+    /// What its run was ended for.
+    pub breach: Option<Breach>,
     /// It is to be stopped once others have ended that depend on it.
     pub stops_next: bool,
     /// How its child is stopped if it is no longer configured.
@@ -74,7 +79,12 @@ impl Supervisor {
             spawnerr: process.spawnerr.clone(),
             exitstatus: process.exitstatus,
             last_run: process.last_run,
-            starts_again: matches!(process.after_stop, AfterStop::Replace { start: true, .. }),
+            starts_again: matches!(
+                process.after_stop,
+                AfterStop::Replace { start: true, .. } | AfterStop::Again
+            ),
+            again: process.after_stop == AfterStop::Again,
+            breach: process.breach(),
             stops_next: self.depends.is_put_off(id),
             stop: StopOptions::of(&process.spec),
         })
@@ -215,8 +225,22 @@ impl Process {
         self.exitstatus = saved.exitstatus;
         self.last_run = saved.last_run;
         self.state = saved.state;
+        self.restore_bounds(saved);
         if saved.starts_again && self.after_stop == AfterStop::Stay {
             self.after_stop = AfterStop::Replace { spec: self.spec.clone(), start: true };
+        }
+    }
+
+    /// Its memory is measured as soon as this daemon has caught up.
+    fn restore_bounds(&mut self, saved: &Saved) {
+        if saved.breach.is_some() {
+            self.watched = Some(Box::new(Watched { breach: saved.breach, ..Watched::default() }));
+        }
+        if saved.state.child().is_some() {
+            self.watch_from(Mono(0));
+        }
+        if saved.again && self.after_stop == AfterStop::Stay {
+            self.after_stop = AfterStop::Again;
         }
     }
 }

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::bounds::{Bounds, MemoryAction, MemoryLimit};
+pub use crate::confine::{Confinement, Ionice, Resource, Rlimit, Unit};
 use crate::errand::ErrandKind;
 use crate::event::EventKind;
 pub use crate::policy::{OnGiveup, RestartPolicy};
@@ -168,6 +170,10 @@ pub struct ProcessSpec {
     pub socket: Option<Arc<SocketSpec>>,
     /// `SUPERVISOR_SERVER_URL` for the child; `None` is the daemon's own (PROC-072).
     pub serverurl: Option<String>,
+    /// What it is confined to; the copies of a program share it. Default nothing.
+    pub confinement: Option<Arc<Confinement>>,
+    /// What ends a run; the copies of a program share it. Default nothing.
+    pub bounds: Option<Arc<Bounds>>,
 }
 
 /// Something that must be there before a process starts.
@@ -496,6 +502,8 @@ impl ProcessSpec {
             schedule: None,
             socket: None,
             serverurl: None,
+            confinement: None,
+            bounds: None,
         }
     }
 }

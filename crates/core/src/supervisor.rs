@@ -71,6 +71,7 @@ impl Supervisor {
             Input::Spawned { run, pid, at } => self.spawned(now, run, pid, at),
             Input::SpawnFailed { run, text } => self.not_spawned(now, run, text),
             Input::Exited { run, end, at } => self.exited(now, run, end, at),
+            Input::Measured { run, memory } => self.measured(now, run, memory),
             Input::Signalled { id, outcome } => self.signalled(now, id, outcome),
             Input::Request { call, request } => self.request(now, call, request),
             Input::Resume { call, waiting } => self.resume(now, call, waiting),
@@ -294,7 +295,11 @@ impl Supervisor {
             self.kill_overdue_errands(now, id);
         }
         match state {
-            State::Starting { run, child: Some(child) } => self.stayed_up(now, id, run, child),
+            State::Starting { run, child: Some(child) } => {
+                self.stayed_up(now, id, run, child);
+                self.look_at_bounds(now, id);
+            }
+            State::Running { .. } => self.look_at_bounds(now, id),
             State::Backoff { retry_at } if retry_at <= now.mono => self.retry(now, id),
             State::Stopping { run, child: Some(child), kill_at } if kill_at <= now.mono && !before_stop => {
                 self.escalate(now, id, run, child);
@@ -304,7 +309,6 @@ impl Supervisor {
             | State::Starting { child: None, .. }
             | State::Stopped
             | State::Waiting
-            | State::Running { .. }
             | State::Exited { .. }
             | State::Fatal
             | State::Unknown { .. } => {}

@@ -61,7 +61,7 @@ impl Supervisor {
         };
         let Some(process) = self.processes.get_mut(&id) else { return id };
         // One that an earlier update is still stopping follows the latest wish once it has stopped.
-        let overtaken = process.after_stop != AfterStop::Stay;
+        let overtaken = !matches!(process.after_stop, AfterStop::Stay | AfterStop::Again);
         let kind = if change.everything || overtaken { Kind::Restart } else { process.spec.change_to(&spec) };
         match (kind, process.state.name()) {
             (Kind::None, _) => self.set_spec(id, spec),
@@ -72,6 +72,7 @@ impl Supervisor {
                     self.publish(Event::WishChanged(id));
                 }
                 self.order(Effect::Reconfigure { id });
+                self.watch(now, id);
                 self.reschedule(id);
                 change.fresh.push(id);
             }
@@ -143,6 +144,7 @@ impl Process {
         let meant_to_run = match (&self.after_stop, self.state.name()) {
             (AfterStop::Replace { start, .. }, _) => *start,
             (AfterStop::Stay, state) => state.is_running(),
+            (AfterStop::Again, _) => true,
             (AfterStop::Remove, _) => false,
         };
         new.autostart || (meant_to_run && !strict)

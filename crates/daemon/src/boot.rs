@@ -113,6 +113,7 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
     facade::install(&engine);
     let mut shell = Shell::new(Parts {
         keeper_pid: inventory.keeper_pid,
+        keeper_speaks: inventory.keeper_speaks,
         heritage: Heritage::of(inventory.keeper_pid, inventory.detached),
         link: KeeperLink::new(link).map_err(system("watch the keeper"))?,
         engine,

@@ -1,7 +1,7 @@
 //! Programs that put themselves into the background: the child ends at once and a process that it left behind lives on, where
 //! nobody supervises it. That is said once for each program, since nothing else in the log would explain it.
 
-mod seen;
+pub(crate) mod seen;
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;

@@ -4,13 +4,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use upkeep_api::{ActionResult, Fault, FaultCode, GroupUpdate, Reply};
 use upkeep_core::{Answer, Effect, Event, Level as CoreLevel, Outcome, ProcId, Refusal, RunId, StateName};
-use upkeep_keeper::wire::{StdinPlan, ToKeeper};
+use upkeep_keeper::wire::{RESTRAINS, StdinPlan, ToKeeper};
 use upkeep_logs::Level;
 
 use crate::exitwhen::FAILED;
 use crate::logfiles::LogPaths;
 use crate::prepare::{Order, Prepared, TOO_MANY_FILES};
 use crate::records::ProcessRecord;
+use crate::restraints::keeper_too_old;
 use crate::shell::{Asker, End, Purpose, Run, Shell};
 
 /// The fault that a refusal is (RPC-040 …).
@@ -49,6 +50,7 @@ impl Shell {
     /// Carries out all orders there are.
     pub(crate) async fn carry_out(&mut self) {
         let mut starts: Vec<(RunId, Order)> = Vec::new();
+        let mut measures: Vec<(RunId, u32)> = Vec::new();
         while let Some(effect) = self.core.poll_effect() {
             match effect {
                 Effect::Spawn { id, run } => starts.extend(self.start_of(id, run)),
@@ -67,6 +69,7 @@ impl Shell {
                         self.release_sockets();
                     }
                 }
+                Effect::Measure { run, pid } => measures.push((run, pid)),
                 Effect::Reconfigure { id } => self.reconfigure(id),
                 Effect::Log(notice) => self.log(level_of(notice.level()), notice.to_string()),
                 Effect::Answer { call, answer } => {
@@ -90,6 +93,7 @@ impl Shell {
         }
         self.release_sockets();
         self.prepare(starts);
+        self.measure(measures);
     }
 
     fn start_of(&mut self, id: ProcId, run: RunId) -> Option<(RunId, Order)> {
@@ -126,6 +130,11 @@ impl Shell {
                 if text.starts_with(TOO_MANY_FILES) {
                     self.advise_about_descriptors();
                 }
+                self.tell(upkeep_core::Input::SpawnFailed { run, text });
+            }
+            Ok(prepared) if self.keeper_speaks < RESTRAINS && !prepared.plan.restraints.is_empty() => {
+                let text = keeper_too_old(&prepared.plan.restraints);
+                self.leaving.extend(prepared.socket);
                 self.tell(upkeep_core::Input::SpawnFailed { run, text });
             }
             Ok(prepared) => {
@@ -165,6 +174,7 @@ impl Shell {
         match event {
             Event::ProcessState { id, .. }
             | Event::CrashLoop { id, .. }
+            | Event::Beyond { id, .. }
             | Event::ChildSpawned(id)
             | Event::WishChanged(id)
             | Event::ProcessAdded { id, .. } => self.save_process(*id),

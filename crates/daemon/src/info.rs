@@ -91,14 +91,15 @@ impl Teller {
                 self.describe_schedule(process);
             }
             StateName::Stopped | StateName::Exited => {
-                self.describe_stop(process.stopped());
+                self.describe_stop(process);
                 self.describe_schedule(process);
             }
-            StateName::Starting | StateName::Stopping => {
-                if let Some(errand) = process.waits_for_errand() {
+            StateName::Starting | StateName::Stopping => match process.waits_for_errand() {
+                Some(errand) => {
                     let _ = write!(self.description, "{errand} is running");
                 }
-            }
+                None => self.describe_breach(process, ""),
+            },
             StateName::Unknown => {}
         }
     }
@@ -123,8 +124,16 @@ impl Teller {
         }
     }
 
-    fn describe_stop(&mut self, epoch: i64) {
-        self.description.push_str(shown(&mut self.stopped, epoch));
+    fn describe_stop(&mut self, process: &Process) {
+        self.description.push_str(shown(&mut self.stopped, process.stopped()));
+        self.describe_breach(process, "; ");
+    }
+
+    /// What its run was, or is being, ended for.
+    fn describe_breach(&mut self, process: &Process, before: &str) {
+        if let Some(breach) = process.breach() {
+            let _ = write!(self.description, "{before}{breach}");
+        }
     }
 
     /// How the last run ended and when the next one begins, behind what Supervisor says.

@@ -30,6 +30,8 @@ pub(crate) struct HeldChild {
 #[derive(Debug, Default)]
 pub(crate) struct Inventory {
     pub(crate) keeper_pid: u32,
+    /// What it says of its version.
+    pub(crate) keeper_speaks: u16,
     /// The keeper has gone into the background.
     pub(crate) detached: bool,
     pub(crate) records: BTreeMap<u64, Vec<u8>>,
@@ -57,7 +59,8 @@ impl Inventory {
     /// Takes one frame in; false at the end.
     fn take(&mut self, frame: ToDaemon, fds: Vec<OwnedFd>) -> bool {
         match frame {
-            ToDaemon::Welcome { keeper_pid, detached, .. } => {
+            ToDaemon::Welcome { wire_version, keeper_pid, detached, .. } => {
+                self.keeper_speaks = wire_version;
                 self.keeper_pid = keeper_pid;
                 self.detached = detached;
             }

@@ -8,6 +8,7 @@ use upkeep_keeper::wire::{SpawnStep, ToDaemon, ToKeeper};
 use upkeep_logs::{Level, Sink, StreamId};
 
 use crate::prepare::is_heard;
+use crate::restraints::refused;
 use crate::shell::{BATCH, Shell};
 use crate::stdin::Stdin;
 use crate::succession::Made;
@@ -125,7 +126,7 @@ impl Shell {
         self.forget_run(run);
         let name = self.core.process_of(run).and_then(|id| self.core.process(id));
         let name = name.map_or_else(String::new, |process| process.name().to_owned());
-        let text = spawn_error(&name, errno, step);
+        let text = spawn_error(&name, errno, &step);
         if errno == rustix::io::Errno::MFILE.raw_os_error() {
             self.advise_about_descriptors();
         }
@@ -194,7 +195,7 @@ fn inode(pipe: &OwnedFd) -> u64 {
 }
 
 /// PROC-045, PROC-048, PROC-049.
-fn spawn_error(name: &str, errno: i32, step: SpawnStep) -> String {
+fn spawn_error(name: &str, errno: i32, step: &SpawnStep) -> String {
     use rustix::io::Errno;
     match step {
         SpawnStep::Pipe if errno == Errno::MFILE.raw_os_error() => {
@@ -209,6 +210,7 @@ fn spawn_error(name: &str, errno: i32, step: SpawnStep) -> String {
         SpawnStep::Fork => {
             format!("unknown error during fork for '{name}': {}", upkeep_os::errno_name(errno))
         }
+        SpawnStep::Restrain(key) => refused(&String::from_utf8_lossy(key), errno),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::descriptors::Promise;
 use crate::fcgi::{Shared, Sockets};
 use crate::logfiles::{LogPaths, SinkContext, open_sink, sink_of_running};
 use crate::program::{self, ProgramError};
+use crate::restraints::restraints_of;
 use crate::said;
 use crate::unexecutable;
 
@@ -205,6 +206,7 @@ impl Order {
                 None => StdinPlan::Pipe,
             },
             stderr_to_stdout: spec.redirect_stderr,
+            restraints: restraints_of(spec.confinement.as_deref())?,
         };
         let trouble = unexecutable::trouble(&spec.name, &plan);
         Ok(Prepared { plan, trouble, stdout, stderr, socket, room })

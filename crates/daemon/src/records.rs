@@ -12,7 +12,7 @@ use upkeep_core::event::EventKind;
 use upkeep_core::listener::{HalfRead, ListenerState, Queued, SavedListener, Serials};
 use upkeep_core::signal::{self, Signal};
 use upkeep_core::{
-    Child, Errands, LastRun, Mono, ProcId, Restarts, RunEnd, RunId, Saved, State, StopOptions, Timer,
+    Breach, Child, Errands, LastRun, Mono, ProcId, Restarts, RunEnd, RunId, Saved, State, StopOptions, Timer,
 };
 
 use crate::listeners::Payload;
@@ -166,6 +166,11 @@ pub(crate) struct ProcessRecord {
     last_run: Option<u64>,
     #[serde(default, skip_serializing_if = "is_default")]
     starts_again: bool,
+    /// Beside `starts_again`, which a daemon that does not know this goes by.
+    #[serde(default, skip_serializing_if = "is_default")]
+    again: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    breach: Option<BreachRecord>,
     /// BACKOFF stands for a process that waits for another one: a daemon that does not know that starts it.
     #[serde(default, skip_serializing_if = "is_default")]
     waits: bool,
@@ -371,6 +376,31 @@ impl From<LastRunRecord> for LastRun {
     }
 }
 
+/// What a run was ended for: a time in nanoseconds, or bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum BreachRecord {
+    Runtime(u64),
+    Memory { used: u64, limit: u64 },
+}
+
+impl From<Breach> for BreachRecord {
+    fn from(breach: Breach) -> Self {
+        match breach {
+            Breach::Runtime(limit) => Self::Runtime(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)),
+            Breach::Memory { used, limit } => Self::Memory { used, limit },
+        }
+    }
+}
+
+impl From<BreachRecord> for Breach {
+    fn from(record: BreachRecord) -> Self {
+        match record {
+            BreachRecord::Runtime(limit) => Self::Runtime(Duration::from_nanos(limit)),
+            BreachRecord::Memory { used, limit } => Self::Memory { used, limit },
+        }
+    }
+}
+
 /// How the child is stopped if its options are gone from the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct StopRecord {
@@ -421,6 +451,8 @@ impl ProcessRecord {
             exitstatus: saved.exitstatus,
             last_run: saved.last_run.map(|run| run.0),
             starts_again: saved.starts_again,
+            again: saved.again,
+            breach: saved.breach.map(Into::into),
             waits: saved.state == State::Waiting,
             stops_next: saved.stops_next,
             stop: StopRecord::from(saved.stop),
@@ -444,6 +476,8 @@ impl ProcessRecord {
             exitstatus: self.exitstatus,
             last_run: self.last_run.map(RunId),
             starts_again: self.starts_again,
+            again: self.again,
+            breach: self.breach.map(Into::into),
             stops_next: self.stops_next,
             stop: StopOptions::from(self.stop),
         }
@@ -560,6 +594,8 @@ mod tests {
             exitstatus: Some(-1),
             last_run: Some(RunId(5)),
             starts_again: true,
+            again: true,
+            breach: Some(Breach::Memory { used: 6, limit: 5 }),
             stops_next: true,
             stop: StopOptions {
                 stopsignal: signal::QUIT,
@@ -622,6 +658,8 @@ mod tests {
             exitstatus: None,
             last_run: None,
             starts_again: false,
+            again: false,
+            breach: None,
             stops_next: false,
             stop: StopOptions::from(StopRecord::default()),
             ..saved(state)

@@ -90,6 +90,8 @@ pub(crate) enum Message {
     Suspected(Box<Suspect>),
     /// About files that programs watch.
     Noticed(Noticed),
+    /// The memory of a run was measured, or cannot be.
+    Measured { run: RunId, memory: Result<u64, String> },
     /// New sinks for a process whose log options changed.
     Sinks { run: RunId, sinks: Box<Sinks> },
 }
@@ -166,6 +168,8 @@ pub(crate) struct Shell {
     pub(crate) core: Supervisor,
     pub(crate) link: KeeperLink,
     pub(crate) keeper_pid: u32,
+    /// What the keeper says of its version.
+    pub(crate) keeper_speaks: u16,
     /// What another keeper needs to know, should this one die.
     pub(crate) heritage: Heritage,
     pub(crate) keeper_process: KeeperProcess,
@@ -259,6 +263,8 @@ pub(crate) struct Shell {
 pub(crate) struct Parts {
     pub(crate) link: KeeperLink,
     pub(crate) keeper_pid: u32,
+    /// What the keeper says of its version.
+    pub(crate) keeper_speaks: u16,
     pub(crate) heritage: Heritage,
     pub(crate) engine: Engine,
     pub(crate) cli: CommandLine,
@@ -286,6 +292,7 @@ impl Shell {
             core: Supervisor::new(),
             link: parts.link,
             keeper_pid: parts.keeper_pid,
+            keeper_speaks: parts.keeper_speaks,
             heritage: parts.heritage,
             keeper_process: KeeperProcess::of(parts.keeper_pid),
             keeper_gone: false,
@@ -464,6 +471,7 @@ impl Shell {
             Message::Queue(told) => self.queue_told(told),
             Message::Noticed(noticed) => self.files_noticed(noticed),
             Message::Suspected(suspect) => self.suspected(*suspect),
+            Message::Measured { run, memory } => self.tell(Input::Measured { run, memory }),
             Message::Sinks { run, sinks } => self.new_sinks(run, *sinks),
         }
     }

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use upkeep_core::{Mono, RunId};
 use upkeep_keeper::Link;
-use upkeep_keeper::wire::{Exit, ToDaemon, ToKeeper};
+use upkeep_keeper::wire::{Exit, SPOKEN, ToDaemon, ToKeeper};
 use upkeep_logs::{Level, StreamId};
 
 use crate::keeperlink::KeeperLink;
@@ -141,6 +141,8 @@ impl Shell {
     async fn hand_over(&mut self, link: KeeperLink, pid: u32) {
         self.catch_up_at_once();
         (self.link, self.keeper_pid, self.keeper_gone) = (link, pid, false);
+        // It is what this daemon is.
+        self.keeper_speaks = SPOKEN;
         self.keeper_process = KeeperProcess::of(pid);
         self.raise_limits_again();
         self.upgrade_lost();

@@ -88,6 +88,7 @@ mod tests {
             user: UserPlan::Keep,
             stdin: StdinPlan::Pipe,
             stderr_to_stdout: false,
+            restraints: Vec::new(),
         }
     }
 

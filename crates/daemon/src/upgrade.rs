@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 use upkeep_api::{Fault, FaultCode, Reply, UpgradeState};
-use upkeep_keeper::wire::ToKeeper;
+use upkeep_keeper::wire::{SPOKEN, ToKeeper};
 use upkeep_logs::Level;
 
 use crate::calls::respond;
@@ -146,6 +146,8 @@ impl Shell {
         let program = program.display();
         match &upgraded.failure {
             None => {
+                // The keeper is what this daemon is.
+                self.keeper_speaks = SPOKEN;
                 let version = env!("CARGO_PKG_VERSION");
                 self.log(
                     Level::Info,

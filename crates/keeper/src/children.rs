@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Resource, getrlimit};
-use upkeep_os::spawn::{Identity, Nursery, Plan, Program, Stdio};
+use upkeep_os::spawn::{Identity, Nursery, Plan, Program, Stdio, Unrestrained};
 use upkeep_os::{Ended, monotonic_ns};
 
 use crate::estate::{ChildPart, own_some};
@@ -104,7 +104,7 @@ impl Children {
         };
         let start_ns = monotonic_ns();
         let pid = self.nursery().and_then(|nursery| nursery.spawn(plan, stdio));
-        let pid = pid.map_err(|error| (SpawnStep::Fork, error))?;
+        let pid = pid.map_err(not_made)?;
         let fds = pipes.all();
         self.by_pid.insert(pid, run);
         let child = Child { pid, start_ns, pipes, exit: None, pidfd: None };
@@ -280,6 +280,16 @@ impl Child {
     }
 }
 
+/// The step that failed, and why.
+fn not_made(error: io::Error) -> (SpawnStep, io::Error) {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Unrestrained>()) {
+        Some(Unrestrained { key, code }) => {
+            (SpawnStep::Restrain(key.clone().into_bytes()), io::Error::from_raw_os_error(*code))
+        }
+        None => (SpawnStep::Fork, error),
+    }
+}
+
 /// Descriptors that children leave free: for what the daemon gives to hold, and for the next daemon's socket. A keeper that
 /// had given them all to children could not get another daemon.
 const SPARE: u64 = 16;
@@ -330,6 +340,7 @@ fn program_of(plan: SpawnPlan) -> Program {
                 Identity::Refuse { uid, reason: String::from_utf8_lossy(&reason).into_owned() }
             }
         },
+        restraints: plan.restraints,
     }
 }
 
@@ -349,6 +360,7 @@ mod tests {
             user: UserPlan::Keep,
             stdin: StdinPlan::Pipe,
             stderr_to_stdout: true,
+            restraints: Vec::new(),
         };
         let mut children = Children::default();
         let (ToDaemon::Spawned { pid, .. }, pipes) = children.start(1, plan, None) else {

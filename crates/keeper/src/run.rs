@@ -17,7 +17,7 @@ use crate::launch::{BootData, OPEN_FILES, Orders};
 use crate::replace::{Outcome, Replacement, UNDERSTOOD};
 use crate::unseen::Unseen;
 use crate::watch::{self, Watch};
-use crate::wire::{Detach, ToDaemon, ToKeeper, VERSION};
+use crate::wire::{Detach, SPOKEN, ToDaemon, ToKeeper};
 
 /// Signals that come as data (signal(7), Linux): HUP INT QUIT USR1 USR2 TERM CHLD.
 const SIGNALS: [i32; 7] = [1, 2, 3, 10, 12, 15, CHLD];
@@ -224,7 +224,7 @@ impl Keeper {
     fn tell_all(&mut self) {
         let Some(daemon) = &mut self.daemon else { return };
         let welcome = ToDaemon::Welcome {
-            wire_version: VERSION,
+            wire_version: SPOKEN,
             keeper_pid: std::process::id(),
             generation: self.generation,
             detached: self.detached,

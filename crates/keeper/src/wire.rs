@@ -8,6 +8,7 @@
 
 mod body;
 mod buffer;
+mod restraint;
 mod to_daemon;
 mod to_keeper;
 
@@ -16,9 +17,14 @@ use std::fmt;
 pub(crate) use body::{Reader as BodyReader, Writer as BodyWriter};
 pub use buffer::{Incoming, Outgoing};
 pub(crate) use to_daemon::{read_exit, write_exit};
+pub use upkeep_os::spawn::{Restraint, What};
 
 /// Version of the frames.
 pub const VERSION: u16 = 1;
+/// What a keeper of this version says in its `Welcome`.
+pub const SPOKEN: u16 = 2;
+/// Keepers that say less would start a program without what [`SpawnPlan::restraints`] asks for.
+pub const RESTRAINS: u16 = 2;
 /// Longest frame. A child's arguments and environment fit: the kernel takes at most 6 MiB by default.
 pub const MAX_FRAME: usize = 16 << 20;
 
@@ -193,6 +199,8 @@ pub struct SpawnPlan {
     pub stdin: StdinPlan,
     /// Standard error is standard output.
     pub stderr_to_stdout: bool,
+    /// What is done to the child before; for keepers that know [`RESTRAINS`].
+    pub restraints: Vec<Restraint>,
 }
 
 /// Whom a child becomes.
@@ -355,12 +363,14 @@ pub struct Exit {
 }
 
 /// Which step of making a child failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpawnStep {
     /// Making its pipes.
     Pipe,
     /// Forking.
     Fork,
+    /// What this option asks for.
+    Restrain(Vec<u8>),
 }
 
 /// A message that travels in a frame.

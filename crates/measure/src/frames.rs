@@ -51,6 +51,7 @@ fn spawn() -> ToKeeper {
         user: UserPlan::Switch { uid: 33, gid: 33, groups: vec![33] },
         stdin: StdinPlan::Pipe,
         stderr_to_stdout: true,
+        restraints: Vec::new(),
     };
     ToKeeper::Spawn { run: 1, plan }
 }

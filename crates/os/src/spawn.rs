@@ -5,6 +5,8 @@
 //! standard error, in Supervisor's words, and ends with 127 (PROC-060 … PROC-064).
 
 mod birth;
+mod landlock;
+mod restraint;
 
 use std::ffi::{CString, NulError};
 use std::io;
@@ -15,8 +17,10 @@ use rustix::process::{Gid, Uid, chdir};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
 use crate::errno::known_name;
+use restraint::{Failure, Step, keep_capabilities};
 
 pub use birth::Nursery;
+pub use restraint::{Restraint, Unrestrained, What};
 
 /// Status of a child that could not become the program.
 const NOT_SPAWNED: i32 = 127;
@@ -98,6 +102,8 @@ pub struct Plan {
     user_reason: String,
     cwd_prefix: Vec<u8>,
     exec_prefix: Vec<u8>,
+    /// In the order in which they are taken.
+    steps: Vec<Step>,
 }
 
 /// Strings and the null-ended array of pointers to them that execve(2) wants.
@@ -131,6 +137,8 @@ pub struct Program {
     pub umask: Option<u32>,
     /// Whom it becomes.
     pub identity: Identity,
+    /// What is done to it before that.
+    pub restraints: Vec<Restraint>,
 }
 
 impl Plan {
@@ -162,6 +170,7 @@ impl Plan {
             user_reason: reason,
             cwd_prefix: [b"supervisor: couldn't chdir to ".as_slice(), &shown_cwd, b": "].concat(),
             exec_prefix: [b"supervisor: couldn't exec ".as_slice(), &name, b": "].concat(),
+            steps: restraint::steps(program.restraints)?,
         })
     }
 }
@@ -173,7 +182,7 @@ fn spawn_by_fork(plan: &Plan, stdio: Stdio<'_>) -> io::Result<u32> {
     let pid = unsafe { libc::fork() };
     match pid {
         -1 => Err(io::Error::last_os_error()),
-        0 => become_program(plan, stdio.into()),
+        0 => become_program(plan, stdio.into(), None),
         pid => {
             // The child does this too: whoever is first, a signal to its group finds one as soon as we return.
             // SAFETY: plain integers; it fails, to no harm, if the child has executed its program already.
@@ -184,17 +193,19 @@ fn spawn_by_fork(plan: &Plan, stdio: Stdio<'_>) -> io::Result<u32> {
 }
 
 /// The child's way from fork to exec (PROC-064). It may share our memory, and with it errno: nothing
-/// here writes or reads that.
-fn become_program(plan: &Plan, ends: Ends) -> ! {
+/// here writes or reads that, but for restraints, with which it does not. `tell` is where their failures are told.
+fn become_program(plan: &Plan, ends: Ends, tell: Option<RawFd>) -> ! {
     // SAFETY: all calls are async-signal-safe (signal-safety(7)) and get plain integers, or pointers to strings and
     // arrays of `plan`, which is not changed and outlives the call; the arrays end with a null pointer.
     unsafe {
         libc::setpgid(0, 0);
         take_stdio(ends);
-        close_others();
+        close_others(tell);
+        take_steps(plan, false);
         if !take_identity(plan) {
             leave();
         }
+        take_steps(plan, true);
         if let Some(cwd) = &plan.cwd
             && let Err(error) = chdir(cwd.as_c_str())
         {
@@ -208,6 +219,23 @@ fn become_program(plan: &Plan, ends: Ends) -> ! {
         let error = execve(&plan.path, &plan.argv, &plan.env);
         say_error(&plan.exec_prefix, error);
         leave();
+    }
+}
+
+/// Takes the steps that come before, or after, the child becomes its user; ends if one fails.
+///
+/// SAFETY: for the child between fork(2) and exec; if there are any steps, its memory is its own.
+unsafe fn take_steps(plan: &Plan, late: bool) {
+    for (number, step) in plan.steps.iter().enumerate().filter(|(_, step)| step.is_late() == late) {
+        if let Err(code) = step.take() {
+            Failure { step: number, code }.tell(TELL);
+            say_error(&step.prefix, code);
+            leave();
+        }
+    }
+    if !late && plan.steps.iter().any(Step::is_late) {
+        // SAFETY: as this.
+        unsafe { keep_capabilities() };
     }
 }
 
@@ -268,12 +296,24 @@ unsafe fn take_stdio(ends: Ends) {
     }
 }
 
-/// SAFETY: for the child between fork and exec, which uses no descriptor above 2 any more.
-unsafe fn close_others() {
+/// Where the child has the pipe to its parent, if there is one.
+const TELL: RawFd = 3;
+
+/// SAFETY: for the child between fork and exec, which uses no descriptor above 2 any more but `tell`.
+unsafe fn close_others(tell: Option<RawFd>) {
+    let first = match tell {
+        None => TELL,
+        Some(TELL) => TELL + 1,
+        Some(tell) => {
+            // SAFETY: dup3 on an open descriptor, which is another.
+            unsafe { libc::dup3(tell, TELL, libc::O_CLOEXEC) };
+            TELL + 1
+        }
+    };
     // SAFETY: plain integers; nobody in this process uses the closed descriptors afterwards.
     unsafe {
-        if libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) != 0 {
-            for fd in 3..CLOSE_LIMIT {
+        if libc::syscall(libc::SYS_close_range, first, u32::MAX, 0u32) != 0 {
+            for fd in first..CLOSE_LIMIT {
                 libc::close(fd);
             }
         }

@@ -50,6 +50,12 @@ impl Sim {
                 self.core.handle(now, Input::PoolIdle { pool });
             }
             Effect::Pause => {}
+            Effect::Measure { run, .. } => {
+                let name = self.core.process_of(run).map(|id| self.name(id)).unwrap_or_default();
+                let memory = self.memory.get(&name).cloned().unwrap_or(Ok(0));
+                self.measured += 1;
+                self.core.handle(self.now(), Input::Measured { run, memory });
+            }
             Effect::Terminate { restart } => self.terminated(restart),
         }
     }
@@ -62,6 +68,7 @@ impl Sim {
             }
             Event::ProcessState { id, .. }
             | Event::CrashLoop { id, .. }
+            | Event::Beyond { id, .. }
             | Event::ChildSpawned(id)
             | Event::WishChanged(id) => self.save(*id),
             Event::ProcessRemoved(id) => {

@@ -46,6 +46,10 @@ pub struct Sim {
     pub(crate) launches: Vec<(Mono, String, RunId)>,
     pub(crate) reconfigured: Vec<String>,
     pub(crate) terminations: Vec<bool>,
+    /// What processes use, or why that cannot be told; 0 for those that are not here.
+    pub(crate) memory: BTreeMap<String, Result<u64, String>>,
+    /// How often the memory of any was measured.
+    pub(crate) measured: u64,
     /// The daemon was told that it ends because a process was given up.
     pub(crate) failed: bool,
     /// Processes with a living child at an end, other than those in UNKNOWN.
@@ -85,6 +89,8 @@ impl Sim {
             launches: Vec::new(),
             reconfigured: Vec::new(),
             terminations: Vec::new(),
+            memory: BTreeMap::new(),
+            measured: 0,
             failed: false,
             left_alive: Vec::new(),
             dismissed: Vec::new(),
@@ -105,6 +111,18 @@ impl Sim {
     pub fn plan(&mut self, process: &str, plans: impl Into<Vec<Plan>>) -> &mut Self {
         self.machine.plan(process, plans.into());
         self
+    }
+
+    /// From now on a process and those below it use so many bytes, or nobody can tell.
+    pub fn uses(&mut self, process: &str, memory: Result<u64, &str>) -> &mut Self {
+        self.memory.insert(process.to_owned(), memory.map_err(str::to_owned));
+        self
+    }
+
+    /// How often the memory of any process was measured.
+    #[must_use]
+    pub fn measured(&self) -> u64 {
+        self.measured
     }
 
     /// Signals are confirmed so long after they were ordered. Default: in the same instant.

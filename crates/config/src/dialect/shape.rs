@@ -72,6 +72,7 @@ fn takes_number(kind: Kind) -> bool {
         | Kind::Factor
         | Kind::Percent
         | Kind::Limit
+        | Kind::Rlimit
         | Kind::Bytes
         | Kind::Signal
         | Kind::ExitCodes
@@ -107,6 +108,7 @@ fn expected(kind: Kind) -> &'static str {
         Kind::Factor => "a number such as 1.5",
         Kind::Percent => "a percentage",
         Kind::Limit => "a whole number, or none",
+        Kind::Rlimit => "an amount, unlimited, or a text such as \"1024:4096\"",
         Kind::Boolean => "true or false",
         Kind::Bytes => "a number of bytes, or a text such as \"50MB\"",
         Kind::Octal => "a file mode such as \"0700\"",

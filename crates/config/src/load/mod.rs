@@ -1,6 +1,7 @@
 //! From sources to a typed configuration: walks the sections in Supervisor's order (CFG-013), and goes on after an
 //! error, so that all of them are known at the end and the first is the one Supervisor would have stopped at.
 
+mod bounds;
 mod check;
 mod daemon;
 mod depends;
@@ -8,6 +9,7 @@ mod envfiles;
 mod fcgi;
 mod group;
 mod hooks;
+mod isolation;
 mod listener;
 mod logs;
 mod plugin;

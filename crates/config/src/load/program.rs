@@ -91,6 +91,8 @@ impl Scope<'_, '_> {
         self.hooks(&mut spec);
         spec.watch = self.watch().map(Arc::new);
         self.schedule(&mut spec);
+        spec.confinement = self.confinement();
+        spec.bounds = self.bounds();
         set(&mut spec.depends_on, self.read("depends_on", value::dependencies).map(Into::into));
         set(&mut spec.on_dependency_stop, self.read("on_dependency_stop", value::on_dependency_stop));
         spec

@@ -22,7 +22,10 @@ impl Scope<'_, '_> {
             delay_max,
             backoff_thousandths: backoff.unwrap_or(usual.backoff_thousandths),
             jitter_percent: self.read("restart_jitter", restart::jitter).unwrap_or_default(),
-            limit: self.read("restart_limit", restart::limit).flatten(),
+            limit: self.read("restart_limit", |text| restart::limit("restart_limit", text)).flatten(),
+            per_day: self
+                .read("max_restarts_per_day", |text| restart::limit("max_restarts_per_day", text))
+                .flatten(),
             window,
             reset_after,
             on_giveup: self.read("on_giveup", restart::on_giveup).unwrap_or(usual.on_giveup),

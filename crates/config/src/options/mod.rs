@@ -53,6 +53,8 @@ pub enum Kind {
     Percent,
     /// A whole number, or `none`.
     Limit,
+    /// An amount or `unlimited`, or two of them with a colon between.
+    Rlimit,
     /// `fatal`, `retry_every TIME` or `shutdown`.
     Giveup,
     /// `true` or `false`.

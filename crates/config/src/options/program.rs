@@ -57,6 +57,9 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     OptionRow::new("restart_limit", Kind::Limit, "none", "restarts in restart_window before it is given up")
         .effect(Effect::Live)
         .ours(),
+    OptionRow::new("max_restarts_per_day", Kind::Limit, "none", "restarts in 24 hours before it is given up")
+        .effect(Effect::Live)
+        .ours(),
     OptionRow::new("restart_window", Kind::Time, "60", "the time in which restart_limit counts")
         .effect(Effect::Live)
         .ours(),
@@ -110,6 +113,116 @@ pub(super) const PROGRAM: &[OptionRow] = &[
         "each run comes by chance up to so much later: 30, 5m",
     )
     .effect(Effect::Live)
+    .ours(),
+    OptionRow::without_default(
+        "max_runtime",
+        Kind::Time,
+        "1h",
+        "it is stopped after so long, and starts again as its policy says",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::without_default(
+        "memory_limit",
+        Kind::Bytes,
+        "500MB",
+        "memory that it and all that it starts may use",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new(
+        "memory_limit_action",
+        Kind::Choice(&["restart", "kill"]),
+        "restart",
+        "beyond memory_limit: stop it as by hand and start it again, or SIGKILL",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::new("memory_limit_interval", Kind::Time, "10", "how often its memory is measured")
+        .effect(Effect::Live)
+        .ours(),
+    OptionRow::without_default(
+        "rlimit_nofile",
+        Kind::Rlimit,
+        "1024:65536",
+        "open files: soft:hard, or one number for both",
+    )
+    .effect(Effect::Restart)
+    .ours(),
+    OptionRow::without_default("rlimit_nproc", Kind::Rlimit, "200", "processes and threads of its user")
+        .effect(Effect::Restart)
+        .ours(),
+    OptionRow::without_default("rlimit_core", Kind::Rlimit, "unlimited", "size of core files")
+        .effect(Effect::Restart)
+        .ours(),
+    OptionRow::without_default("rlimit_fsize", Kind::Rlimit, "1GB", "size of each file that it writes")
+        .effect(Effect::Restart)
+        .ours(),
+    OptionRow::without_default("rlimit_stack", Kind::Rlimit, "8MB", "size of the stack")
+        .effect(Effect::Restart)
+        .ours(),
+    OptionRow::without_default("rlimit_memlock", Kind::Rlimit, "64MB", "memory that it may lock")
+        .effect(Effect::Restart)
+        .ours(),
+    OptionRow::without_default("rlimit_as", Kind::Rlimit, "2GB", "address space of each of its processes")
+        .effect(Effect::Restart)
+        .ours(),
+    OptionRow::without_default("rlimit_cpu", Kind::Rlimit, "10m", "processor time of each of its processes")
+        .effect(Effect::Restart)
+        .ours(),
+    OptionRow::without_default("nice", Kind::Integer, "10", "-20 first, 19 last")
+        .effect(Effect::Restart)
+        .ours(),
+    OptionRow::without_default(
+        "ionice",
+        Kind::Text,
+        "idle",
+        "the disk: idle, best-effort[:0-7], realtime[:0-7]",
+    )
+    .effect(Effect::Restart)
+    .ours(),
+    OptionRow::without_default(
+        "oom_score_adj",
+        Kind::Integer,
+        "500",
+        "when memory runs out: -1000 is never killed, 1000 first",
+    )
+    .effect(Effect::Restart)
+    .ours(),
+    OptionRow::new(
+        "no_new_privileges",
+        Kind::Boolean,
+        "false",
+        "nothing that it executes has more privileges",
+    )
+    .effect(Effect::Restart)
+    .ours(),
+    OptionRow::without_default(
+        "capability_bounding_set",
+        Kind::List,
+        "CHOWN,NET_BIND_SERVICE",
+        "capabilities that it may have at most; none for none",
+    )
+    .effect(Effect::Restart)
+    .ours(),
+    OptionRow::without_default(
+        "ambient_capabilities",
+        Kind::List,
+        "NET_BIND_SERVICE",
+        "capabilities that it has although its user has not",
+    )
+    .effect(Effect::Restart)
+    .ours(),
+    OptionRow::new("private_tmp", Kind::Boolean, "false", "/tmp and /var/tmp of its own, in memory")
+        .effect(Effect::Restart)
+        .ours(),
+    OptionRow::without_default(
+        "writable_paths",
+        Kind::List,
+        "/srv/app/storage,/tmp",
+        "it may write beneath these alone",
+    )
+    .effect(Effect::Restart)
     .ours(),
     OptionRow::new("exitcodes", Kind::ExitCodes, "0", "exit codes that are expected").effect(Effect::Live),
     OptionRow::new("stopsignal", Kind::Signal, "TERM", "the signal that asks it to stop")

@@ -3,6 +3,7 @@
 mod address;
 mod dependencies;
 pub(crate) mod hooks;
+pub(crate) mod isolation;
 pub(crate) mod logs;
 mod machine;
 mod pairs;

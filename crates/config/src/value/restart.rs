@@ -80,8 +80,8 @@ pub(crate) fn jitter(text: &str) -> Read<u8> {
     })
 }
 
-/// `restart_limit`; `None` for none.
-pub(crate) fn limit(text: &str) -> Read<Option<u32>> {
+/// A number of restarts; `None` for none.
+pub(crate) fn limit(option: &str, text: &str) -> Read<Option<u32>> {
     let word = strip(text).to_lowercase();
     if word == "none" {
         return Ok(None);
@@ -94,7 +94,7 @@ pub(crate) fn limit(text: &str) -> Read<Option<u32>> {
         },
         Err(_) => format!("write 1 to {MOST_RESTARTS}, or none"),
     };
-    Err(Wrong::new(format!("not a valid value for restart_limit: {}", py_repr(text)), hint))
+    Err(Wrong::new(format!("not a valid value for {option}: {}", py_repr(text)), hint))
 }
 
 /// `on_giveup`.
@@ -171,7 +171,7 @@ mod tests {
             assert_eq!(jitter(text).ok(), value, "{text:?}");
         }
         for (text, value) in [("none", Some(None)), ("5", Some(Some(5))), ("0", None), ("1001", None)] {
-            assert_eq!(limit(text).ok(), value, "{text:?}");
+            assert_eq!(limit("x", text).ok(), value, "{text:?}");
         }
     }
 }

@@ -356,3 +356,110 @@ fn log_options_are_looked_at_closely() {
         assert_eq!(problems[0].hint.as_deref().unwrap_or_default(), *hint, "{lines}");
     }
 }
+
+/// What a wrong value of a bound or of what isolates a program says, and what merely makes no sense.
+#[test]
+fn limits_are_looked_at_closely() {
+    let error = Severity::Error;
+    let rows: &[(&str, Severity, &str, &str)] = &[
+        (
+            "rlimit_nofile=many",
+            error,
+            "not a valid value for rlimit_nofile: 'many'",
+            "write a number, unlimited, or soft:hard, such as 1024:65536",
+        ),
+        (
+            "rlimit_core=4MB:1MB",
+            error,
+            "the soft limit of rlimit_core is above the hard one: '4MB:1MB'",
+            "write soft:hard, the smaller one first",
+        ),
+        (
+            "rlimit_as=2 TB",
+            error,
+            "not a valid value for rlimit_as: '2 TB'",
+            "write bytes, a number with KB, MB or GB, unlimited, or soft:hard",
+        ),
+        (
+            "rlimit_cpu=soon",
+            error,
+            "not a valid value for rlimit_cpu: 'soon'",
+            "write seconds, a number with s, m, h or d, unlimited, or soft:hard",
+        ),
+        ("nice=20", error, "not a valid value for nice: '20'", "write -20 to 19"),
+        ("oom_score_adj=never", error, "not a valid value for oom_score_adj: 'never'", "write -1000 to 1000"),
+        ("ionice=idel", error, "not a valid value for ionice: 'idel'", "did you mean \"idle\"?"),
+        ("ionice=realtime:9", error, "not a valid value for ionice: '9'", "write 0 to 7"),
+        ("no_new_privileges=maybe", error, "not a valid boolean value: 'maybe'", "write true or false"),
+        ("private_tmp=2", error, "not a valid boolean value: '2'", "write true or false"),
+        (
+            "capability_bounding_set=CHWON",
+            error,
+            "not a capability in capability_bounding_set: 'CHWON'",
+            "did you mean \"CHOWN\"?",
+        ),
+        (
+            "ambient_capabilities=,",
+            error,
+            "not a capability in ambient_capabilities: ''",
+            "write names with commas between, such as NET_BIND_SERVICE, or none",
+        ),
+        (
+            "capability_bounding_set=CHOWN\nambient_capabilities=KILL",
+            error,
+            "ambient_capabilities has more than capability_bounding_set",
+            "write them into capability_bounding_set, too",
+        ),
+        (
+            "writable_paths=/tmp, var",
+            error,
+            "not a valid path in writable_paths: 'var'",
+            "write absolute paths with commas between",
+        ),
+        (
+            "max_runtime=long",
+            error,
+            "not a valid time for max_runtime: 'long'",
+            "write seconds, or a number with ms, s, m, h or d",
+        ),
+        ("max_runtime=0", error, "max_runtime is 0", "write how long it may run, such as 1h"),
+        (
+            "max_restarts_per_day=2000",
+            error,
+            "not a valid value for max_restarts_per_day: '2000'",
+            "write 1 to 1000, or none",
+        ),
+        (
+            "memory_limit=0",
+            error,
+            "not a valid value for memory_limit: '0'",
+            "write bytes, or a whole number with KB, MB or GB",
+        ),
+        (
+            "memory_limit=1GB\nmemory_limit_action=kil",
+            error,
+            "not a valid value for memory_limit_action: 'kil'",
+            "did you mean \"kill\"?",
+        ),
+        (
+            "memory_limit=1GB\nmemory_limit_interval=500ms",
+            error,
+            "memory_limit_interval is less than a second",
+            "write 1 or more",
+        ),
+        (
+            "memory_limit_action=kill",
+            Severity::Warning,
+            "memory_limit_action has no effect without memory_limit",
+            "",
+        ),
+    ];
+    for (lines, severity, message, hint) in rows {
+        let (report, _) = report(&format!("[supervisord]\n[program:x]\ncommand=x\n{lines}\n"));
+        let problems = &report.problems;
+        assert_eq!(problems.len(), 1, "{lines}: {problems:?}");
+        assert!(problems[0].severity == *severity && problems[0].message.contains(message), "{problems:?}");
+        assert!(problems[0].line > Some(3), "{lines}: {problems:?}");
+        assert_eq!(problems[0].hint.as_deref().unwrap_or_default(), *hint, "{lines}");
+    }
+}

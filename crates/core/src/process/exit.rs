@@ -70,7 +70,9 @@ impl Supervisor {
     fn exited_too_quickly(&mut self, now: Now, id: ProcId, pid: u32, end: RunEnd) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         process.exitstatus = None;
-        process.spawnerr = Some("Exited too quickly (process log may have details)".to_owned());
+        if process.breach().is_none() {
+            process.spawnerr = Some("Exited too quickly (process log may have details)".to_owned());
+        }
         let name = process.name().to_owned();
         self.log(Notice::Exited { name, end, expected: false });
         self.back_off(now, id, pid);
@@ -90,7 +92,7 @@ impl Supervisor {
         let expected = is_expected(&process.spec.exitcodes, end);
         process.failures = 0;
         process.exitstatus = Some(end.status());
-        if !expected {
+        if !expected && process.breach().is_none() {
             process.spawnerr = Some(format!("Bad exit code {}", end.status()));
         }
         let name = process.name().to_owned();

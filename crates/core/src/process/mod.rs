@@ -4,6 +4,7 @@
 //! the supervisor's `change`) alters the state, so nothing can change without being published.
 
 mod backoff;
+mod bounds;
 mod exit;
 mod restart;
 mod start;
@@ -12,6 +13,7 @@ mod stop;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::bounds::Watched;
 use crate::errand::{ErrandKind, Errands};
 use crate::policy::Restarts;
 use crate::schedule::Timer;
@@ -234,6 +236,8 @@ impl State {
 pub(crate) enum AfterStop {
     /// Nothing: it stays stopped.
     Stay,
+    /// It starts again, as after an end that was not expected.
+    Again,
     /// It is no longer configured: it goes.
     Remove,
     /// It gets these options.
@@ -257,6 +261,8 @@ pub struct Process {
     pub(crate) restarts: Option<Box<Restarts>>,
     /// Where it stands with its schedule; `None` without one.
     pub(crate) timer: Option<Box<Timer>>,
+    /// What is known of a run that has bounds; `None` for one that has none.
+    pub(crate) watched: Option<Box<Watched>>,
     /// Which step of `stop_sequence` is under way; 0 without one.
     pub(crate) stop_step: usize,
     /// What runs beside it; `None` while nothing does.
@@ -285,6 +291,7 @@ impl Process {
             failures: 0,
             restarts: None,
             timer: None,
+            watched: None,
             stop_step: 0,
             errands: None,
             started: 0,
@@ -388,10 +395,10 @@ impl Process {
             (Some(own), Some(report)) => Some(own.min(report)),
             (own, report) => own.or(report),
         };
-        if self.errands.is_none() {
+        if self.errands.is_none() && self.spec.bounds.is_none() {
             return own;
         }
-        own.into_iter().chain(self.errand_deadline()).min()
+        own.into_iter().chain(self.errand_deadline()).chain(self.bound_at()).min()
     }
 
     /// The one place where the state changes; returns the name of the former one.
@@ -407,6 +414,7 @@ impl Process {
     /// Notes a new attempt to start (PROC-011).
     pub(crate) fn note_attempt(&mut self, now: Now) {
         self.started = now.wall;
+        self.watched = None;
         self.spawnerr = None;
         self.exitstatus = None;
     }

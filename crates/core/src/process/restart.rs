@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::effect::{Effect, Event};
 use crate::notice::Notice;
-use crate::policy::{OnGiveup, Restarts, chance};
+use crate::policy::{Exceeded, OnGiveup, Restarts, chance};
 use crate::process::{ProcId, Process, State};
 use crate::supervisor::Supervisor;
 use crate::time::{Now, Span};
@@ -24,8 +24,8 @@ pub(super) enum Next {
 pub(super) enum Limit {
     /// `startretries`.
     Retries,
-    /// `restart_limit`.
-    Restarts,
+    /// `restart_limit` or `max_restarts_per_day`.
+    Restarts(Exceeded),
 }
 
 impl Supervisor {
@@ -58,13 +58,13 @@ impl Supervisor {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let name = process.name().to_owned();
         let policy = process.spec.restart.clone();
-        let notice = match (limit, policy.limit) {
-            (Limit::Restarts, Some(restarts)) => {
-                process.blame_loop(restarts, policy.window);
-                self.publish(Event::CrashLoop { id, restarts, window: policy.window });
-                Notice::CrashLoop { name: name.clone(), restarts, window: policy.window }
+        let notice = match limit {
+            Limit::Restarts(Exceeded { key, restarts, window }) => {
+                process.blame_loop(restarts, window);
+                self.publish(Event::CrashLoop { id, restarts, window });
+                Notice::CrashLoop { name: name.clone(), key, restarts, window }
             }
-            (Limit::Restarts | Limit::Retries, _) => Notice::GaveUp { name: name.clone() },
+            Limit::Retries => Notice::GaveUp { name: name.clone() },
         };
         let was_to_stop = self.depends.is_put_off(id);
         self.give_up(id);
@@ -100,9 +100,9 @@ impl Process {
         }
         let chance = chance(now.mono, self.last_run.map_or(0, |run| run.0));
         match self.restarts.get_or_insert_default().next(&self.spec.restart, now.mono, chance) {
-            None => Next::GiveUp(Limit::Restarts),
-            Some(Duration::ZERO) if self.spec.restart.delay.is_zero() => Next::Start,
-            Some(wait) => Next::Wait(wait),
+            Err(exceeded) => Next::GiveUp(Limit::Restarts(exceeded)),
+            Ok(Duration::ZERO) if self.spec.restart.delay.is_zero() => Next::Start,
+            Ok(wait) => Next::Wait(wait),
         }
     }
 

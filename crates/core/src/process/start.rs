@@ -64,6 +64,7 @@ impl Supervisor {
     }
 
     fn child_arrived(&mut self, now: Now, id: ProcId, run: RunId, child: Child) {
+        self.watch(now, id);
         let at_once = self.processes.get(&id).is_some_and(|process| process.spec.startsecs <= 0);
         if at_once {
             self.stayed_up(now, id, run, child);

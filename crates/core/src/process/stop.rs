@@ -83,6 +83,12 @@ impl Supervisor {
         self.send_ending(id, run, child, signal::KILL, group);
     }
 
+    /// Sends SIGKILL to a process whose state stays what it is until it ends.
+    pub(crate) fn kill(&mut self, id: ProcId, run: RunId, child: Child) {
+        let group = self.processes.get(&id).is_some_and(|process| process.spec.killasgroup);
+        self.send_ending(id, run, child, signal::KILL, group);
+    }
+
     fn send_ending(&mut self, id: ProcId, run: RunId, child: Child, signal: Signal, group: bool) {
         let Some(process) = self.processes.get(&id) else { return };
         let name = process.name().to_owned();
@@ -120,6 +126,11 @@ impl Supervisor {
         let Some(process) = self.processes.get_mut(&id) else { return };
         match std::mem::replace(&mut process.after_stop, AfterStop::Stay) {
             AfterStop::Stay => {}
+            AfterStop::Again => {
+                if self.phase.is_running() {
+                    self.start_again(now, id);
+                }
+            }
             AfterStop::Remove => self.drop_member(id),
             AfterStop::Replace { spec, start } => {
                 process.failures = 0;

@@ -34,6 +34,7 @@ fn every_field(spec: &ProcessSpec) {
                 backoff_thousandths: _,
                 jitter_percent: _,
                 limit: _,
+                per_day: _,
                 window: _,
                 reset_after: _,
                 on_giveup: _,
@@ -67,6 +68,8 @@ fn every_field(spec: &ProcessSpec) {
         schedule: _,
         socket: _,
         serverurl: _,
+        confinement: _,
+        bounds: _,
     } = spec;
 }
 
@@ -95,6 +98,9 @@ fn what_each_option_costs_d_37_cfg_422() {
         ("restart_backoff", Kind::Live, |spec| spec.restart.backoff_thousandths = 1000),
         ("restart_jitter", Kind::Live, |spec| spec.restart.jitter_percent = 1),
         ("restart_limit", Kind::Live, |spec| spec.restart.limit = Some(1)),
+        ("max_restarts_per_day", Kind::Live, |spec| spec.restart.per_day = Some(1)),
+        ("max_runtime, memory_limit", Kind::Live, |spec| spec.bounds = Some(Arc::default())),
+        ("rlimit_nofile and its like", Kind::Restart, |spec| spec.confinement = Some(Arc::default())),
         ("restart_window", Kind::Live, |spec| spec.restart.window = SECOND),
         ("restart_reset_after", Kind::Live, |spec| spec.restart.reset_after = SECOND),
         ("on_giveup", Kind::Live, |spec| spec.restart.on_giveup = OnGiveup::Shutdown),

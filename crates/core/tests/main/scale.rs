@@ -74,6 +74,7 @@ impl World {
             Effect::Terminate { .. } => self.terminated = true,
             Effect::Log(_)
             | Effect::Publish(_)
+            | Effect::Measure { .. }
             | Effect::Reconfigure { .. }
             | Effect::AwaitIdle { .. }
             | Effect::EndInFailure

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 
 /// A process, as /proc/PID/stat tells of it (proc_pid_stat(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) pid: u32,
+pub(crate) struct Seen {
+    pub(crate) pid: u32,
     pub(super) comm: String,
     pub(super) zombie: bool,
-    pub(super) parent: u32,
+    pub(crate) parent: u32,
     pub(super) group: u32,
     pub(super) session: u32,
     pub(super) ticks: u64,
@@ -60,7 +60,7 @@ pub(super) fn line_of(pid: u32, all: &BTreeMap<u32, Seen>) -> HashSet<u32> {
 }
 
 /// All processes of this moment.
-pub(super) fn processes() -> impl Iterator<Item = Seen> {
+pub(crate) fn processes() -> impl Iterator<Item = Seen> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| see(entry.file_name().to_str()?.parse().ok()?))
 }

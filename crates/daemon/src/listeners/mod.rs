@@ -131,6 +131,11 @@ impl Shell {
                     });
                 }
             }
+            Event::Beyond { id, breach, action } => {
+                if let Some(name) = self.listeners.names.get(id).cloned() {
+                    self.publish(EventKind::ProcessLimit, || payload::beyond(&name, *breach, *action));
+                }
+            }
             Event::ChildSpawned(_) | Event::WishChanged(_) => {}
         }
     }

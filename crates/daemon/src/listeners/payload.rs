@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use upkeep_core::StateName;
 use upkeep_core::event::EventKind;
 use upkeep_core::listener::{Delivery, decoded};
+use upkeep_core::spec::MemoryAction;
+use upkeep_core::{Breach, StateName};
 
 /// The text of an event; pools and records share it.
 pub(crate) type Payload = Arc<str>;
@@ -93,6 +94,20 @@ impl Output {
 pub(crate) fn crash_loop(name: &Name, restarts: u32, window: Duration) -> String {
     let Name { group, process } = name;
     format!("processname:{process} groupname:{group} restarts:{restarts} window:{}", window.as_secs_f64())
+}
+
+/// A run is ended for one of its bounds. Ours, too; times are in seconds and sizes in bytes.
+pub(crate) fn beyond(name: &Name, breach: Breach, action: MemoryAction) -> String {
+    let Name { group, process } = name;
+    let head = format!("processname:{process} groupname:{group} limit:{}", breach.key());
+    let action = match action {
+        MemoryAction::Restart => "restart",
+        MemoryAction::Kill => "kill",
+    };
+    match breach {
+        Breach::Runtime(limit) => format!("{head} value:{} action:{action}", limit.as_secs_f64()),
+        Breach::Memory { used, limit } => format!("{head} value:{limit} used:{used} action:{action}"),
+    }
 }
 
 /// A chunk of output (EVT-014, EVT-038).

@@ -98,6 +98,8 @@ impl Shell {
             exitstatus: None,
             last_run: Some(run),
             starts_again: false,
+            again: false,
+            breach: None,
             stops_next: false,
             stop,
         };

@@ -74,6 +74,11 @@ impl<'a> Reader<'a> {
         Self(body)
     }
 
+    /// Whether nothing is left: what follows was added later.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     take! { u8 u8; u16 u16; u32 u32; u64 u64; i32 i32; }
 
     pub(crate) fn bool(&mut self) -> Result<bool, WireError> {

@@ -58,7 +58,7 @@ impl Message for ToDaemon {
                 body.u64(*run).u32(*pid).u64(*at_ns);
             }
             Self::SpawnFailed { run, errno, step } => {
-                body.u64(*run).i32(*errno).u8(step_code(*step));
+                write_step(body.u64(*run).i32(*errno), step);
             }
             Self::Exited { run, pid, exit } => write_exit(body.u64(*run).u32(*pid), exit),
             Self::Reaped { pid, status } => {
@@ -139,17 +139,19 @@ pub(crate) fn read_exit(body: &mut Reader<'_>) -> Result<Exit, WireError> {
     })
 }
 
-fn step_code(step: SpawnStep) -> u8 {
+fn write_step(body: &mut Writer, step: &SpawnStep) {
     match step {
-        SpawnStep::Pipe => 0,
-        SpawnStep::Fork => 1,
-    }
+        SpawnStep::Pipe => body.u8(0),
+        SpawnStep::Fork => body.u8(1),
+        SpawnStep::Restrain(key) => body.u8(2).bytes(key),
+    };
 }
 
 fn read_step(body: &mut Reader<'_>) -> Result<SpawnStep, WireError> {
     match body.u8()? {
         0 => Ok(SpawnStep::Pipe),
         1 => Ok(SpawnStep::Fork),
-        2.. => Err(WireError::Value),
+        2 => Ok(SpawnStep::Restrain(body.bytes()?)),
+        3.. => Err(WireError::Value),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::body::{Reader, Writer};
 use super::to_daemon::{read_exit, write_exit};
-use super::{Detach, Message, SpawnPlan, StdinPlan, ToKeeper, UserPlan, WireError};
+use super::{Detach, Message, SpawnPlan, StdinPlan, ToKeeper, UserPlan, WireError, restraint};
 
 const SPAWN: u16 = 1;
 const SIGNAL: u16 = 2;
@@ -132,6 +132,9 @@ fn write_plan(body: &mut Writer, plan: &SpawnPlan) {
         });
     write_user(body, &plan.user);
     body.u8(stdin_code(plan.stdin)).bool(plan.stderr_to_stdout);
+    if !plan.restraints.is_empty() {
+        body.list(&plan.restraints, restraint::write);
+    }
 }
 
 fn read_plan(body: &mut Reader<'_>) -> Result<SpawnPlan, WireError> {
@@ -144,6 +147,7 @@ fn read_plan(body: &mut Reader<'_>) -> Result<SpawnPlan, WireError> {
         user: read_user(body)?,
         stdin: read_stdin(body)?,
         stderr_to_stdout: body.bool()?,
+        restraints: if body.is_empty() { Vec::new() } else { body.list(restraint::read)? },
     })
 }
 

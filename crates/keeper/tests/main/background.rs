@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use rustix::process::{Signal, getsid};
-use upkeep_keeper::wire::{Detach, ToDaemon, ToKeeper};
+use upkeep_keeper::wire::{Detach, SPOKEN, ToDaemon, ToKeeper};
 
 use crate::rig::{Daemon, Rig, kill, pid_of, sh, status_field, until};
 
@@ -37,7 +37,8 @@ fn the_launcher_waits_until_a_daemon_serves_from_the_background_proc_203() {
     daemon.crash();
     let mut daemon = rig.daemon();
     let welcome = daemon.inventory().remove(0).0;
-    let expected = ToDaemon::Welcome { wire_version: 1, keeper_pid: keeper, generation: 1, detached: true };
+    let expected =
+        ToDaemon::Welcome { wire_version: SPOKEN, keeper_pid: keeper, generation: 1, detached: true };
     assert_eq!(welcome, expected);
     daemon.say(&ToKeeper::Quit { code: 0 });
     daemon.exit(0);

@@ -149,6 +149,7 @@ fn every_plan_of_a_users_and_input_is_told_apart() {
             user,
             stdin,
             stderr_to_stdout: false,
+            restraints: Vec::new(),
         },
     };
     let mut seen = std::collections::BTreeSet::new();

@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use upkeep_keeper::wire::{
-    Detach, Exit, Incoming, Message, SpawnPlan, SpawnStep, StdinPlan, ToDaemon, ToKeeper, UserPlan,
+    Detach, Exit, Incoming, Message, Restraint, SpawnPlan, SpawnStep, StdinPlan, ToDaemon, ToKeeper,
+    UserPlan, What,
 };
 
 use crate::properties::bytes_of;
@@ -35,7 +36,26 @@ fn plan(user: UserPlan, stdin: StdinPlan) -> SpawnPlan {
         user,
         stdin,
         stderr_to_stdout: true,
+        restraints: Vec::new(),
     }
+}
+
+/// One of each kind.
+fn restrained_plan() -> SpawnPlan {
+    let all = [
+        What::Nice(-1),
+        What::Ionice { class: 2, level: 3 },
+        What::OomScoreAdj(-5),
+        What::Cgroup(b"/c".to_vec()),
+        What::PrivateTmp,
+        What::OnlyWriteBeneath(vec![b"/w".to_vec()]),
+        What::Rlimit { resource: 7, soft: Some(8), hard: None },
+        What::NoNewPrivileges,
+        What::BoundingSet(9),
+        What::AmbientSet(10),
+    ];
+    let restraints = all.map(|what| Restraint { key: "k".to_owned(), what }).to_vec();
+    SpawnPlan { restraints, ..plain_plan() }
 }
 
 fn plain_plan() -> SpawnPlan {
@@ -52,6 +72,10 @@ fn to_keeper() -> Vec<(ToKeeper, &'static str)> {
         (
             ToKeeper::Spawn { run: 1, plan: plan(switch, StdinPlan::Pipe) },
             "520000000100010000000100000000000000060000002f62696e2f78020000000100000078000000000100000003000000413d3101010000002f01120000000101000000020000000200000002000000030000000001",
+        ),
+        (
+            ToKeeper::Spawn { run: 3, plan: restrained_plan() },
+            "d50000000100010000000300000000000000060000002f62696e2f78020000000100000078000000000100000003000000413d3100000001000a00000001010000006b04000000ffffffff02010000006b02000000020303010000006b04000000fbffffff04010000006b06000000020000002f6305010000006b0000000006010000006b0a00000001000000020000002f7707010000006b0e000000070000000108000000000000000008010000006b0000000009010000006b0800000009000000000000000a010000006b080000000a00000000000000",
         ),
         (
             ToKeeper::Spawn { run: 2, plan: plan(refuse, StdinPlan::Attached) },
@@ -133,6 +157,10 @@ fn to_daemon() -> Vec<(ToDaemon, &'static str)> {
         (
             ToDaemon::SpawnFailed { run: 1, errno: 11, step: SpawnStep::Fork },
             "1300000001006b00000001000000000000000b00000001",
+        ),
+        (
+            ToDaemon::SpawnFailed { run: 1, errno: 1, step: SpawnStep::Restrain(b"nice".to_vec()) },
+            "1b00000001006b00000001000000000000000100000002040000006e696365",
         ),
         (
             ToDaemon::Exited { run: 1, pid: 2, exit: EXIT },

@@ -3,7 +3,9 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use upkeep_keeper::wire::{Detach, Exit, SpawnPlan, SpawnStep, StdinPlan, ToDaemon, ToKeeper, UserPlan};
+use upkeep_keeper::wire::{
+    Detach, Exit, Restraint, SpawnPlan, SpawnStep, StdinPlan, ToDaemon, ToKeeper, UserPlan, What,
+};
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..40)
@@ -22,10 +24,28 @@ fn stdin() -> impl Strategy<Value = StdinPlan> {
     prop_oneof![Just(StdinPlan::Pipe), Just(StdinPlan::Null), Just(StdinPlan::Attached)]
 }
 
+fn restraint() -> impl Strategy<Value = Restraint> {
+    let what = prop_oneof![
+        any::<i32>().prop_map(What::Nice),
+        (any::<u8>(), any::<u8>()).prop_map(|(class, level)| What::Ionice { class, level }),
+        any::<i32>().prop_map(What::OomScoreAdj),
+        bytes().prop_map(What::Cgroup),
+        Just(What::PrivateTmp),
+        vec(bytes(), 0..5).prop_map(What::OnlyWriteBeneath),
+        (any::<u32>(), option::of(any::<u64>()), option::of(any::<u64>()))
+            .prop_map(|(resource, soft, hard)| What::Rlimit { resource, soft, hard }),
+        Just(What::NoNewPrivileges),
+        any::<u64>().prop_map(What::BoundingSet),
+        any::<u64>().prop_map(What::AmbientSet),
+        (11..=u8::MAX).prop_map(What::Unknown),
+    ];
+    ("[a-z_]{0,20}", what).prop_map(|(key, what)| Restraint { key, what })
+}
+
 fn plan() -> impl Strategy<Value = SpawnPlan> {
     let texts = (bytes(), vec(bytes(), 0..5), vec(bytes(), 0..5), option::of(bytes()));
-    (texts, option::of(any::<u32>()), user(), stdin(), any::<bool>()).prop_map(
-        |((path, argv, env, cwd), umask, user, stdin, stderr_to_stdout)| SpawnPlan {
+    (texts, option::of(any::<u32>()), user(), stdin(), (any::<bool>(), vec(restraint(), 0..4))).prop_map(
+        |((path, argv, env, cwd), umask, user, stdin, (stderr_to_stdout, restraints))| SpawnPlan {
             path,
             argv,
             env,
@@ -34,6 +54,7 @@ fn plan() -> impl Strategy<Value = SpawnPlan> {
             user,
             stdin,
             stderr_to_stdout,
+            restraints,
         },
     )
 }
@@ -93,7 +114,8 @@ pub(crate) fn to_keeper() -> impl Strategy<Value = ToKeeper> {
 
 /// Anything that the keeper may say.
 pub(crate) fn to_daemon() -> impl Strategy<Value = ToDaemon> {
-    let step = prop_oneof![Just(SpawnStep::Pipe), Just(SpawnStep::Fork)];
+    let step =
+        prop_oneof![Just(SpawnStep::Pipe), Just(SpawnStep::Fork), bytes().prop_map(SpawnStep::Restrain)];
     prop_oneof![
         (any::<u16>(), any::<u32>(), any::<u32>(), any::<bool>()).prop_map(
             |(wire_version, keeper_pid, generation, detached)| ToDaemon::Welcome {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
 
-use upkeep_keeper::wire::{Exit, ToDaemon, ToKeeper};
+use upkeep_keeper::wire::{Exit, SPOKEN, ToDaemon, ToKeeper};
 
 use crate::rig::{Heard, Rig, is_gone, read_all, read_line, sh, status_field, until};
 
@@ -35,7 +35,7 @@ fn the_first_daemon_is_welcomed_with_nothing() {
     let mut daemon = rig.daemon();
     let [(welcome, _)] = daemon.inventory().try_into().expect("nothing but a welcome");
     let expected =
-        ToDaemon::Welcome { wire_version: 1, keeper_pid: rig.pid(), generation: 0, detached: false };
+        ToDaemon::Welcome { wire_version: SPOKEN, keeper_pid: rig.pid(), generation: 0, detached: false };
     assert_eq!(welcome, expected);
     assert_eq!(status_field(daemon.pid, "PPid"), Some(rig.pid().to_string()));
     let cmdline = fs::read_to_string(format!("/proc/{}/cmdline", rig.pid())).unwrap();

@@ -265,6 +265,7 @@ pub(crate) fn sh(script: &str) -> SpawnPlan {
         user: UserPlan::Keep,
         stdin: StdinPlan::Pipe,
         stderr_to_stdout: false,
+        restraints: Vec::new(),
     }
 }
 

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use rustix::io::{DupFlags, dup3, fcntl_dupfd_cloexec};
 use rustix::thread::futex::{self, Timespec};
 
+use super::restraint::spawn_restrained;
 use super::{Ends, Plan, Stdio, become_program, spawn_by_fork};
 
 /// What a child may use of its stack before it executes its program; pages that it does not touch cost nothing.
@@ -79,8 +80,11 @@ impl Nursery {
     /// Starts the program, the leader of a new process group; returns its pid. The descriptors are above 2.
     ///
     /// # Errors
-    /// Those of clone(2). What fails after it is the child's to say.
+    /// Those of clone(2), and [`super::Unrestrained`]. What else fails after it is the child's to say.
     pub fn spawn(&mut self, plan: Plan, stdio: Stdio<'_>) -> io::Result<u32> {
+        if !plan.steps.is_empty() {
+            return spawn_restrained(&plan, stdio, self.patience);
+        }
         if self.forks {
             return spawn_by_fork(&plan, stdio);
         }
@@ -260,7 +264,7 @@ extern "C" fn born(cradle: *mut libc::c_void) -> libc::c_int {
     // SAFETY: plain integers.
     unsafe { libc::setpgid(0, 0) };
     cradle.go_on(APART);
-    become_program(plan, ends)
+    become_program(plan, ends, None)
 }
 
 #[cfg(test)]
@@ -274,7 +278,16 @@ mod tests {
         let argv = ["sh", "-c", script].map(|word| word.as_bytes().to_vec()).to_vec();
         let path = b"/bin/sh".to_vec();
         let env = vec![b"PATH=/bin:/usr/bin".to_vec()];
-        Plan::new(Program { path, argv, env, cwd: None, umask: None, identity: Identity::Keep }).unwrap()
+        Plan::new(Program {
+            path,
+            argv,
+            env,
+            cwd: None,
+            umask: None,
+            identity: Identity::Keep,
+            restraints: Vec::new(),
+        })
+        .unwrap()
     }
 
     /// Starts it with a pipe as its standard output; returns its pid and what can be read there.

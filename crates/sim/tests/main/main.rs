@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod anywhere;
+mod bounds;
 #[cfg(test)]
 mod chance;
 #[cfg(test)]

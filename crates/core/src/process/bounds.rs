@@ -1,0 +1,140 @@
+//! Runs that have bounds: when to look at them, and how one ends that goes beyond.
+
+use crate::bounds::{Breach, MemoryAction, next_measure};
+use crate::effect::{Effect, Event};
+use crate::notice::Notice;
+use crate::process::{AfterStop, Child, ProcId, Process, RunId, State};
+use crate::spec::Autorestart;
+use crate::supervisor::Supervisor;
+use crate::time::{Mono, Now};
+
+impl Supervisor {
+    /// A child exists, or has other options: its memory is measured from now on, if it has a limit.
+    pub(crate) fn watch(&mut self, now: Now, id: ProcId) {
+        if let Some(process) = self.processes.get_mut(&id) {
+            process.watch_from(now.mono);
+        }
+    }
+
+    /// A deadline has passed, perhaps of its bounds.
+    pub(crate) fn look_at_bounds(&mut self, now: Now, id: ProcId) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let (Some((run, child)), Some(bounds)) = (process.bounded(), &process.spec.bounds) else { return };
+        if let Some(limit) = bounds.runtime.filter(|limit| child.since.after(*limit) <= now.mono) {
+            return self.end_beyond(now, id, Breach::Runtime(limit), MemoryAction::Restart);
+        }
+        let Some(watched) = &mut process.watched else { return };
+        if watched.measure_at.take_if(|at| *at <= now.mono).is_some() {
+            watched.measuring = true;
+            self.order(Effect::Measure { run, pid: child.pid });
+        }
+    }
+
+    /// The memory of a run was measured, or cannot be.
+    pub(crate) fn measured(&mut self, now: Now, run: RunId, memory: Result<u64, String>) {
+        let Some((id, process)) = self.running_process(run) else { return };
+        if let Some(watched) = &mut process.watched {
+            watched.measuring = memory.is_err();
+        }
+        let limit = process.spec.bounds.as_ref().and_then(|bounds| bounds.memory);
+        match (memory, limit) {
+            (Err(error), _) => {
+                let name = process.name().to_owned();
+                self.log(Notice::NotMeasured { name, error });
+            }
+            (Ok(used), Some(limit)) if used > limit.bytes && process.bounded().is_some() => {
+                let breach = Breach::Memory { used, limit: limit.bytes };
+                self.end_beyond(now, id, breach, limit.action);
+            }
+            (Ok(_), _) => process.watch_from(now.mono),
+        }
+        self.reschedule(id);
+    }
+
+    /// Ends a run that went beyond its bounds; it counts as one that ended unexpectedly.
+    fn end_beyond(&mut self, now: Now, id: ProcId, breach: Breach, action: MemoryAction) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let Some((run, child)) = process.bounded() else { return };
+        process.watched.get_or_insert_default().breach = Some(breach);
+        process.spawnerr = Some(breach.to_string());
+        process.note_uptime(now.mono.since(child.since));
+        let again = process.spec.autorestart != Autorestart::Never;
+        if again && process.after_stop == AfterStop::Stay && action == MemoryAction::Restart {
+            process.after_stop = AfterStop::Again;
+        }
+        let name = process.name().to_owned();
+        self.log(Notice::Beyond { name, pid: child.pid, breach });
+        self.publish(Event::Beyond { id, breach, action });
+        match action {
+            MemoryAction::Kill => self.kill(id, run, child),
+            MemoryAction::Restart => {
+                // Stopped by hand it would begin anew.
+                let restarts = self.processes.get_mut(&id).and_then(|process| process.restarts.take());
+                self.stop(now, id);
+                if let Some(process) = self.processes.get_mut(&id) {
+                    process.restarts = restarts;
+                }
+                self.publish(Event::WishChanged(id));
+            }
+        }
+    }
+
+    /// Somebody wants it to stay stopped that is being stopped only to start again. True if so.
+    pub(crate) fn stays_stopped(&mut self, id: ProcId) -> bool {
+        let Some(process) = self.processes.get_mut(&id) else { return false };
+        let again = process.is_recycled();
+        if again {
+            process.after_stop = AfterStop::Stay;
+            process.restarts = None;
+            self.publish(Event::WishChanged(id));
+        }
+        again
+    }
+}
+
+impl Process {
+    /// What its run was ended for, as long as there is no other one.
+    #[must_use]
+    pub fn breach(&self) -> Option<Breach> {
+        self.watched.as_ref()?.breach
+    }
+
+    /// It went beyond its bounds, and is being stopped only to start again.
+    pub(crate) fn is_recycled(&self) -> bool {
+        matches!(self.state, State::Stopping { .. }) && self.after_stop == AfterStop::Again
+    }
+
+    /// The run that its bounds are about.
+    fn bounded(&self) -> Option<(RunId, Child)> {
+        match self.state {
+            State::Starting { run, child: Some(child) } | State::Running { run, child } => Some((run, child)),
+            State::Starting { child: None, .. }
+            | State::Stopping { .. }
+            | State::Unknown { .. }
+            | State::Stopped
+            | State::Waiting
+            | State::Backoff { .. }
+            | State::Exited { .. }
+            | State::Fatal => None,
+        }
+    }
+
+    /// Its memory is measured from then on, if it has a limit and nobody measures.
+    pub(crate) fn watch_from(&mut self, now: Mono) {
+        let Some(limit) = self.spec.bounds.as_ref().and_then(|bounds| bounds.memory) else { return };
+        let watched = self.watched.get_or_insert_default();
+        if !watched.measuring {
+            watched.measure_at = Some(next_measure(now, limit.interval));
+        }
+    }
+
+    /// When its bounds have to be looked at.
+    pub(crate) fn bound_at(&self) -> Option<Mono> {
+        let bounds = self.spec.bounds.as_ref()?;
+        let (_, child) = self.bounded()?;
+        let runtime = bounds.runtime.map(|limit| child.since.after(limit));
+        let measure = self.watched.as_ref().filter(|_| bounds.memory.is_some());
+        let measure = measure.and_then(|watched| watched.measure_at);
+        runtime.into_iter().chain(measure).min()
+    }
+}

@@ -1,0 +1,138 @@
+//! What is done to a child before it executes its program: what a configuration says, as the keeper is told; and why it
+//! cannot be done, for people.
+
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::process::Resource as System;
+use upkeep_core::spec::{Confinement, Ionice, Resource, Rlimit};
+use upkeep_keeper::wire::{Restraint, What};
+
+/// The restraints of a process.
+///
+/// # Errors
+/// The spawn error: something that it needs is not there. Blocks on the file system.
+pub(crate) fn restraints_of(confinement: Option<&Confinement>) -> Result<Vec<Restraint>, String> {
+    let Some(confinement) = confinement else { return Ok(Vec::new()) };
+    check_paths(confinement)?;
+    let Confinement { nice, ionice, oom_score_adj, capability_bounding_set, .. } = confinement;
+    let mut all: Vec<(&str, What)> = confinement.rlimits.iter().map(rlimit).collect();
+    all.extend(nice.map(|value| ("nice", What::Nice(value))));
+    all.extend(ionice.map(|ionice| ("ionice", what_of(ionice))));
+    all.extend(oom_score_adj.map(|value| ("oom_score_adj", What::OomScoreAdj(value))));
+    all.extend(confinement.no_new_privileges.then_some(("no_new_privileges", What::NoNewPrivileges)));
+    all.extend(capability_bounding_set.map(|set| ("capability_bounding_set", What::BoundingSet(set))));
+    let ambient = confinement.ambient_capabilities;
+    all.extend((ambient != 0).then_some(("ambient_capabilities", What::AmbientSet(ambient))));
+    all.extend(confinement.private_tmp.then_some(("private_tmp", What::PrivateTmp)));
+    if !confinement.writable_paths.is_empty() {
+        let paths = confinement.writable_paths.iter().map(|path| path.clone().into_bytes());
+        all.push(("writable_paths", What::OnlyWriteBeneath(paths.collect())));
+    }
+    Ok(all.into_iter().map(|(key, what)| Restraint { key: key.to_owned(), what }).collect())
+}
+
+/// The child could only say that one of them is not there. With a `/tmp` of its own it may be that the child alone has it.
+fn check_paths(confinement: &Confinement) -> Result<(), String> {
+    let own = |path: &str| confinement.private_tmp && ["/tmp", "/var/tmp"].contains(&path);
+    match confinement.writable_paths.iter().find(|path| !own(path) && !Path::new(path).exists()) {
+        Some(path) => Err(format!("can't apply writable_paths: '{path}' is not there")),
+        None => Ok(()),
+    }
+}
+
+fn rlimit(rlimit: &Rlimit) -> (&'static str, What) {
+    let system = match rlimit.resource {
+        Resource::Nofile => System::Nofile,
+        Resource::Nproc => System::Nproc,
+        Resource::Core => System::Core,
+        Resource::Fsize => System::Fsize,
+        Resource::Stack => System::Stack,
+        Resource::Memlock => System::Memlock,
+        Resource::As => System::As,
+        Resource::Cpu => System::Cpu,
+    };
+    let what = What::Rlimit { resource: system as u32, soft: rlimit.soft, hard: rlimit.hard };
+    (rlimit.resource.key(), what)
+}
+
+fn what_of(ionice: Ionice) -> What {
+    match ionice {
+        Ionice::Realtime(level) => What::Ionice { class: 1, level },
+        Ionice::BestEffort(level) => What::Ionice { class: 2, level },
+        Ionice::Idle => What::Ionice { class: 3, level: 0 },
+    }
+}
+
+/// The spawn error of a restraint that the kernel refused.
+pub(crate) fn refused(key: &str, errno: i32) -> String {
+    let name = upkeep_os::errno_name(errno);
+    match advice(key, Errno::from_raw_os_error(errno)) {
+        Some(advice) => format!("can't apply {key}: {name} ({advice})"),
+        None => format!("can't apply {key}: {name}"),
+    }
+}
+
+/// What the name of the error leaves open.
+fn advice(key: &str, errno: Errno) -> Option<&'static str> {
+    let denied = matches!(errno, Errno::PERM | Errno::ACCESS);
+    match key {
+        "writable_paths" if errno == Errno::NOSYS => {
+            Some("the kernel has no Landlock: that is in Linux 5.13 or newer")
+        }
+        "writable_paths" if errno == Errno::OPNOTSUPP => {
+            Some("Landlock is off: add it to lsm= on the kernel's command line")
+        }
+        "private_tmp" if denied => {
+            Some("mounts are for root, in a container for one that may mount: CAP_SYS_ADMIN")
+        }
+        "rlimit_nofile" if denied => {
+            Some("only root may raise a hard limit, and nobody above the system's fs.nr_open")
+        }
+        key if denied && key.starts_with("rlimit_") => Some("only root may raise a hard limit"),
+        "nice" | "ionice" | "oom_score_adj" if denied => Some("only root may ask for so much"),
+        "capability_bounding_set" if denied => Some("only root may take capabilities away: CAP_SETPCAP"),
+        "ambient_capabilities" if denied => Some("the daemon has not all of these capabilities itself"),
+        _ => None,
+    }
+}
+
+/// The spawn error while the keeper is an older one.
+pub(crate) fn keeper_too_old(restraints: &[Restraint]) -> String {
+    let key = restraints.first().map_or("", |restraint| &restraint.key);
+    format!("can't apply {key}: the keeper process is of an older version; `upkeep upgrade` replaces it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_refuses_is_explained() {
+        for (key, errno, text) in [
+            ("nice", Errno::ACCESS, "can't apply nice: EACCES (only root may ask for so much)"),
+            ("rlimit_core", Errno::PERM, "can't apply rlimit_core: EPERM (only root may raise a hard limit)"),
+            ("rlimit_core", Errno::INVAL, "can't apply rlimit_core: EINVAL"),
+            (
+                "writable_paths",
+                Errno::OPNOTSUPP,
+                "can't apply writable_paths: ENOTSUP (Landlock is off: add it to lsm= on the kernel's command line)",
+            ),
+        ] {
+            assert_eq!(refused(key, errno.raw_os_error()), text);
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_named() {
+        let paths = |paths: &[&str], private_tmp| Confinement {
+            writable_paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+            private_tmp,
+            ..Confinement::default()
+        };
+        let wrong = restraints_of(Some(&paths(&["/", "/no/such"], false)));
+        assert_eq!(wrong.unwrap_err(), "can't apply writable_paths: '/no/such' is not there");
+        assert_eq!(restraints_of(Some(&paths(&["/"], true))).unwrap().len(), 2);
+        assert_eq!(restraints_of(None).unwrap(), []);
+    }
+}
