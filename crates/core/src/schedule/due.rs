@@ -20,18 +20,17 @@ impl Supervisor {
         if self.catching_up {
             return;
         }
-        let ended = std::mem::take(&mut self.schedules.ended);
         if !self.phase.is_running() {
+            self.schedules.ended.clear();
             return;
         }
-        ended.into_iter().for_each(|id| self.run_queued(now, id));
-        while let Some((at, id)) = self.schedules.first() {
-            if at > now.wall {
-                break;
-            }
+        while let Some((_, id)) = self.schedules.first().filter(|(at, _)| *at <= now.wall) {
             self.due(now, id);
             self.follow_timer(id);
             self.order(Effect::Pause);
+        }
+        while let Some(id) = self.schedules.ended.pop() {
+            self.run_queued(now, id);
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use upkeep_core::Timetable;
 use upkeep_core::signal;
 use upkeep_core::spec::{
-    Autorestart, Condition, Dependency, GroupKind, GroupSpec, Hooks, ListenerSpec, OnDependencyStop,
-    OnGiveup, ProcessSpec, RestartPolicy, Target,
+    Autorestart, Condition, Dependency, GroupKind, GroupSpec, Hooks, ListenerSpec, Missed, OnDependencyStop,
+    OnGiveup, Overlap, ProcessSpec, RestartPolicy, Schedule, Target,
 };
 use upkeep_sim::{Ask, Crash, Dice, InFlight, Plan, Signalling, Sim, millis, secs};
 
@@ -42,6 +43,41 @@ fn process(dice: &mut Dice, name: &str) -> ProcessSpec {
         stopasgroup: dice.once_in(4),
         hooks: if dice.once_in(4) { Some(Box::new(hooks(dice))) } else { None },
         ..ProcessSpec::new(name, if dice.once_in(2) { "one" } else { "two" })
+    }
+}
+
+/// It comes every so many seconds.
+#[derive(Debug)]
+struct Every(i64);
+
+impl Timetable for Every {
+    fn next(&self, after: i64) -> Option<i64> {
+        Some((after.div_euclid(self.0) + 1) * self.0)
+    }
+
+    fn show(&self, at: i64) -> String {
+        at.to_string()
+    }
+}
+
+/// Lets some processes run by the clock.
+pub(crate) fn put_on_schedule(dice: &mut Dice, groups: &mut [GroupSpec]) {
+    for process in groups.iter_mut().flat_map(|group| &mut group.processes) {
+        if dice.once_in(3) {
+            Arc::make_mut(process).schedule = Some(Arc::new(schedule(dice)));
+        }
+    }
+}
+
+fn schedule(dice: &mut Dice) -> Schedule {
+    let every = *dice.pick(&[2, 7, 60]);
+    Schedule {
+        text: every.to_string(),
+        timezone: "UTC".to_owned(),
+        overlap: *dice.pick(&[Overlap::Skip, Overlap::Queue, Overlap::Kill]),
+        missed: *dice.pick(&[Missed::Skip, Missed::RunOnce]),
+        jitter: *dice.pick(&[secs(0), secs(3)]),
+        table: Arc::new(Every(every)),
     }
 }
 

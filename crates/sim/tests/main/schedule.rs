@@ -48,7 +48,10 @@ impl Schedule {
     fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let names = chance::GROUPS.into_iter().filter(|_| !dice.once_in(4)).collect::<Vec<_>>();
-        let groups = names.into_iter().map(|name| chance::group(&mut dice, name)).collect();
+        let mut groups: Vec<_> = names.into_iter().map(|name| chance::group(&mut dice, name)).collect();
+        if dice.once_in(2) {
+            chance::put_on_schedule(&mut dice, &mut groups);
+        }
         let mut sim = Sim::new(groups);
         sim.answer_signals_after(*dice.pick(&[millis(0), millis(0), millis(20)]));
         let deaths = dice.once_in(2);
@@ -94,6 +97,10 @@ impl Schedule {
             95..=98 if self.deaths => {
                 let (orders, crash) = (self.dice.below(9), chance::crash(&mut self.dice));
                 self.sim.crash_after(usize::try_from(orders).unwrap_or(0), crash);
+            }
+            98 if !self.sim.has_ended() => {
+                let seconds = i64::try_from(self.dice.below(8000)).unwrap_or(0) - 4000;
+                self.sim.set_clock(seconds);
             }
             99 => self.go_down(),
             _ => self.step(),
@@ -152,8 +159,10 @@ impl Schedule {
         for (call, answers) in self.sim.calls() {
             assert!(answers.lost || answers.answers.len() == 1, "{call:?} is not answered");
         }
-        let stopping =
-            |(_, process): (_, &upkeep_core::Process)| process.state().name() == StateName::Stopping;
+        // One that its schedule stops and starts may be stopping at any time.
+        let stopping = |(_, process): (_, &upkeep_core::Process)| {
+            process.state().name() == StateName::Stopping && process.next_run().is_none()
+        };
         assert!(!self.sim.core().processes().any(stopping), "something stops for ever");
     }
 

@@ -67,6 +67,8 @@ impl Watch {
     pub(crate) fn stopped_by_hand(&mut self, sim: &Sim, targets: Vec<String>) {
         let stops = |name: &String| sim.is(name, StateName::Stopping) || sim.is(name, StateName::Stopped);
         self.forbidden.extend(targets.into_iter().filter(stops));
+        // A daemon that died over the request has ordered lost starts again before it went on with the stop.
+        self.launches_seen = sim.launches().len();
     }
 
     /// A restart forgets what was stopped by hand (PROC-244).
