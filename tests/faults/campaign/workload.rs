@@ -66,6 +66,11 @@ stdout_logfile_maxbytes=20KB
 stdout_logfile_backups=1
 [program:sleeping]
 command=perl %(here)s/worker.pl sleep name=sleeping_%(process_num)02d %(here)s
+pre_start=/bin/sh -c 'sleep 0.1'
+post_start=/bin/true
+pre_stop=/bin/true
+stop_command=/bin/sh -c 'kill $UPKEEP_MAINPID'
+post_stop=/bin/sh -c 'sleep 0.1'
 [program:deaf]
 command=perl %(here)s/worker.pl deaf name=deaf_%(process_num)02d %(here)s
 stopwaitsecs=1
