@@ -167,7 +167,7 @@ fn section(dice: &mut Dice, text: &mut String, kind: SectionKind, name: &str) {
         let strict = matches!(row.name, "exit_when" | "schedule_timezone" | "ionice")
             || row.name.ends_with("_rate_limit");
         let free = matches!(row.kind, Kind::Text | Kind::Command | Kind::Pairs) && !strict;
-        let value = match dice.below(if free { 10 } else { 600 }) {
+        let value = match dice.below(if free { 10 } else { 2000 }) {
             _ if factory => row.sample,
             0..=2 if row.kind == Kind::Pairs => dice.pick(VARIABLES),
             0..=2 => dice.pick(ODD),
