@@ -84,14 +84,14 @@ impl Supervisor {
     }
 
     fn try_stop(&mut self, now: Now, id: ProcId, asked: &str) -> Result<(), Refusal> {
-        if self.stays_stopped(id) {
-            self.switch_off(id);
-            return Ok(());
-        }
         let Some(process) = self.processes.get(&id) else {
             return Err(Refusal::BadName(asked.to_owned()));
         };
         let running = process.state.name().is_running();
+        if !running && self.stays_stopped(id) {
+            self.switch_off(id);
+            return Ok(());
+        }
         // What waits for its time has something to stop, too.
         let off = self.switch_off(id);
         if !running {

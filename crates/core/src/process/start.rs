@@ -64,8 +64,11 @@ impl Supervisor {
     }
 
     fn child_arrived(&mut self, now: Now, id: ProcId, run: RunId, child: Child) {
-        self.watch(now, id);
-        let at_once = self.processes.get(&id).is_some_and(|process| process.spec.startsecs <= 0);
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        if process.spec.bounds.is_some() {
+            process.watch_from(now.mono);
+        }
+        let at_once = process.spec.startsecs <= 0;
         if at_once {
             self.stayed_up(now, id, run, child);
         } else {
