@@ -5,5 +5,6 @@ mod files;
 mod hooks;
 mod isolation;
 mod logs;
+mod plan;
 mod schedule;
 mod watch;

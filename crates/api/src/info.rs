@@ -201,6 +201,34 @@ pub struct Reread {
     pub removed: Vec<String>,
 }
 
+/// What an update would do to one process, as `getPlan` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedChange {
+    /// Name of its group.
+    pub group: String,
+    /// Its name; `*` where only the group as such changes.
+    pub name: String,
+    /// `new`, `removed`, `restart`, `live`, `start` or `next start`.
+    pub change: String,
+    /// Seconds that stopping it may take, if it has to stop; else 0.
+    pub seconds: i64,
+    /// Why.
+    pub causes: Vec<PlannedCause>,
+}
+
+/// An option that is written otherwise than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedCause {
+    /// The section, without brackets.
+    pub section: String,
+    /// The option; empty where the section itself is new.
+    pub option: String,
+    /// The file.
+    pub file: String,
+    /// The line in it, from 1; 0 where the whole file is meant.
+    pub line: i64,
+}
+
 /// What `updateProcessGroup` did to one group; process names without the group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupUpdate {

@@ -20,7 +20,8 @@ pub use fault::{Fault, FaultCode};
 pub use handle::{Call, Handle, Mailbox, Responder, Socket, mailbox};
 pub use info::{
     ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, KeptReload, Listener, ListenerPool, LogFile,
-    LogLoss, LogTail, OutputInfo, ProcessInfo, ProcessState, Reread, ScheduleInfo, Setting, UpgradeState,
+    LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange, ProcessInfo, ProcessState, Reread,
+    ScheduleInfo, Setting, UpgradeState,
 };
 pub use processes::{ProcessList, ProcessView};
 pub use verb::{Reply, Request};

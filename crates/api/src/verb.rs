@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, KeptReload, ListenerPool, LogLoss, LogTail,
-    ProcessInfo, ProcessList, Reread, ScheduleInfo, UpgradeState,
+    PlannedChange, ProcessInfo, ProcessList, Reread, ScheduleInfo, UpgradeState,
 };
 
 /// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
@@ -54,6 +54,8 @@ pub enum Request {
     ReloadProcessGroup { name: String },
     /// `upkeep.reloadAllProcesses`: all that run and can.
     ReloadAllProcesses,
+    /// `upkeep.getPlan`: reads the configuration again and tells what an update would do, and why; changes nothing.
+    GetPlan,
     /// `upkeep.getListenerPools`: event listeners, what waits for them and what was discarded.
     GetListenerPools,
     /// `upkeep.getLogLosses`: logs that have lost bytes, and why.
@@ -121,6 +123,8 @@ pub enum Reply {
     Configs(Vec<ConfigInfo>),
     /// What became of each process.
     Results(Vec<ActionResult>),
+    /// What an update would do.
+    Plan(Vec<PlannedChange>),
     /// What a reread found.
     Reread(Reread),
     /// What an update did.

@@ -3,8 +3,8 @@
 
 use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
-    FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, ProcessInfo, ProcessState, Reread,
-    ScheduleInfo, UpgradeState,
+    FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, PlannedChange, ProcessInfo, ProcessState,
+    Reread, ScheduleInfo, UpgradeState,
 };
 
 use crate::ClientError;
@@ -173,6 +173,10 @@ pub(crate) fn reread(value: &Value) -> Result<Reread, ClientError> {
 
 pub(crate) fn kept(value: &Value) -> Result<KeptReload, ClientError> {
     KeptReload::from_value(value).map_err(|error| wrong(&error.0))
+}
+
+pub(crate) fn plan(value: &Value) -> Result<Vec<PlannedChange>, ClientError> {
+    PlannedChange::list_from_value(value).map_err(|error| wrong(&error.0))
 }
 
 pub(crate) fn pools(value: &Value) -> Result<Vec<ListenerPool>, ClientError> {

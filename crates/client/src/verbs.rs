@@ -5,8 +5,8 @@
 use upkeep_api::verbs::read_processes;
 use upkeep_api::xmlrpc::{Value, decode_response};
 use upkeep_api::{
-    Channel, FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, ProcessInfo, Reread, ScheduleInfo,
-    UpgradeState,
+    Channel, FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, PlannedChange, ProcessInfo, Reread,
+    ScheduleInfo, UpgradeState,
 };
 
 use crate::decode::{self, Configured, Outcome};
@@ -102,6 +102,15 @@ impl Client {
     pub fn reload_keep(&self) -> Answer<Option<KeptReload>> {
         match self.call_waiting("upkeep.reloadKeep", &[]) {
             Ok(value) => decode::kept(&value).map(Some),
+            Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What an update would do; `None` when the server cannot tell, as the original cannot.
+    pub fn plan(&self) -> Answer<Option<Vec<PlannedChange>>> {
+        match self.call_waiting("upkeep.getPlan", &[]) {
+            Ok(value) => decode::plan(&value).map(Some),
             Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
             Err(error) => Err(error),
         }

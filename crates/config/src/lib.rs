@@ -18,6 +18,7 @@
 
 mod check;
 mod command_line;
+mod compare;
 mod convert;
 mod cron;
 mod ctl;
@@ -54,6 +55,7 @@ mod world;
 
 pub use check::{Report, check};
 pub use command_line::{CommandLine, Invocation, invocation, invocation_in};
+pub use compare::{Cause, Comparison};
 pub use convert::{Converted, convert};
 pub use ctl::{CtlInvocation, CtlOptions, ctl_invocation};
 pub use diagnostic::{Diagnostic, LoadError, Severity};

@@ -23,6 +23,7 @@ mod input;
 pub mod listener;
 mod names;
 mod notice;
+pub mod plan;
 mod policy;
 mod process;
 pub mod reload;

@@ -68,6 +68,7 @@ impl Shell {
             }
             Request::Upgrade { binary } => self.upgrade_requested(&binary, reply),
             Request::GetUpgrade => respond(reply, Ok(Reply::Upgrade(self.upgrade_state()))),
+            Request::GetPlan => self.tell_plan(reply),
             Request::GetListenerPools => respond(reply, Ok(Reply::Pools(self.listener_pools()))),
             Request::GetSchedules => respond(reply, Ok(Reply::Schedules(self.schedule_infos()))),
             Request::GetLogLosses => respond(reply, Ok(Reply::Losses(self.log_losses()))),

@@ -53,6 +53,7 @@ mod orphans;
 mod ownfile;
 mod pidfile;
 mod pidproxy;
+mod plan;
 mod prepare;
 mod preparing;
 mod program;

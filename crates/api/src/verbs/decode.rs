@@ -3,7 +3,8 @@
 use crate::xmlrpc::Value;
 use crate::{
     ActionResult, ConfigInfo, Fault, FaultCode, GroupUpdate, KeptReload, Listener, ListenerPool, LogFile,
-    LogLoss, LogTail, OutputInfo, ProcessInfo, ProcessState, Reread, ScheduleInfo, Setting, UpgradeState,
+    LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange, ProcessInfo, ProcessState, Reread,
+    ScheduleInfo, Setting, UpgradeState,
 };
 
 /// An answer that is not what its method answers.
@@ -262,6 +263,33 @@ impl KeptReload {
                 changed: members.texts("changed")?,
                 removed: members.texts("removed")?,
             },
+        })
+    }
+}
+
+impl PlannedChange {
+    /// Reads the answer of `getPlan`.
+    ///
+    /// # Errors
+    /// [`WrongShape`] naming the first member that is missing or of another type.
+    pub fn list_from_value(value: &Value) -> Result<Vec<Self>, WrongShape> {
+        all(value, |value| {
+            let members = Members(value);
+            Ok(Self {
+                group: members.text("group")?,
+                name: members.text("name")?,
+                change: members.text("change")?,
+                seconds: members.int("seconds")?,
+                causes: all(members.get("causes", Some)?, |one| {
+                    let members = Members(one);
+                    Ok(PlannedCause {
+                        section: members.text("section")?,
+                        option: members.text("option")?,
+                        file: members.text("file")?,
+                        line: members.int("line")?,
+                    })
+                })?,
+            })
         })
     }
 }

@@ -3,7 +3,8 @@
 use crate::xmlrpc::Value;
 use crate::{
     ActionResult, ConfigInfo, FaultCode, GroupUpdate, KeptReload, Listener, ListenerPool, LogFile, LogLoss,
-    LogTail, OutputInfo, ProcessInfo, Reply, Reread, ScheduleInfo, Setting, UpgradeState,
+    LogTail, OutputInfo, PlannedCause, PlannedChange, ProcessInfo, Reply, Reread, ScheduleInfo, Setting,
+    UpgradeState,
 };
 
 /// Times beyond what `int` holds are capped (RPC-085).
@@ -29,6 +30,7 @@ impl From<Reply> for Value {
                 let lists = [added, changed, removed].map(Self::strings);
                 vec![Self::Array(lists.into())].into()
             }
+            Reply::Plan(plan) => plan.into_iter().map(planned).collect::<Vec<_>>().into(),
             Reply::Upgrade(state) => upgrade(state),
             Reply::Kept(kept) => kept_reload(kept),
             Reply::Pools(pools) => pools.into_iter().map(pool).collect::<Vec<_>>().into(),
@@ -182,6 +184,24 @@ fn kept_reload(kept: KeptReload) -> Value {
         ("added", Value::strings(kept.groups.added)),
         ("changed", Value::strings(kept.groups.changed)),
         ("removed", Value::strings(kept.groups.removed)),
+    ])
+}
+
+fn planned(planned: PlannedChange) -> Value {
+    let cause = |cause: PlannedCause| {
+        Value::record([
+            ("section", cause.section.into()),
+            ("option", cause.option.into()),
+            ("file", cause.file.into()),
+            ("line", cause.line.into()),
+        ])
+    };
+    Value::record([
+        ("group", planned.group.into()),
+        ("name", planned.name.into()),
+        ("change", planned.change.into()),
+        ("seconds", planned.seconds.min(LATEST).into()),
+        ("causes", planned.causes.into_iter().map(cause).collect::<Vec<_>>().into()),
     ])
 }
 

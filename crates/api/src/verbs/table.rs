@@ -239,6 +239,10 @@ pub static OWN: &[Verb] = &[
     .says("Does so with those of a group that run and can.", RESULTS),
     verb("reloadAllProcesses", &[], Type::Array, |_| Ok(Request::ReloadAllProcesses))
         .says("Does so with all that run and can.", RESULTS),
+    verb("getPlan", &[], Type::Array, |_| Ok(Request::GetPlan)).says(
+        "Reads the configuration again and tells what an update would do to each process, and why; changes nothing.",
+        "per process a struct of group, name, change (new, removed, restart, live, start, next start), seconds, causes (section, option, file, line)",
+    ),
     verb("getListenerPools", &[], Type::Array, |_| Ok(Request::GetListenerPools)).says(
         "Tells what event listeners do, how many events wait for them and how many were discarded.",
         "per pool a struct of name, events, waiting, buffer_size, durable, discarded, listeners",

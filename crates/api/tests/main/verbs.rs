@@ -8,8 +8,8 @@ use upkeep_api::verbs::{self, dispatch};
 use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
     ActionResult, Channel, ConfigInfo, DaemonState, Fault, FaultCode, GroupUpdate, KeptReload, Listener,
-    ListenerPool, LogFile, LogLoss, LogTail, Mailbox, OutputInfo, ProcessInfo, ProcessState, Reply, Request,
-    Reread, ScheduleInfo, Setting, mailbox,
+    ListenerPool, LogFile, LogLoss, LogTail, Mailbox, OutputInfo, PlannedCause, PlannedChange, ProcessInfo,
+    ProcessState, Reply, Request, Reread, ScheduleInfo, Setting, mailbox,
 };
 
 /// Calls `method` with a daemon that answers each request by `answer`; also tells what it was asked.
@@ -176,6 +176,7 @@ fn arguments_make_requests_rpc_014_147() {
             Some(Request::UpdateProcessGroup { name: "g".into() }),
         ),
         ("upkeep.reloadKeep", vec![], Some(Request::ReloadKeep)),
+        ("upkeep.getPlan", vec![], Some(Request::GetPlan)),
         ("upkeep.getListenerPools", vec![], Some(Request::GetListenerPools)),
         ("upkeep.reloadProcess", vec!["a".into()], Some(Request::ReloadProcess { name: "a".into() })),
         ("upkeep.reloadProcess", vec![], None),
@@ -357,6 +358,19 @@ fn what_clients_decode_is_what_was_encoded() {
         groups: Reread { added: names("a"), changed: names("b"), removed: names("c") },
     };
     assert_eq!(KeptReload::from_value(&Reply::Kept(kept.clone()).into()), Ok(kept));
+    let planned = PlannedChange {
+        group: "g".into(),
+        name: "a".into(),
+        change: "restart".into(),
+        seconds: 10,
+        causes: vec![PlannedCause {
+            section: "program:a".into(),
+            option: "command".into(),
+            file: "/x.conf".into(),
+            line: 7,
+        }],
+    };
+    assert_eq!(PlannedChange::list_from_value(&Reply::Plan(vec![planned.clone()]).into()), Ok(vec![planned]));
     let loss = LogLoss {
         name: "a".into(),
         group: "g".into(),

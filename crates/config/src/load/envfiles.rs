@@ -7,6 +7,7 @@ use super::{At, Loader};
 use crate::diagnostic::Diagnostic;
 use crate::dotenv::{self, Mistake};
 use crate::envfiles::EnvFile;
+use crate::ini::Section;
 use crate::names;
 use crate::options::SectionKind;
 use crate::python::path::{abspath, dirname, join, normalize};
@@ -31,13 +32,26 @@ impl Loader<'_> {
         let mut paths = BTreeSet::new();
         for prefix in ["program:", "eventlistener:", "fcgi-program:"] {
             for section in self.sections(prefix) {
-                let name = section.name.split_once(':').map_or("", |(_, name)| name).trim();
-                let names = names::texts(&[("program_name", name)]);
-                let named = self.scope(section, SectionKind::Program, names).named_files();
-                paths.extend(named.into_iter().map(|named| named.path));
+                paths.extend(self.paths_of(section));
             }
         }
         paths
+    }
+
+    /// The paths of the files that a section names.
+    pub(crate) fn env_files_of(&mut self, section: &Section) -> BTreeSet<String> {
+        self.daemon_names();
+        let document = self.document;
+        document.section(&section.name).map(|section| self.paths_of(section)).unwrap_or_default()
+    }
+}
+
+impl<'a> Loader<'a> {
+    fn paths_of(&mut self, section: &'a Section) -> BTreeSet<String> {
+        let name = section.name.split_once(':').map_or("", |(_, name)| name).trim();
+        let names = names::texts(&[("program_name", name)]);
+        let named = self.scope(section, SectionKind::Program, names).named_files();
+        named.into_iter().map(|named| named.path).collect()
     }
 }
 

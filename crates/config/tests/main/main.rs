@@ -1,6 +1,7 @@
 //! Configurations side by side with Supervisor 4.3.0, and what must hold for any bytes.
 
 mod check;
+mod compare;
 mod convert;
 mod corpus;
 mod defaults;

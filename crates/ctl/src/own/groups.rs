@@ -5,11 +5,15 @@ use upkeep_api::{FaultCode, GroupUpdate, Reread};
 
 use super::link::Link;
 use super::options::Options;
+use super::plan;
 use super::problem::{Problem, status};
 use super::show;
 use crate::screen;
 
 pub(super) fn reread(options: &Options) -> Result<i32, Problem> {
+    if options.plan {
+        return plan::diff(options);
+    }
     options.no_words()?;
     let link = Link::open(options)?;
     let found = link.check("read the configuration", link.client.reload_config())?;
@@ -39,6 +43,9 @@ struct Work<'a> {
 }
 
 pub(super) fn update(options: &Options) -> Result<i32, Problem> {
+    if options.dry_run {
+        return plan::diff(options);
+    }
     let link = Link::open(options)?;
     let found = link.check("read the configuration", link.client.reload_config())?;
     let mut work = Work { link: &link, json: options.json, groups: Vec::new(), problems: Vec::new() };

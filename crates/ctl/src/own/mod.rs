@@ -17,6 +17,7 @@ mod listeners;
 mod logs;
 mod losses;
 mod options;
+mod plan;
 mod problem;
 mod reload;
 mod schedules;
@@ -89,15 +90,23 @@ const COMMANDS: &[Row] = &[
         graph::graph,
     ),
     row(
+        "diff",
+        "[GROUP ...]",
+        "What `update` would do to each process, which options are the reason, and in which lines they stand.",
+        plan::diff,
+    ),
+    row(
         "reread",
-        "",
-        "Read the configuration again and tell what differs; changes nothing that runs.",
+        "[--plan]",
+        "Read the configuration again and tell what differs; changes nothing that runs.\n\n  \
+         --plan      per process, as `upkeep diff` tells it",
         groups::reread,
     ),
     row(
         "update",
-        "[GROUP ...]",
-        "Read the configuration again and make what runs agree with it.",
+        "[GROUP ...] [--dry-run]",
+        "Read the configuration again and make what runs agree with it.\n\n  \
+         --dry-run   only tell what would be done, as `upkeep diff` does",
         groups::update,
     ),
     row(

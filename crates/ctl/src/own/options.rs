@@ -28,6 +28,10 @@ pub(super) struct Options {
     pub(super) binary: Option<String>,
     /// `reload --keep`.
     pub(super) keep: bool,
+    /// `reread --plan`.
+    pub(super) plan: bool,
+    /// `update --dry-run`.
+    pub(super) dry_run: bool,
     /// `convert --to`.
     pub(super) to: Option<String>,
     /// `convert -o`.
@@ -64,6 +68,8 @@ impl Options {
                 Arg::Long("binary") => self.binary = Some(text(parser)?),
                 Arg::Long("stderr") => self.stderr = true,
                 Arg::Long("keep") => self.keep = true,
+                Arg::Long("plan") => self.plan = true,
+                Arg::Long("dry-run") => self.dry_run = true,
                 Arg::Long("to") => self.to = Some(text(parser)?),
                 Arg::Short('o') | Arg::Long("output") => self.output = Some(text(parser)?),
                 Arg::Long("flatten") => self.flatten = true,
@@ -91,6 +97,14 @@ impl Options {
                 self.command
             );
             return Err(Problem::usage(&why));
+        }
+        for (given, option, command) in
+            [(self.plan, "--plan", "reread"), (self.dry_run, "--dry-run", "update")]
+        {
+            if given && self.command != command {
+                let why = format!("{option} belongs to `upkeep {command}`, not to `upkeep {}`", self.command);
+                return Err(Problem::usage(&why));
+            }
         }
         if self.command != "reload" && self.keep {
             let why = format!("--keep belongs to `upkeep reload`, not to `upkeep {}`", self.command);
@@ -156,6 +170,9 @@ mod tests {
             "status -f",
             "start --stderr a",
             "update --keep",
+            "update --plan",
+            "reread --dry-run",
+            "status --plan",
             "status --binary x",
             "check --to yaml",
             "convert -o",

@@ -23,6 +23,8 @@ const MOST: usize = 8192;
 const NAMES: usize = 4;
 /// While changes go on, something is done about them after so many times the quiet that is waited for.
 const PATIENCE: u32 = 10;
+/// Notices that are taken in one go.
+const AT_ONCE: usize = 4096;
 /// Looks in a row, until one finds nothing new to watch.
 const LOOKS: usize = 3;
 
@@ -257,7 +259,9 @@ impl Files {
         let mut room = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&notices, &mut room);
         let now = Instant::now();
-        while let Ok(event) = reader.next() {
+        // A flood of notices must not keep it from looking.
+        for _ in 0..AT_ONCE {
+            let Ok(event) = reader.next() else { break };
             let name = event.file_name().map(|name| name.to_string_lossy().into_owned());
             self.notice(now, event.wd(), event.events(), name.as_deref());
         }

@@ -1,0 +1,75 @@
+//! What an update would do to each process.
+
+use std::sync::Arc;
+
+use upkeep_core::plan::{Change, plan};
+use upkeep_core::spec::{GroupSpec, ProcessSpec};
+use upkeep_core::{StateName, seconds};
+use upkeep_sim::{Ask, Sim, secs};
+
+use crate::scene::group;
+
+fn with(mut group: GroupSpec, name: &str, change: impl FnOnce(&mut ProcessSpec)) -> GroupSpec {
+    let process = group.processes.iter_mut().find(|process| process.name == name).expect("it is there");
+    change(Arc::make_mut(process));
+    group
+}
+
+fn told(active: &[GroupSpec], new: &[GroupSpec], strict: bool) -> Vec<String> {
+    let text =
+        |step: upkeep_core::plan::Planned| format!("{}:{} {:?}", step.group, step.process, step.change);
+    plan(active, new, strict).into_iter().map(text).collect()
+}
+
+#[test]
+fn each_process_that_changes_has_its_step() {
+    let active = [group("a", &["x", "y", "z"]), group("gone", &["g"]), group("same", &["s"])];
+    let a = with(group("a", &["x", "y", "new"]), "x", |spec| spec.command = "other".to_owned());
+    let a = with(a, "y", |spec| spec.stopwaitsecs = 3);
+    let new = [a, group("same", &["s"]), group("b", &["n"])];
+    let expected = ["a:x Restart", "a:y Live", "a:new New", "a:z Removed", "b:n New", "gone:g Removed"];
+    assert_eq!(told(&active, &new, false), expected);
+    let expected = ["a:x Restart", "a:y Restart", "a:new New", "a:z Removed", "b:n New", "gone:g Removed"];
+    assert_eq!(told(&active, &new, true), expected);
+    assert_eq!(told(&active, &active, true), [""; 0]);
+    let mut later = group("same", &["s"]);
+    later.priority = 1;
+    assert_eq!(told(&[group("same", &["s"])], &[later], false), ["same:* Live"]);
+}
+
+#[test]
+fn a_stop_takes_the_time_that_was_configured_when_it_was_started() {
+    let slow = |wait| with(group("a", &["x"]), "x", |spec| (spec.stopwaitsecs, spec.umask) = (wait, Some(0)));
+    let plain = with(group("a", &["x"]), "x", |spec| spec.stopwaitsecs = 40);
+    assert_eq!(plan(&[plain], &[slow(3)], false)[0].stop, seconds(40));
+}
+
+/// The plan and the update are of one mind.
+#[test]
+fn it_is_what_update_does() {
+    let old = || group("a", &["x", "y", "z"]);
+    let changes: [&dyn Fn() -> GroupSpec; 4] = [
+        &|| with(old(), "x", |spec| spec.command = "other".to_owned()),
+        &|| with(old(), "y", |spec| spec.startretries = 9),
+        &|| group("a", &["x", "y"]),
+        &|| group("a", &["x", "y", "z", "w"]),
+    ];
+    for change in changes {
+        let mut sim = Sim::new(vec![old()]);
+        sim.begin().advance(secs(2));
+        let steps = plan(&[old()], &[change()], false);
+        let before: Vec<usize> = ["x", "y", "z"].map(|name| sim.forks(&format!("a:{name}"))).into();
+        sim.request(Ask::update(change()));
+        sim.advance(secs(20));
+        for (name, before) in ["x", "y", "z"].into_iter().zip(before) {
+            let step = steps.iter().find(|step| step.process == name).map(|step| step.change);
+            let again =
+                sim.process(&format!("a:{name}")).is_some() && sim.forks(&format!("a:{name}")) > before;
+            assert_eq!(again, step == Some(Change::Restart), "{name}: {steps:?}");
+            assert_eq!(sim.process(&format!("a:{name}")).is_none(), step == Some(Change::Removed), "{name}");
+        }
+        let is_new = steps.iter().any(|step| step.change == Change::New);
+        assert_eq!(sim.process("a:w").is_some(), is_new);
+        assert!(!is_new || sim.state("a:w") == StateName::Running);
+    }
+}

@@ -1,0 +1,134 @@
+//! `upkeep diff`, `upkeep reread --plan` and `upkeep update --dry-run`: what an update would do, and why.
+
+use serde_json::json;
+use upkeep_api::{PlannedCause, PlannedChange};
+
+use super::link::Link;
+use super::options::Options;
+use super::problem::{Problem, status};
+use super::show;
+use crate::screen;
+
+/// All of it, or that of the groups that are named.
+pub(super) fn diff(options: &Options) -> Result<i32, Problem> {
+    let link = Link::open(options)?;
+    let what = "compare the configuration with what runs";
+    let Some(mut plan) = link.check(what, link.client.plan())? else {
+        return Err(
+            Problem::new(what, "this server cannot tell").hint("`upkeep reread` tells which groups differ")
+        );
+    };
+    if !options.words.is_empty() && !options.words.iter().any(|word| word == "all") {
+        plan.retain(|change| options.words.contains(&change.group));
+    }
+    if options.json {
+        show::json(&json!(plan.iter().map(in_json).collect::<Vec<_>>()));
+    } else {
+        lines(&plan).iter().for_each(|line| {
+            screen::line(line);
+        });
+    }
+    Ok(status::DONE)
+}
+
+fn lines(plan: &[PlannedChange]) -> Vec<String> {
+    if plan.is_empty() {
+        return vec!["nothing would change".to_owned()];
+    }
+    let width = plan.iter().map(|change| name(change).chars().count()).max().unwrap_or_default();
+    let line = |change: &PlannedChange| {
+        let mut parts: Vec<String> = change.causes.iter().map(|one| cause(one, change)).collect();
+        if change.seconds > 0 {
+            parts.push(format!("stopping may take {} s", change.seconds));
+        }
+        format!("{:width$}  {:10}  {}", name(change), change.change, parts.join(", ")).trim_end().to_owned()
+    };
+    plan.iter().map(line).collect()
+}
+
+fn name(change: &PlannedChange) -> String {
+    if change.group == change.name {
+        change.name.clone()
+    } else {
+        format!("{}:{}", change.group, change.name)
+    }
+}
+
+/// `command (FILE:LINE)`; with its section if that is no program of this name.
+fn cause(cause: &PlannedCause, change: &PlannedChange) -> String {
+    let own = cause
+        .section
+        .split_once(':')
+        .is_some_and(|(_, name)| [&*change.name, &*change.group].contains(&name));
+    let what = match (cause.option.as_str(), own) {
+        ("", _) => format!("[{}]", cause.section),
+        (option, true) => option.to_owned(),
+        (option, false) => format!("[{}] {option}", cause.section),
+    };
+    let line = if cause.line > 0 { format!(":{}", cause.line) } else { String::new() };
+    format!("{what} ({}{line})", cause.file)
+}
+
+fn in_json(change: &PlannedChange) -> serde_json::Value {
+    let cause = |cause: &PlannedCause| json!({ "section": cause.section, "option": cause.option, "file": cause.file, "line": cause.line });
+    json!({
+        "group": change.group,
+        "name": change.name,
+        "change": change.change,
+        "seconds": change.seconds,
+        "causes": change.causes.iter().map(cause).collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(
+        group: &str,
+        name: &str,
+        change: &str,
+        seconds: i64,
+        causes: &[(&str, &str, i64)],
+    ) -> PlannedChange {
+        let cause = |&(section, option, line): &(&str, &str, i64)| PlannedCause {
+            section: section.to_owned(),
+            option: option.to_owned(),
+            file: "/x".to_owned(),
+            line,
+        };
+        PlannedChange {
+            group: group.to_owned(),
+            name: name.to_owned(),
+            change: change.to_owned(),
+            seconds,
+            causes: causes.iter().map(cause).collect(),
+        }
+    }
+
+    #[test]
+    fn each_process_has_its_line() {
+        let plan = [
+            change(
+                "web",
+                "web",
+                "restart",
+                10,
+                &[("program:web", "command", 3), ("supervisord", "environment", 1)],
+            ),
+            change("queue", "q_1", "new", 0, &[("program:queue", "numprocs", 7)]),
+            change("api", "api", "restart", 0, &[("program:api", "env_files", 0)]),
+            change("b", "b", "new", 0, &[("program:b", "", 9)]),
+            change("old", "old", "removed", 0, &[]),
+        ];
+        let expected = [
+            "web        restart     command (/x:3), [supervisord] environment (/x:1), stopping may take 10 s",
+            "queue:q_1  new         numprocs (/x:7)",
+            "api        restart     env_files (/x)",
+            "b          new         [program:b] (/x:9)",
+            "old        removed",
+        ];
+        assert_eq!(lines(&plan), expected);
+        assert_eq!(lines(&[]), ["nothing would change"]);
+    }
+}
