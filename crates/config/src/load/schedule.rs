@@ -24,7 +24,9 @@ impl Scope<'_, '_> {
         if self.entry("schedule").is_none() {
             return self.remark_vain(&MORE, "without schedule");
         }
-        self.check_serves();
+        if let Some(who) = self.who_serves() {
+            return self.refuse_schedule(who);
+        }
         let lines = self.read("schedule", schedule::schedule);
         let (Some((text, lines)), Some((timezone, zone))) = (lines, zone) else { return };
         let table = Arc::new(Table::new(lines, zone));
@@ -47,13 +49,23 @@ impl Scope<'_, '_> {
         }
     }
 
-    /// Who has to be there whenever something comes cannot come now and then.
-    fn check_serves(&mut self) {
-        let who = match SectionKind::of(&self.section.name) {
-            Some(SectionKind::Listener) => "an event listener",
-            Some(SectionKind::Fcgi) => "a FastCGI program",
-            _ => return,
-        };
+    /// What has to be there whenever something comes, and cannot come now and then.
+    fn who_serves(&self) -> Option<&'static str> {
+        match SectionKind::of(&self.section.name) {
+            Some(SectionKind::Listener) => Some("an event listener"),
+            Some(SectionKind::Fcgi) => Some("a FastCGI program"),
+            _ => None,
+        }
+    }
+
+    /// What all programs have in common is not meant for these.
+    fn refuse_schedule(&mut self, who: &str) {
+        let place = self.at("schedule").place;
+        let origin = self.loader.document.origin(self.section, "schedule", place);
+        let common = origin.is_some_and(|origin| origin.name == SectionKind::Defaults.prefix());
+        if common || self.section.own("schedule").is_none() {
+            return;
+        }
         let message = format!("schedule is not for {who}, which has to run all the time");
         self.fail("schedule", Wrong::new(message, "remove the key, or make it a [program:x]"));
     }

@@ -147,6 +147,22 @@ fn values_that_make_no_sense_are_named() {
 }
 
 #[test]
+fn what_all_have_in_common_is_not_for_those_who_serve() {
+    for common in ["defaults", "DEFAULT"] {
+        let text = format!(
+            "[supervisord]\n[{common}]\nschedule=@daily\n[program:x]\ncommand=x\n\
+             [eventlistener:y]\ncommand=y\nevents=TICK_5\n"
+        );
+        let groups = groups("x.conf", &text).expect("loaded");
+        let has = |name: &str| {
+            let group = groups.iter().find(|group| group.name == name).expect("it is there");
+            group.processes[0].schedule.is_some()
+        };
+        assert_eq!((has("x"), has("y")), (true, false), "{common}");
+    }
+}
+
+#[test]
 fn who_has_to_be_there_all_the_time_has_none() {
     let problems = problems("eventlistener:x", "events=TICK_5\nschedule=@daily");
     let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();

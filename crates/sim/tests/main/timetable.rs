@@ -260,6 +260,16 @@ fn chance_puts_runs_off_each_by_its_own_and_no_further() {
 }
 
 #[test]
+fn a_run_that_takes_too_long_is_ended_and_the_next_one_comes() {
+    let mut sim = Sim::from_conf(&job("max_runtime=30"));
+    sim.plan("job", [Plan::runs()]).begin().advance(secs(95));
+    assert_eq!(launches(&sim), [40], "{}", sim.recent());
+    assert!(!sim.is("job", StateName::Running), "{}", sim.recent());
+    sim.advance(secs(10));
+    assert_eq!(launches(&sim), [40, 100]);
+}
+
+#[test]
 fn an_update_changes_the_plan_and_not_the_run() {
     let mut sim = begun("", 200);
     sim.advance(secs(50));
