@@ -34,7 +34,7 @@ pub struct Planned {
     pub change: Change,
     /// How long it may take to stop, if it has to.
     pub stop: Duration,
-    /// It starts by itself.
+    /// It starts by itself, and does not wait for its time.
     pub autostart: bool,
 }
 
@@ -90,7 +90,7 @@ fn planned(group: &GroupSpec, process: &ProcessSpec, change: Change) -> Planned 
         section: process.section.clone(),
         change,
         stop: wait(process),
-        autostart: process.autostart,
+        autostart: process.autostart && process.schedule.is_none(),
     }
 }
 

@@ -44,6 +44,13 @@ fn a_stop_takes_the_time_that_was_configured_when_it_was_started() {
     assert_eq!(plan(&[plain], &[slow(3)], false)[0].stop, seconds(40));
 }
 
+#[test]
+fn what_has_a_schedule_waits_for_its_time() {
+    let job = "[program:x]\ncommand=x\nschedule=@daily\n";
+    let steps = plan(&[], &upkeep_sim::groups(job), false);
+    assert_eq!((steps[0].change, steps[0].autostart), (Change::New, false));
+}
+
 /// The plan and the update are of one mind.
 #[test]
 fn it_is_what_update_does() {
