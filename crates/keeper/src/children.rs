@@ -62,6 +62,16 @@ pub(crate) struct Children {
     by_pid: HashMap<u32, u64>,
     /// Where they are made; there from the start, or from the first one on.
     nursery: Option<Nursery>,
+    /// For the next child, if it is of that number.
+    lent: Option<Box<Lent>>,
+}
+
+/// A descriptor that a child gets besides its standard ones.
+#[derive(Debug)]
+struct Lent {
+    run: u64,
+    number: i32,
+    fd: OwnedFd,
 }
 
 /// The end of a process that nobody saw.
@@ -79,7 +89,8 @@ struct ChildEnds {
 impl Children {
     /// Makes a child; returns what to tell the daemon, with its ends of the pipes.
     pub(crate) fn start(&mut self, run: u64, plan: SpawnPlan, attached: Option<OwnedFd>) -> Told {
-        self.try_start(run, plan, attached).unwrap_or_else(|(step, error)| {
+        let lent = self.lent.take().filter(|lent| lent.run == run);
+        self.try_start(run, plan, attached, lent).unwrap_or_else(|(step, error)| {
             let errno = error.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error());
             (ToDaemon::SpawnFailed { run, errno, step }, Vec::new())
         })
@@ -90,6 +101,7 @@ impl Children {
         run: u64,
         plan: SpawnPlan,
         attached: Option<OwnedFd>,
+        lent: Option<Box<Lent>>,
     ) -> Result<Told, (SpawnStep, io::Error)> {
         // A second one of this number would make the first one nobody's.
         if self.by_run.contains_key(&run) {
@@ -101,6 +113,7 @@ impl Children {
             stdin: ends.stdin.as_fd(),
             stdout: ends.stdout.as_fd(),
             stderr: ends.stderr.as_ref().map(AsFd::as_fd),
+            more: lent.as_ref().map(|lent| (lent.fd.as_fd(), lent.number)),
         };
         let start_ns = monotonic_ns();
         let pid = self.nursery().and_then(|nursery| nursery.spawn(plan, stdio));
@@ -110,6 +123,11 @@ impl Children {
         let child = Child { pid, start_ns, pipes, exit: None, pidfd: None };
         self.by_run.insert(run, Box::new(child));
         Ok((ToDaemon::Spawned { run, pid, at_ns: start_ns }, fds))
+    }
+
+    /// Keeps a descriptor for the next child; a standard one it has already.
+    pub(crate) fn lend(&mut self, run: u64, number: i32, fd: Option<OwnedFd>) {
+        self.lent = fd.filter(|_| number > 2).map(|fd| Box::new(Lent { run, number, fd }));
     }
 
     /// Where children are made.

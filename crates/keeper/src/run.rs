@@ -404,6 +404,7 @@ impl Keeper {
                 let errno = self.children.signal(run, signo, group);
                 self.tell(&ToDaemon::Signalled { token, errno });
             }
+            ToKeeper::Lend { run, number } => self.children.lend(run, number, fds.next()),
             ToKeeper::Put { key, value } => self.hold.put(key, value),
             ToKeeper::Extend { key, keep, value } => self.hold.extend(key, keep, &value),
             ToKeeper::Delete { key } => self.hold.delete(key),

@@ -161,6 +161,13 @@ pub enum ToKeeper {
         /// The read end of its standard error comes.
         has_stderr: bool,
     },
+    /// The child of a `Spawn` that comes next gets the descriptor that comes, besides its standard ones.
+    Lend {
+        /// Its number.
+        run: u64,
+        /// What number the descriptor has there, above 2.
+        number: i32,
+    },
     /// Replace daemon and keeper by the program behind the descriptor that comes. Answered by `Leave` if that program
     /// understands what the keeper holds, and in the end by `Replaced`.
     Replace {

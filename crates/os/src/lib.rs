@@ -6,6 +6,7 @@
 //! exec the child only makes async-signal-safe calls and touches no heap. The rest are thin wrappers that turn raw
 //! descriptors into owned ones at once and errno into `io::Error`.
 
+mod datagram;
 mod errno;
 mod fdpass;
 mod identity;
@@ -18,6 +19,7 @@ pub mod spawn;
 mod users;
 mod wait;
 
+pub use datagram::{Datagram, datagram_socket, recv_datagram};
 pub use errno::errno_name;
 pub use fdpass::{MAX_FDS, recv_with_fds, send_with_fds};
 pub use identity::{PrivilegeError, drop_privileges};

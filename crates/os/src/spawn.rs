@@ -68,6 +68,8 @@ pub struct Stdio<'a> {
     pub stdout: BorrowedFd<'a>,
     /// Standard error; `None` is the same as standard output.
     pub stderr: Option<BorrowedFd<'a>>,
+    /// One more, with the number above 2 that it has in the child.
+    pub more: Option<(BorrowedFd<'a>, RawFd)>,
 }
 
 /// The same in the child, where nobody owns them.
@@ -76,6 +78,8 @@ struct Ends {
     stdin: RawFd,
     stdout: RawFd,
     stderr: RawFd,
+    /// One more: where it is, and where it is to be.
+    more: Option<(RawFd, RawFd)>,
 }
 
 impl From<Stdio<'_>> for Ends {
@@ -84,6 +88,7 @@ impl From<Stdio<'_>> for Ends {
             stdin: stdio.stdin.as_raw_fd(),
             stdout: stdio.stdout.as_raw_fd(),
             stderr: stdio.stderr.unwrap_or(stdio.stdout).as_raw_fd(),
+            more: stdio.more.map(|(fd, number)| (fd.as_raw_fd(), number)),
         }
     }
 }
@@ -200,12 +205,12 @@ fn become_program(plan: &Plan, ends: Ends, tell: Option<RawFd>) -> ! {
     unsafe {
         libc::setpgid(0, 0);
         take_stdio(ends);
-        close_others(tell);
-        take_steps(plan, false);
+        let tell = keep_few(tell, ends.more);
+        take_steps(plan, false, tell);
         if !take_identity(plan) {
             leave();
         }
-        take_steps(plan, true);
+        take_steps(plan, true, tell);
         if let Some(cwd) = &plan.cwd
             && let Err(error) = chdir(cwd.as_c_str())
         {
@@ -225,10 +230,10 @@ fn become_program(plan: &Plan, ends: Ends, tell: Option<RawFd>) -> ! {
 /// Takes the steps that come before, or after, the child becomes its user; ends if one fails.
 ///
 /// SAFETY: for the child between fork(2) and exec; if there are any steps, its memory is its own.
-unsafe fn take_steps(plan: &Plan, late: bool) {
+unsafe fn take_steps(plan: &Plan, late: bool, tell: RawFd) {
     for (number, step) in plan.steps.iter().enumerate().filter(|(_, step)| step.is_late() == late) {
         if let Err(code) = step.take() {
-            Failure { step: number, code }.tell(TELL);
+            Failure { step: number, code }.tell(tell);
             say_error(&step.prefix, code);
             leave();
         }
@@ -296,24 +301,48 @@ unsafe fn take_stdio(ends: Ends) {
     }
 }
 
-/// Where the child has the pipe to its parent, if there is one.
+/// Where the child has the pipe to its parent, if there is one and nothing else is to lie there.
 const TELL: RawFd = 3;
 
-/// SAFETY: for the child between fork and exec, which uses no descriptor above 2 any more but `tell`.
-unsafe fn close_others(tell: Option<RawFd>) {
-    let first = match tell {
-        None => TELL,
-        Some(TELL) => TELL + 1,
-        Some(tell) => {
-            // SAFETY: dup3 on an open descriptor, which is another.
-            unsafe { libc::dup3(tell, TELL, libc::O_CLOEXEC) };
-            TELL + 1
+/// Closes all descriptors above 2 but the pipe to the parent and one more, which comes to lie at its number; returns where the
+/// pipe lies.
+///
+/// SAFETY: for the child between fork and exec, which uses no descriptor above 2 any more but these; if there are any, its
+/// memory is its own.
+unsafe fn keep_few(tell: Option<RawFd>, more: Option<(RawFd, RawFd)>) -> RawFd {
+    let number = more.map_or(0, |(_, number)| number);
+    let at = if number == TELL { TELL + 1 } else { TELL };
+    let (low, high) = if tell.is_none() { (number, number) } else { (number.min(at), number.max(at)) };
+    // SAFETY: plain integers. First both are out of the way of where they are to lie; nobody in this process uses afterwards
+    // what was there, or is closed.
+    unsafe {
+        let away = |fd| libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, number.max(at) + 1);
+        let (tell, more) = (tell.map(away), more.map(|(fd, number)| (away(fd), number)));
+        if let Some(fd) = tell {
+            libc::dup3(fd, at, libc::O_CLOEXEC);
         }
-    };
+        if let Some((fd, number)) = more {
+            libc::dup2(fd, number);
+        }
+        close_range(TELL, low - 1);
+        close_range(low + 1, high - 1);
+        close_range(high + 1, RawFd::MAX);
+    }
+    at
+}
+
+/// Closes these descriptors, the last one among them, as far as they are above 2.
+///
+/// SAFETY: for the child between fork and exec, which uses none of these any more.
+unsafe fn close_range(first: RawFd, last: RawFd) {
+    let first = first.max(TELL);
+    if first > last {
+        return;
+    }
     // SAFETY: plain integers; nobody in this process uses the closed descriptors afterwards.
     unsafe {
-        if libc::syscall(libc::SYS_close_range, first, u32::MAX, 0u32) != 0 {
-            for fd in first..CLOSE_LIMIT {
+        if libc::syscall(libc::SYS_close_range, first, last, 0) != 0 {
+            for fd in first..=last.min(CLOSE_LIMIT) {
                 libc::close(fd);
             }
         }

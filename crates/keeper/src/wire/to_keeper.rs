@@ -18,6 +18,7 @@ const SEEN: u16 = 11;
 const ADOPT: u16 = 12;
 const REPLACE: u16 = 13;
 const EXTEND: u16 = 14;
+const LEND: u16 = 15;
 
 impl Message for ToKeeper {
     fn kind(&self) -> u16 {
@@ -36,6 +37,7 @@ impl Message for ToKeeper {
             Self::Adopt { .. } => ADOPT,
             Self::Replace { .. } => REPLACE,
             Self::Extend { .. } => EXTEND,
+            Self::Lend { .. } => LEND,
         }
     }
 
@@ -73,6 +75,9 @@ impl Message for ToKeeper {
             Self::Extend { key, keep, value } => {
                 body.u64(*key).u64(*keep).bytes(value);
             }
+            Self::Lend { run, number } => {
+                body.u64(*run).i32(*number);
+            }
             Self::Replace { token, patience_ns } => {
                 body.u64(*token).u64(*patience_ns);
             }
@@ -96,6 +101,7 @@ impl Message for ToKeeper {
             SEEN => Self::Seen { signo: body.i32()? },
             EXTEND => Self::Extend { key: body.u64()?, keep: body.u64()?, value: body.bytes()? },
             ADOPT => read_adopt(body)?,
+            LEND => Self::Lend { run: body.u64()?, number: body.i32()? },
             REPLACE => Self::Replace { token: body.u64()?, patience_ns: body.u64()? },
             _ => return Ok(None),
         };

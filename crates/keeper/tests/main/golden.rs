@@ -116,6 +116,7 @@ fn to_keeper() -> Vec<(ToKeeper, &'static str)> {
             ToKeeper::Extend { key: 1, keep: 2, value: b"v".to_vec() },
             "1b00000001000e000000010000000000000002000000000000000100000076",
         ),
+        (ToKeeper::Lend { run: 1, number: 3 }, "1200000001000f000000010000000000000003000000"),
         (
             ToKeeper::Replace { token: 1, patience_ns: 2 },
             "1600000001000d00000001000000000000000200000000000000",

@@ -107,6 +107,7 @@ pub(crate) fn to_keeper() -> impl Strategy<Value = ToKeeper> {
             keep,
             value
         }),
+        (any::<u64>(), any::<i32>()).prop_map(|(run, number)| ToKeeper::Lend { run, number }),
         (any::<u64>(), any::<u64>())
             .prop_map(|(token, patience_ns)| ToKeeper::Replace { token, patience_ns }),
     ]

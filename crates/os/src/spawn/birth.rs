@@ -85,7 +85,8 @@ impl Nursery {
         if !plan.steps.is_empty() {
             return spawn_restrained(&plan, stdio, self.patience);
         }
-        if self.forks {
+        // One more descriptor has no place among those that are laid down low; there are few such programs.
+        if self.forks || stdio.more.is_some() {
             return spawn_by_fork(&plan, stdio);
         }
         let mut cradle = self.cradle();
@@ -155,7 +156,7 @@ fn put(ends: &mut [OwnedFd; 3], wanted: [BorrowedFd<'_>; 3]) -> io::Result<Ends>
         dup3(wanted, end, DupFlags::CLOEXEC)?;
     }
     let [stdin, stdout, stderr] = ends.each_ref().map(AsRawFd::as_raw_fd);
-    Ok(Ends { stdin, stdout, stderr })
+    Ok(Ends { stdin, stdout, stderr, more: None })
 }
 
 /// Whether an error says that sharing is not to be had here, and not that there is no room for another process.
@@ -168,7 +169,7 @@ impl Cradle {
         Box::new(Self {
             here: AtomicU32::new(0),
             progress: AtomicU32::new(SHARES),
-            ends: Ends { stdin: 0, stdout: 1, stderr: 2 },
+            ends: Ends { stdin: 0, stdout: 1, stderr: 2, more: None },
             plan: None,
             // Not written to: pages are there when they are touched.
             stack: Vec::with_capacity(STACK),
@@ -294,7 +295,7 @@ mod tests {
     fn start(nursery: &mut Nursery, plan: Plan) -> (u32, File) {
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let nothing = File::open("/dev/null").unwrap();
-        let stdio = Stdio { stdin: nothing.as_fd(), stdout: write.as_fd(), stderr: None };
+        let stdio = Stdio { stdin: nothing.as_fd(), stdout: write.as_fd(), stderr: None, more: None };
         (nursery.spawn(plan, stdio).unwrap(), File::from(read))
     }
 
@@ -323,6 +324,39 @@ mod tests {
             assert_eq!(crate::wait_child(pid).unwrap(), 0);
             assert!(many.iter().all(|file| file.metadata().is_ok()), "ours are as they were");
             assert_eq!(nursery.forks, forks, "the quick way is to be had here");
+        }
+    }
+
+    #[test]
+    fn one_more_descriptor_lies_where_it_is_to_and_no_other() {
+        use crate::spawn::{Restraint, What};
+        let mut nursery = Nursery::new().unwrap();
+        for number in [3, 4, 77] {
+            for restrained in [false, true] {
+                let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+                let (out, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+                let nothing = File::open("/dev/null").unwrap();
+                let more = Some((write.as_fd(), number));
+                let stdio = Stdio { stdin: nothing.as_fd(), stdout: end.as_fd(), stderr: None, more };
+                let argv = ["bash", "-c", &format!("echo here >&{number}; echo /proc/$$/fd/*")];
+                let argv = argv.map(|word| word.as_bytes().to_vec()).to_vec();
+                let nice = Restraint { key: "nice".to_owned(), what: What::Nice(1) };
+                let restraints = if restrained { vec![nice] } else { Vec::new() };
+                let env = vec![b"PATH=/bin:/usr/bin".to_vec()];
+                let (path, identity) = (b"/bin/bash".to_vec(), Identity::Keep);
+                let program = Program { path, argv, env, cwd: None, umask: None, identity, restraints };
+                let pid = nursery.spawn(Plan::new(program).unwrap(), stdio).unwrap();
+                drop((write, end));
+                assert_eq!(words(File::from(read)), "here\n", "{number} {restrained}");
+                let listed = words(File::from(out));
+                let fds: Vec<_> =
+                    listed.trim().split(' ').filter_map(|path| path.rsplit('/').next()).collect();
+                let own = number.to_string();
+                // Bash opens one to look, and moves its own away.
+                let others = fds.iter().filter(|fd| !["0", "1", "2", "255", &own].contains(fd)).count();
+                assert!(fds.contains(&own.as_str()) && others <= 1, "{number} {restrained}: {listed}");
+                assert_eq!(crate::wait_child(pid).unwrap(), 0);
+            }
         }
     }
 
@@ -364,7 +398,7 @@ mod tests {
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let nothing = File::open("/dev/null").unwrap();
         let plan = shell("exit 3");
-        let stdio = Stdio { stdin: nothing.as_fd(), stdout: write.as_fd(), stderr: None };
+        let stdio = Stdio { stdin: nothing.as_fd(), stdout: write.as_fd(), stderr: None, more: None };
         // In a process of its own: the other tests need descriptors.
         // SAFETY: what the child does is what this thread alone could do; the C library's heap is usable after fork(2).
         let pid = unsafe { libc::fork() };
