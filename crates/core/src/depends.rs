@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::health::Verdict;
 use crate::process::{ProcId, Process, State, StateName};
 use crate::spec::{Condition, ProcessSpec};
 use crate::supervisor::Supervisor;
@@ -32,6 +33,8 @@ pub struct Obstacle {
     condition: Condition,
     /// Where it stands; `None` if it is not active.
     state: Option<StateName>,
+    /// What is thought of it, if only that is in the way.
+    verdict: Option<Verdict>,
 }
 
 impl Obstacle {
@@ -52,7 +55,13 @@ impl fmt::Display for Obstacle {
         };
         write!(f, "waits for {} to {condition} ", self.name)?;
         match self.state {
-            Some(state) => write!(f, "(it is {})", state.as_str()),
+            Some(state) => match self.verdict {
+                Some(Verdict::Unhealthy) => write!(f, "(it is {}, unhealthy)", state.as_str()),
+                Some(Verdict::Unknown | Verdict::Healthy) => {
+                    write!(f, "(it is {}, not healthy yet)", state.as_str())
+                }
+                None => write!(f, "(it is {})", state.as_str()),
+            },
             None => f.write_str("(it is not active)"),
         }
     }
@@ -176,6 +185,13 @@ impl Depends {
         }
     }
 
+    /// What is thought of a process's health is other than before.
+    pub(crate) fn changed_health(&mut self, id: ProcId) {
+        if self.held_up.contains_key(&Some(id)) {
+            self.changes.push_back(Change::State { id, fell: false, ended: false });
+        }
+    }
+
     /// A process does not wait any more.
     fn let_go(&mut self, id: ProcId) {
         let Some(by) = self.held_up_by.remove(&id) else { return };
@@ -211,9 +227,12 @@ fn groups_of(spec: &ProcessSpec) -> impl Iterator<Item = &str> {
 
 impl Supervisor {
     /// Gives a process other options.
-    pub(crate) fn set_spec(&mut self, id: ProcId, spec: Arc<ProcessSpec>) {
+    pub(crate) fn set_spec(&mut self, now: Now, id: ProcId, spec: Arc<ProcessSpec>) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let old = std::mem::replace(&mut process.spec, spec.clone());
+        if old.health != spec.health {
+            process.adapt_health(old.health.as_deref(), now);
+        }
         if old.schedule != spec.schedule
             && let Some(timer) = &mut process.timer
         {
@@ -255,9 +274,7 @@ impl Supervisor {
 
     /// A child exists: that is enough for some.
     pub(crate) fn child_exists(&mut self, id: ProcId) {
-        if self.depends.held_up.contains_key(&Some(id)) {
-            self.depends.changes.push_back(Change::State { id, fell: false, ended: false });
-        }
+        self.depends.changed_health(id);
     }
 
     /// What an earlier daemon left half done goes on once all is known.

@@ -47,6 +47,16 @@ pub enum Effect {
         /// Its pid.
         pid: u32,
     },
+    /// Ask the process of a run how it is, by the check of its options; answered by `Checked`. An answer that takes longer than
+    /// `health_timeout` is of no use any more.
+    Check {
+        /// Whose.
+        id: ProcId,
+        /// The run.
+        run: RunId,
+        /// Names it in the answer.
+        number: u64,
+    },
     /// Something happened that listeners, history and the saved state want to know.
     Publish(Event),
     /// A process got new options while it runs on: apply those that concern the shell (logs).
@@ -152,6 +162,17 @@ pub enum Event {
         breach: Breach,
         /// How.
         action: MemoryAction,
+    },
+    /// A process was found healthy, or not.
+    Health {
+        /// Which.
+        id: ProcId,
+        /// Its pid.
+        pid: u32,
+        /// What was found.
+        healthy: bool,
+        /// Why, if it is not.
+        reason: String,
     },
     /// The child of a STARTING or STOPPING process exists; its state is the same.
     ChildSpawned(ProcId),

@@ -220,6 +220,10 @@ impl Supervisor {
 
     /// The child of an errand exists: its time begins. False if the run is none.
     pub(crate) fn errand_spawned(&mut self, now: Now, run: RunId, pid: u32, at: Mono) -> bool {
+        if self.unborn.remove(&run) {
+            self.signal_errand(ProcId(0), run, signal::KILL);
+            return true;
+        }
         let Some(&id) = self.errand_runs.get(&run) else { return false };
         let Some(process) = self.processes.get_mut(&id) else { return false };
         let (limit, name) = (process.errand_limit(), process.spec.name.clone());
@@ -328,7 +332,11 @@ impl Supervisor {
     pub(crate) fn abandon_errands(&mut self, process: &Process) {
         for errand in process.errands() {
             self.errand_runs.remove(&errand.run);
-            self.signal_errand(ProcId(0), errand.run, signal::KILL);
+            if errand.until.is_none() {
+                self.unborn.insert(errand.run);
+            } else {
+                self.signal_errand(ProcId(0), errand.run, signal::KILL);
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! The types of events and their family tree (EVT-001 … EVT-022).
 //!
-//! Two are ours: `PROCESS_CRASH_LOOP` and `PROCESS_LIMIT`. They are no `PROCESS_STATE`, whose readers expect a state in it, and they come
-//! only where an option of ours (`restart_limit`, `max_runtime`) is set; so only who asks for them, or for every `EVENT`, ever meets them.
+//! Some are ours: `PROCESS_CRASH_LOOP`, `PROCESS_LIMIT`, and `PROCESS_HEALTH` with its two. They are no `PROCESS_STATE`, whose readers
+//! expect a state in it, and come only where an option of ours (`restart_limit`, `max_runtime`, `health_check` and its like) is set; so
+//! only who asks for them, or for every `EVENT`, ever meets them.
 
 use std::fmt;
 
@@ -46,6 +47,9 @@ kinds! {
     ProcessStateUnknown "PROCESS_STATE_UNKNOWN" Some(ProcessState);
     ProcessCrashLoop "PROCESS_CRASH_LOOP" Some(Event);
     ProcessLimit "PROCESS_LIMIT" Some(Event);
+    ProcessHealth "PROCESS_HEALTH" Some(Event);
+    ProcessHealthHealthy "PROCESS_HEALTH_HEALTHY" Some(ProcessHealth);
+    ProcessHealthUnhealthy "PROCESS_HEALTH_UNHEALTHY" Some(ProcessHealth);
     ProcessCommunication "PROCESS_COMMUNICATION" Some(Event);
     ProcessCommunicationStdout "PROCESS_COMMUNICATION_STDOUT" Some(ProcessCommunication);
     ProcessCommunicationStderr "PROCESS_COMMUNICATION_STDERR" Some(ProcessCommunication);

@@ -1,5 +1,6 @@
 //! What the shell tells the supervisor: facts in the past, requests in the imperative.
 
+use crate::health::{Finding, Word};
 use crate::process::{ProcId, RunEnd, RunId};
 use crate::restore::Saved;
 use crate::signal::Signal;
@@ -84,6 +85,22 @@ pub enum Input {
         /// What came of it.
         outcome: Result<(), SignalFailure>,
     },
+    /// A check of [`crate::Effect::Check`] is over.
+    Checked {
+        /// The run that was asked.
+        run: RunId,
+        /// Which check.
+        number: u64,
+        /// What came of it.
+        finding: Finding,
+    },
+    /// The process of a run says something by itself.
+    Notified {
+        /// The run.
+        run: RunId,
+        /// What.
+        word: Word,
+    },
     /// A request of an earlier daemon, whose client still waits; answered as one of this daemon. Told before the ends of
     /// children: one that was to stop and has ended is not to start again.
     Resume {
@@ -134,6 +151,8 @@ impl Input {
             | Self::SpawnFailed { .. }
             | Self::Measured { .. }
             | Self::Signalled { .. }
+            | Self::Checked { .. }
+            | Self::Notified { .. }
             | Self::Request { .. } => false,
         }
     }

@@ -19,6 +19,7 @@ mod effect;
 mod errand;
 pub mod event;
 mod group;
+pub mod health;
 mod input;
 pub mod listener;
 mod names;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::bounds::Breach;
 use crate::depends::Obstacle;
 use crate::errand::ErrandKind;
+use crate::health::HealthAction;
 use crate::process::{RunEnd, StateName};
 use crate::schedule::Overlap;
 use crate::signal::{KILL, Signal};
@@ -62,6 +63,12 @@ pub enum Notice {
     RunMissed { name: String, at: String },
     /// It was stopped by hand, and so is its schedule.
     ScheduleOff { name: String },
+    /// A check failed; so many of so many, if it counts.
+    CheckFailed { name: String, reason: String, count: Option<(u32, u32)> },
+    /// Nothing is known against it.
+    Healthy { name: String, pid: u32 },
+    /// Something is.
+    Unhealthy { name: String, pid: u32, reason: String, action: HealthAction },
     /// A start that something is in the way of.
     Waits { name: String, obstacle: Obstacle },
     /// It was stopped while it waited.
@@ -124,8 +131,10 @@ impl Notice {
             | Self::RunMissed { .. }
             | Self::Beyond { .. }
             | Self::NotMeasured { .. }
+            | Self::Unhealthy { .. }
             | Self::EndsWith { .. } => Level::Warn,
-            Self::Kill { .. }
+            Self::CheckFailed { count: None, .. }
+            | Self::Kill { .. }
             | Self::ErrandDone { .. }
             | Self::Send { .. }
             | Self::StopInBackoff { .. }
@@ -151,6 +160,8 @@ impl Notice {
             | Self::Ran { .. }
             | Self::RunMeets { .. }
             | Self::ScheduleOff { .. }
+            | Self::CheckFailed { count: Some(_), .. }
+            | Self::Healthy { .. }
             | Self::Waits { .. }
             | Self::WaitsNoMore { .. }
             | Self::WaitingToStop { .. }
@@ -213,6 +224,22 @@ impl fmt::Display for Notice {
                 write!(f, "missed: {name} was not run at {at}, and it is too late now (schedule_missed=skip)")
             }
             Self::ScheduleOff { name } => write!(f, "schedule of {name} is off until it is started"),
+            Self::CheckFailed { name, reason, count } => {
+                write!(f, "health check of {name} failed: {reason}")?;
+                match count {
+                    Some((failed, limit)) => write!(f, " ({failed} of {limit})"),
+                    None => f.write_str(" (it is still starting)"),
+                }
+            }
+            Self::Healthy { name, pid } => write!(f, "healthy: {name} (pid {pid})"),
+            Self::Unhealthy { name, pid, reason, action } => {
+                write!(f, "unhealthy: {name} (pid {pid}): {reason}")?;
+                match action {
+                    HealthAction::Restart => f.write_str("; it is started again (health_action=restart)"),
+                    HealthAction::Stop => f.write_str("; it is stopped (health_action=stop)"),
+                    HealthAction::None => Ok(()),
+                }
+            }
             Self::Waits { name, obstacle } => write!(f, "{name} {obstacle}"),
             Self::WaitsNoMore { name } => {
                 write!(f, "stopped: {name} (it waited for something it depends on)")

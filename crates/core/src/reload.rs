@@ -103,6 +103,7 @@ impl ProcessSpec {
             || self.on_dependency_stop != new.on_dependency_stop
             || self.watch != new.watch
             || self.schedule != new.schedule
+            || self.health != new.health
             || !output_is_same(&self.stdout, &new.stdout)
             || !output_is_same(&self.stderr, &new.stderr);
         if live { Kind::Live } else { Kind::None }

@@ -94,6 +94,7 @@ impl Supervisor {
         }
         // What waits for its time has something to stop, too.
         let off = self.switch_off(id);
+        self.stop_for_good(id);
         if !running {
             return if off { Ok(()) } else { Err(Refusal::NotRunning(asked.to_owned())) };
         }
@@ -130,6 +131,7 @@ impl Supervisor {
             |id: &ProcId| self.processes.get(id).is_some_and(|process| process.state.name().is_running());
         let mut off: Vec<ProcId> = off.into_iter().filter(|id| !running(id)).collect();
         let (mut targets, others): (Vec<ProcId>, Vec<ProcId>) = targets.into_iter().partition(running);
+        targets.iter().for_each(|id| self.stop_for_good(*id));
         self.stop_in_order(now, &targets, Along::Dependants);
         let recycled: Vec<ProcId> = others.into_iter().filter(|id| self.stays_stopped(*id)).collect();
         off.retain(|id| !recycled.contains(id));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::bounds::{Breach, Watched};
 use crate::errand::Errands;
+use crate::health::Health;
 use crate::policy::Restarts;
 use crate::process::{AfterStop, ProcId, Process, RunEnd, RunId, State};
 use crate::schedule::Timer;
@@ -39,12 +40,14 @@ pub struct Saved {
     pub last_run: Option<RunId>,
     /// It is being stopped only to start again: an update asked for that.
     pub starts_again: bool,
-    /// It starts again as its policy says, as it went beyond its bounds.
+    /// It starts again as its policy says, as it went beyond its bounds or is unhealthy.
     pub again: bool,
     /// What its run was ended for.
     pub breach: Option<Breach>,
     /// It is to be stopped once others have ended that depend on it.
     pub stops_next: bool,
+    /// What is known of its health.
+    pub health: Option<Box<Health>>,
     /// How its child is stopped if it is no longer configured.
     pub stop: StopOptions,
 }
@@ -85,6 +88,7 @@ impl Supervisor {
             ),
             again: process.after_stop == AfterStop::Again,
             breach: process.breach(),
+            health: process.health.clone(),
             stops_next: self.depends.is_put_off(id),
             stop: StopOptions::of(&process.spec),
         })
@@ -95,6 +99,7 @@ impl Supervisor {
     /// A child of which the state does not know yet, and an exit, are told afterwards as usual.
     pub(crate) fn restore(
         &mut self,
+        now: Now,
         group: &str,
         process: &str,
         saved: &Saved,
@@ -107,6 +112,7 @@ impl Supervisor {
         let Some(id) = known.or_else(|| self.bring_back(group, process, leaving()?)) else { return };
         let Some(process) = self.processes.get_mut(&id) else { return };
         process.restore(saved);
+        process.resume_health(saved.health.as_deref(), now);
         self.unstopped.follow(id, process);
         self.catching_up = true;
         if saved.stops_next {

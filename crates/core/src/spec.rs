@@ -11,6 +11,7 @@ pub use crate::bounds::{Bounds, MemoryAction, MemoryLimit};
 pub use crate::confine::{Confinement, Ionice, Resource, Rlimit, Unit};
 use crate::errand::ErrandKind;
 use crate::event::EventKind;
+pub use crate::health::{Check, HealthAction, HealthSpec, Ready};
 pub use crate::policy::{OnGiveup, RestartPolicy};
 pub use crate::schedule::{Missed, Overlap, Schedule};
 use crate::signal::Signal;
@@ -166,6 +167,8 @@ pub struct ProcessSpec {
     pub watch: Option<Arc<WatchSpec>>,
     /// When it runs by the clock; `None` leaves that to `autostart` and clients. The copies of a program share it.
     pub schedule: Option<Arc<Schedule>>,
+    /// How its health is looked at. Default not at all.
+    pub health: Option<Arc<HealthSpec>>,
     /// The socket it shares with the other processes of its `[fcgi-program:x]`, as descriptor 0; `None` is a pipe.
     pub socket: Option<Arc<SocketSpec>>,
     /// `SUPERVISOR_SERVER_URL` for the child; `None` is the daemon's own (PROC-072).
@@ -500,6 +503,7 @@ impl ProcessSpec {
             on_dependency_stop: OnDependencyStop::Ignore,
             watch: None,
             schedule: None,
+            health: None,
             socket: None,
             serverurl: None,
             confinement: None,

@@ -32,6 +32,8 @@ pub struct Supervisor {
     pub(crate) runs: BTreeMap<RunId, ProcId>,
     /// Which process a run is an errand of.
     pub(crate) errand_runs: BTreeMap<RunId, ProcId>,
+    /// Errands that nobody waits for any more, and whose children are not there yet.
+    pub(crate) unborn: BTreeSet<RunId>,
     pub(crate) signals: BTreeMap<SignalId, (ProcId, RunId, Why)>,
     pub(crate) waits: Waits,
     pub(crate) depends: Depends,
@@ -65,7 +67,7 @@ impl Supervisor {
             Input::ClockSet => self.clock_set(now),
             Input::Setup(spec) => self.setup_group(spec),
             Input::Restore { group, process, saved, child_exists, errands } => {
-                self.restore(&group, &process, &saved, child_exists, &errands);
+                self.restore(now, &group, &process, &saved, child_exists, &errands);
             }
             Input::Begin { recovered } => self.begin(now, recovered),
             Input::Spawned { run, pid, at } => self.spawned(now, run, pid, at),
@@ -73,6 +75,8 @@ impl Supervisor {
             Input::Exited { run, end, at } => self.exited(now, run, end, at),
             Input::Measured { run, memory } => self.measured(now, run, memory),
             Input::Signalled { id, outcome } => self.signalled(now, id, outcome),
+            Input::Checked { run, number, finding } => self.checked(now, run, number, finding),
+            Input::Notified { run, word } => self.notified(now, run, word),
             Input::Request { call, request } => self.request(now, call, request),
             Input::Resume { call, waiting } => self.resume(now, call, waiting),
             Input::PoolIdle { pool } => self.pool_idle(&pool),
@@ -289,6 +293,7 @@ impl Supervisor {
 
     fn deadline_passed(&mut self, now: Now, id: ProcId) {
         self.report_waiting(now, id);
+        self.look_at_health(now, id);
         let Some(process) = self.processes.get(&id) else { return };
         let (state, before_stop) = (process.state, process.runs_errand(ErrandKind::PreStop));
         if !process.errands().is_empty() {

@@ -64,16 +64,16 @@ impl Supervisor {
         let overtaken = !matches!(process.after_stop, AfterStop::Stay | AfterStop::Again);
         let kind = if change.everything || overtaken { Kind::Restart } else { process.spec.change_to(&spec) };
         match (kind, process.state.name()) {
-            (Kind::None, _) => self.set_spec(id, spec),
+            (Kind::None, _) => self.set_spec(now, id, spec),
             (Kind::Live, _) => {
                 change.update.live.push(spec.name.clone());
-                self.set_spec(id, spec);
+                self.set_spec(now, id, spec);
                 if self.processes.get_mut(&id).is_some_and(|process| process.shorten_wait(now)) {
                     self.publish(Event::WishChanged(id));
                 }
                 self.order(Effect::Reconfigure { id });
                 self.watch(now, id);
-                self.reschedule(id);
+                self.reconsider(now, id, false);
                 change.fresh.push(id);
             }
             (
@@ -103,7 +103,7 @@ impl Supervisor {
         process.after_stop =
             if lives { AfterStop::Replace { spec: spec.clone(), start } } else { AfterStop::Stay };
         let name = process.name().to_owned();
-        self.set_spec(id, spec);
+        self.set_spec(now, id, spec);
         self.renew_schedule(now, id);
         self.publish(Event::WishChanged(id));
         self.order(Effect::Reconfigure { id });

@@ -40,6 +40,7 @@ impl Sim {
             Effect::Signal { id, run, signal, group } => {
                 self.machine.signal(self.now, id, run, signal, group);
             }
+            Effect::Check { run, number, .. } => self.machine.ask(self.now, run, number),
             Effect::Publish(event) => self.published(&event),
             Effect::Reconfigure { id } => self.reconfigured.push(self.name(id)),
             Effect::Log(notice) => self.log.push((self.now, notice)),
@@ -69,6 +70,7 @@ impl Sim {
             Event::ProcessState { id, .. }
             | Event::CrashLoop { id, .. }
             | Event::Beyond { id, .. }
+            | Event::Health { id, .. }
             | Event::ChildSpawned(id)
             | Event::WishChanged(id) => self.save(*id),
             Event::ProcessRemoved(id) => {

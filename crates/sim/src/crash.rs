@@ -104,6 +104,7 @@ impl Sim {
             call.lost = !self.clients.contains_key(id);
         }
         self.removing.clear();
+        self.unheard.extend(self.hearing.take());
         self.machine.forget_answers();
         match crash.in_flight {
             InFlight::Lost => self.machine.forget_launches(),
@@ -112,7 +113,8 @@ impl Sim {
         let back = self.now.after(crash.down);
         while let Some(at) = self.machine.next().filter(|&at| at <= back) {
             self.now = self.now.max(at);
-            let _ = self.machine.happen();
+            let fact = self.machine.happen();
+            self.unheard.extend(fact.filter(|fact| matches!(fact, Input::Notified { .. })));
         }
         self.now = back;
     }
@@ -143,6 +145,9 @@ impl Sim {
         self.forget_second_greetings(told);
         for run in ended {
             self.release_if_heard(run);
+        }
+        for word in std::mem::take(&mut self.unheard) {
+            self.tell(word);
         }
     }
 

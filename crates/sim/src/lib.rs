@@ -35,7 +35,7 @@ pub use crash::{Crash, InFlight};
 pub use dice::Dice;
 pub use machine::{Deed, Did};
 pub use outcome::Call;
-pub use plan::{Plan, Signalling};
+pub use plan::{Plan, Reaction, Signalling};
 pub use sim::Sim;
 
 use std::time::Duration;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use upkeep_core::health::{Finding, Word};
 use upkeep_core::signal::Signal;
 use upkeep_core::{Input, Mono, RunEnd, RunId, SignalFailure, SignalId};
 
-use crate::plan::{Plan, Signalling};
+use crate::plan::{Plan, Reaction, Signalling};
 
 /// Something that was done to, or by, a child: all that the world outside sees of the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub(crate) struct Child {
     /// The supervisor no longer knows it: it ended as UNKNOWN, or belongs to no configured process.
     pub(crate) abandoned: bool,
     plan: Plan,
+    /// How often it was asked how it is.
+    asked: usize,
 }
 
 /// What will happen by itself.
@@ -56,6 +59,8 @@ enum Happening {
     Fail { run: RunId, process: String, plan: Plan, text: String },
     End { run: RunId, end: RunEnd },
     Answer { id: SignalId, outcome: Result<(), SignalFailure> },
+    Check { run: RunId, number: u64, finding: Finding },
+    Say { run: RunId, word: Word },
 }
 
 /// All children, and what is going to happen to them.
@@ -69,6 +74,15 @@ pub(crate) struct Machine {
     pub(crate) answer_takes: Duration,
     happenings: u64,
     forks: u32,
+}
+
+impl Child {
+    fn react(&mut self) -> Reaction {
+        let last = self.plan.answers.len().saturating_sub(1);
+        let reaction = self.plan.answers.get(self.asked.min(last)).copied();
+        self.asked += 1;
+        reaction.unwrap_or(Reaction::Nothing)
+    }
 }
 
 /// The first pid is this plus one.
@@ -96,6 +110,12 @@ impl Machine {
             }
             Happening::End { run, end } => self.end(at, run, end),
             Happening::Answer { id, outcome } => Some(Input::Signalled { id, outcome }),
+            Happening::Check { run, number, finding } => Some(Input::Checked { run, number, finding }),
+            Happening::Say { run, word } => {
+                let child = self.children.get(&run).filter(|child| child.ended.is_none())?;
+                let word = Input::Notified { run, word };
+                (!child.abandoned).then_some(word)
+            }
         }
     }
 
@@ -115,6 +135,19 @@ impl Machine {
     pub(crate) fn signal(&mut self, now: Mono, id: SignalId, run: RunId, signal: Signal, group: bool) {
         let outcome = self.send(now, run, signal, group);
         self.schedule(now.after(self.answer_takes), Happening::Answer { id, outcome });
+    }
+
+    /// An order to ask a child how it is; it takes a millisecond to answer.
+    pub(crate) fn ask(&mut self, now: Mono, run: RunId, number: u64) {
+        let living = self.children.get_mut(&run).filter(|child| child.ended.is_none());
+        let finding = match living.map(Child::react) {
+            Some(Reaction::Nothing) => return,
+            Some(Reaction::Well) => Finding::Good,
+            Some(Reaction::Ill) => Finding::Bad("HTTP status 500".to_owned()),
+            Some(Reaction::Unasked) => Finding::None,
+            None => Finding::Bad("connection refused".to_owned()),
+        };
+        self.schedule(now.after(Duration::from_millis(1)), Happening::Check { run, number, finding });
     }
 
     /// Sends a signal; what the system says to it.
@@ -167,7 +200,10 @@ impl Machine {
     pub(crate) fn is_launching(&self, wanted: RunId) -> bool {
         self.agenda.values().any(|happening| match happening {
             Happening::Fork { run, .. } | Happening::Fail { run, .. } => *run == wanted,
-            Happening::End { .. } | Happening::Answer { .. } => false,
+            Happening::End { .. }
+            | Happening::Answer { .. }
+            | Happening::Check { .. }
+            | Happening::Say { .. } => false,
         })
     }
 
@@ -179,7 +215,10 @@ impl Machine {
                 Happening::Fork { process, plan, .. } | Happening::Fail { process, plan, .. } => {
                     self.plans.entry(process).or_default().push_front(plan);
                 }
-                Happening::End { .. } | Happening::Answer { .. } => {
+                Happening::End { .. }
+                | Happening::Answer { .. }
+                | Happening::Check { .. }
+                | Happening::Say { .. } => {
                     self.agenda.insert(key, happening);
                 }
             }
@@ -192,17 +231,23 @@ impl Machine {
         for ((at, number), happening) in agenda {
             let at = match happening {
                 Happening::Fork { .. } | Happening::Fail { .. } => now,
-                Happening::End { .. } | Happening::Answer { .. } => at,
+                Happening::End { .. }
+                | Happening::Answer { .. }
+                | Happening::Check { .. }
+                | Happening::Say { .. } => at,
             };
             self.agenda.insert((at, number), happening);
         }
     }
 
-    /// The daemon is dead: what was to be told to it about signals is lost.
+    /// The daemon is dead: what was to be told to it about signals and checks is lost.
     pub(crate) fn forget_answers(&mut self) {
         self.agenda.retain(|_, happening| match happening {
-            Happening::Answer { .. } => false,
-            Happening::Fork { .. } | Happening::Fail { .. } | Happening::End { .. } => true,
+            Happening::Answer { .. } | Happening::Check { .. } => false,
+            Happening::Fork { .. }
+            | Happening::Fail { .. }
+            | Happening::End { .. }
+            | Happening::Say { .. } => true,
         });
     }
 
@@ -223,7 +268,10 @@ impl Machine {
         if let Some((after, end)) = plan.ends {
             self.schedule(at.after(after), Happening::End { run, end });
         }
-        let child = Child { process, pid, since: at, ended: None, abandoned: false, plan };
+        for (after, word) in plan.says.clone() {
+            self.schedule(at.after(after), Happening::Say { run, word });
+        }
+        let child = Child { process, pid, since: at, ended: None, abandoned: false, plan, asked: 0 };
         self.children.insert(run, child);
         Input::Spawned { run, pid, at }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use upkeep_core::RunEnd;
+use upkeep_core::health::Word;
 use upkeep_core::signal::{self, Signal};
 
 /// The life of one child. The default one starts at once, runs for ever and dies of any signal that kills.
@@ -22,6 +23,23 @@ pub struct Plan {
     pub(crate) code: Option<u8>,
     /// What the system says to who signals it.
     pub(crate) signalling: Signalling,
+    /// What it answers when it is asked how it is, one for each time; the last is for all later ones.
+    pub(crate) answers: Vec<Reaction>,
+    /// What it says by itself, so long after its fork.
+    pub(crate) says: Vec<(Duration, Word)>,
+}
+
+/// What a child does when it is asked how it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// It is well.
+    Well,
+    /// It is not.
+    Ill,
+    /// It cannot be asked.
+    Unasked,
+    /// It says nothing, ever.
+    Nothing,
 }
 
 /// What the system says to who sends a signal.
@@ -47,6 +65,8 @@ impl Plan {
             lingers: Duration::ZERO,
             code: None,
             signalling: Signalling::Works,
+            answers: vec![Reaction::Well],
+            says: Vec::new(),
         }
     }
 
@@ -96,6 +116,19 @@ impl Plan {
     #[must_use]
     pub fn signalling(self, signalling: Signalling) -> Self {
         Self { signalling, ..self }
+    }
+
+    /// It answers so when it is asked how it is.
+    #[must_use]
+    pub fn answering(self, answers: &[Reaction]) -> Self {
+        Self { answers: answers.to_vec(), ..self }
+    }
+
+    /// So long after its fork it says this by itself.
+    #[must_use]
+    pub fn saying(mut self, after: Duration, word: Word) -> Self {
+        self.says.push((after, word));
+        self
     }
 
     /// When and how it ends if it gets a signal; `None` if it lives on.

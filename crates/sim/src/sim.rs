@@ -61,6 +61,10 @@ pub struct Sim {
     pub(crate) deaths: u64,
     /// A new daemon has not caught up with deadlines that passed while there was none.
     pub(crate) catching_up: bool,
+    /// What children said while there was no daemon, or while it died: it waits in their sockets.
+    pub(crate) unheard: Vec<Input>,
+    /// What is being told.
+    pub(crate) hearing: Option<Input>,
     pub(crate) trace: VecDeque<String>,
     /// By how many seconds somebody has set the wall clock.
     clock_moved: i64,
@@ -98,6 +102,8 @@ impl Sim {
             armed: None,
             deaths: 0,
             catching_up: false,
+            unheard: Vec::new(),
+            hearing: None,
             trace: VecDeque::new(),
             clock_moved: 0,
             next_call: 0,
@@ -276,10 +282,12 @@ impl Sim {
             self.trace.pop_front();
         }
         let call = if let Input::Request { call, .. } = &input { Some(*call) } else { None };
+        self.hearing = Some(input.clone()).filter(|input| matches!(input, Input::Notified { .. }));
         self.core.handle(self.now(), input);
         // The keeper has the client before anything is done for it.
         self.clients.extend(call.and_then(|call| Some((call, self.core.waiting(call)?))));
         self.carry_out();
+        self.hearing = None;
         self.check_deadline();
     }
 

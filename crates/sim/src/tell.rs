@@ -33,6 +33,8 @@ pub(crate) fn text_of(event: &Event, name: impl Fn(upkeep_core::ProcId) -> Strin
             Some(format!("{} CRASH_LOOP restarts:{restarts} window:{}", name(*id), window.as_secs()))
         }
         Event::Beyond { id, breach, .. } => Some(format!("{} LIMIT {}", name(*id), breach.key())),
+        Event::Health { id, healthy: true, .. } => Some(format!("{} HEALTHY", name(*id))),
+        Event::Health { id, healthy: false, reason, .. } => Some(format!("{} UNHEALTHY {reason}", name(*id))),
         Event::GroupAdded(group) => Some(format!("GROUP_ADDED {group}")),
         Event::GroupRemoved(group) => Some(format!("GROUP_REMOVED {group}")),
         Event::SupervisorRunning => Some("SUPERVISOR_RUNNING".to_owned()),

@@ -8,6 +8,7 @@ mod depends;
 mod envfiles;
 mod fcgi;
 mod group;
+mod health;
 mod hooks;
 mod isolation;
 mod listener;

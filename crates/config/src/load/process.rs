@@ -45,13 +45,24 @@ const STDERR: Channel = Channel {
     syslog: "stderr_syslog",
 };
 
+/// What copies of a program have in common they share.
+fn share_health(last: Option<&ProcessSpec>, next: &mut Option<ProcessSpec>) {
+    if let (Some(last), Some(next)) = (last, next)
+        && last.health == next.health
+    {
+        next.health.clone_from(&last.health);
+    }
+}
+
 impl Scope<'_, '_> {
     /// Every process; stops after the first that is wrong, since the others are wrong alike.
     pub(super) fn each(&mut self, base: &ProcessSpec, copies: &Copies) -> Vec<ProcessSpec> {
         let mut processes = Vec::new();
         let errors = self.loader.errors;
         for number in 0..copies.count.max(0) {
-            processes.extend(self.process(base, copies, copies.first.saturating_add(number)));
+            let mut process = self.process(base, copies, copies.first.saturating_add(number));
+            share_health(processes.last(), &mut process);
+            processes.extend(process);
             if self.loader.errors > errors {
                 break;
             }
@@ -71,6 +82,7 @@ impl Scope<'_, '_> {
         }
         spec.command = self.command()?;
         self.hook_commands(&mut spec);
+        spec.health = self.health();
         match self.expand(&copies.name, "process_name") {
             Ok(name) => spec.name = name,
             Err(wrong) => {

@@ -518,6 +518,66 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     OptionRow::new("watch_debounce", Kind::Time, "0.5", "how long all must have been quiet after a change")
         .effect(Effect::Live)
         .ours(),
+    OptionRow::without_default(
+        "health_check",
+        Kind::Text,
+        "http://127.0.0.1:9421/health",
+        "what it is asked to see whether it is well: http://HOST:PORT/PATH, tcp://HOST:PORT, exec COMMAND",
+    )
+    .ours()
+    .effect(Effect::Live),
+    OptionRow::new("health_interval", Kind::Time, "10", "time between two health checks")
+        .ours()
+        .effect(Effect::Live),
+    OptionRow::new("health_timeout", Kind::Time, "5", "how long a health check may take")
+        .ours()
+        .effect(Effect::Live),
+    OptionRow::new(
+        "health_start_period",
+        Kind::Time,
+        "30",
+        "failed checks do not count until then, or until the first one that succeeds",
+    )
+    .ours()
+    .effect(Effect::Live),
+    OptionRow::new("health_failures", Kind::Integer, "3", "failed checks in a row that make it unhealthy")
+        .ours()
+        .effect(Effect::Live),
+    OptionRow::new("health_successes", Kind::Integer, "1", "good checks in a row that make it healthy")
+        .ours()
+        .effect(Effect::Live),
+    OptionRow::new(
+        "health_action",
+        Kind::Choice(&["restart", "stop", "none"]),
+        "restart",
+        "what is done when it is unhealthy: start it again, stop it, or only show it",
+    )
+    .ours()
+    .effect(Effect::Live),
+    OptionRow::without_default(
+        "health_watchdog",
+        Kind::Time,
+        "30",
+        "it is unhealthy if it does not say WATCHDOG=1 (sd_notify) at least so often",
+    )
+    .ours()
+    .effect(Effect::NextStart),
+    OptionRow::without_default(
+        "ready",
+        Kind::Text,
+        "notify",
+        "how it says that it is ready: notify (sd_notify), fd:N (a newline on descriptor N), check (its health_check)",
+    )
+    .ours()
+    .effect(Effect::NextStart),
+    OptionRow::without_default(
+        "ready_timeout",
+        Kind::Time,
+        "60",
+        "it is unhealthy if it has not said so by then; without it, it may take for ever",
+    )
+    .ours()
+    .effect(Effect::Live),
     OptionRow::without_default("serverurl", Kind::Url, "AUTO", "SUPERVISOR_SERVER_URL of the process")
         .effect(Effect::Restart),
 ];

@@ -2,6 +2,7 @@
 
 mod address;
 mod dependencies;
+pub(crate) mod health;
 pub(crate) mod hooks;
 pub(crate) mod isolation;
 pub(crate) mod logs;

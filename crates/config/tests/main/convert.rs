@@ -164,8 +164,9 @@ fn section(dice: &mut Dice, text: &mut String, kind: SectionKind, name: &str) {
         if serves && row.name == "schedule" {
             continue;
         }
-        let strict = matches!(row.name, "exit_when" | "schedule_timezone" | "ionice")
-            || row.name.ends_with("_rate_limit");
+        let strict =
+            matches!(row.name, "exit_when" | "health_check" | "ready" | "schedule_timezone" | "ionice")
+                || row.name.ends_with("_rate_limit");
         let free = matches!(row.kind, Kind::Text | Kind::Command | Kind::Pairs) && !strict;
         let value = match dice.below(if free { 10 } else { 2000 }) {
             _ if factory => row.sample,

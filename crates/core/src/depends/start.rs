@@ -2,7 +2,7 @@
 
 use super::Obstacle;
 use crate::notice::Notice;
-use crate::process::{ProcId, Process, State};
+use crate::process::{ProcId, Process, State, StateName};
 use crate::spec::{Condition, Dependency};
 use crate::supervisor::Supervisor;
 use crate::time::Now;
@@ -73,9 +73,11 @@ impl Supervisor {
                 Ok(id) => {
                     let other = self.processes.get(&id)?;
                     let (name, state) = (full_name(other), Some(other.state.name()));
-                    Obstacle { by: Some(id), name, condition, state }
+                    let verdict = other.health().map(|health| health.verdict);
+                    let verdict = verdict.filter(|_| other.state.name() == StateName::Running);
+                    Obstacle { by: Some(id), name, condition, state, verdict }
                 }
-                Err(name) => Obstacle { by: None, name, condition, state: None },
+                Err(name) => Obstacle { by: None, name, condition, state: None, verdict: None },
             })
         })
     }
@@ -113,7 +115,8 @@ impl Supervisor {
         match (condition, process.state) {
             (Condition::Completed | Condition::Started, State::Exited { expected }) => expected,
             (Condition::Started, State::Starting { child, .. }) => child.is_some(),
-            (Condition::Started | Condition::Running | Condition::Healthy, State::Running { .. }) => true,
+            (Condition::Started | Condition::Running, State::Running { .. }) => true,
+            (Condition::Healthy, State::Running { .. }) => process.is_healthy(),
             (
                 _,
                 State::Stopped

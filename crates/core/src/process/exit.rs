@@ -1,7 +1,7 @@
 //! A child ended: what that means depends on what was wanted of it.
 
 use crate::notice::Notice;
-use crate::process::{Child, ProcId, RunEnd, RunId, State};
+use crate::process::{AfterStop, Child, ProcId, RunEnd, RunId, State};
 use crate::spec::Autorestart;
 use crate::supervisor::Supervisor;
 use crate::time::{Mono, Now, seconds};
@@ -104,7 +104,7 @@ impl Supervisor {
                 Autorestart::Unexpected => !expected,
                 Autorestart::Never => false,
             };
-        if !again {
+        if !again && process.after_stop != AfterStop::Again {
             process.restarts = None;
         }
         self.log(Notice::Exited { name, end, expected });

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::bounds::Watched;
 use crate::errand::{ErrandKind, Errands};
+use crate::health::Health;
 use crate::policy::Restarts;
 use crate::schedule::Timer;
 use crate::signal::Signal;
@@ -278,6 +279,8 @@ pub struct Process {
     /// Why it is UNKNOWN, in the words of the log.
     pub(crate) signal_problem: Option<String>,
     pub(crate) after_stop: AfterStop,
+    /// What is known of its health, if that is looked at and it has a child.
+    pub(crate) health: Option<Box<Health>>,
     /// When the next `waiting for NAME to stop` is due, while a client waits.
     pub(crate) report_at: Option<Mono>,
 }
@@ -301,6 +304,7 @@ impl Process {
             last_run: None,
             signal_problem: None,
             after_stop: AfterStop::Stay,
+            health: None,
             report_at: None,
         }
     }
@@ -395,10 +399,11 @@ impl Process {
             (Some(own), Some(report)) => Some(own.min(report)),
             (own, report) => own.or(report),
         };
-        if self.errands.is_none() && self.spec.bounds.is_none() {
+        if self.errands.is_none() && self.spec.bounds.is_none() && self.health.is_none() {
             return own;
         }
-        own.into_iter().chain(self.errand_deadline()).chain(self.bound_at()).min()
+        let health = self.health.as_ref().and_then(|health| health.deadline());
+        own.into_iter().chain(self.errand_deadline()).chain(self.bound_at()).chain(health).min()
     }
 
     /// The one place where the state changes; returns the name of the former one.
@@ -407,6 +412,15 @@ impl Process {
         self.state = state;
         if self.state.name() != StateName::Stopping {
             self.report_at = None;
+        }
+        match self.state {
+            State::Starting { .. } | State::Running { .. } => {}
+            State::Stopping { .. } | State::Unknown { .. } => {
+                self.health.iter_mut().for_each(|health| health.rest());
+            }
+            State::Stopped | State::Waiting | State::Backoff { .. } | State::Exited { .. } | State::Fatal => {
+                self.health = None
+            }
         }
         from
     }

@@ -128,7 +128,7 @@ impl Process {
     }
 
     /// It ran until now, for so long.
-    pub(super) fn note_uptime(&mut self, up: Duration) {
+    pub(crate) fn note_uptime(&mut self, up: Duration) {
         if up >= self.spec.restart.reset_after
             && let Some(restarts) = &mut self.restarts
         {

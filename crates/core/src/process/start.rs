@@ -38,6 +38,7 @@ impl Supervisor {
             State::Starting { child: None, .. } => {
                 process.state = State::Starting { run, child: Some(child) };
                 process.unprepare();
+                process.begin_health();
                 self.log(notice);
                 self.publish(Event::ChildSpawned(id));
                 self.child_arrived(now, id, run, child);
@@ -80,6 +81,9 @@ impl Supervisor {
 
     /// No child could be made, of a process or of an errand.
     pub(crate) fn not_spawned(&mut self, now: Now, run: RunId, text: String) {
+        if self.unborn.remove(&run) {
+            return;
+        }
         if self.errand_of(run).is_some() {
             self.errand_over(now, run, Err(text));
         } else {

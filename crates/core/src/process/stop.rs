@@ -23,7 +23,9 @@ impl Supervisor {
             process.stop_step = 0;
         }
         let kill_at = now.mono.after(process.stop_wait());
-        process.restarts = None;
+        if process.after_stop != AfterStop::Again {
+            process.restarts = None;
+        }
         let alone = process.has_nothing_beside();
         match process.state {
             State::Backoff { .. } => {
@@ -134,7 +136,7 @@ impl Supervisor {
             AfterStop::Remove => self.drop_member(id),
             AfterStop::Replace { spec, start } => {
                 process.failures = 0;
-                self.set_spec(id, spec);
+                self.set_spec(now, id, spec);
                 self.keep_schedule(now, id);
                 self.order(Effect::Reconfigure { id });
                 if start && self.phase.is_running() {

@@ -66,6 +66,7 @@ fn every_field(spec: &ProcessSpec) {
         on_dependency_stop: _,
         watch: _,
         schedule: _,
+        health: _,
         socket: _,
         serverurl: _,
         confinement: _,
@@ -127,6 +128,7 @@ fn what_each_option_costs_d_37_cfg_422() {
             spec.watch = Some(Arc::new(WatchSpec { patterns, ignore_names, ignore_paths, action, debounce }));
         }),
         ("schedule", Kind::Live, |spec| spec.schedule = Some(Arc::new(hourly()))),
+        ("health_check", Kind::Live, |spec| spec.health = Some(Arc::default())),
         ("stdout_logfile", Kind::Live, |spec| spec.stdout.target = LogTarget::File("/other".to_owned())),
         ("stdout_logfile NONE", Kind::Live, |spec| spec.stdout.target = LogTarget::None),
         ("stdout_logfile_maxbytes", Kind::Live, |spec| spec.stdout.maxbytes = 1),

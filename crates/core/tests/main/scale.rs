@@ -73,6 +73,7 @@ impl World {
             Effect::Answer { answer, .. } => self.answers.push(answer),
             Effect::Terminate { .. } => self.terminated = true,
             Effect::Log(_)
+            | Effect::Check { .. }
             | Effect::Publish(_)
             | Effect::Measure { .. }
             | Effect::Reconfigure { .. }

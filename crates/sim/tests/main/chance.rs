@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use upkeep_core::Timetable;
+use upkeep_core::health::Word;
 use upkeep_core::signal;
 use upkeep_core::spec::{
-    Autorestart, Condition, Dependency, GroupKind, GroupSpec, Hooks, ListenerSpec, Missed, OnDependencyStop,
-    OnGiveup, Overlap, ProcessSpec, RestartPolicy, Schedule, Target,
+    Autorestart, Check, Condition, Dependency, GroupKind, GroupSpec, HealthAction, HealthSpec, Hooks,
+    ListenerSpec, Missed, OnDependencyStop, OnGiveup, Overlap, ProcessSpec, Ready, RestartPolicy, Schedule,
+    Target,
 };
-use upkeep_sim::{Ask, Crash, Dice, InFlight, Plan, Signalling, Sim, millis, secs};
+use upkeep_sim::{Ask, Crash, Dice, InFlight, Plan, Reaction, Signalling, Sim, millis, secs};
 
 /// Names of groups; the last is also the name of its only process.
 pub(crate) const GROUPS: [&str; 4] = ["g0", "g1", "g2", "solo"];
@@ -109,6 +111,43 @@ fn hook_plan(dice: &mut Dice) -> Plan {
         2 => Plan::runs().ignoring(&[signal::TERM]),
         _ => Plan::exits(millis(1 + dice.below(1500)), 0),
     }
+}
+
+fn health(dice: &mut Dice) -> HealthSpec {
+    HealthSpec {
+        check: (!dice.once_in(3)).then(|| Check::Exec("check".to_owned())),
+        ready: *dice.pick(&[None, Some(Ready::Notify)]),
+        ready_timeout: *dice.pick(&[None, Some(secs(1)), Some(secs(5))]),
+        watchdog: *dice.pick(&[None, None, Some(secs(3))]),
+        interval: *dice.pick(&[millis(200), secs(2)]),
+        timeout: *dice.pick(&[millis(100), secs(3)]),
+        start_period: *dice.pick(&[secs(0), secs(2)]),
+        failures: *dice.pick(&[1, 3]),
+        successes: *dice.pick(&[1, 2]),
+        action: *dice.pick(&[HealthAction::Restart, HealthAction::Stop, HealthAction::None]),
+    }
+}
+
+/// Has some processes looked at.
+pub(crate) fn look_at(dice: &mut Dice, groups: &mut [GroupSpec]) {
+    for process in groups.iter_mut().flat_map(|group| &mut group.processes) {
+        if dice.once_in(2) {
+            Arc::make_mut(process).health = Some(Arc::new(health(dice)));
+        }
+    }
+}
+
+/// A child that also says and answers something.
+pub(crate) fn talkative(dice: &mut Dice, plan: Plan) -> Plan {
+    let plan = if dice.once_in(2) { plan.answering(&reactions(dice)) } else { plan };
+    let plan = if dice.once_in(2) { plan.saying(millis(dice.below(3000)), Word::Ready) } else { plan };
+    let plan = if dice.once_in(4) { plan.saying(millis(dice.below(6000)), Word::Alive) } else { plan };
+    if dice.once_in(9) { plan.saying(millis(dice.below(6000)), Word::Sick) } else { plan }
+}
+
+fn reactions(dice: &mut Dice) -> Vec<Reaction> {
+    let all = [Reaction::Well, Reaction::Well, Reaction::Ill, Reaction::Nothing, Reaction::Unasked];
+    (0..5).map(|_| *dice.pick(&all)).collect()
 }
 
 fn restarts(dice: &mut Dice) -> RestartPolicy {

@@ -8,6 +8,8 @@ mod chance;
 #[cfg(test)]
 mod conf;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod hooks;
 #[cfg(test)]
 mod restarts;

@@ -34,6 +34,8 @@ struct Schedule {
     sim: Sim,
     watch: Watch,
     deaths: bool,
+    /// Health is looked at in some, by dice of its own.
+    health: Option<Dice>,
 }
 
 impl Drop for Schedule {
@@ -52,10 +54,12 @@ impl Schedule {
         if dice.once_in(2) {
             chance::put_on_schedule(&mut dice, &mut groups);
         }
+        let mut health = seed.is_multiple_of(3).then(|| Dice::new(!seed));
+        health.iter_mut().for_each(|dice| chance::look_at(dice, &mut groups));
         let mut sim = Sim::new(groups);
         sim.answer_signals_after(*dice.pick(&[millis(0), millis(0), millis(20)]));
         let deaths = dice.once_in(2);
-        Self { seed, dice, sim, watch: Watch::default(), deaths }
+        Self { seed, dice, sim, watch: Watch::default(), deaths, health }
     }
 
     fn run(mut self) {
@@ -75,7 +79,11 @@ impl Schedule {
     }
 
     fn plan(&mut self, name: &str) {
-        let plans: Vec<_> = (0..=self.dice.below(4)).map(|_| chance::nasty_plan(&mut self.dice)).collect();
+        let mut plans: Vec<_> =
+            (0..=self.dice.below(4)).map(|_| chance::nasty_plan(&mut self.dice)).collect();
+        if let Some(dice) = &mut self.health {
+            plans = plans.into_iter().map(|plan| chance::talkative(dice, plan)).collect();
+        }
         self.sim.plan(name, plans);
         chance::plan_hooks(&mut self.dice, &mut self.sim, name);
     }
