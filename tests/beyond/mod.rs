@@ -2,6 +2,7 @@
 
 mod depends;
 mod files;
+mod health;
 mod hooks;
 mod isolation;
 mod logs;

@@ -2,6 +2,7 @@
 //! the listeners that people run with the original do under ours.
 
 mod durable;
+mod health;
 mod pools;
 mod recovery;
 mod restarts;

@@ -62,6 +62,7 @@ impl Shell {
                     self.send(&frame);
                     self.signals.insert(id.0, frame);
                 }
+                Effect::Check { id, run, number } => self.check(id, run, number),
                 Effect::Publish(event) => {
                     self.published(&event);
                     if matches!(event, Event::ProcessState { to: StateName::Backoff, .. }) {
@@ -138,13 +139,14 @@ impl Shell {
                 self.tell(upkeep_core::Input::SpawnFailed { run, text });
             }
             Ok(prepared) => {
-                let Prepared { plan, trouble, stdout, stderr, socket, room } = *prepared;
+                let Prepared { plan, trouble, stdout, stderr, socket, vitals, room } = *prepared;
                 if let Some(trouble) = trouble {
                     self.log(Level::Error, trouble);
                 }
                 if let Some(shared) = &socket {
                     self.hold_socket(shared);
                 }
+                let vitals = self.give_vitals(run, vitals);
                 let without_stdin = plan.stdin == StdinPlan::Null;
                 let said = self.hold_said(run, &stdout);
                 if let Some(id) = self.core.process_of(run).filter(|_| said.is_some()) {
@@ -153,10 +155,8 @@ impl Shell {
                 let fds: Vec<BorrowedFd<'_>> = socket.iter().map(|shared| shared.fd().as_fd()).collect();
                 self.send_with(&ToKeeper::Spawn { run: run.0, plan }, &fds);
                 let (sinks, room) = (Some(Box::new((stdout, stderr))), Some(room));
-                self.runs.insert(
-                    run,
-                    Box::new(Run { sinks, socket, room, said, without_stdin, ..Run::default() }),
-                );
+                let run_of = Run { sinks, socket, vitals, room, said, without_stdin, ..Run::default() };
+                self.runs.insert(run, Box::new(run_of));
             }
         }
     }
@@ -175,6 +175,7 @@ impl Shell {
             Event::ProcessState { id, .. }
             | Event::CrashLoop { id, .. }
             | Event::Beyond { id, .. }
+            | Event::Health { id, .. }
             | Event::ChildSpawned(id)
             | Event::WishChanged(id)
             | Event::ProcessAdded { id, .. } => self.save_process(*id),

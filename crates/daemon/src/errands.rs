@@ -44,6 +44,7 @@ fn beside(spec: &ProcessSpec, kind: ErrandKind, pid: u32) -> ProcessSpec {
     ProcessSpec {
         command: spec.errand_command(kind).unwrap_or_default().to_owned(),
         environment,
+        health: None,
         socket: None,
         stdout: appended(&spec.stdout),
         stderr: appended(&spec.stderr),

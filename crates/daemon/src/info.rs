@@ -9,6 +9,7 @@ use upkeep_api::{ConfigInfo, LogFile, OutputInfo, ProcessState, ProcessView};
 use upkeep_core::spec::{Autorestart, GroupSpec, LogTarget, OutputSpec, ProcessSpec};
 use upkeep_core::{Now, Obstacle, Process, Span, State, StateName};
 
+use crate::health;
 use crate::logfiles::LogPaths;
 
 /// Larger times are shown as this: XML-RPC integers have 32 bits (RPC-085).
@@ -55,6 +56,9 @@ impl Teller {
         if let Some(obstacle) = obstacle {
             // Writing to a String cannot fail.
             let _ = write!(self.description, "{obstacle}");
+        }
+        if process.health().is_some() || process.spec().health.is_some() {
+            health::describe(process, &mut self.description);
         }
         let [stdout, stderr] = LogPaths::borrowed(process.spec(), auto);
         ProcessView {

@@ -99,6 +99,7 @@ impl Shell {
             entry.room = None;
         }
         self.tell(Input::Spawned { run, pid, at });
+        self.listen_to(run, pid);
         self.note_child(run, pid);
     }
 
@@ -123,6 +124,7 @@ impl Shell {
 
     fn child_not_made(&mut self, run: RunId, errno: i32, step: SpawnStep) {
         self.leave_socket(run);
+        self.leave_vitals(run);
         self.forget_run(run);
         let name = self.core.process_of(run).and_then(|id| self.core.process(id));
         let name = name.map_or_else(String::new, |process| process.name().to_owned());
@@ -140,6 +142,7 @@ impl Shell {
             self.log(Level::Debug, "received SIGCHLD indicating a child quit");
         }
         self.note_end(run, end);
+        self.leave_vitals(run);
         let entry = self.runs.entry(run).or_default();
         entry.stdin = None;
         let mut open = 0;

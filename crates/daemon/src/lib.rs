@@ -23,6 +23,7 @@ mod alarm;
 mod boot;
 mod breath;
 mod calls;
+mod checks;
 mod clients;
 mod console;
 mod daemonised;
@@ -35,6 +36,7 @@ mod exitwhen;
 mod facade;
 mod fcgi;
 mod generations;
+mod health;
 mod info;
 mod inventory;
 mod journal;
@@ -72,6 +74,7 @@ mod unexecutable;
 mod unwritten;
 mod upgrade;
 mod watching;
+mod words;
 
 use std::time::Duration;
 

@@ -20,6 +20,7 @@ use crate::program::{self, ProgramError};
 use crate::restraints::restraints_of;
 use crate::said;
 use crate::unexecutable;
+use crate::words::Vitals;
 
 /// What all children have in common.
 #[derive(Clone, Debug)]
@@ -70,6 +71,8 @@ pub(crate) struct Prepared {
     pub(crate) stderr: Option<Sink>,
     /// Its standard input, for a FastCGI program.
     pub(crate) socket: Option<Arc<Shared>>,
+    /// By what it says how it is.
+    pub(crate) vitals: Option<Box<Vitals>>,
     /// Room for its pipes.
     pub(crate) room: Promise,
 }
@@ -190,13 +193,15 @@ impl Order {
             said::keep(&mut stdout, None, None);
         }
         let stderr = stderr.transpose().map_err(log_error)?;
+        let mut env = self.context.child_environment(&self.group, spec);
+        let vitals = Vitals::of(spec, &mut env).map_err(log_error)?;
         let room = Promise::of_pipes().map_err(log_error)?;
         let socket = spec.socket.as_ref().map(|socket| self.sockets.share(&spec.section, socket));
         let socket = socket.transpose().map_err(|error| error.to_string())?;
         let plan = SpawnPlan {
             path: program.path.into_bytes(),
             argv: program.argv.into_iter().map(String::into_bytes).collect(),
-            env: self.context.child_environment(&self.group, spec),
+            env,
             cwd: spec.directory.clone().or_else(|| self.context.directory.clone()).map(String::into_bytes),
             umask: spec.umask.or(self.context.umask),
             user: user_plan(spec.uid),
@@ -209,7 +214,7 @@ impl Order {
             restraints: restraints_of(spec.confinement.as_deref())?,
         };
         let trouble = unexecutable::trouble(&spec.name, &plan);
-        Ok(Prepared { plan, trouble, stdout, stderr, socket, room })
+        Ok(Prepared { plan, trouble, stdout, stderr, socket, vitals, room })
     }
 }
 

@@ -3,12 +3,14 @@
 //! Fields are only ever added, with defaults, so that records of an older daemon can always be read.
 
 mod errands;
+mod health;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use upkeep_core::event::EventKind;
+use upkeep_core::health::Health;
 use upkeep_core::listener::{HalfRead, ListenerState, Queued, SavedListener, Serials};
 use upkeep_core::signal::{self, Signal};
 use upkeep_core::{
@@ -18,6 +20,7 @@ use upkeep_core::{
 use crate::listeners::Payload;
 use crate::watching::Seen;
 use errands::ErrandsRecord;
+use health::HealthRecord;
 
 /// Key of the daemon's own record.
 pub(crate) const DAEMON_KEY: u64 = 0;
@@ -176,6 +179,9 @@ pub(crate) struct ProcessRecord {
     waits: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     stops_next: bool,
+    /// What is known of its health.
+    #[serde(default, skip_serializing_if = "is_default")]
+    health: Option<Box<HealthRecord>>,
     #[serde(default, skip_serializing_if = "is_default")]
     stop: StopRecord,
     /// Paths of AUTO logs.
@@ -455,6 +461,7 @@ impl ProcessRecord {
             breach: saved.breach.map(Into::into),
             waits: saved.state == State::Waiting,
             stops_next: saved.stops_next,
+            health: saved.health.map(|health| Box::new(HealthRecord::from(*health))),
             stop: StopRecord::from(saved.stop),
             stdout: None,
             stderr: None,
@@ -479,6 +486,7 @@ impl ProcessRecord {
             again: self.again,
             breach: self.breach.map(Into::into),
             stops_next: self.stops_next,
+            health: self.health.clone().map(|record| Box::new(Health::from(*record))),
             stop: StopOptions::from(self.stop),
         }
     }
@@ -597,6 +605,7 @@ mod tests {
             again: true,
             breach: Some(Breach::Memory { used: 6, limit: 5 }),
             stops_next: true,
+            health: Some(Box::new(health::unusual())),
             stop: StopOptions {
                 stopsignal: signal::QUIT,
                 stopwaitsecs: 3,
@@ -661,6 +670,7 @@ mod tests {
             again: false,
             breach: None,
             stops_next: false,
+            health: None,
             stop: StopOptions::from(StopRecord::default()),
             ..saved(state)
         };

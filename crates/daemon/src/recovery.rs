@@ -103,8 +103,9 @@ impl Shell {
         self.captures = captures.keys().copied().collect();
         let mut said = inventory.held.extract_if(.., |name, _| said::is_held_name(name)).collect();
         for child in inventory.children {
-            self.take_over(child, &mut captures, &mut said);
+            self.take_over(child, &mut captures, &mut said, &mut inventory.held);
         }
+        self.drop_stale_vitals(&mut inventory.held);
         // Of runs that are gone.
         for name in said.into_keys() {
             self.send(&ToKeeper::Unhold { name });
@@ -205,6 +206,7 @@ impl Shell {
         child: HeldChild,
         captures: &mut BTreeMap<u64, Vec<u8>>,
         said: &mut BTreeMap<String, OwnedFd>,
+        held: &mut BTreeMap<String, OwnedFd>,
     ) {
         let run = child.run;
         let process = self.core.process_of(run);
@@ -227,6 +229,9 @@ impl Shell {
         self.runs.entry(run).or_default().made =
             Some(Made { pid: child.pid, since: child.since, pidfd: None, exit: child.exit });
         self.tell(Input::Spawned { run, pid: child.pid, at: child.since });
+        if child.exit.is_none() && process.is_some() {
+            self.take_over_vitals(run, child.pid, held);
+        }
         match child.exit {
             Some(exit) => self.child_ended(run, run_end(exit.status), Mono(exit.at_ns)),
             None if process.is_none() => self.end_stranger(run, child.pid),

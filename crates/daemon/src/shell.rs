@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 use upkeep_api::{Call, Fault, Handle, Mailbox, Reply};
 use upkeep_config::{CommandLine, LoadError};
+use upkeep_core::health::Finding;
 use upkeep_core::spec::GroupSpec;
 use upkeep_core::{CallId, Input, Mono, Now, ProcId, Refusal, RunEnd, RunId, Supervisor};
 use upkeep_keeper::Heritage;
@@ -22,6 +23,7 @@ use upkeep_logs::{Engine, Lease, Level, LogEvent, Sink};
 use upkeep_os::Thrift;
 
 use crate::breath::Breath;
+use crate::checks::Room;
 use crate::clients::HeldClient;
 use crate::daemonised::{Daemonised, Suspect};
 use crate::descriptors::Promise;
@@ -41,6 +43,7 @@ use crate::stdin::Stdin;
 use crate::succession::{KeeperProcess, Made};
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
 use crate::watching::{Noticed, Seen, Watching};
+use crate::words::{Heard, Vitals};
 
 /// Messages taken in one turn before orders are carried out: many exits or answers share one round of system calls.
 pub(crate) const BATCH: usize = 256;
@@ -86,6 +89,10 @@ pub(crate) enum Message {
     Candidate { path: PathBuf, result: Result<File, Unfit>, reply: Responder },
     /// It may be time to leave.
     LookWhetherToLeave,
+    /// A health check is over.
+    Found { run: RunId, number: u64, finding: Finding },
+    /// Somebody said something to a run; `taken` is dropped when what follows is written down.
+    Heard { run: RunId, what: Heard, taken: oneshot::Sender<()> },
     /// A child has ended that may have put itself into the background.
     Suspected(Box<Suspect>),
     /// About files that programs watch.
@@ -120,6 +127,8 @@ pub(crate) struct Run {
     pub(crate) room: Option<Promise>,
     /// Its share in the socket of its FastCGI program.
     pub(crate) socket: Option<Arc<Shared>>,
+    /// What looks after its health.
+    pub(crate) vitals: Option<Box<Vitals>>,
     /// Channels whose last bytes are not yet in the log, once the child has exited.
     pub(crate) draining: Option<u8>,
 }
@@ -250,6 +259,10 @@ pub(crate) struct Shell {
     worked_at: Instant,
     /// Until memory may be given back: one timer, since each that is made anew costs a system call.
     rest: Pin<Box<Sleep>>,
+    /// Room for health checks.
+    pub(crate) checks: Room,
+    /// Words of processes that are heard, until what follows from them is written down.
+    taken: Vec<oneshot::Sender<()>>,
     /// Requests whose clients the keeper holds.
     pub(crate) held_clients: BTreeMap<CallId, HeldClient>,
     /// Looks at files, if any program watches some.
@@ -346,6 +359,8 @@ impl Shell {
             thrift: Thrift::default(),
             worked_at: Instant::now(),
             rest: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            checks: Room::default(),
+            taken: Vec::new(),
             held_clients: BTreeMap::new(),
             watching: None,
             seen_files: Vec::new(),
@@ -364,6 +379,9 @@ impl Shell {
             self.save_seen_files();
             self.flush_link();
             self.follow_schedules();
+            if !self.link.has_waiting() {
+                self.taken.clear();
+            }
             self.catch_up();
             self.succeed().await;
             self.breath.serves = self.end.is_none();
@@ -470,6 +488,11 @@ impl Shell {
             Message::LookWhetherToLeave => self.leave_if_idle(),
             Message::Queue(told) => self.queue_told(told),
             Message::Noticed(noticed) => self.files_noticed(noticed),
+            Message::Found { run, number, finding } => self.check_over(run, number, finding),
+            Message::Heard { run, what, taken } => {
+                self.words_heard(run, what);
+                self.taken.push(taken);
+            }
             Message::Suspected(suspect) => self.suspected(*suspect),
             Message::Measured { run, memory } => self.tell(Input::Measured { run, memory }),
             Message::Sinks { run, sinks } => self.new_sinks(run, *sinks),

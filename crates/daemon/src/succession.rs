@@ -149,6 +149,7 @@ impl Shell {
         self.generations.numbers().into_iter().for_each(|number| self.hold_generation(number));
         self.hold_servers();
         self.hold_open_sockets();
+        self.hold_vitals();
         self.save_daemon();
         let processes: Vec<_> = self.core.processes().map(|(id, _)| id).collect();
         processes.into_iter().for_each(|id| self.save_process(id));

@@ -136,6 +136,12 @@ impl Shell {
                     self.publish(EventKind::ProcessLimit, || payload::beyond(&name, *breach, *action));
                 }
             }
+            Event::Health { id, pid, healthy, reason } => {
+                if let Some(name) = self.listeners.names.get(id).cloned() {
+                    let kind = payload::health_kind(*healthy);
+                    self.publish(kind, || payload::health(&name, *pid, reason));
+                }
+            }
             Event::ChildSpawned(_) | Event::WishChanged(_) => {}
         }
     }

@@ -110,6 +110,17 @@ pub(crate) fn beyond(name: &Name, breach: Breach, action: MemoryAction) -> Strin
     }
 }
 
+/// The type of the event that a process was found healthy, or not. Ours.
+pub(crate) fn health_kind(healthy: bool) -> EventKind {
+    if healthy { EventKind::ProcessHealthHealthy } else { EventKind::ProcessHealthUnhealthy }
+}
+
+/// How a process was found. Ours: the reason stands where the data of other events stands.
+pub(crate) fn health(name: &Name, pid: u32, reason: &str) -> String {
+    let Name { group, process } = name;
+    format!("processname:{process} groupname:{group} pid:{pid}\n{reason}")
+}
+
 /// A chunk of output (EVT-014, EVT-038).
 pub(crate) fn log_output(name: &Name, pid: u32, output: Output, data: &[u8]) -> String {
     let channel = output.word();

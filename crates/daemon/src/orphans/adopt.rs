@@ -101,6 +101,7 @@ impl Shell {
             again: false,
             breach: None,
             stops_next: false,
+            health: None,
             stop,
         };
         let (group, process) = (entry.group.clone(), entry.name.clone());

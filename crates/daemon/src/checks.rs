@@ -1,0 +1,66 @@
+//! Health checks: asks a process how it is, and tells the core what it says.
+//!
+//! A check over the network is a task of the runtime, with a limit on its time and on what it reads. Only so many are under way at once.
+
+mod ask;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use upkeep_core::health::Finding;
+use upkeep_core::spec::Check;
+use upkeep_core::{Input, ProcId, RunId, Span};
+
+use crate::shell::{Message, Shell};
+
+/// Checks over the network that are under way at once.
+const AT_ONCE: usize = 64;
+
+/// Room for checks.
+#[derive(Clone, Debug)]
+pub(crate) struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+impl Shell {
+    /// Asks the process of a run how it is. The one before is not waited for any more.
+    pub(crate) fn check(&mut self, id: ProcId, run: RunId, number: u64) {
+        let process = self.core.process(id);
+        let Some(spec) = process.and_then(|process| process.spec().health.clone()) else { return };
+        let Some(check) = spec.check.clone() else { return };
+        let (room, messages, timeout) = (self.checks.clone(), self.messages.clone(), spec.timeout);
+        let task = tokio::spawn(async move {
+            let finding = in_time(timeout, ask(check, &room)).await;
+            // Fails only when the daemon has ended.
+            let _ = messages.send(Message::Found { run, number, finding });
+        });
+        let vitals = self.runs.entry(run).or_default().vitals.get_or_insert_default();
+        if let Some(before) = vitals.check.replace(task.abort_handle()) {
+            before.abort();
+        }
+    }
+
+    /// A check is over.
+    pub(crate) fn check_over(&mut self, run: RunId, number: u64, finding: Finding) {
+        self.tell(Input::Checked { run, number, finding });
+    }
+}
+
+async fn in_time(timeout: Duration, asked: impl Future<Output = Finding>) -> Finding {
+    let late = || Finding::Bad(format!("no answer within {}", Span(timeout)));
+    tokio::time::timeout(timeout, asked).await.unwrap_or_else(|_| late())
+}
+
+async fn ask(check: Check, room: &Room) -> Finding {
+    let Ok(_place) = room.0.acquire().await else { return Finding::None };
+    match check {
+        Check::Tcp { host, port } => ask::tcp(&host, port).await,
+        Check::Http { host, port, path } => ask::http(&host, port, &path).await,
+        Check::Exec(_) => Finding::None,
+    }
+}
