@@ -220,10 +220,6 @@ impl Supervisor {
 
     /// The child of an errand exists: its time begins. False if the run is none.
     pub(crate) fn errand_spawned(&mut self, now: Now, run: RunId, pid: u32, at: Mono) -> bool {
-        if self.unborn.remove(&run) {
-            self.signal_errand(ProcId(0), run, signal::KILL);
-            return true;
-        }
         let Some(&id) = self.errand_runs.get(&run) else { return false };
         let Some(process) = self.processes.get_mut(&id) else { return false };
         let (limit, name) = (process.errand_limit(), process.spec.name.clone());
@@ -338,6 +334,15 @@ impl Supervisor {
                 self.signal_errand(ProcId(0), errand.run, signal::KILL);
             }
         }
+    }
+
+    /// The child of an errand exists that nobody waits for any more.
+    pub(crate) fn end_unborn(&mut self, run: RunId) -> bool {
+        let was_unborn = self.unborn.remove(&run);
+        if was_unborn {
+            self.signal_errand(ProcId(0), run, signal::KILL);
+        }
+        was_unborn
     }
 
     /// Signals the process groups of the errands that `choose` picks, and may change.

@@ -31,6 +31,9 @@ impl Supervisor {
         if !self.errand_runs.is_empty() && self.errand_spawned(now, run, pid, at) {
             return;
         }
+        if !self.unborn.is_empty() && self.end_unborn(run) {
+            return;
+        }
         let Some((id, process)) = self.running_process(run) else { return };
         let child = Child { pid, since: at };
         let notice = Notice::Spawned { name: process.name().to_owned(), pid };
