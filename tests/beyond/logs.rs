@@ -319,6 +319,132 @@ fn lines_reach_servers_that_come_and_go() {
     assert_eq!(daemon.pid_of("cat"), pid);
 }
 
+/// Two processes that say a line when they are told to; their logs are rotated after each second line, and compressed.
+const TWO: &str = "\
+[program:web]
+command=/bin/sh -c 'while IFS= read -r line; do echo \"$line\"; done'
+process_name=%(process_num)d
+numprocs=2
+stdout_logfile=%(here)s/web%(process_num)d
+stdout_logfile_format=timestamps
+stdout_logfile_maxbytes=60
+stdout_logfile_compress=gzip
+[program:raw]
+command=/bin/sh -c 'echo no time; exec sleep 1000'
+stdout_logfile=%(here)s/raw
+";
+
+fn tell(daemon: &Daemon, name: &str, line: &str) {
+    use crate::rig::http::Arg::{Int, Text};
+    daemon.call("supervisor.sendProcessStdin", &[Text(name), Text(&format!("{line}\n"))]);
+    let last = || {
+        let said =
+            daemon.call("upkeep.readProcessLogSince", &[Text(name), Text("stdout"), Int(0), Int(10_000)]);
+        said.contains(&format!(" {line}\n")).then_some(())
+    };
+    until("the line", last);
+}
+
+/// Lines of two processes, from files that were rotated and compressed, in the order of time; then those that come.
+#[test]
+fn lines_of_many_logs_are_shown_in_order_of_time() {
+    let daemon = Daemon::start(Maker::Upkeep, TWO);
+    daemon.wait("RUNNING", &["web:0", "web:1", "raw"]);
+    for (name, line) in [("web:0", "one"), ("web:1", "two x"), ("web:0", "three x"), ("web:1", "four")] {
+        tell(&daemon, name, line);
+    }
+    until_true("compressed files", || daemon.home.join("web0.1.gz").exists());
+    let untimed = |text: &str| -> Vec<String> {
+        let untime = |line: &str| {
+            let (name, rest) = line.split_once(" | ").expect("a name");
+            format!("{name} {}", rest.split_once(' ').expect("a time").1)
+        };
+        text.lines().map(untime).collect()
+    };
+    let said = daemon.upkeep(&["logs", "web:*", "--since", "10m"]);
+    assert_eq!(
+        untimed(&said.stdout),
+        ["web:0 one", "web:1 two x", "web:0 three x", "web:1 four"],
+        "{said:?}"
+    );
+    assert_eq!((said.status, said.stderr.as_str()), (Some(0), ""));
+    let said = daemon.upkeep(&["logs", "web:*", "--grep", " x"]);
+    assert_eq!(untimed(&said.stdout), ["web:1 two x", "web:0 three x"], "{said:?}");
+    let said = daemon.upkeep(&["logs", "web:*", "--since", "2200-01-01"]);
+    assert_eq!(said.stdout, "", "{said:?}");
+    let said = daemon.upkeep(&["logs", "raw", "--since", "10m"]);
+    assert_eq!(said.stdout, "no time\n");
+    assert_eq!(said.stderr, "note: the lines of raw have no times: --since goes by its files\n");
+    let said = daemon.upkeep(&["logs", "web:0", "--grep", "one", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+    assert_eq!(document["lines"][0]["name"], "web:0");
+    assert!(
+        document["lines"][0]["time"].as_str().expect("a time").parse::<jiff::Timestamp>().is_ok(),
+        "{document}"
+    );
+    let said = daemon.upkeep(&["logs", "web:0", "--since", "yesterday"]);
+    assert_eq!((said.status, said.stdout.as_str()), (Some(2), ""), "{said:?}");
+    assert!(said.stderr.contains("not a time for --since: \"yesterday\""), "{said:?}");
+    let said = daemon.upkeep(&["status", "--grep", "x"]);
+    assert_eq!(said.status, Some(2), "{said:?}");
+
+    let follow =
+        Background::start(&daemon, &["logs", "-f", "web:*", "--since", "10m", "--grep", " x"], "followed");
+    daemon.wait_file("followed", "three x\n");
+    tell(&daemon, "web:0", "five");
+    tell(&daemon, "web:0", "six x");
+    tell(&daemon, "web:1", "seven x");
+    daemon.wait_file("followed", "six x\n");
+    daemon.wait_file("followed", "seven x\n");
+    let mut lines = untimed(&daemon.home.read("followed"));
+    lines[2..].sort();
+    assert_eq!(lines, ["web:1 two x", "web:0 three x", "web:0 six x", "web:1 seven x"]);
+    drop(follow);
+}
+
+/// On a terminal names have colours, and what was searched for is marked; nowhere else.
+#[test]
+fn a_terminal_has_colours() {
+    let daemon = Daemon::start(Maker::Upkeep, TWO);
+    daemon.wait("RUNNING", &["web:0", "web:1"]);
+    tell(&daemon, "web:0", "one");
+    let terminal = |environment: &[(&str, &str)]| {
+        let mut command = Command::new(reference_python());
+        command.args(["-c", "import pty, sys; pty.spawn(sys.argv[1:])"]);
+        command.arg(daemon.home.join("bin/upkeep")).args(["logs", "web:*", "--grep", "one", "-c"]);
+        command.arg(daemon.home.join("supervisord.conf")).env("TERM", "xterm").env_remove("NO_COLOR");
+        let output = command.envs(environment.iter().copied()).stdin(Stdio::null()).output().expect("python");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = terminal(&[]);
+    assert!(
+        said.starts_with("\x1b[36mweb:0 |\x1b[0m 2") && said.ends_with(" \x1b[1;31mone\x1b[0m\r\n"),
+        "{said:?}"
+    );
+    let said = terminal(&[("NO_COLOR", "1")]);
+    assert!(said.starts_with("web:0 | 2") && said.ends_with(" one\r\n"), "{said:?}");
+    assert!(!daemon.upkeep(&["logs", "web:*", "--grep", "one"]).stdout.contains('\x1b'));
+}
+
+/// A command of ours that runs until it is dropped.
+struct Background(Child);
+
+impl Background {
+    fn start(daemon: &Daemon, words: &[&str], output: &str) -> Background {
+        let mut command = Command::new(daemon.home.join("bin/upkeep"));
+        let file = File::create(daemon.home.join(output)).expect("a file");
+        command.args(words).arg("-c").arg(daemon.home.join("supervisord.conf"));
+        Background(command.stdin(Stdio::null()).stdout(file).spawn().expect("upkeep"))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
 #[test]
 fn the_example_holds_what_it_says() {
     let home = Home::new();

@@ -62,6 +62,9 @@ pub enum Request {
     GetLogLosses,
     /// `upkeep.getSchedules`: programs with a schedule, their last runs and the next ones.
     GetSchedules,
+    /// `upkeep.readProcessLogSince`, and without a process `upkeep.readLogSince`: the end of a log and of its old files, as far as
+    /// they were written at or after `since`, in seconds of the Unix epoch.
+    ReadLogSince { process: Option<(String, Channel)>, since: i64, length: i64 },
     /// `supervisor.getAllConfigInfo`.
     GetAllConfigInfo,
     /// `supervisor.getProcessInfo`.

@@ -46,7 +46,20 @@ impl Client {
     /// # Errors
     /// [`ClientError::Status`] 404 when there is no such log, and every kind a call has but faults.
     pub fn follow(&self, log: &Log) -> Result<Follow, ClientError> {
+        self.follow_with(log, "")
+    }
+
+    /// Follows a log from a byte of its present file on; a server of another maker begins with its last bytes.
+    ///
+    /// # Errors
+    /// Those of [`Self::follow`].
+    pub fn follow_from(&self, log: &Log, offset: u64) -> Result<Follow, ClientError> {
+        self.follow_with(log, &format!("Range: bytes={offset}-\r\n"))
+    }
+
+    fn follow_with(&self, log: &Log, header: &str) -> Result<Follow, ClientError> {
         let mut request = self.head("GET", &escape(&log.path()));
+        request.push_str(header);
         request.push_str("Accept: */*\r\n\r\n");
         Ok(Follow { body: self.exchange(request.as_bytes(), None)? })
     }

@@ -5,12 +5,12 @@
 use upkeep_api::verbs::read_processes;
 use upkeep_api::xmlrpc::{Value, decode_response};
 use upkeep_api::{
-    Channel, FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, PlannedChange, ProcessInfo, Reread,
-    ScheduleInfo, UpgradeState,
+    Channel, FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange, ProcessInfo,
+    Reread, ScheduleInfo, UpgradeState,
 };
 
 use crate::decode::{self, Configured, Outcome};
-use crate::{Client, ClientError, SILENCE_LIMIT};
+use crate::{Client, ClientError, Log, SILENCE_LIMIT};
 
 type Answer<T> = Result<T, ClientError>;
 
@@ -139,6 +139,27 @@ impl Client {
         match self.call("upkeep.getLogLosses", &[]) {
             Ok(value) => decode::losses(&value),
             Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Verbs about logs with their old files. All fail as [`Client::call`] does.
+#[expect(clippy::missing_errors_doc, reason = "told once, above")]
+impl Client {
+    /// The end of a log and of its old files, as far as they were written at or after `since` (seconds since 1970), at most
+    /// `length` bytes; `None` when the server cannot tell, as the original cannot.
+    pub fn log_since(&self, log: &Log, since: i64, length: i64) -> Answer<Option<LogTail>> {
+        let answer = match log {
+            Log::Main => self.call("upkeep.readLogSince", &[since.into(), length.into()]),
+            Log::Process(name, channel) => self.call(
+                "upkeep.readProcessLogSince",
+                &[name.as_str().into(), channel.name().into(), since.into(), length.into()],
+            ),
+        };
+        match answer {
+            Ok(value) => decode::log_tail(&value).map(Some),
+            Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
             Err(error) => Err(error),
         }
     }

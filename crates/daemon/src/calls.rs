@@ -77,6 +77,7 @@ impl Shell {
             | Request::ClearLog
             | Request::ReadProcessLog { .. }
             | Request::TailProcessLog { .. }
+            | Request::ReadLogSince { .. }
             | Request::ClearProcessLogs { .. }
             | Request::ClearAllProcessLogs => self.log_request(request, reply),
             Request::SendProcessStdin { name, chars } => {

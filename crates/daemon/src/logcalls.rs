@@ -1,7 +1,8 @@
 //! Requests about logs: read off the daemon's task, after the log thread has written what there is.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -62,6 +63,19 @@ impl Shell {
                     }
                     Ok((streams, Some(path))) => {
                         self.after_sync(streams, reply, move || Ok(tail(&path, offset, length)));
+                    }
+                }
+            }
+            Request::ReadLogSince { process, since, length } => {
+                let found = match process {
+                    Some((name, channel)) => self.readable(&name, channel),
+                    None => Ok((Vec::new(), self.main_log())),
+                };
+                match found {
+                    Err(fault) => respond(reply, Err(fault)),
+                    Ok((_, None)) => respond(reply, Err(Fault::new(FaultCode::NoFile))),
+                    Ok((streams, Some(path))) => {
+                        self.after_sync(streams, reply, move || read_since(&path, since, length));
                     }
                 }
             }
@@ -389,6 +403,20 @@ fn read(path: &Path, offset: i64, length: i64) -> Result<Reply, Fault> {
         ReadError::NoFile(path) => Fault::about(FaultCode::NoFile, path),
         ReadError::Failed { .. } => Fault::new(FaultCode::Failed),
     })
+}
+
+fn read_since(path: &Path, since: i64, length: i64) -> Result<Reply, Fault> {
+    let length = u64::try_from(length).map_err(|_| Fault::new(FaultCode::BadArguments))?;
+    let since = UNIX_EPOCH + Duration::from_secs(u64::try_from(since).unwrap_or(0));
+    match upkeep_logs::read_since(path, since, length) {
+        Ok(tail) => {
+            Ok(Reply::Tail(LogTail { data: tail.data, offset: tail.offset, overflow: tail.overflow }))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Fault::about(FaultCode::NoFile, path.display().to_string()))
+        }
+        Err(_) => Err(Fault::new(FaultCode::Failed)),
+    }
 }
 
 fn tail(path: &Path, offset: i64, length: i64) -> Reply {

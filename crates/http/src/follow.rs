@@ -24,17 +24,23 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// Opens a regular file near its end; also tells when it was last written.
+    /// Opens a regular file near its end, or at `start`; also tells when it was last written. A file that is shorter than that is
+    /// the successor of the one that was meant, and is read from its start.
     ///
     /// # Errors
     /// There is no such file, it may not be read, or it is a pipe or a device, which has no end to show.
-    pub(crate) fn open(path: PathBuf) -> io::Result<(Self, SystemTime)> {
+    pub(crate) fn open(path: PathBuf, start: Option<u64>) -> io::Result<(Self, SystemTime)> {
         if !fs::metadata(&path)?.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let file = File::open(&path)?;
         let metadata = file.metadata()?;
-        let follower = Self { path, file, position: metadata.len().saturating_sub(HEAD) };
+        let position = match start {
+            Some(start) if start <= metadata.len() => start,
+            Some(_) => 0,
+            None => metadata.len().saturating_sub(HEAD),
+        };
+        let follower = Self { path, file, position };
         Ok((follower, metadata.modified()?))
     }
 
@@ -100,7 +106,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         append(&path, &("x".repeat(1000) + &"y".repeat(1024)));
-        let (mut follower, _) = Follower::open(path.clone()).unwrap();
+        let (mut follower, _) = Follower::open(path.clone(), None).unwrap();
         assert_eq!(read(&mut follower), "y".repeat(1024));
         assert_eq!(read(&mut follower), "");
         append(&path, "more\n");
@@ -125,11 +131,22 @@ mod tests {
     }
 
     #[test]
+    fn begins_where_it_is_told_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        append(&path, &"x".repeat(2000));
+        for (start, length) in [(0, 2000), (1990, 10), (2000, 0), (2001, 2000)] {
+            let (mut follower, _) = Follower::open(path.clone(), Some(start)).unwrap();
+            assert_eq!(follower.read().len(), length, "{start}");
+        }
+    }
+
+    #[test]
     fn long_files_come_in_pieces() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         append(&path, "");
-        let (mut follower, _) = Follower::open(path.clone()).unwrap();
+        let (mut follower, _) = Follower::open(path.clone(), None).unwrap();
         append(&path, &"x".repeat(PIECE + 1));
         assert_eq!(follower.read().len(), PIECE);
         assert_eq!(follower.read().len(), 1);
@@ -139,7 +156,7 @@ mod tests {
     #[test]
     fn only_regular_files_rpc_244() {
         for path in ["/dev/null", "/", "/nonexistent/log"] {
-            assert!(Follower::open(path.into()).is_err(), "{path}");
+            assert!(Follower::open(path.into(), None).is_err(), "{path}");
         }
     }
 }

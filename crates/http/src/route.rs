@@ -44,9 +44,9 @@ async fn answer(connection: &Connection, request: Request<Incoming>) -> Response
     if path.starts_with("/RPC2") {
         rpc::answer(connection, request).await
     } else if path.starts_with("/logtail") {
-        tail::process_log(connection, request.method(), &path).await
+        tail::process_log(connection, request.method(), request.headers(), &path).await
     } else if path.starts_with("/mainlogtail") {
-        tail::main_log(connection, request.method()).await
+        tail::main_log(connection, request.method(), request.headers()).await
     } else {
         pages::answer(connection, request, &path).await
     }

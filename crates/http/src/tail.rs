@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::{Notify, mpsc, watch};
 use upkeep_api::{Channel, FaultCode, Reply, Request, apart};
@@ -23,14 +23,19 @@ const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const AHEAD: usize = 1;
 
 /// `/logtail/NAME[/CHANNEL]`; `path` is unquoted.
-pub(crate) async fn process_log(connection: &Connection, method: &Method, path: &str) -> Response<Body> {
+pub(crate) async fn process_log(
+    connection: &Connection,
+    method: &Method,
+    headers: &HeaderMap,
+    path: &str,
+) -> Response<Body> {
     let Some((name, channel)) = split(path) else { return refuse(method, StatusCode::NOT_FOUND) };
     let channel = match channel {
         "stdout" => Channel::Stdout,
         "stderr" => Channel::Stderr,
         _ => return refuse(method, StatusCode::NOT_FOUND),
     };
-    let mut response = log(connection, method, Some((name.to_owned(), channel))).await;
+    let mut response = log(connection, method, start(headers), Some((name.to_owned(), channel))).await;
     if response.body().is_stream() {
         answer::set(&mut response, NO_BUFFERING, "no");
     }
@@ -38,8 +43,12 @@ pub(crate) async fn process_log(connection: &Connection, method: &Method, path: 
 }
 
 /// `/mainlogtail`
-pub(crate) async fn main_log(connection: &Connection, method: &Method) -> Response<Body> {
-    log(connection, method, None).await
+pub(crate) async fn main_log(
+    connection: &Connection,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Response<Body> {
+    log(connection, method, start(headers), None).await
 }
 
 /// Name and channel of `/logtail/NAME[/CHANNEL]`; what follows `logtail` before the slash does not matter.
@@ -53,7 +62,17 @@ fn refuse(method: &Method, status: StatusCode) -> Response<Body> {
     answer::error(if method == Method::GET { status } else { StatusCode::BAD_REQUEST })
 }
 
-async fn log(connection: &Connection, method: &Method, process: Option<(String, Channel)>) -> Response<Body> {
+/// Where a client wants to begin that knows how far it has read: `Range: bytes=N-`. Anything else is passed over.
+fn start(headers: &HeaderMap) -> Option<u64> {
+    headers.get(RANGE)?.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
+}
+
+async fn log(
+    connection: &Connection,
+    method: &Method,
+    start: Option<u64>,
+    process: Option<(String, Channel)>,
+) -> Response<Body> {
     if method != Method::GET {
         return answer::error(StatusCode::BAD_REQUEST);
     }
@@ -65,7 +84,9 @@ async fn log(connection: &Connection, method: &Method, process: Option<(String, 
         }
         Err(_) => return answer::error(StatusCode::NOT_FOUND),
     };
-    let Some((follower, modified)) = open(path).await else { return answer::error(StatusCode::NOT_FOUND) };
+    let Some((follower, modified)) = open(path, start).await else {
+        return answer::error(StatusCode::NOT_FOUND);
+    };
     let (sender, receiver) = mpsc::channel(AHEAD);
     let interval = connection.service.limits().tail_interval;
     let (farewell, shutdown) = (Arc::clone(&connection.farewell), connection.service.shutdown.clone());
@@ -78,8 +99,8 @@ async fn log(connection: &Connection, method: &Method, process: Option<(String, 
     response
 }
 
-async fn open(path: PathBuf) -> Option<(Follower, SystemTime)> {
-    apart(move || Follower::open(path)).await?.ok()
+async fn open(path: PathBuf, start: Option<u64>) -> Option<(Follower, SystemTime)> {
+    apart(move || Follower::open(path, start)).await?.ok()
 }
 
 /// Sends what there is, looks again, and ends with the client or the server. A client that has closed its sending end
@@ -118,6 +139,17 @@ async fn feed(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_tells_where_to_begin() {
+        for (value, expected) in
+            [("bytes=17-", Some(17)), ("bytes=1-5", None), ("bytes=-5", None), ("bytes=x-", None), ("", None)]
+        {
+            let headers = HeaderMap::from_iter([(RANGE, value.parse().unwrap())]);
+            assert_eq!(start(&headers), expected, "{value}");
+        }
+        assert_eq!(start(&HeaderMap::new()), None);
+    }
 
     #[test]
     fn names_rpc_240() {

@@ -90,7 +90,7 @@ fn tail_of(file: &mut File, size: u64, offset: i64, length: i64) -> Tail {
 }
 
 /// Opens without waiting for a writer of a fifo; the size is 0 for devices such as `/dev/null`.
-fn open(path: &Path) -> io::Result<(File, u64)> {
+pub(crate) fn open(path: &Path) -> io::Result<(File, u64)> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or(0);
     let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -98,7 +98,7 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, size))
 }
 
-fn slice(file: &mut File, size: u64, start: u64, wanted: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn slice(file: &mut File, size: u64, start: u64, wanted: u64) -> io::Result<Vec<u8>> {
     // No more than the size measured before, so that a file that grows faster than we read has an end.
     let count = wanted.min(size.saturating_sub(start));
     let mut data = Vec::new();

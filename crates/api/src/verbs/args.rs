@@ -3,7 +3,7 @@
 
 use super::python;
 use crate::xmlrpc::Value;
-use crate::{Fault, FaultCode};
+use crate::{Channel, Fault, FaultCode};
 
 /// The arguments of one call, taken in order.
 #[derive(Debug)]
@@ -40,6 +40,18 @@ impl<'a> Args<'a> {
     /// `INCORRECT_PARAMETERS` for what is neither a string nor a number.
     pub fn group(&mut self) -> Result<String, Fault> {
         self.string_or_int()
+    }
+
+    /// `stdout` or `stderr`.
+    ///
+    /// # Errors
+    /// `INCORRECT_PARAMETERS` for anything else.
+    pub fn channel(&mut self) -> Result<Channel, Fault> {
+        match self.next()?.as_str() {
+            Some("stdout") => Ok(Channel::Stdout),
+            Some("stderr") => Ok(Channel::Stderr),
+            Some(_) | None => Err(incorrect()),
+        }
     }
 
     /// A signal: a name or a number (RPC-119).

@@ -17,6 +17,9 @@ const OFFSET: Param =
 const LENGTH: Param = param("length", Type::Int, "how many bytes; 0 means up to the end");
 const SEEN: Param = param("offset", Type::Int, "the offset that the last call gave back, or 0");
 const MOST: Param = param("length", Type::Int, "how many bytes at most");
+const CHANNEL: Param = param("channel", Type::String, "stdout or stderr");
+const SINCE: Param =
+    param("since", Type::Int, "leaves out files last written before this, in seconds since 1970; 0 is all");
 const SIGNAL: Param = param("signal", Type::String, "a signal by name (HUP, SIGHUP) or number");
 const WAIT: Param = Param {
     name: "wait",
@@ -28,6 +31,7 @@ const WAIT: Param = Param {
 const OK: &str = "true; anything else is a fault";
 const RESULTS: &str = "one struct per process: name, group, status, description";
 const BYTES: &str = "the bytes; what is not UTF-8 is replaced by U+FFFD";
+const SINCE_TAIL: &str = "the bytes, the size of the present file, and whether older bytes are left out";
 const TAIL: &str = "the bytes, the size of the log now, and whether bytes since offset are left out";
 
 const fn verb(name: &'static str, params: &'static [Param], returns: Type, build: Build) -> Verb {
@@ -255,6 +259,15 @@ pub static OWN: &[Verb] = &[
         "Tells when programs with a schedule run next, and how their last runs ended.",
         "per process a struct of name, group, schedule, timezone, on, next, queued, last_start, last_milliseconds, last_result",
     ),
+    verb("readProcessLogSince", &[NAME, CHANNEL, SINCE, MOST], Type::Array, |args| {
+        let process = Some((args.string()?, args.channel()?));
+        Ok(Request::ReadLogSince { process, since: args.int()?, length: args.int()? })
+    })
+    .says("Reads the end of a process's log, old files included, compressed or not.", SINCE_TAIL),
+    verb("readLogSince", &[SINCE, MOST], Type::Array, |args| {
+        Ok(Request::ReadLogSince { process: None, since: args.int()?, length: args.int()? })
+    })
+    .says("Reads the end of the daemon's log, old files included.", SINCE_TAIL),
 ];
 
 const fn about(name: &'static str, params: &'static [Param], returns: Type, build: Answer) -> Verb<Answer> {

@@ -191,6 +191,21 @@ fn arguments_make_requests_rpc_014_147() {
         ("upkeep.getUpgrade", vec![], Some(Request::GetUpgrade)),
         ("upkeep.getLogLosses", vec![], Some(Request::GetLogLosses)),
         ("upkeep.getSchedules", vec![], Some(Request::GetSchedules)),
+        (
+            "upkeep.readProcessLogSince",
+            vec!["a".into(), "stderr".into(), 5.into(), 10.into()],
+            Some(Request::ReadLogSince {
+                process: Some(("a".to_owned(), Channel::Stderr)),
+                since: 5,
+                length: 10,
+            }),
+        ),
+        ("upkeep.readProcessLogSince", vec!["a".into(), "both".into(), 5.into(), 10.into()], None),
+        (
+            "upkeep.readLogSince",
+            vec![5.into(), 10.into()],
+            Some(Request::ReadLogSince { process: None, since: 5, length: 10 }),
+        ),
     ];
     for (method, params, request) in rows {
         let context = format!("{method} {params:?}");

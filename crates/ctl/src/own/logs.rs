@@ -1,11 +1,14 @@
 //! `upkeep logs`.
 
+use std::io::IsTerminal;
 use std::thread;
 
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use upkeep_api::{Channel, ProcessInfo};
 use upkeep_client::{ClientError, Log};
 
+use super::history::{Entry, entries, merged, since};
 use super::link::{Link, no_such_process};
 use super::options::Options;
 use super::problem::{Problem, status};
@@ -17,6 +20,10 @@ use crate::screen;
 /// How much of the end is shown when nothing is said.
 const DEFAULT_BYTES: i32 = 1600;
 const DAEMON: &str = "the daemon";
+/// How much of each log is searched when nothing is said.
+const SEARCHED_BYTES: i64 = 8 << 20;
+/// Colours that names are told apart by: cyan, yellow, green, magenta, blue, and each of them brighter.
+const COLORS: [u8; 10] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94];
 
 /// A log and what it is called on the screen.
 struct Wanted {
@@ -25,9 +32,169 @@ struct Wanted {
 }
 
 pub(super) fn logs(options: &Options) -> Result<i32, Problem> {
+    let search = Search::new(options)?;
     let link = Link::open(options)?;
     let wanted = wanted(&link, options)?;
-    if options.follow { follow_all(&link, options, wanted) } else { show_all(&link, options, &wanted) }
+    let view = View::new(options, &search, wanted.len());
+    if search.since.is_none() && (search.text.is_none() || options.follow) {
+        let starts = vec![None; wanted.len()];
+        return if options.follow {
+            follow_all(&link, &wanted, &starts, &view)
+        } else {
+            show_all(&link, options, &wanted)
+        };
+    }
+    let (starts, status) = show_history(&link, options, &wanted, &view);
+    if options.follow { follow_all(&link, &wanted, &starts, &view) } else { Ok(status) }
+}
+
+/// Which lines are wanted.
+struct Search {
+    since: Option<Timestamp>,
+    text: Option<String>,
+}
+
+impl Search {
+    fn new(options: &Options) -> Result<Self, Problem> {
+        let moment = |text: &String| {
+            since(text, Timestamp::now()).ok_or_else(|| {
+                let hint = "write how long ago (10m, 2h, 3d), a time of today (07:30), or a day and a time (2026-11-21T07:30)";
+                Problem::usage(&format!("not a time for --since: \"{text}\"")).hint(hint)
+            })
+        };
+        Ok(Self { since: options.since.as_ref().map(moment).transpose()?, text: options.grep.clone() })
+    }
+
+    fn wants(&self, line: &str) -> bool {
+        self.text.as_ref().is_none_or(|text| line.contains(text))
+    }
+}
+
+/// How lines are shown.
+struct View<'a> {
+    style: Style,
+    is_colored: bool,
+    search: &'a Search,
+}
+
+impl<'a> View<'a> {
+    fn new(options: &Options, search: &'a Search, logs: usize) -> Self {
+        let style = match (options.json, logs) {
+            (true, _) => Style::Json,
+            (false, 0 | 1) => Style::Raw,
+            (false, _) => Style::Named,
+        };
+        let is_off = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let is_colored = std::io::stdout().is_terminal() && !is_off("NO_COLOR") && !is_dumb;
+        Self { style, is_colored, search }
+    }
+
+    /// Shows a line of the log with this number; false if nobody reads any more.
+    fn show(&self, number: usize, name: &str, line: &str) -> bool {
+        if !self.search.wants(line) {
+            return true;
+        }
+        match self.style {
+            Style::Raw => screen::line(&self.marked(line)),
+            Style::Named if self.is_colored => {
+                let color = COLORS[number % COLORS.len()];
+                screen::line(&format!("\x1b[{color}m{name} |\x1b[0m {}", self.marked(line)))
+            }
+            Style::Named => screen::line(&format!("{name} | {line}")),
+            Style::Json => show::json_line(&json!({ "name": name, "line": line })),
+        }
+    }
+
+    /// The line with what was searched for in bold.
+    fn marked(&self, line: &str) -> String {
+        match &self.search.text {
+            Some(text) if self.is_colored && !text.is_empty() => {
+                line.replace(text, &format!("\x1b[1;31m{text}\x1b[0m"))
+            }
+            Some(_) | None => line.to_owned(),
+        }
+    }
+}
+
+/// Shows the lines of all logs that are wanted, in the order of time, and tells where to go on with each.
+fn show_history(
+    link: &Link,
+    options: &Options,
+    wanted: &[Wanted],
+    view: &View<'_>,
+) -> (Vec<Option<u64>>, i32) {
+    let (mut all, mut starts, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, one) in wanted.iter().enumerate() {
+        match past(link, options, number, one, view.search) {
+            Ok((entries, start)) => {
+                all.extend(entries);
+                starts.push(start);
+            }
+            Err(problem) => {
+                starts.push(None);
+                problems.push(problem);
+            }
+        }
+    }
+    let all = merged(all);
+    if options.json && !options.follow {
+        let lines: Vec<Value> = all
+            .iter()
+            .filter(|entry| view.search.wants(&entry.line))
+            .map(|entry| json!({ "name": wanted[entry.log].name, "time": entry.at.map(|at| at.to_string()), "line": entry.line }))
+            .collect();
+        let errors: Vec<_> = problems.iter().map(Problem::to_json).collect();
+        show::json(&json!({ "lines": lines, "errors": errors }));
+    } else {
+        problems.iter().for_each(|problem| screen::note(&problem.to_string()));
+        let mut rest = all.iter();
+        while let Some(entry) = rest.next()
+            && view.show(entry.log, &wanted[entry.log].name, &entry.line)
+        {}
+    }
+    (starts, problems.iter().map(|problem| problem.status).max().unwrap_or(status::DONE))
+}
+
+/// The lines of a log that may be wanted, and the size of its file.
+fn past(
+    link: &Link,
+    options: &Options,
+    number: usize,
+    one: &Wanted,
+    search: &Search,
+) -> Result<(Vec<Entry>, Option<u64>), Problem> {
+    let most = match options.bytes {
+        None => SEARCHED_BYTES,
+        Some(0) => i64::MAX,
+        Some(bytes) => i64::from(bytes).abs(),
+    };
+    let after = search.since.map_or(0, Timestamp::as_second);
+    let tail = link.client.log_since(&one.log, after, most).map_err(|error| unreadable(link, one, &error))?;
+    let Some(tail) = tail else {
+        let why = "the daemon cannot read old files: it is no Upkeep, or an older one";
+        return Err(Problem::new(&format!("search the log of {}", one.name), why));
+    };
+    let mut found = entries(number, &String::from_utf8_lossy(&tail.data), tail.overflow);
+    if let Some(since) = search.since {
+        if found.iter().all(|entry| entry.at.is_none()) && !found.is_empty() {
+            screen::note(&format!(
+                "note: the lines of {} have no times: --since goes by its files",
+                one.name
+            ));
+        }
+        let is_reached = found.first().and_then(|first| first.at).is_some_and(|first| first < since);
+        if tail.overflow && !is_reached {
+            screen::note(&format!("note: {} has more lines since then: -n BYTES shows more", one.name));
+        }
+        found.retain(|entry| entry.at.is_none_or(|at| at >= since));
+    } else if tail.overflow {
+        screen::note(&format!(
+            "note: only the last {most} bytes of {} are searched: -n BYTES says how many",
+            one.name
+        ));
+    }
+    Ok((found, u64::try_from(tail.offset).ok()))
 }
 
 fn wanted(link: &Link, options: &Options) -> Result<Vec<Wanted>, Problem> {
@@ -106,21 +273,23 @@ fn unreadable(link: &Link, one: &Wanted, error: &ClientError) -> Problem {
 }
 
 /// Follows every log until the daemon ends them or the user this program.
-fn follow_all(link: &Link, options: &Options, wanted: Vec<Wanted>) -> Result<i32, Problem> {
-    let style = match (options.json, wanted.len()) {
-        (true, _) => Style::Json,
-        (false, 0 | 1) => Style::Raw,
-        (false, _) => Style::Named,
-    };
+fn follow_all(
+    link: &Link,
+    wanted: &[Wanted],
+    starts: &[Option<u64>],
+    view: &View<'_>,
+) -> Result<i32, Problem> {
     let results = thread::scope(|scope| {
-        let follow = |one: Wanted| scope.spawn(move || follow(link, &one, style));
-        let threads: Vec<_> = wanted.into_iter().map(follow).collect();
+        let all = wanted.iter().zip(starts).enumerate();
+        let threads: Vec<_> = all
+            .map(|(number, (one, start))| scope.spawn(move || follow(link, number, one, *start, view)))
+            .collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or(Ok(()))).collect::<Vec<_>>()
     });
     let mut worst = status::DONE;
     for problem in results.into_iter().filter_map(Result::err) {
         worst = worst.max(problem.status);
-        if options.json {
+        if view.style == Style::Json {
             show::json_line(&json!({ "error": problem.to_json() }));
         } else {
             screen::note(&problem.to_string());
@@ -140,28 +309,31 @@ enum Style {
     Json,
 }
 
-fn follow(link: &Link, one: &Wanted, style: Style) -> Result<(), Problem> {
-    let mut follow = link.client.follow(&one.log).map_err(|error| unreadable(link, one, &error))?;
+fn follow(
+    link: &Link,
+    number: usize,
+    one: &Wanted,
+    start: Option<u64>,
+    view: &View<'_>,
+) -> Result<(), Problem> {
+    let begun = match start {
+        Some(start) => link.client.follow_from(&one.log, start),
+        None => link.client.follow(&one.log),
+    };
+    let mut follow = begun.map_err(|error| unreadable(link, one, &error))?;
     let mut lines = Lines::default();
     loop {
         let piece = follow.piece().map_err(|error| unreadable(link, one, &error))?;
         let is_end = piece.is_empty();
-        let is_read = match style {
-            Style::Raw => screen::bytes(&piece),
-            Style::Named | Style::Json => {
-                lines.add(&piece, is_end).iter().all(|line| show_line(&one.name, line, style))
+        let is_read = match view.style {
+            Style::Raw if view.search.text.is_none() => screen::bytes(&piece),
+            Style::Raw | Style::Named | Style::Json => {
+                lines.add(&piece, is_end).iter().all(|line| view.show(number, &one.name, line))
             }
         };
         if is_end || !is_read {
             return Ok(());
         }
-    }
-}
-
-fn show_line(name: &str, line: &str, style: Style) -> bool {
-    match style {
-        Style::Raw | Style::Named => screen::line(&format!("{name} | {line}")),
-        Style::Json => show::json_line(&json!({ "name": name, "line": line })),
     }
 }
 

@@ -12,6 +12,7 @@ mod convert;
 mod daemon;
 mod graph;
 mod groups;
+mod history;
 mod link;
 mod listeners;
 mod logs;
@@ -60,11 +61,14 @@ const COMMANDS: &[Row] = &[
     row("signal", "SIGNAL NAME ... | SIGNAL all", "Send a signal, by name or number.", control::signal),
     row(
         "logs",
-        "[-f] [-n BYTES] [--stderr] [NAME ...]",
+        "[-f] [-n BYTES] [--since TIME] [--grep TEXT] [--stderr] [NAME ...]",
         "The end of what processes wrote; of the daemon's own log without NAME.\n\n  \
-         -f          go on with what is added\n  \
-         -n BYTES    how much of the end (default 1600; 0 is everything)\n  \
-         --stderr    standard error instead of standard output",
+         -f            go on with what is added\n  \
+         -n BYTES      how much of the end (default 1600; 0 is everything)\n  \
+         --since TIME  lines since then, old files included, those of many processes in order of time: 10m, 2h, 07:30, 2026-11-21, \
+         2026-11-21T07:30\n  \
+         --grep TEXT   lines with this text, of all there are\n  \
+         --stderr      standard error instead of standard output",
         logs::logs,
     ),
     row(

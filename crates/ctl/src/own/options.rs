@@ -24,6 +24,10 @@ pub(super) struct Options {
     pub(super) stderr: bool,
     /// `logs -n`.
     pub(super) bytes: Option<i32>,
+    /// `logs --since`.
+    pub(super) since: Option<String>,
+    /// `logs --grep`.
+    pub(super) grep: Option<String>,
     /// `upgrade --binary`.
     pub(super) binary: Option<String>,
     /// `reload --keep`.
@@ -65,6 +69,8 @@ impl Options {
                 Arg::Long("json") => self.json = true,
                 Arg::Short('f') | Arg::Long("follow") => self.follow = true,
                 Arg::Short('n') | Arg::Long("bytes") => self.bytes = Some(parser.value()?.parse()?),
+                Arg::Long("since") => self.since = Some(text(parser)?),
+                Arg::Long("grep") => self.grep = Some(text(parser)?),
                 Arg::Long("binary") => self.binary = Some(text(parser)?),
                 Arg::Long("stderr") => self.stderr = true,
                 Arg::Long("keep") => self.keep = true,
@@ -86,9 +92,12 @@ impl Options {
             let why = format!("--binary belongs to `upkeep upgrade`, not to `upkeep {}`", self.command);
             return Err(Problem::usage(&why));
         }
-        if self.command != "logs" && (self.follow || self.stderr || self.bytes.is_some()) {
-            let why =
-                format!("-f, -n and --stderr belong to `upkeep logs`, not to `upkeep {}`", self.command);
+        let is_about_logs = self.follow || self.stderr || self.bytes.is_some();
+        if self.command != "logs" && (is_about_logs || self.since.is_some() || self.grep.is_some()) {
+            let why = format!(
+                "-f, -n, --since, --grep and --stderr belong to `upkeep logs`, not to `upkeep {}`",
+                self.command
+            );
             return Err(Problem::usage(&why));
         }
         if self.command != "convert" && (self.to.is_some() || self.output.is_some() || self.flatten) {
