@@ -402,7 +402,11 @@ mod tests {
         // In a directory that is new itself.
         std::fs::create_dir_all(folder.path().join("d/e")).unwrap();
         write("d/e/y.b", "1");
-        let second = running.next();
+        // On a busy machine the writes above may have been several changes.
+        let mut second = running.next();
+        while second.0 == "a" {
+            second = running.next();
+        }
         assert_eq!((second.0.as_str(), second.2), ("b", true));
         // The same specification again, beside another one: nothing is new for it.
         running.order(vec![wanted("b", &b, None), wanted("c", &a, Some(first.1))]);
