@@ -211,6 +211,30 @@ fn who_uses_too_much_memory_with_all_it_started_is_ended() {
     daemon.wait_file("heard", "eventname:PROCESS_LIMIT");
 }
 
+/// Plain files stand for those of the kernel; where they are missing the start fails with the key in its error.
+#[test]
+fn a_program_joins_its_control_group_with_its_limits() {
+    let home = Home::new();
+    for file in ["group/cgroup.procs", "group/cpu.max", "group/pids.max"] {
+        home.write(file, "");
+    }
+    let config = program("app", ":", "cgroup=%(here)s/group\ncpu_limit=50\npids_limit=9")
+        + &program("lost", ":", "cgroup=%(here)s/none\nstartretries=0");
+    let daemon = Daemon::start_in(home, Maker::Upkeep, &config);
+    daemon.wait("RUNNING", &["app"]);
+    assert_eq!(
+        (daemon.home.read("group/cpu.max"), daemon.home.read("group/pids.max")),
+        ("50000 100000".to_owned(), "9".to_owned())
+    );
+    assert_eq!(daemon.home.read("group/cgroup.procs"), "0", "whoever writes that joins");
+    daemon.wait("FATAL", &["lost"]);
+    let text = shown(&daemon, "lost");
+    assert!(
+        text.starts_with("lost FATAL can't apply cgroup: neither '") && text.ends_with("of cgroup v2"),
+        "{text}"
+    );
+}
+
 #[test]
 fn the_example_holds_what_it_says() {
     let home = Home::new();

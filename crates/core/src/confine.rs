@@ -17,10 +17,24 @@ pub struct Confinement {
     pub capability_bounding_set: Option<u64>,
     /// `ambient_capabilities`, as bits: what it has whoever it is. Default none.
     pub ambient_capabilities: u64,
+    /// `cgroup` and its limits.
+    pub cgroup: Option<Cgroup>,
     /// `private_tmp`. Default false.
     pub private_tmp: bool,
     /// `writable_paths`: beneath these alone may it write; empty is everywhere.
     pub writable_paths: Vec<String>,
+}
+
+/// The control group that it joins, with all copies of its program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cgroup {
+    /// `cgroup`: its folder.
+    #[doc(alias = "cgroup")]
+    pub folder: String,
+    /// `cpu_limit`: percent of one processor.
+    pub cpu_limit: Option<u32>,
+    /// `pids_limit`: processes and threads.
+    pub pids_limit: Option<u32>,
 }
 
 /// One `rlimit_*`.

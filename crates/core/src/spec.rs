@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::bounds::{Bounds, MemoryAction, MemoryLimit};
-pub use crate::confine::{Confinement, Ionice, Resource, Rlimit, Unit};
+pub use crate::confine::{Cgroup, Confinement, Ionice, Resource, Rlimit, Unit};
 use crate::errand::ErrandKind;
 use crate::event::EventKind;
 pub use crate::health::{Check, HealthAction, HealthSpec, Ready};

@@ -23,6 +23,7 @@ mod alarm;
 mod boot;
 mod breath;
 mod calls;
+mod cgroups;
 mod checks;
 mod clients;
 mod console;

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::Resource as System;
-use upkeep_core::spec::{Confinement, Ionice, Resource, Rlimit};
+use upkeep_core::spec::{Cgroup, Confinement, Ionice, Resource, Rlimit};
 use upkeep_keeper::wire::{Restraint, What};
+
+use crate::cgroups;
 
 /// The restraints of a process.
 ///
@@ -15,6 +17,7 @@ use upkeep_keeper::wire::{Restraint, What};
 pub(crate) fn restraints_of(confinement: Option<&Confinement>) -> Result<Vec<Restraint>, String> {
     let Some(confinement) = confinement else { return Ok(Vec::new()) };
     check_paths(confinement)?;
+    confinement.cgroup.as_ref().map_or(Ok(()), cgroups::make)?;
     let Confinement { nice, ionice, oom_score_adj, capability_bounding_set, .. } = confinement;
     let mut all: Vec<(&str, What)> = confinement.rlimits.iter().map(rlimit).collect();
     all.extend(nice.map(|value| ("nice", What::Nice(value))));
@@ -24,6 +27,8 @@ pub(crate) fn restraints_of(confinement: Option<&Confinement>) -> Result<Vec<Res
     all.extend(capability_bounding_set.map(|set| ("capability_bounding_set", What::BoundingSet(set))));
     let ambient = confinement.ambient_capabilities;
     all.extend((ambient != 0).then_some(("ambient_capabilities", What::AmbientSet(ambient))));
+    let join = |cgroup: &Cgroup| ("cgroup", What::Cgroup(cgroup.folder.clone().into_bytes()));
+    all.extend(confinement.cgroup.as_ref().map(join));
     all.extend(confinement.private_tmp.then_some(("private_tmp", What::PrivateTmp)));
     if !confinement.writable_paths.is_empty() {
         let paths = confinement.writable_paths.iter().map(|path| path.clone().into_bytes());
@@ -83,6 +88,9 @@ fn advice(key: &str, errno: Errno) -> Option<&'static str> {
         "writable_paths" if errno == Errno::OPNOTSUPP => {
             Some("Landlock is off: add it to lsm= on the kernel's command line")
         }
+        "cgroup" if denied => Some(
+            "the daemon may not move processes there: the folder has to be its user's, with the group it comes from",
+        ),
         "private_tmp" if denied => {
             Some("mounts are for root, in a container for one that may mount: CAP_SYS_ADMIN")
         }

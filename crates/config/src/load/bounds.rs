@@ -8,8 +8,8 @@ use upkeep_core::spec::{Bounds, MemoryAction, MemoryLimit};
 use super::scope::Scope;
 use crate::value::{Wrong, isolation, restart};
 
-/// The memory of a process is measured no more often.
-const LEAST_INTERVAL: Duration = Duration::from_secs(1);
+/// A run is ended no sooner, and its memory measured no more often.
+const LEAST: Duration = Duration::from_secs(1);
 
 impl Scope<'_, '_> {
     /// `None` if nothing ends its runs.
@@ -20,8 +20,11 @@ impl Scope<'_, '_> {
 
     fn max_runtime(&mut self) -> Option<Duration> {
         let time = self.read("max_runtime", |text| restart::time("max_runtime", text))?;
-        if time.is_zero() {
-            self.fail("max_runtime", Wrong::new("max_runtime is 0", "write how long it may run, such as 1h"));
+        // One that ends and starts all the time would do nothing else.
+        if time < LEAST {
+            let wrong =
+                Wrong::new("max_runtime is less than a second", "write how long it may run, such as 1h");
+            self.fail("max_runtime", wrong);
         }
         Some(time)
     }
@@ -31,7 +34,7 @@ impl Scope<'_, '_> {
         let action = self.read("memory_limit_action", isolation::memory_action);
         let interval =
             self.read("memory_limit_interval", |text| restart::time("memory_limit_interval", text));
-        if interval.is_some_and(|interval| interval < LEAST_INTERVAL) {
+        if interval.is_some_and(|interval| interval < LEAST) {
             let wrong = Wrong::new("memory_limit_interval is less than a second", "write 1 or more");
             self.fail("memory_limit_interval", wrong);
         }

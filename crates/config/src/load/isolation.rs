@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use upkeep_core::spec::{Confinement, Resource};
+use upkeep_core::spec::{Cgroup, Confinement, Resource};
 
 use super::scope::Scope;
 use crate::value::{self, isolation};
@@ -18,8 +18,10 @@ impl Scope<'_, '_> {
         let capability_bounding_set = set("capability_bounding_set");
         let ambient_capabilities = set("ambient_capabilities").unwrap_or_default();
         let paths = self.read("writable_paths", |text| isolation::paths("writable_paths", text));
+        let cgroup = self.cgroup();
         let confinement = Confinement {
             rlimits,
+            cgroup,
             nice: self.read("nice", |text| isolation::within("nice", text, -20, 19)),
             ionice: self.read("ionice", isolation::ionice),
             oom_score_adj: self
@@ -32,6 +34,20 @@ impl Scope<'_, '_> {
         };
         self.check_capabilities(&confinement);
         (confinement != Confinement::default()).then(|| Arc::new(confinement))
+    }
+
+    fn cgroup(&mut self) -> Option<Cgroup> {
+        let folder = self.read("cgroup", |text| isolation::folder("cgroup", text));
+        let cpu_limit = self.read("cpu_limit", isolation::cpu_limit);
+        let pids_limit = self.read("pids_limit", isolation::pids_limit);
+        let alone = [("cpu_limit", cpu_limit), ("pids_limit", pids_limit)];
+        for (key, _) in alone.into_iter().filter(|(_, limit)| limit.is_some()) {
+            if folder.is_none() && self.entry("cgroup").is_none() {
+                let hint = "write cgroup=/sys/fs/cgroup/…, the folder of a control group that the daemon may write to";
+                self.fail(key, value::Wrong::new(format!("{key} needs cgroup"), hint));
+            }
+        }
+        Some(Cgroup { folder: folder?, cpu_limit, pids_limit })
     }
 
     fn check_capabilities(&mut self, confinement: &Confinement) {

@@ -213,6 +213,30 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     )
     .effect(Effect::Restart)
     .ours(),
+    OptionRow::without_default(
+        "cgroup",
+        Kind::Text,
+        "/sys/fs/cgroup/upkeep/app",
+        "folder of the control group (cgroup v2) that all its processes join",
+    )
+    .effect(Effect::Restart)
+    .ours(),
+    OptionRow::without_default(
+        "cpu_limit",
+        Kind::Percent,
+        "150",
+        "percent of one processor that its control group may use",
+    )
+    .effect(Effect::Restart)
+    .ours(),
+    OptionRow::without_default(
+        "pids_limit",
+        Kind::Integer,
+        "100",
+        "processes and threads that its control group may have",
+    )
+    .effect(Effect::Restart)
+    .ours(),
     OptionRow::new("private_tmp", Kind::Boolean, "false", "/tmp and /var/tmp of its own, in memory")
         .effect(Effect::Restart)
         .ours(),

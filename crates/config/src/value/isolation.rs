@@ -90,6 +90,36 @@ fn amount(resource: Resource, text: &str) -> Read<Option<u64>> {
     })
 }
 
+/// `cgroup`.
+pub(crate) fn folder(option: &str, text: &str) -> Read<String> {
+    let path = strip(text);
+    if path.starts_with('/') && path.len() > 1 && !path.contains('\0') {
+        return Ok(path.trim_end_matches('/').to_owned());
+    }
+    let message = format!("not a valid path for {option}: {}", py_repr(text));
+    Err(Wrong::new(message, "write an absolute path"))
+}
+
+/// `cpu_limit`, with or without a percent sign.
+pub(crate) fn cpu_limit(text: &str) -> Read<u32> {
+    let number = strip(text);
+    let number = strip(number.strip_suffix('%').unwrap_or(number));
+    let percent = number.parse().ok().filter(|percent| (1..=100_000).contains(percent));
+    percent.ok_or_else(|| {
+        let message = format!("not a valid value for cpu_limit: {}", py_repr(text));
+        Wrong::new(message, "write percent of one processor, such as 50 or 150")
+    })
+}
+
+/// `pids_limit`.
+pub(crate) fn pids_limit(text: &str) -> Read<u32> {
+    let number = integer(text).ok().and_then(|number| u32::try_from(number).ok());
+    number.filter(|number| (1..=4_194_304).contains(number)).ok_or_else(|| {
+        let message = format!("not a valid value for pids_limit: {}", py_repr(text));
+        Wrong::new(message, "write 1 to 4194304")
+    })
+}
+
 /// `memory_limit_action`.
 pub(crate) fn memory_action(text: &str) -> Read<MemoryAction> {
     choice("memory_limit_action", text, [("restart", MemoryAction::Restart), ("kill", MemoryAction::Kill)])

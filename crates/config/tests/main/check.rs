@@ -519,7 +519,26 @@ fn limits_are_looked_at_closely() {
             "not a valid time for max_runtime: 'long'",
             "write seconds, or a number with ms, s, m, h or d",
         ),
-        ("max_runtime=0", error, "max_runtime is 0", "write how long it may run, such as 1h"),
+        (
+            "max_runtime=900ms",
+            error,
+            "max_runtime is less than a second",
+            "write how long it may run, such as 1h",
+        ),
+        (
+            "cpu_limit=50",
+            error,
+            "cpu_limit needs cgroup",
+            "write cgroup=/sys/fs/cgroup/…, the folder of a control group that the daemon may write to",
+        ),
+        (
+            "cgroup=/c\ncpu_limit=0",
+            error,
+            "not a valid value for cpu_limit: '0'",
+            "write percent of one processor, such as 50 or 150",
+        ),
+        ("cgroup=/c\npids_limit=all", error, "not a valid value for pids_limit: 'all'", "write 1 to 4194304"),
+        ("cgroup=web", error, "not a valid path for cgroup: 'web'", "write an absolute path"),
         (
             "max_restarts_per_day=2000",
             error,

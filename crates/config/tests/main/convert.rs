@@ -155,8 +155,16 @@ fn section(dice: &mut Dice, text: &mut String, kind: SectionKind, name: &str) {
         if row.name == "extends" && kind != SectionKind::Template && dice.below(3) == 0 {
             text.push_str("extends=worker\n");
         }
-        let elsewhere =
-            ["username", "password", "event_queue_directory", "depends_on", "extends", "env_files"];
+        let elsewhere = [
+            "username",
+            "password",
+            "event_queue_directory",
+            "depends_on",
+            "extends",
+            "env_files",
+            "cpu_limit",
+            "pids_limit",
+        ];
         if elsewhere.contains(&row.name) {
             continue;
         }
@@ -164,9 +172,10 @@ fn section(dice: &mut Dice, text: &mut String, kind: SectionKind, name: &str) {
         if serves && row.name == "schedule" {
             continue;
         }
-        let strict =
-            matches!(row.name, "exit_when" | "health_check" | "ready" | "schedule_timezone" | "ionice")
-                || row.name.ends_with("_rate_limit");
+        let strict = matches!(
+            row.name,
+            "exit_when" | "health_check" | "ready" | "schedule_timezone" | "ionice" | "cgroup"
+        ) || row.name.ends_with("_rate_limit");
         let free = matches!(row.kind, Kind::Text | Kind::Command | Kind::Pairs) && !strict;
         let value = match dice.below(if free { 10 } else { 2000 }) {
             _ if factory => row.sample,

@@ -1,0 +1,87 @@
+//! Control groups (cgroup v2) that programs join: made where there are none, with the limits that they have. All of it are files.
+
+use std::path::Path;
+
+use upkeep_core::spec::Cgroup;
+
+/// The time in which `cpu_limit` counts, in microseconds: what the kernel has by default.
+const PERIOD: u64 = 100_000;
+
+/// Makes the group what the options say. Blocks on the file system.
+///
+/// # Errors
+/// The spawn error: what is missing, and what would help.
+pub(crate) fn make(cgroup: &Cgroup) -> Result<(), String> {
+    let folder = Path::new(&cgroup.folder);
+    let (shown, above) = (folder.display(), folder.parent().unwrap_or(folder));
+    let is_group = |folder: &Path| folder.join("cgroup.procs").exists();
+    if !is_group(folder) && is_group(above) {
+        std::fs::create_dir(folder)
+            .map_err(|error| format!("can't apply cgroup: '{shown}' cannot be made: {error}"))?;
+    }
+    if !is_group(folder) {
+        return Err(format!(
+            "can't apply cgroup: neither '{shown}' nor the folder above it is a control group of cgroup v2"
+        ));
+    }
+    let cpu = cgroup.cpu_limit.map(|percent| format!("{} {PERIOD}", u64::from(percent) * PERIOD / 100));
+    limit("cpu_limit", "cpu", folder, cpu)?;
+    limit("pids_limit", "pids", folder, cgroup.pids_limit.map(|pids| pids.to_string()))
+}
+
+/// Sets the limit of a controller; none is `max`, where the controller is on.
+fn limit(key: &str, controller: &str, folder: &Path, value: Option<String>) -> Result<(), String> {
+    let file = folder.join(format!("{controller}.max"));
+    let switch = folder.parent().unwrap_or(folder).join("cgroup.subtree_control");
+    if value.is_some() && !file.exists() {
+        // What comes of it is seen by the file.
+        let _ = std::fs::write(&switch, format!("+{controller}"));
+    }
+    match (file.exists(), value) {
+        (false, None) => Ok(()),
+        (false, Some(_)) => Err(format!(
+            "can't apply {key}: the controller {controller} is off: write +{controller} to '{}', as root",
+            switch.display()
+        )),
+        (true, value) => std::fs::write(&file, value.as_deref().unwrap_or("max"))
+            .map_err(|error| format!("can't apply {key}: '{}' cannot be written: {error}", file.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plain files stand for those of the kernel: what is written where, and what is said when something is missing.
+    #[test]
+    fn limits_are_written_and_what_is_missing_is_named() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("web");
+        let shown = folder.display().to_string();
+        let with = |cpu_limit, pids_limit| Cgroup { folder: shown.clone(), cpu_limit, pids_limit };
+        let none = format!(
+            "can't apply cgroup: neither '{shown}' nor the folder above it is a control group of cgroup v2"
+        );
+        assert_eq!(make(&with(None, None)).unwrap_err(), none);
+        assert!(!folder.exists(), "no folder is made elsewhere");
+        let file = |name: &str| folder.join(name);
+        std::fs::create_dir(&folder).expect("made");
+        std::fs::write(file("cgroup.procs"), "").expect("written");
+        assert_eq!(make(&with(None, None)), Ok(()));
+        let switch = root.path().join("cgroup.subtree_control");
+        let off = format!(
+            "can't apply cpu_limit: the controller cpu is off: write +cpu to '{}', as root",
+            switch.display()
+        );
+        assert_eq!(make(&with(Some(150), None)).unwrap_err(), off);
+        assert_eq!(std::fs::read_to_string(switch).expect("tried"), "+cpu");
+        for name in ["cpu.max", "pids.max"] {
+            std::fs::write(file(name), "").expect("written");
+        }
+        let read = |name: &str| std::fs::read_to_string(file(name)).expect("a file");
+        assert_eq!(make(&with(Some(150), Some(20))), Ok(()));
+        assert_eq!((read("cpu.max").as_str(), read("pids.max").as_str()), ("150000 100000", "20"));
+        assert_eq!(make(&with(None, Some(7))), Ok(()));
+        assert_eq!((read("cpu.max").as_str(), read("pids.max").as_str()), ("max", "7"));
+    }
+}
