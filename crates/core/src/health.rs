@@ -100,8 +100,6 @@ pub enum Check {
         /// Port.
         port: u16,
     },
-    /// A command, to return 0.
-    Exec(String),
 }
 
 impl fmt::Display for Check {
@@ -109,7 +107,6 @@ impl fmt::Display for Check {
         match self {
             Self::Http { host, port, path } => write!(f, "http://{}{path}", endpoint(host, *port)),
             Self::Tcp { host, port } => write!(f, "tcp://{}", endpoint(host, *port)),
-            Self::Exec(command) => write!(f, "exec {command}"),
         }
     }
 }

@@ -61,6 +61,5 @@ async fn ask(check: Check, room: &Room) -> Finding {
     match check {
         Check::Tcp { host, port } => ask::tcp(&host, port).await,
         Check::Http { host, port, path } => ask::http(&host, port, &path).await,
-        Check::Exec(_) => Finding::None,
     }
 }

@@ -202,13 +202,13 @@ fn restarts_and_stops_are_looked_at_closely() {
             "health_check=https://x/",
             Severity::Error,
             "not a valid health_check: 'https://x/'",
-            "TLS is not spoken: write an http:// address, or exec curl --fail --silent URL",
+            "TLS is not spoken: write an http:// address",
         ),
         (
             "health_check=127.0.0.1:80",
             Severity::Error,
             "not a valid health_check: '127.0.0.1:80'",
-            "write http://HOST:PORT/PATH, tcp://HOST:PORT or exec COMMAND",
+            "write http://HOST:PORT/PATH or tcp://HOST:PORT",
         ),
         (
             "health_check=tcp://127.0.0.1",

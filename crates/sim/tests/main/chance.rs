@@ -115,7 +115,7 @@ fn hook_plan(dice: &mut Dice) -> Plan {
 
 fn health(dice: &mut Dice) -> HealthSpec {
     HealthSpec {
-        check: (!dice.once_in(3)).then(|| Check::Exec("check".to_owned())),
+        check: (!dice.once_in(3)).then(|| Check::Tcp { host: "h".to_owned(), port: 1 }),
         ready: *dice.pick(&[None, Some(Ready::Notify)]),
         ready_timeout: *dice.pick(&[None, Some(secs(1)), Some(secs(5))]),
         watchdog: *dice.pick(&[None, None, Some(secs(3))]),
