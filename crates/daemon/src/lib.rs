@@ -126,16 +126,7 @@ pub fn daemon(args: &[String]) -> i32 {
         .build();
     match runtime {
         Ok(runtime) => {
-            // As a task among others: what the runtime itself waits for is woken through a descriptor, which takes two more system
-            // calls for each question of a client.
-            let life = runtime.spawn(live(called, link, inventory));
-            let status = match runtime.block_on(life) {
-                Ok(status) => status,
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_) => 1,
-                },
-            };
+            let status = runtime.block_on(live(called, link, inventory));
             // A helper thread that hangs on a dead disk must not keep the daemon from ending.
             runtime.shutdown_timeout(Duration::from_millis(200));
             status

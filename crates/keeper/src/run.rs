@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use upkeep_os::{Ended, SignalFd, Thrift, monotonic_ns};
@@ -423,7 +423,7 @@ impl Keeper {
                 let mut take = |there: bool| if there { fds.next() } else { None };
                 let pidfd = take(has_pidfd);
                 let [stdin, stdout, stderr] =
-                    [has_stdin, has_stdout, has_stderr].map(|there| take(there).map(Arc::new));
+                    [has_stdin, has_stdout, has_stderr].map(|there| take(there).map(Rc::new));
                 let pipes = Pipes { stdin, stdout, stderr };
                 self.adopt(run, Adopted { pid, start_ns, exit: exited, pidfd, pipes });
             }
