@@ -9,7 +9,7 @@ use crate::measure::{Sheet, calls, crowd, deaths, groups, life, output, quiet, r
 use crate::plan::Plan;
 use crate::programs::{self, Programs};
 use crate::results::Results;
-use crate::scene::{Job, Scene};
+use crate::scene::{BARE, Job, Scene};
 use crate::{Outcome, because};
 
 /// Numbers of writers.
@@ -25,9 +25,9 @@ pub struct Report {
 }
 
 /// Descriptors that so many processes take in one process, for the contender that needs the most: Upkeep's daemon has two pipes, a log
-/// and a pidfd for each, and keeps some in reserve.
+/// and a pidfd for each, and keeps some in reserve. Bare ones have one pipe, and a pidfd if there are plenty.
 fn descriptors(processes: usize) -> usize {
-    processes * 5 + 200
+    if processes >= BARE { processes * 3 / 2 + 500 } else { processes * 5 + 200 }
 }
 
 struct Run<'a> {
@@ -98,8 +98,8 @@ impl Run<'_> {
         for size in left_out {
             let needed = descriptors(size);
             self.results.notes.push(format!(
-                "N = {size} is left out: it takes up to {needed} descriptors in one process (two pipes, a log, and what tells of \
-                 an exit, for each), and the hard limit (RLIMIT_NOFILE) is {most} here."
+                "N = {size} is left out: it takes up to {needed} descriptors in one process, and the hard limit (RLIMIT_NOFILE) is \
+                 {most} here."
             ));
         }
         possible
@@ -157,6 +157,10 @@ impl Run<'_> {
         measure: impl Fn(Scene<'_>, &mut Sheet<'_>) -> Outcome<()>,
     ) {
         for (index, contender) in self.contenders.iter().enumerate() {
+            // The others know no processes with less than the usual.
+            if job.is_bare() && contender.kind != Kind::Upkeep {
+                continue;
+            }
             // Minutes for what takes the others a second: once is enough.
             let slow = contender.kind == Kind::Supervisor && size >= 1000;
             if slow && (turn > 0 || size > self.plan.supervisor_to) {

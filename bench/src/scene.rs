@@ -17,6 +17,9 @@ use crate::{Outcome, because};
 /// After so long everybody has done with what was, and has given back what that took.
 pub const QUIET: Duration = Duration::from_secs(1);
 
+/// From how many processes on a job is bare.
+pub const BARE: usize = 10_000;
+
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -33,6 +36,13 @@ impl Job {
     #[must_use]
     pub fn idle(processes: usize, startsecs: u32) -> Self {
         Self { processes, startsecs, output: None }
+    }
+
+    /// Whether there are so many that each gets no more than it must: nothing to read, one pipe for what it writes, and no log.
+    /// With all that a process usually has they need more descriptors than most machines let a process have.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.processes >= BARE
     }
 
     /// What the worker is told.
@@ -232,7 +242,7 @@ fn configuration(job: &Job, home: &Path, worker: &Path) -> String {
          minfds={}\n[unix_http_server]\nfile={home}/sock\n[rpcinterface:supervisor]\n\
          supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\
          [supervisorctl]\nserverurl=unix://{home}/sock\n",
-        descriptors(job.processes),
+        descriptors(job),
     );
     if job.processes == 0 { server } else { server + &program(job, home, worker) }
 }
@@ -241,20 +251,26 @@ fn program(job: &Job, home: std::path::Display<'_>, worker: &Path) -> String {
     let path = Path::new("").join(home.to_string());
     let mut text = format!(
         "[program:s]\ncommand={} {}\nprocess_name=s%(process_num)05d\nnumprocs={}\nstartsecs={}\nautorestart=true\n\
-         redirect_stderr=true\nstdout_logfile={home}/logs/%(process_num)05d.log\n",
+         redirect_stderr=true\n",
         worker.display(),
         job.worker_args(&path).join(" "),
         job.processes,
         job.startsecs,
     );
+    if job.is_bare() {
+        text += "stdin=null\nstdout_logfile=NONE\n";
+    } else {
+        text += &format!("stdout_logfile={home}/logs/%(process_num)05d.log\n");
+    }
     if let Some((_, rotated)) = job.output {
         text += &format!("stdout_logfile_maxbytes={rotated}\nstdout_logfile_backups=100\n");
     }
     text
 }
 
-/// What the configuration asks for (`minfds`): two pipes and a log for each process. No more, since Supervisor closes as many in every
-/// child.
-fn descriptors(processes: usize) -> usize {
-    (processes * 3 + 200).max(1024)
+/// What the configuration asks for (`minfds`): two pipes and a log for each process, or one pipe. No more, since Supervisor closes as
+/// many in every child.
+fn descriptors(job: &Job) -> usize {
+    let each = if job.is_bare() { 1 } else { 3 };
+    (job.processes * each + 200).max(1024)
 }

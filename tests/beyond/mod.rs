@@ -8,4 +8,5 @@ mod isolation;
 mod logs;
 mod plan;
 mod schedule;
+mod stdin;
 mod watch;

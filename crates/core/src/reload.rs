@@ -81,7 +81,8 @@ impl ProcessSpec {
             || self.serverurl != new.serverurl
             || self.confinement != new.confinement
             || url(&self.socket) != url(&new.socket)
-            || self.redirect_stderr != new.redirect_stderr;
+            || self.redirect_stderr != new.redirect_stderr
+            || self.stdin != new.stdin;
         if needs_restart {
             return Kind::Restart;
         }

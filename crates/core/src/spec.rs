@@ -109,6 +109,16 @@ pub enum SocketAddress {
     },
 }
 
+/// What a process reads on its standard input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StdinKind {
+    /// A pipe that clients write to, as Supervisor's always is.
+    #[default]
+    Pipe,
+    /// `/dev/null`: two descriptors less, one here and one in the keeper.
+    Null,
+}
+
 /// One process: one supervised slot, `group:name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessSpec {
@@ -153,6 +163,8 @@ pub struct ProcessSpec {
     pub directory: Option<String>,
     /// Send stderr down the stdout pipe. Default false.
     pub redirect_stderr: bool,
+    /// What its standard input is, unless that is a socket.
+    pub stdin: StdinKind,
     /// Where stdout goes.
     pub stdout: OutputSpec,
     /// Where stderr goes. `target` is [`LogTarget::None`] with `redirect_stderr`.
@@ -496,6 +508,7 @@ impl ProcessSpec {
             umask: None,
             directory: None,
             redirect_stderr: false,
+            stdin: StdinKind::Pipe,
             stdout: OutputSpec::default(),
             stderr: OutputSpec::default(),
             environment: BTreeMap::new(),

@@ -9,7 +9,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
@@ -35,6 +35,14 @@ pub(crate) fn make_room(processes: usize) {
     let highest = i32::try_from(wanted.min(limit).saturating_sub(1)).unwrap_or(i32::MAX);
     // Without room it grows when it must, which only takes longer.
     let _ = fcntl_dupfd_cloexec(io::stdin(), highest);
+}
+
+/// A descriptor that could be done without is given back if it is one of the last quarter: those are for what children and
+/// clients cannot do without.
+pub(crate) fn unless_scarce(fd: OwnedFd) -> Option<OwnedFd> {
+    let number = u64::try_from(fd.as_raw_fd()).unwrap_or(0);
+    let plenty = getrlimit(Resource::Nofile).current.is_none_or(|limit| number < limit / 4 * 3);
+    plenty.then_some(fd)
 }
 
 /// Descriptors that were promised and have not come.

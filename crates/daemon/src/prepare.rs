@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 use upkeep_config::py_repr;
-use upkeep_core::spec::{OutputSpec, ProcessSpec};
+use upkeep_core::spec::{OutputSpec, ProcessSpec, StdinKind};
 use upkeep_keeper::wire::{SpawnPlan, StdinPlan, UserPlan};
 use upkeep_logs::Sink;
 
@@ -207,7 +207,7 @@ impl Order {
             user: user_plan(spec.uid),
             stdin: match &socket {
                 Some(_) => StdinPlan::Attached,
-                None if self.errand => StdinPlan::Null,
+                None if self.errand || spec.stdin == StdinKind::Null => StdinPlan::Null,
                 None => StdinPlan::Pipe,
             },
             stderr_to_stdout: spec.redirect_stderr,

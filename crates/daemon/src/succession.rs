@@ -13,6 +13,7 @@ use upkeep_keeper::Link;
 use upkeep_keeper::wire::{Exit, SPOKEN, ToDaemon, ToKeeper};
 use upkeep_logs::{Level, StreamId};
 
+use crate::descriptors::unless_scarce;
 use crate::keeperlink::KeeperLink;
 use crate::keeping::{stderr_of, stdout_of};
 use crate::shell::{End, Message, Shell};
@@ -42,10 +43,16 @@ impl Made {
         made
     }
 
-    /// Makes sure that the process can be known again.
+    /// Makes sure that the process can be known again, unless few descriptors are left: then it is looked for when it matters.
     pub(crate) fn hold(&mut self) {
+        self.must_hold();
+        self.pidfd = self.pidfd.take().and_then(unless_scarce);
+    }
+
+    /// Makes sure that the process can be known again.
+    fn must_hold(&mut self) {
         if self.exit.is_none() && self.pidfd.is_none() {
-            // It has just ended, or there are no descriptors left: it is looked for again when it matters.
+            // It has just ended, or there are no descriptors left.
             self.pidfd = upkeep_os::pidfd(self.pid).ok();
         }
     }
@@ -125,7 +132,7 @@ impl Shell {
         self.end = Some(End::Orphaned);
     }
 
-    async fn start_keeper(&mut self) -> io::Result<(KeeperLink, u32)> {
+    async fn start_keeper(&self) -> io::Result<(KeeperLink, u32)> {
         let heritage = self.heritage.clone();
         let started = tokio::task::spawn_blocking(move || heritage.start_keeper()).await;
         let socket = started.map_err(io::Error::other)??;
@@ -194,7 +201,7 @@ impl Shell {
     }
 
     /// Duplicates of the pipes that the log thread reads.
-    async fn shared_pipes(&mut self) -> Vec<(StreamId, OwnedFd)> {
+    async fn shared_pipes(&self) -> Vec<(StreamId, OwnedFd)> {
         let answer = self.engine.duplicates();
         let pipes = tokio::task::spawn_blocking(move || answer.recv_timeout(PIPES_WAIT)).await;
         match pipes {
@@ -213,7 +220,7 @@ impl Shell {
     fn hand_over_child(&mut self, run: RunId, pipes: &[(StreamId, OwnedFd)]) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         let Some(made) = &mut entry.made else { return };
-        made.hold();
+        made.must_hold();
         let pipe = |id: StreamId| pipes.iter().find(|(other, _)| *other == id).map(|(_, fd)| fd.as_fd());
         let pidfd = made.pidfd.as_ref().filter(|_| made.exit.is_none()).map(AsFd::as_fd);
         let stdin = entry.stdin.as_ref().map(AsFd::as_fd);

@@ -1,6 +1,6 @@
 //! `[eventlistener:x]`: a pool (CFG-190 … CFG-195).
 
-use upkeep_core::spec::{GroupKind, GroupSpec, ListenerSpec};
+use upkeep_core::spec::{GroupKind, GroupSpec, ListenerSpec, StdinKind};
 
 use super::Loader;
 use crate::ini::Section;
@@ -43,6 +43,11 @@ impl<'a> Loader<'a> {
                 "redirect_stderr",
                 Wrong::new(message, "remove redirect_stderr; stderr has a log of its own"),
             );
+        }
+        if scope.read("stdin", value::stdin) == Some(StdinKind::Null) {
+            let message =
+                format!("[{}] section sets stdin=null, but events come on standard input", section.name);
+            scope.fail("stdin", Wrong::new(message, "remove stdin"));
         }
         let durable = scope.read("event_queue", value::event_queue).unwrap_or_default();
         let machine = scope.loader.machine;

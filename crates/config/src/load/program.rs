@@ -70,6 +70,7 @@ impl Scope<'_, '_> {
         set(&mut spec.stopasgroup, self.read("stopasgroup", value::boolean));
         spec.killasgroup = self.read("killasgroup", value::boolean).unwrap_or(spec.stopasgroup);
         set(&mut spec.exitcodes, self.read("exitcodes", value::exit_codes));
+        set(&mut spec.stdin, self.read("stdin", value::stdin));
         set(&mut spec.redirect_stderr, self.read("redirect_stderr", value::boolean));
         // Read here for the order of errors; their values are `copies`'.
         let _ = self.read("numprocs", value::integer);

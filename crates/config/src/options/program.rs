@@ -320,6 +320,14 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     )
     .effect(Effect::Live),
     OptionRow::without_default("user", Kind::User, "nobody", "user to run it as").effect(Effect::Restart),
+    OptionRow::new(
+        "stdin",
+        Kind::Choice(&["pipe", "null"]),
+        "pipe",
+        "where its standard input comes from: a pipe that fg and sendProcessStdin write to, or nowhere",
+    )
+    .ours()
+    .effect(Effect::Restart),
     OptionRow::new("redirect_stderr", Kind::Boolean, "false", "send stderr where stdout goes")
         .effect(Effect::Restart),
     OptionRow::new("stdout_logfile", Kind::LogTarget, "AUTO", "file for stdout; NONE for no log")

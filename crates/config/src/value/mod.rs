@@ -14,7 +14,7 @@ pub(crate) mod stopping;
 
 use upkeep_core::event::EventKind;
 use upkeep_core::signal::{Signal, SignalError};
-use upkeep_core::spec::{Autorestart, WatchAction};
+use upkeep_core::spec::{Autorestart, StdinKind, WatchAction};
 
 use crate::python::integer;
 use crate::python::repr::py_repr;
@@ -149,6 +149,11 @@ pub(crate) fn autorestart(text: &str) -> Read<Autorestart> {
                 .or_else(|| Some("write true, false or unexpected".to_owned())),
         }),
     }
+}
+
+/// `stdin`.
+pub(crate) fn stdin(text: &str) -> Read<StdinKind> {
+    choice("stdin", text, [("pipe", StdinKind::Pipe), ("null", StdinKind::Null)])
 }
 
 /// `[supervisord] orphans`.

@@ -20,6 +20,7 @@ mod reload;
 mod sample;
 mod schedule;
 mod schema;
+mod stdin;
 mod usage;
 mod watch;
 mod whole;

@@ -9,7 +9,7 @@ use upkeep_core::signal;
 use upkeep_core::spec::{
     Autorestart, Condition, Dependency, GroupKind, GroupSpec, Hooks, ListenerSpec, LogRules, LogTarget,
     Missed, OnDependencyStop, OnGiveup, OutputSpec, Overlap, ProcessSpec, RestartPolicy, Schedule,
-    SocketAddress, SocketSpec, StopStep, Target, WatchAction, WatchSpec,
+    SocketAddress, SocketSpec, StdinKind, StopStep, Target, WatchAction, WatchSpec,
 };
 
 use crate::scene::{alone, group, web};
@@ -50,6 +50,7 @@ fn every_field(spec: &ProcessSpec) {
         umask: _,
         directory: _,
         redirect_stderr: _,
+        stdin: _,
         stdout:
             OutputSpec {
                 target: _,
@@ -86,6 +87,7 @@ fn what_each_option_costs_d_37_cfg_422() {
         ("user", Kind::Restart, |spec| spec.uid = Some(1)),
         ("umask", Kind::Restart, |spec| spec.umask = Some(0o77)),
         ("serverurl", Kind::Restart, |spec| spec.serverurl = Some("unix:///s".to_owned())),
+        ("stdin", Kind::Restart, |spec| spec.stdin = StdinKind::Null),
         ("redirect_stderr", Kind::Restart, |spec| spec.redirect_stderr = true),
         ("socket", Kind::Restart, |spec| spec.socket = socket("tcp://h:1", None)),
         ("environment", Kind::Restart, |spec| drop(spec.environment.insert("A".to_owned(), "1".to_owned()))),
