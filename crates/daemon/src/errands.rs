@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use upkeep_core::spec::{OutputSpec, ProcessSpec};
 use upkeep_core::{ErrandKind, ProcId, RunId};
+use upkeep_logs::AS_OTHERS_SAY;
 
 use crate::prepare::Order;
 use crate::shell::Shell;
@@ -59,7 +60,13 @@ fn appended(output: &OutputSpec) -> OutputSpec {
         (rules.max_age, rules.max_total) = (None, 0);
         Arc::new(rules)
     });
-    OutputSpec { maxbytes: 0, capture_maxbytes: 0, events_enabled: false, rules, ..output.clone() }
+    OutputSpec {
+        maxbytes: AS_OTHERS_SAY,
+        capture_maxbytes: 0,
+        events_enabled: false,
+        rules,
+        ..output.clone()
+    }
 }
 
 #[cfg(test)]
@@ -77,7 +84,7 @@ mod tests {
         let variables = [("UPKEEP_HOOK", "pre_stop"), ("UPKEEP_MAINPID", "7")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!((hook.command.as_str(), hook.environment), ("drain", variables.into()));
-        assert_eq!((hook.stdout.maxbytes, hook.stdout.events_enabled), (0, false));
+        assert_eq!((hook.stdout.maxbytes, hook.stdout.events_enabled), (AS_OTHERS_SAY, false));
         assert!(!beside(&spec, ErrandKind::PreStart, 0).environment.contains_key("UPKEEP_MAINPID"));
     }
 }

@@ -32,6 +32,9 @@ pub const MODE_NAMED: u32 = 0o666;
 /// Mode of an AUTO log at creation (PROC-131).
 pub const MODE_AUTO: u32 = 0o600;
 
+/// For `maxbytes`: whoever else writes the file decides when it is rotated and what becomes of old files; alone it never is.
+pub const AS_OTHERS_SAY: i64 = i64::MIN;
+
 /// Most bytes given to a shared descriptor at once: a pipe that polls as writable takes this much without waiting.
 const SHARED_WRITE: usize = 4096;
 
@@ -70,6 +73,8 @@ pub struct RotatingFile {
     maxbytes: u64,
     backups: u32,
     mode: u32,
+    /// Limits and rules are those of others.
+    is_guest: bool,
     /// `None` while the target cannot be opened: each write tries again.
     target: Option<Opened>,
     /// Rotate when the file has this many bytes: `maxbytes`, or more after a rotation that failed.
@@ -108,6 +113,7 @@ impl RotatingFile {
             maxbytes: u64::try_from(maxbytes).unwrap_or(0),
             backups: u32::try_from(backups.max(0)).unwrap_or(u32::MAX),
             mode,
+            is_guest: maxbytes == AS_OTHERS_SAY,
             target: None,
             rotate_at: 0,
             dropped: None,
@@ -137,10 +143,14 @@ impl RotatingFile {
     /// Goes on with `newer`, which was opened later for the same path: with its limits, and with its file if the path
     /// leads to another one by now.
     pub fn supersede(&mut self, newer: Self) {
-        (self.maxbytes, self.backups) = (newer.maxbytes, newer.backups);
-        self.rotate_at = self.maxbytes;
         self.target = newer.target.or(self.target.take());
         self.notices.extend(newer.notices);
+        if newer.is_guest {
+            return self.note_target();
+        }
+        self.is_guest = false;
+        (self.maxbytes, self.backups) = (newer.maxbytes, newer.backups);
+        self.rotate_at = self.maxbytes;
         self.take_rules(newer.ruled);
     }
 

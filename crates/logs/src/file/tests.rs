@@ -326,6 +326,21 @@ fn the_newer_of_two_files_counts() {
 }
 
 /// A pipe with these bytes in it, whose writer is kept.
+/// A command beside a process writes to its log, and must not keep it from being rotated.
+#[test]
+fn a_guest_changes_no_limits() {
+    let dir = dir();
+    let path = dir.path().join("log");
+    let guest = || RotatingFile::open(&path, AS_OTHERS_SAY, 0, MODE_NAMED).unwrap();
+    let mut file = guest();
+    write(&mut file, "before ");
+    file.supersede(named(&path, 8, 2).with_rules(Some(FileRules { gzip: true, ..FileRules::default() })));
+    file.supersede(guest());
+    assert!(file.has_rules());
+    write(&mut file, "x");
+    assert_eq!(contents(&path), ["", "before x"]);
+}
+
 fn pipe_with(data: &[u8]) -> (OwnedFd, OwnedFd) {
     let (reader, writer) = rustix::pipe::pipe().unwrap();
     rustix::io::ioctl_fionbio(&reader, true).unwrap();
