@@ -44,9 +44,20 @@ pub(super) const STDERR: Keys = Keys {
     backups: "stderr_logfile_backups",
 };
 
+impl Keys {
+    fn all(&self) -> [&'static str; 8] {
+        let Self { rotate, compress, max_age, max_total, names, format, rate, forward, backups: _ } = *self;
+        [rotate, compress, max_age, max_total, names, format, rate, forward]
+    }
+}
+
 impl Scope<'_, '_> {
     /// The rules of one channel; `None` if they ask for nothing.
     pub(super) fn log_rules(&mut self, keys: &Keys) -> Option<Arc<LogRules>> {
+        // Most programs have none of them.
+        if keys.all().iter().all(|key| self.entry(key).is_none()) {
+            return None;
+        }
         let rules = LogRules {
             rotate: self.read(keys.rotate, |text| logs::rotate(keys.rotate, text)).flatten(),
             gzip: self.read(keys.compress, |text| logs::compress(keys.compress, text)).unwrap_or_default(),
