@@ -293,8 +293,12 @@ impl Supervisor {
 
     fn deadline_passed(&mut self, now: Now, id: ProcId) {
         self.report_waiting(now, id);
-        self.look_at_health(now, id);
-        let Some(process) = self.processes.get(&id) else { return };
+        let Some(mut process) = self.processes.get(&id) else { return };
+        if process.health.is_some() {
+            self.look_at_health(now, id);
+            let Some(still) = self.processes.get(&id) else { return };
+            process = still;
+        }
         let (state, before_stop) = (process.state, process.runs_errand(ErrandKind::PreStop));
         if !process.errands().is_empty() {
             self.kill_overdue_errands(now, id);

@@ -72,6 +72,19 @@ impl Process {
         });
     }
 
+    /// It has entered a state: what is about to end is not looked at any more, and nothing is known of what has ended.
+    pub(crate) fn rest_health(&mut self) {
+        match self.state {
+            State::Starting { .. } | State::Running { .. } => {}
+            State::Stopping { .. } | State::Unknown { .. } => {
+                self.health.iter_mut().for_each(|health| health.rest());
+            }
+            State::Stopped | State::Waiting | State::Backoff { .. } | State::Exited { .. } | State::Fatal => {
+                self.health = None;
+            }
+        }
+    }
+
     /// Follows other options while it runs on.
     pub(crate) fn adapt_health(&mut self, old: Option<&HealthSpec>, now: Now) {
         let Some((_, child)) = self.watched_child() else { return };

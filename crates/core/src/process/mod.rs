@@ -413,14 +413,8 @@ impl Process {
         if self.state.name() != StateName::Stopping {
             self.report_at = None;
         }
-        match self.state {
-            State::Starting { .. } | State::Running { .. } => {}
-            State::Stopping { .. } | State::Unknown { .. } => {
-                self.health.iter_mut().for_each(|health| health.rest());
-            }
-            State::Stopped | State::Waiting | State::Backoff { .. } | State::Exited { .. } | State::Fatal => {
-                self.health = None
-            }
+        if self.health.is_some() {
+            self.rest_health();
         }
         from
     }

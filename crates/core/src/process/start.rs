@@ -41,7 +41,9 @@ impl Supervisor {
             State::Starting { child: None, .. } => {
                 process.state = State::Starting { run, child: Some(child) };
                 process.unprepare();
-                process.begin_health();
+                if process.spec.health.is_some() {
+                    process.begin_health();
+                }
                 self.log(notice);
                 self.publish(Event::ChildSpawned(id));
                 self.child_arrived(now, id, run, child);
