@@ -1,6 +1,5 @@
 //! `upkeep logs`.
 
-use std::io::IsTerminal;
 use std::thread;
 
 use jiff::Timestamp;
@@ -8,11 +7,12 @@ use serde_json::{Value, json};
 use upkeep_api::{Channel, ProcessInfo};
 use upkeep_client::{ClientError, Log};
 
-use super::history::{Entry, entries, merged, since};
+use super::history::{Entry, entries, merged};
 use super::link::{Link, no_such_process};
 use super::options::Options;
 use super::problem::{Problem, status};
 use super::show;
+use super::view::{Search, Style, View};
 use crate::names::namespec;
 use crate::resolve::members;
 use crate::screen;
@@ -22,8 +22,6 @@ const DEFAULT_BYTES: i32 = 1600;
 const DAEMON: &str = "the daemon";
 /// How much of each log is searched when nothing is said.
 const SEARCHED_BYTES: i64 = 8 << 20;
-/// Colours that names are told apart by: cyan, yellow, green, magenta, blue, and each of them brighter.
-const COLORS: [u8; 10] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94];
 
 /// A log and what it is called on the screen.
 struct Wanted {
@@ -37,7 +35,7 @@ pub(super) fn logs(options: &Options) -> Result<i32, Problem> {
     let wanted = wanted(&link, options)?;
     let view = View::new(options, &search, wanted.len());
     if search.since.is_none() && (search.text.is_none() || options.follow) {
-        let starts = vec![None; wanted.len()];
+        let starts: Vec<_> = (0..wanted.len()).map(|number| (number, None)).collect();
         return if options.follow {
             follow_all(&link, &wanted, &starts, &view)
         } else {
@@ -48,93 +46,21 @@ pub(super) fn logs(options: &Options) -> Result<i32, Problem> {
     if options.follow { follow_all(&link, &wanted, &starts, &view) } else { Ok(status) }
 }
 
-/// Which lines are wanted.
-struct Search {
-    since: Option<Timestamp>,
-    text: Option<String>,
-}
-
-impl Search {
-    fn new(options: &Options) -> Result<Self, Problem> {
-        let moment = |text: &String| {
-            since(text, Timestamp::now()).ok_or_else(|| {
-                let hint = "write how long ago (10m, 2h, 3d), a time of today (07:30), or a day and a time (2026-11-21T07:30)";
-                Problem::usage(&format!("not a time for --since: \"{text}\"")).hint(hint)
-            })
-        };
-        Ok(Self { since: options.since.as_ref().map(moment).transpose()?, text: options.grep.clone() })
-    }
-
-    fn wants(&self, line: &str) -> bool {
-        self.text.as_ref().is_none_or(|text| line.contains(text))
-    }
-}
-
-/// How lines are shown.
-struct View<'a> {
-    style: Style,
-    is_colored: bool,
-    search: &'a Search,
-}
-
-impl<'a> View<'a> {
-    fn new(options: &Options, search: &'a Search, logs: usize) -> Self {
-        let style = match (options.json, logs) {
-            (true, _) => Style::Json,
-            (false, 0 | 1) => Style::Raw,
-            (false, _) => Style::Named,
-        };
-        let is_off = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let is_colored = std::io::stdout().is_terminal() && !is_off("NO_COLOR") && !is_dumb;
-        Self { style, is_colored, search }
-    }
-
-    /// Shows a line of the log with this number; false if nobody reads any more.
-    fn show(&self, number: usize, name: &str, line: &str) -> bool {
-        if !self.search.wants(line) {
-            return true;
-        }
-        match self.style {
-            Style::Raw => screen::line(&self.marked(line)),
-            Style::Named if self.is_colored => {
-                let color = COLORS[number % COLORS.len()];
-                screen::line(&format!("\x1b[{color}m{name} |\x1b[0m {}", self.marked(line)))
-            }
-            Style::Named => screen::line(&format!("{name} | {line}")),
-            Style::Json => show::json_line(&json!({ "name": name, "line": line })),
-        }
-    }
-
-    /// The line with what was searched for in bold.
-    fn marked(&self, line: &str) -> String {
-        match &self.search.text {
-            Some(text) if self.is_colored && !text.is_empty() => {
-                line.replace(text, &format!("\x1b[1;31m{text}\x1b[0m"))
-            }
-            Some(_) | None => line.to_owned(),
-        }
-    }
-}
-
-/// Shows the lines of all logs that are wanted, in the order of time, and tells where to go on with each.
+/// Shows the lines of all logs that are wanted, in the order of time, and tells with which to go on, and where.
 fn show_history(
     link: &Link,
     options: &Options,
     wanted: &[Wanted],
     view: &View<'_>,
-) -> (Vec<Option<u64>>, i32) {
+) -> (Vec<(usize, Option<u64>)>, i32) {
     let (mut all, mut starts, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for (number, one) in wanted.iter().enumerate() {
         match past(link, options, number, one, view.search) {
             Ok((entries, start)) => {
                 all.extend(entries);
-                starts.push(start);
+                starts.push((number, start));
             }
-            Err(problem) => {
-                starts.push(None);
-                problems.push(problem);
-            }
+            Err(problem) => problems.push(problem),
         }
     }
     let all = merged(all);
@@ -276,13 +202,13 @@ fn unreadable(link: &Link, one: &Wanted, error: &ClientError) -> Problem {
 fn follow_all(
     link: &Link,
     wanted: &[Wanted],
-    starts: &[Option<u64>],
+    starts: &[(usize, Option<u64>)],
     view: &View<'_>,
 ) -> Result<i32, Problem> {
     let results = thread::scope(|scope| {
-        let all = wanted.iter().zip(starts).enumerate();
-        let threads: Vec<_> = all
-            .map(|(number, (one, start))| scope.spawn(move || follow(link, number, one, *start, view)))
+        let threads: Vec<_> = starts
+            .iter()
+            .map(|&(number, start)| scope.spawn(move || follow(link, number, &wanted[number], start, view)))
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or(Ok(()))).collect::<Vec<_>>()
     });
@@ -296,17 +222,6 @@ fn follow_all(
         }
     }
     Ok(worst)
-}
-
-/// How followed logs are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Style {
-    /// One log: its bytes.
-    Raw,
-    /// Whole lines, each behind its log's name.
-    Named,
-    /// A JSON document per line.
-    Json,
 }
 
 fn follow(

@@ -25,6 +25,7 @@ mod schedules;
 mod show;
 mod status;
 mod upgrade;
+mod view;
 
 use serde_json::json;
 
