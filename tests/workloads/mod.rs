@@ -1,4 +1,5 @@
-//! The examples of the repository at work: the Laravel shop with real PHP and Redis, and the quick start.
+//! The examples of the repository at work: the blog, the Laravel shop with real PHP and Redis, and the quick start.
 
+mod blog;
 mod laravel;
 mod quickstart;

@@ -1,0 +1,89 @@
+//! `examples/blog.yaml`: who waits for whom, and what becomes of the application without its posts.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use rustix::process::Signal;
+
+use crate::rig::daemon::Daemon;
+use crate::rig::home::{Home, repository};
+use crate::rig::maker::{Maker, reference_python};
+use crate::rig::port::free_port;
+use crate::rig::procfs;
+use crate::rig::wait::{until, until_true};
+
+/// The example with ports that nobody else has, and half a second instead of five between restarts.
+fn blog() -> (Daemon, u16) {
+    let home = Home::new();
+    home.copy_in(&repository("examples"));
+    let file = "examples/blog.yaml";
+    let mut text = home.read(file);
+    let app = free_port();
+    let python = reference_python().display().to_string();
+    for (written, here) in [
+        ("12345", free_port().to_string()),
+        ("9422", free_port().to_string()),
+        ("9421", app.to_string()),
+        ("[python3,", format!("[{python},")),
+        ("restart_delay: 5", "restart_delay: 0.5".to_owned()),
+    ] {
+        assert!(text.contains(written), "{written}");
+        text = text.replace(written, &here);
+    }
+    home.write(file, &text);
+    (Daemon::start_with(home, Maker::Upkeep, file, "examples/run/blog.sock", &[]), app)
+}
+
+/// What the application answers to a browser, if it answers.
+fn page(port: u16) -> Option<String> {
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    connection.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+fn shown(daemon: &Daemon, name: &str) -> String {
+    daemon.ctl(&["status", name]).stdout
+}
+
+#[test]
+fn everyone_waits_for_whom_it_needs() {
+    let (daemon, port) = blog();
+    daemon.wait("RUNNING", &["ipc", "update", "app"]);
+    until_true("the posts", || {
+        page(port).is_some_and(|page| page.contains("200 OK") && page.ends_with("Hello\n"))
+    });
+    let log = daemon.log();
+    let at = |words: &str| log.find(words).unwrap_or_else(|| panic!("{words}: {log}"));
+    for server in ["ipc", "update"] {
+        assert!(at(&format!("spawned: '{server}'")) < at("spawned: 'app'"), "{log}");
+    }
+    assert_eq!(daemon.state("updater").as_deref(), Some("STOPPED"));
+
+    let app = daemon.pid_of("app");
+    daemon.ctl(&["stop", "ipc"]);
+    // It is ended for want of health, and waits for ipc before it starts again.
+    until_true("a wait for ipc", || shown(&daemon, "app").contains("waits for ipc"));
+    daemon.ctl(&["start", "ipc"]);
+    daemon.wait("RUNNING", &["app"]);
+    until_true("the posts again", || page(port).is_some_and(|page| page.contains("200 OK")));
+    assert_ne!(daemon.pid_of("app"), app);
+
+    assert_eq!(daemon.ctl(&["start", "updater"]).stdout, "updater: started\n");
+    daemon.wait_file("examples/run/updater.log", "newest version: 2.1\n");
+}
+
+/// `restart_limit: 3`: who fails that often is given up, and the others go on.
+#[test]
+fn who_fails_too_often_is_given_up() {
+    let (daemon, port) = blog();
+    daemon.wait("RUNNING", &["ipc", "update", "app"]);
+    daemon.home.write("examples/blog/app.py", "raise SystemExit('no blog')\n");
+    let app = daemon.pid_of("app");
+    procfs::signal(app, Signal::KILL);
+    daemon.wait("FATAL", &["app"]);
+    until("the reason", || daemon.home.read("examples/run/app.log").contains("no blog").then_some(()));
+    assert_eq!(page(port), None);
+    daemon.wait("RUNNING", &["ipc", "update"]);
+}
