@@ -164,7 +164,7 @@ fn a_start_whose_hook_fails_is_a_spawn_error_and_tells_why() {
 fn a_hook_has_what_the_program_has_and_a_group_of_its_own() {
     let daemon = started(
         "[program:web]\ncommand=/bin/sh -c 'echo program; exec cat'\ndirectory=%(here)s/bin\numask=027\n\
-         environment=COLOUR=\"blue\"\nstdout_logfile=%(here)s/web.log\nredirect_stderr=true\nstdout_logfile_maxbytes=1\n\
+         environment=COLOUR=\"blue\"\nstdout_logfile=%(here)s/web.log\nredirect_stderr=true\n\
          post_start=/bin/sh -c 'pwd; umask; echo $COLOUR $SUPERVISOR_PROCESS_NAME; cat; echo $$ $UPKEEP_MAINPID >&2; \
          echo \"post_start $$\" > ../order; while [ ! -e ../go ]; do sleep 0.02; done'\n",
     );

@@ -54,7 +54,7 @@ fn everyone_waits_for_whom_it_needs() {
     until_true("the posts", || {
         page(port).is_some_and(|page| page.contains("200 OK") && page.ends_with("Hello\n"))
     });
-    let log = daemon.log();
+    let log = daemon.home.read("examples/run/blog.log");
     let at = |words: &str| log.find(words).unwrap_or_else(|| panic!("{words}: {log}"));
     for server in ["ipc", "update"] {
         assert!(at(&format!("spawned: '{server}'")) < at("spawned: 'app'"), "{log}");

@@ -35,13 +35,15 @@ pub struct Obstacle {
     state: Option<StateName>,
     /// What is thought of it, if only that is in the way.
     verdict: Option<Verdict>,
+    /// It is unhealthy, and nothing is done about that.
+    unattended: bool,
 }
 
 impl Obstacle {
     /// Whether nothing is under way that could remove it.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
-        self.state.is_none_or(StateName::is_stopped)
+        self.state.is_none_or(StateName::is_stopped) || self.unattended
     }
 }
 

@@ -249,10 +249,24 @@ impl Health {
         self
     }
 
+    /// Of a child that was there before anybody looked: nobody waits for its first word, so it is what it is.
+    pub(crate) fn of_adopted(spec: &HealthSpec, now: Mono) -> Self {
+        let mut health = Self::of_mute(spec, now);
+        health.verdict = health.judge(spec);
+        health
+    }
+
     /// Follows other options: another question begins anew, and what it could not say from the beginning it need not say now.
     pub(crate) fn adapt(&mut self, old: &HealthSpec, new: &HealthSpec, child: Child, now: Mono) {
         if old.ready != new.ready {
             self.ready = true;
+        }
+        if (old.ready, old.ready_timeout) != (new.ready, new.ready_timeout) {
+            self.late = false;
+        }
+        if old.action != new.action && self.verdict == Verdict::Unhealthy {
+            // So that it is acted upon when it is thought so again.
+            self.verdict = Verdict::Unknown;
         }
         if old.check != new.check {
             (self.answers, self.failures, self.successes) = (Verdict::Unknown, 0, 0);

@@ -147,7 +147,10 @@ impl Process {
             (AfterStop::Again, _) => true,
             (AfterStop::Remove, _) => false,
         };
-        new.autostart || (meant_to_run && !strict)
+        // One on a schedule runs when its time comes, and a run that is replaced goes on as a new one.
+        let by_itself = new.autostart && new.schedule.is_none();
+        let goes_on = new.schedule.is_none() || self.spec.schedule.is_some();
+        by_itself || (meant_to_run && goes_on && !strict)
     }
 }
 

@@ -209,6 +209,11 @@ impl Supervisor {
                 }
             }
         } else {
+            for &(id, _) in ids {
+                if !self.stays_stopped(id) {
+                    self.stop_for_good(id);
+                }
+            }
             for &id in &untold {
                 self.switch_off(id);
             }

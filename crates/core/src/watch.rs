@@ -33,7 +33,8 @@ impl Supervisor {
                 self.publish(Event::WishChanged(id));
                 self.stop_in_order(now, &[id], Along::Dependants);
             }
-            State::Exited { .. } | State::Fatal => self.start(now, id),
+            State::Exited { .. } | State::Fatal if process.timer.is_none() => self.start(now, id),
+            State::Exited { .. } | State::Fatal => {}
             // It has the new files when it starts.
             State::Waiting | State::Stopping { .. } | State::Stopped | State::Unknown { .. } => {}
         }

@@ -36,13 +36,14 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// Rings at this second, or never.
+    /// Rings at this second, or never. Says whether the clock was set since that was last looked at: it does not ring for that any
+    /// more.
     ///
     /// # Errors
     /// The system has no timer for us.
-    pub(crate) fn set(&mut self, second: Option<i64>) -> io::Result<()> {
+    pub(crate) fn set(&mut self, second: Option<i64>) -> io::Result<bool> {
         self.set = second.is_some();
-        let Some(second) = second else { return Ok(()) };
+        let Some(second) = second else { return Ok(false) };
         let timer = match self.timer.take() {
             Some(timer) => timer,
             None => {
@@ -57,8 +58,12 @@ impl Alarm {
         let at = Timespec { tv_sec: second, tv_nsec: 0 };
         let set = timerfd_settime(&timer, flags, &Itimerspec { it_interval: never, it_value: at });
         self.timer = Some(timer);
-        set.map(|_| ())?;
-        Ok(())
+        match set {
+            Ok(_) => Ok(false),
+            // The timer is set all the same.
+            Err(Errno::CANCELED) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether it will ring.

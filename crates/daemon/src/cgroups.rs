@@ -29,7 +29,7 @@ pub(crate) fn make(cgroup: &Cgroup) -> Result<(), String> {
     limit("pids_limit", "pids", folder, cgroup.pids_limit.map(|pids| pids.to_string()))
 }
 
-/// Sets the limit of a controller; none is `max`, where the controller is on.
+/// Sets the limit of a controller. Without one the file is left alone: it may be somebody else's.
 fn limit(key: &str, controller: &str, folder: &Path, value: Option<String>) -> Result<(), String> {
     let file = folder.join(format!("{controller}.max"));
     let switch = folder.parent().unwrap_or(folder).join("cgroup.subtree_control");
@@ -38,12 +38,12 @@ fn limit(key: &str, controller: &str, folder: &Path, value: Option<String>) -> R
         let _ = std::fs::write(&switch, format!("+{controller}"));
     }
     match (file.exists(), value) {
-        (false, None) => Ok(()),
+        (_, None) => Ok(()),
         (false, Some(_)) => Err(format!(
             "can't apply {key}: the controller {controller} is off: write +{controller} to '{}', as root",
             switch.display()
         )),
-        (true, value) => std::fs::write(&file, value.as_deref().unwrap_or("max"))
+        (true, Some(value)) => std::fs::write(&file, value)
             .map_err(|error| format!("can't apply {key}: '{}' cannot be written: {error}", file.display())),
     }
 }
@@ -82,6 +82,6 @@ mod tests {
         assert_eq!(make(&with(Some(150), Some(20))), Ok(()));
         assert_eq!((read("cpu.max").as_str(), read("pids.max").as_str()), ("150000 100000", "20"));
         assert_eq!(make(&with(None, Some(7))), Ok(()));
-        assert_eq!((read("cpu.max").as_str(), read("pids.max").as_str()), ("max", "7"));
+        assert_eq!((read("cpu.max").as_str(), read("pids.max").as_str()), ("150000 100000", "7"));
     }
 }

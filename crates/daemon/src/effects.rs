@@ -14,6 +14,10 @@ use crate::records::ProcessRecord;
 use crate::restraints::keeper_too_old;
 use crate::shell::{Asker, End, Purpose, Run, Shell};
 
+/// Starts at once of which the keeper holds more than pipes. It takes that before it can refuse the start, and must not take its
+/// last descriptors for it.
+const HELD_AT_ONCE: usize = 6;
+
 /// The fault that a refusal is (RPC-040 …).
 pub(crate) fn fault_of(refusal: Refusal) -> Fault {
     match refusal {
@@ -138,6 +142,15 @@ impl Shell {
                 self.leaving.extend(prepared.socket);
                 self.tell(upkeep_core::Input::SpawnFailed { run, text });
             }
+            Ok(prepared) if self.keeper_speaks < RESTRAINS && prepared.lends() => {
+                let text = "can't give it the descriptor of ready: the keeper process is of an older version; \
+                            `upkeep upgrade` replaces it";
+                self.leaving.extend(prepared.socket);
+                self.tell(upkeep_core::Input::SpawnFailed { run, text: text.to_owned() });
+            }
+            Ok(prepared) if prepared.is_held() && self.held_starts(run) >= HELD_AT_ONCE => {
+                self.later.push_back((run, prepared));
+            }
             Ok(prepared) => {
                 let Prepared { plan, trouble, stdout, stderr, socket, vitals, room } = *prepared;
                 if let Some(trouble) = trouble {
@@ -151,6 +164,8 @@ impl Shell {
                 let said = self.hold_said(run, &stdout);
                 if let Some(id) = self.core.process_of(run).filter(|_| said.is_some()) {
                     self.listeners.heard.remove(&id);
+                    // Before there is a child: what an earlier one has said does not count.
+                    self.save_process(id);
                 }
                 let fds: Vec<BorrowedFd<'_>> = socket.iter().map(|shared| shared.fd().as_fd()).collect();
                 self.send_with(&ToKeeper::Spawn { run: run.0, plan }, &fds);
@@ -158,6 +173,22 @@ impl Shell {
                 let run_of = Run { sinks, socket, vitals, room, said, without_stdin, ..Run::default() };
                 self.runs.insert(run, Box::new(run_of));
             }
+        }
+    }
+
+    /// Starts under way, but for this one, of which the keeper holds more than pipes.
+    fn held_starts(&self, run: RunId) -> usize {
+        let is_held = |entry: &Run| entry.made.is_none() && (entry.said.is_some() || entry.vitals.is_some());
+        self.runs.iter().filter(|(other, entry)| **other != run && is_held(entry)).count()
+    }
+
+    /// A start is answered: those that waited for that go on.
+    pub(crate) fn start_later(&mut self) {
+        while let Some(&(run, _)) = self.later.front()
+            && self.held_starts(run) < HELD_AT_ONCE
+            && let Some((run, prepared)) = self.later.pop_front()
+        {
+            self.prepared(run, Ok(prepared));
         }
     }
 

@@ -101,6 +101,7 @@ impl Shell {
         self.tell(Input::Spawned { run, pid, at });
         self.listen_to(run, pid);
         self.note_child(run, pid);
+        self.start_later();
     }
 
     /// Gives a run's pipes to those who read and write them.
@@ -133,6 +134,7 @@ impl Shell {
             self.advise_about_descriptors();
         }
         self.tell(Input::SpawnFailed { run, text });
+        self.start_later();
     }
 
     /// A child ended. If listeners want to hear what it wrote, or it is one, that comes first; else its state changes

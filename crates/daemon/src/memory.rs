@@ -1,7 +1,7 @@
 //! How much memory runs use that have a limit of it: what the kernel says of a child and of all that descend from it, read on
 //! a thread of its own, since the kernel may keep a reader waiting.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -55,8 +55,10 @@ fn families() -> HashMap<u32, Vec<u32>> {
 fn used_by(pid: u32, children: &HashMap<u32, Vec<u32>>) -> io::Result<u64> {
     let mut used = share(pid)?;
     let mut parents = vec![pid];
+    // What was read one after the other may be a circle.
+    let mut seen = HashSet::from([pid]);
     while let Some(parent) = parents.pop() {
-        for &child in children.get(&parent).into_iter().flatten() {
+        for &child in children.get(&parent).into_iter().flatten().filter(|&&child| seen.insert(child)) {
             // One that may not be looked at has become somebody else, one that is not there has ended.
             used = used.saturating_add(share(child).unwrap_or(0));
             parents.push(child);

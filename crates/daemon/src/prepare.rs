@@ -98,6 +98,18 @@ pub(crate) fn is_heard(sink: &Sink) -> bool {
     sink.events || sink.copy || sink.capture_maxbytes > 0
 }
 
+impl Prepared {
+    /// Whether the keeper is to hold more of it than its pipes.
+    pub(crate) fn is_held(&self) -> bool {
+        self.stdout.spool.is_some() || self.vitals.is_some()
+    }
+
+    /// Whether the child gets a descriptor that the keeper has to pass on.
+    pub(crate) fn lends(&self) -> bool {
+        self.vitals.as_ref().is_some_and(|vitals| vitals.lends())
+    }
+}
+
 impl ChildContext {
     /// The PATH a program is searched in: its own, else the daemon's (PROC-078).
     pub(crate) fn search_path(&self, spec: &ProcessSpec) -> Option<String> {

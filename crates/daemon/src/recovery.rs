@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use upkeep_config::{CommandLine, Lenient, Sources};
 use upkeep_core::{Input, Mono, RunId};
 use upkeep_keeper::wire::ToKeeper;
-use upkeep_logs::{Level, Sink, StreamId};
+use upkeep_logs::{Level, Sink, Spool, StreamId};
 
 use crate::boot::{StartError, system};
 use crate::generations::{self, Generations, Loaded};
@@ -220,6 +220,8 @@ impl Shell {
             if order.listener {
                 let heard = self.listeners.heard_before(&order.group, &order.spec.name);
                 said::keep(&mut sinks.0, said.remove(&said::held_name(run)), heard);
+                let at = sinks.0.spool.as_ref().map_or(0, Spool::at);
+                self.listeners.heard_no_more_than(&order.group, &order.spec.name, at);
             }
             let said = self.hold_said(run, &sinks.0);
             let entry = self.runs.entry(run).or_default();

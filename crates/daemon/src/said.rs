@@ -84,15 +84,21 @@ impl Shell {
     /// Gives the memory of a run's words back that have been understood, once there is some.
     pub(crate) fn free_said(&mut self, id: StreamId, upto: u64) {
         let run = run_of(id);
-        let Some(said) = self.runs.get_mut(&run).and_then(|entry| entry.said.as_mut()) else { return };
+        let Some(said) = self.runs.get(&run).and_then(|entry| entry.said.as_ref()) else { return };
         if id != stdout_of(run) || upto.saturating_sub(said.freed) < UNDERSTOOD {
             return;
         }
-        said.freed = upto;
         let file = Arc::clone(&said.file);
         // First: the next daemon must not look for them.
         if let Some(process) = self.core.process_of(run) {
             self.save_process(process);
+        }
+        self.flush_link();
+        if self.link.has_waiting() {
+            return;
+        }
+        if let Some(said) = self.runs.get_mut(&run).and_then(|entry| entry.said.as_mut()) {
+            said.freed = upto;
         }
         // Else it takes more memory, and that is all.
         let _ = Spool::free(&file, upto);

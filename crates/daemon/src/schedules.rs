@@ -1,5 +1,7 @@
 //! Wakes the daemon when a program is to run by its schedule, and tells clients when that will be.
 
+use std::io;
+
 use upkeep_api::ScheduleInfo;
 use upkeep_core::{Input, Process};
 use upkeep_logs::Level;
@@ -14,6 +16,8 @@ pub(crate) struct Schedules {
     pub(crate) alarm: Alarm,
     /// What it is set to.
     at: Option<i64>,
+    /// It could not be set, which has been said.
+    failing: bool,
 }
 
 impl Shell {
@@ -23,8 +27,20 @@ impl Shell {
         if at == self.schedules.at {
             return;
         }
+        let clock_set = match self.schedules.alarm.set(at) {
+            Ok(clock_set) => clock_set,
+            Err(error) => return self.not_on_schedule(&error),
+        };
+        self.schedules.failing = false;
         self.schedules.at = at;
-        if let Err(error) = self.schedules.alarm.set(at) {
+        if clock_set {
+            self.tell(Input::ClockSet);
+        }
+    }
+
+    /// It is tried again with the next thing that happens.
+    fn not_on_schedule(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.schedules.failing, true) {
             self.log(Level::Error, format!("nothing runs on schedule: no timer could be set: {error}"));
         }
     }

@@ -1,7 +1,7 @@
 //! The shell: one task owns the core, feeds it facts and requests, and carries out what it orders.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -255,6 +255,8 @@ pub(crate) struct Shell {
     /// The keeper holds lines of the log.
     pub(crate) journal_held: bool,
     pub(crate) thrift: Thrift,
+    /// Starts that wait until earlier ones are answered.
+    pub(crate) later: VecDeque<(RunId, Box<Prepared>)>,
     /// The last time that something was done.
     worked_at: Instant,
     /// Until memory may be given back: one timer, since each that is made anew costs a system call.
@@ -357,6 +359,7 @@ impl Shell {
             next_token: 0,
             journal_held: false,
             thrift: Thrift::default(),
+            later: VecDeque::new(),
             worked_at: Instant::now(),
             rest: Box::pin(tokio::time::sleep(Duration::ZERO)),
             checks: Room::default(),

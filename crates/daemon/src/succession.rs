@@ -191,7 +191,9 @@ impl Shell {
     /// Takes what the log thread has told so far; returns what others have.
     fn take_log_events(&mut self) -> Vec<Message> {
         let mut others = Vec::new();
-        while let Ok(message) = self.inbox.try_recv() {
+        // No more than there are now: who writes without end would hold up the rest.
+        for _ in 0..self.inbox.len() {
+            let Ok(message) = self.inbox.try_recv() else { break };
             match message {
                 Message::Log(event) => self.log_event(event),
                 other => others.push(other),

@@ -54,6 +54,13 @@ pub(crate) struct Vitals {
     pub(crate) check: Option<AbortHandle>,
 }
 
+impl Vitals {
+    /// Whether its child gets a descriptor that the keeper has to pass on.
+    pub(crate) fn lends(&self) -> bool {
+        self.lent.is_some()
+    }
+}
+
 impl Drop for Vitals {
     fn drop(&mut self) {
         self.listeners.iter().chain(&self.check).for_each(AbortHandle::abort);

@@ -205,12 +205,17 @@ fn become_program(plan: &Plan, ends: Ends, tell: Option<RawFd>) -> ! {
     unsafe {
         libc::setpgid(0, 0);
         take_stdio(ends);
+        let waited_for = tell.is_some();
         let tell = keep_few(tell, ends.more);
         take_steps(plan, false, tell);
         if !take_identity(plan) {
             leave();
         }
         take_steps(plan, true, tell);
+        // What comes may take long, on a disk that hangs: the parent must not wait for it.
+        if waited_for {
+            libc::close(tell);
+        }
         if let Some(cwd) = &plan.cwd
             && let Err(error) = chdir(cwd.as_c_str())
         {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use upkeep_core::spec::{Check, HealthAction, Ready};
 
-use super::{Read, Wrong, restart};
+use super::{Read, Wrong, restart, without_password};
 use crate::python::repr::py_repr;
 use crate::python::text::strip;
 use crate::suggest::did_you_mean;
@@ -25,7 +25,9 @@ const KINDS: &str = "write http://HOST:PORT/PATH or tcp://HOST:PORT";
 /// `health_check`.
 pub(crate) fn check(text: &str) -> Read<Check> {
     let text = strip(text);
-    let wrong = |hint: &str| Wrong::new(format!("not a valid health_check: {}", py_repr(text)), hint);
+    let wrong = |hint: &str| {
+        Wrong::new(format!("not a valid health_check: {}", py_repr(&without_password(text))), hint)
+    };
     if text.len() > LONGEST_URL {
         return Err(wrong(&format!("write {LONGEST_URL} characters at most")));
     }

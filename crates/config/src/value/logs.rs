@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use upkeep_core::spec::{LogDestination, LogFormat, LogPeriod, LogRate};
 
-use super::{Read, Wrong, bytes, choice, list, restart};
+use super::{Read, Wrong, bytes, choice, list, restart, without_password};
 use crate::python::repr::py_repr;
 
 /// `std*_logfile_rotate`; `None` is never.
@@ -91,7 +91,8 @@ pub(crate) fn forward(option: &str, text: &str) -> Read<Vec<LogDestination>> {
     let mut all = Vec::new();
     for part in &parts {
         let destination = destination(part).ok_or_else(|| {
-            let message = format!("not a valid destination for {option}: {}", py_repr(part));
+            let message =
+                format!("not a valid destination for {option}: {}", py_repr(&without_password(part)));
             Wrong::new(message, "write udp://HOST:PORT, tcp://HOST:PORT or journald, with commas between")
         })?;
         if !all.contains(&destination) {

@@ -200,6 +200,14 @@ pub(crate) fn positive(option: &str, text: &str, parse: fn(&str) -> Read<i64>) -
     })
 }
 
+/// A URL for people: what stands before an `@` may be a secret.
+pub(super) fn without_password(url: &str) -> String {
+    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
+        Some((scheme, rest)) => format!("{scheme}://***@{rest}"),
+        None => url.to_owned(),
+    }
+}
+
 /// One of a few words, any case.
 pub(super) fn choice<T: Copy, const N: usize>(option: &str, text: &str, words: [(&str, T); N]) -> Read<T> {
     let lower = text.to_lowercase();

@@ -1,9 +1,10 @@
 //! Starts: what is in the way of them, and when it is not any more.
 
 use super::Obstacle;
+use crate::health::Verdict;
 use crate::notice::Notice;
 use crate::process::{ProcId, Process, State, StateName};
-use crate::spec::{Condition, Dependency};
+use crate::spec::{Condition, Dependency, HealthAction};
 use crate::supervisor::Supervisor;
 use crate::time::Now;
 use crate::wait::full_name;
@@ -75,9 +76,14 @@ impl Supervisor {
                     let (name, state) = (full_name(other), Some(other.state.name()));
                     let verdict = other.health().map(|health| health.verdict);
                     let verdict = verdict.filter(|_| other.state.name() == StateName::Running);
-                    Obstacle { by: Some(id), name, condition, state, verdict }
+                    let left_alone =
+                        other.spec.health.as_ref().is_none_or(|spec| spec.action == HealthAction::None);
+                    let unattended = verdict == Some(Verdict::Unhealthy) && left_alone;
+                    Obstacle { by: Some(id), name, condition, state, verdict, unattended }
                 }
-                Err(name) => Obstacle { by: None, name, condition, state: None, verdict: None },
+                Err(name) => {
+                    Obstacle { by: None, name, condition, state: None, verdict: None, unattended: false }
+                }
             })
         })
     }

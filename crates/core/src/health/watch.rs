@@ -67,7 +67,7 @@ impl Process {
         self.health = self.spec.health.as_ref().map(|spec| {
             Box::new(match saved {
                 Some(saved) => saved.clone().resumed(spec, child, now.mono),
-                None => Health::of_mute(spec, now.mono),
+                None => Health::of_adopted(spec, now.mono),
             })
         });
     }
@@ -234,10 +234,7 @@ impl Supervisor {
 
     /// Somebody stops a process that was about to be stopped only to start again.
     pub(crate) fn stop_for_good(&mut self, id: ProcId) {
-        if let Some(process) =
-            self.processes.get_mut(&id).filter(|process| process.after_stop == AfterStop::Again)
-        {
-            process.after_stop = AfterStop::Stay;
+        if self.processes.get_mut(&id).is_some_and(Process::forget_to_start_again) {
             self.publish(Event::WishChanged(id));
         }
     }

@@ -53,12 +53,14 @@ impl Supervisor {
 
     /// Ends a run that went beyond its bounds; it counts as one that ended unexpectedly.
     fn end_beyond(&mut self, now: Now, id: ProcId, breach: Breach, action: MemoryAction) {
+        // It is being stopped then, and only waits for those that depend on it.
+        let put_off = self.depends.is_put_off(id);
         let Some(process) = self.processes.get_mut(&id) else { return };
         let Some((run, child)) = process.bounded() else { return };
         process.watched.get_or_insert_default().breach = Some(breach);
         process.spawnerr = Some(breach.to_string());
         process.note_uptime(now.mono.since(child.since));
-        let again = process.spec.autorestart != Autorestart::Never;
+        let again = process.spec.autorestart != Autorestart::Never && !put_off;
         if again && process.after_stop == AfterStop::Stay && action == MemoryAction::Restart {
             process.after_stop = AfterStop::Again;
         }
@@ -82,9 +84,8 @@ impl Supervisor {
     /// Somebody wants it to stay stopped that is being stopped only to start again. True if so.
     pub(crate) fn stays_stopped(&mut self, id: ProcId) -> bool {
         let Some(process) = self.processes.get_mut(&id) else { return false };
-        let again = process.is_recycled();
+        let again = matches!(process.state, State::Stopping { .. }) && process.forget_to_start_again();
         if again {
-            process.after_stop = AfterStop::Stay;
             process.restarts = None;
             self.publish(Event::WishChanged(id));
         }
@@ -99,9 +100,14 @@ impl Process {
         self.watched.as_ref()?.breach
     }
 
-    /// It went beyond its bounds, and is being stopped only to start again.
-    pub(crate) fn is_recycled(&self) -> bool {
-        matches!(self.state, State::Stopping { .. }) && self.after_stop == AfterStop::Again
+    /// It does not start again when it has stopped; false if it was not to.
+    pub(crate) fn forget_to_start_again(&mut self) -> bool {
+        match &mut self.after_stop {
+            AfterStop::Again => self.after_stop = AfterStop::Stay,
+            AfterStop::Replace { start, .. } if *start => *start = false,
+            AfterStop::Stay | AfterStop::Replace { .. } | AfterStop::Remove => return false,
+        }
+        true
     }
 
     /// The run that its bounds are about.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::effect::{Effect, Event};
 use crate::notice::Notice;
 use crate::policy::{Exceeded, OnGiveup, Restarts, chance};
-use crate::process::{ProcId, Process, State};
+use crate::process::{AfterStop, ProcId, Process, State};
 use crate::supervisor::Supervisor;
 use crate::time::{Now, Span};
 
@@ -66,7 +66,12 @@ impl Supervisor {
             }
             Limit::Retries => Notice::GaveUp { name: name.clone() },
         };
-        let was_to_stop = self.depends.is_put_off(id);
+        // One that was to be stopped only to start again is given up, too.
+        let again = self.processes.get_mut(&id).is_some_and(|process| {
+            let again = process.after_stop == AfterStop::Again;
+            again && process.forget_to_start_again()
+        });
+        let was_to_stop = self.depends.is_put_off(id) && !again;
         self.give_up(id);
         self.log(notice);
         if was_to_stop {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use upkeep_core::health::{Finding, endpoint};
 
 /// Longest first line of an answer.
@@ -102,14 +103,23 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, Finding> {
     Err(last)
 }
 
+/// Threads that look up names at once.
+static LOOKUPS: Semaphore = Semaphore::const_new(16);
+
 /// Names are looked up on a thread of their own: a name server that does not answer must not hold up anything else.
 async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
     let host = host.to_owned();
-    let found = upkeep_api::apart(move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect));
-    found.await.unwrap_or_else(|| Err(io::ErrorKind::OutOfMemory.into()))
+    // The place is the thread's: a name server that hangs must not get more and more of them.
+    let Ok(place) = LOOKUPS.try_acquire() else { return Err(Errno::AGAIN.into()) };
+    let found = upkeep_api::apart(move || {
+        let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        drop(place);
+        found
+    });
+    found.await.unwrap_or_else(|| Err(Errno::NOMEM.into()))
 }
 
 /// What an error on the way to somebody says about him: nothing, if it is for want of our own descriptors or memory.

@@ -74,6 +74,13 @@ impl Listeners {
         self.stopping_told = stopping;
     }
 
+    /// What a listener has said begins behind what the last daemon had understood, or there is less of it.
+    pub(crate) fn heard_no_more_than(&mut self, group: &str, process: &str, at: u64) {
+        if let Some(left) = self.left.get_mut(&(group.to_owned(), process.to_owned())) {
+            left.heard = left.heard.min(at);
+        }
+    }
+
     /// How far the last daemon had understood what a listener says.
     pub(crate) fn heard_before(&self, group: &str, process: &str) -> Option<u64> {
         self.left.get(&(group.to_owned(), process.to_owned())).map(|left| left.heard)

@@ -190,7 +190,7 @@ impl Files {
             return;
         }
         let changed = before.map(|_| match why {
-            Some(path) => format!("{path} has changed"),
+            Some(path) => format!("{} has changed", printable(&path)),
             None => "files have changed".to_owned(),
         });
         let seen = Seen { patterns: program.patterns, files: look.files };
@@ -200,16 +200,19 @@ impl Files {
     /// Watches a directory, whether it is already or not; says whether it was not. What is not there is none.
     fn watch(&mut self, path: &str) -> Result<Option<(i32, bool)>, String> {
         let Some(notices) = &self.notices else { return Ok(None) };
-        if self.directories.len() >= MOST {
-            return Err(format!(
-                "more than {MOST} directories: changes in {path} and others are not noticed"
-            ));
-        }
         let watch = match inotify::add_watch(notices, path, CHANGES) {
             Ok(watch) => watch,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
             Err(error) => return Err(not_watched(path, error)),
         };
+        if self.directories.len() >= MOST && !self.directories.contains_key(&watch) {
+            // It is gone by itself if that fails.
+            let _ = inotify::remove_watch(notices, watch);
+            let path = printable(path);
+            return Err(format!(
+                "more than {MOST} directories: changes in {path} and others are not noticed"
+            ));
+        }
         let names = self.directories.entry(watch).or_default();
         let first = names.is_empty();
         if !names.iter().any(|name| name == path) && names.len() < NAMES {
@@ -308,6 +311,7 @@ fn no_notices(error: Errno) -> String {
 }
 
 fn not_watched(path: &str, error: Errno) -> String {
+    let path = printable(path);
     if error == Errno::NOSPC {
         return format!(
             "the system's limit of watched directories is reached: changes in {path} and others are not noticed; raise \
@@ -315,6 +319,11 @@ fn not_watched(path: &str, error: Errno) -> String {
         );
     }
     format!("cannot watch {path} and perhaps others: {}", text(error))
+}
+
+/// A path for the log: whoever may make files here must not make lines there.
+fn printable(path: &str) -> String {
+    path.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 
 fn text(error: Errno) -> String {

@@ -48,7 +48,9 @@ pub(super) fn rotate_with_rules(path: &Path, backups: u32, dated: bool) -> io::R
     for number in (1..top_with_rules(path, backups)).rev() {
         shift(&numbered(path, number), &numbered(path, number + 1))?;
     }
-    shift(path, &numbered(path, 1))
+    // The log itself is never compressed: what is called so beside it is somebody else's.
+    remove_old(&compressed(&numbered(path, 1)))?;
+    rename(path, &numbered(path, 1))
 }
 
 fn top_with_rules(path: &Path, backups: u32) -> u32 {

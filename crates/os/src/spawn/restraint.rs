@@ -232,7 +232,7 @@ unsafe fn private_tmp() -> Result<(), i32> {
         check(libc::mount(none, c"/".as_ptr(), none, libc::MS_REC | libc::MS_SLAVE, none.cast()).into())?;
         for folder in [c"/tmp", c"/var/tmp"] {
             let flags = libc::MS_NOSUID | libc::MS_NODEV;
-            let (kind, options) = (c"tmpfs".as_ptr(), c"mode=1777".as_ptr().cast());
+            let (kind, options) = (c"tmpfs".as_ptr(), c"mode=1777,size=10%".as_ptr().cast());
             match check(libc::mount(kind, folder.as_ptr(), kind, flags, options).into()) {
                 Err(libc::ENOENT) => {}
                 result => result?,

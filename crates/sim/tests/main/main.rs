@@ -19,5 +19,6 @@ mod schedule;
 mod stopping;
 #[cfg(test)]
 mod timetable;
+mod together;
 #[cfg(test)]
 mod watch;

@@ -1,0 +1,81 @@
+//! Several wishes about one process at once: a person's counts for more than what is done by itself.
+
+use upkeep_core::StateName;
+use upkeep_core::signal::TERM;
+use upkeep_sim::{Ask, Crash, Plan, Sim, groups, secs};
+
+fn starts(sim: &Sim, name: &str) -> usize {
+    sim.log().iter().filter(|line| line.contains(&format!("spawned: '{name}'"))).count()
+}
+
+/// `app` ends before `db`; both take their time for it.
+const PAIR: &str = "[program:db]\ncommand=db\nautorestart=true\nmax_runtime=60\nwatch=*.conf\n\
+                    [program:app]\ncommand=app\ndepends_on=db\non_dependency_stop=stop\nstopwaitsecs=9\n";
+
+fn pair() -> Sim {
+    let mut sim = Sim::from_conf(PAIR);
+    sim.plan("db", [Plan::runs().ignoring(&[TERM])]).plan("app", [Plan::runs().ignoring(&[TERM])]);
+    sim.begin().run_until(|sim| sim.is("app", StateName::Running));
+    sim
+}
+
+#[test]
+fn a_bound_does_not_undo_a_stop_that_waits_for_another() {
+    let mut sim = pair();
+    sim.advance(secs(55));
+    sim.request(Ask::stop("db").without_waiting());
+    assert_eq!(sim.state("db"), StateName::Running, "it waits for app");
+    sim.advance(secs(60));
+    assert_eq!((sim.state("db"), starts(&sim, "db")), (StateName::Stopped, 1));
+}
+
+#[test]
+fn who_is_stopped_while_a_watch_starts_it_anew_stays_stopped() {
+    for (name, waits) in [("db", true), ("all", true), ("db", false), ("all", false)] {
+        for dies in [false, true] {
+            let mut sim = pair();
+            if !waits {
+                sim.request(Ask::stop("app"));
+                sim.advance(secs(20));
+            }
+            sim.files_changed("program:db");
+            sim.request(Ask::stop(name).without_waiting());
+            if dies {
+                sim.crash(Crash::default());
+            }
+            sim.advance(secs(60));
+            let state = (sim.state("db"), starts(&sim, "db"));
+            assert_eq!(state, (StateName::Stopped, 1), "{name} {waits} {dies}: {:#?}", sim.log());
+        }
+    }
+}
+
+const JOB: &str = "[program:job]\ncommand=COMMAND\nschedule=* * * * *\nschedule_timezone=UTC\nwatch=*\n";
+
+#[test]
+fn neither_files_nor_an_update_run_a_job_whose_schedule_is_off() {
+    let mut sim = Sim::from_conf(JOB);
+    sim.plan("job", [Plan::exits(secs(5), 0), Plan::runs().ignoring(&[TERM])]);
+    sim.begin().advance(secs(60));
+    assert_eq!((sim.state("job"), starts(&sim, "job")), (StateName::Exited, 1));
+    sim.files_changed("program:job");
+    assert_eq!(sim.state("job"), StateName::Exited, "its time has not come");
+    sim.run_until(|sim| sim.is("job", StateName::Running));
+    sim.request(Ask::stop("job").without_waiting());
+    sim.request(Ask::update(groups(&JOB.replace("COMMAND", "other")).remove(0)).without_waiting());
+    sim.advance(secs(200));
+    assert_eq!((sim.state("job"), starts(&sim, "job")), (StateName::Stopped, 2), "{:#?}", sim.log());
+}
+
+/// Nothing is done about `db`, so nobody need wait for it.
+#[test]
+fn a_client_does_not_wait_for_whom_nothing_is_done_about() {
+    let mut sim = Sim::from_conf(
+        "[program:db]\ncommand=db\nready=notify\nready_timeout=5\nhealth_action=none\n\
+         [program:app]\ncommand=app\nautostart=false\ndepends_on=db:healthy\n",
+    );
+    sim.begin().advance(secs(20));
+    let call = sim.request(Ask::start("app"));
+    sim.advance(secs(5));
+    assert_eq!(sim.answers(call).answers.len(), 1, "{:#?}", sim.log());
+}
