@@ -173,6 +173,8 @@ impl Shell {
         }
         // Nothing of it counts before: should this daemon be killed meanwhile, the next one begins afresh.
         self.send(&ToKeeper::Ready { detach: None });
+        // It has all of it before anybody hears of it: whoever does may kill this daemon.
+        let _ = tokio::time::timeout(GREETING, self.all_is_sent()).await;
         self.signal_again();
         self.spawn_again(&runs).await;
         if self.pidfile_written {
@@ -186,6 +188,18 @@ impl Shell {
         );
         self.log(Level::Warn, text);
         later.into_iter().for_each(|message| self.take(message));
+    }
+
+    /// Waits until nothing waits for room in the socket; takes in what the keeper tells meanwhile.
+    async fn all_is_sent(&mut self) {
+        self.flush_link();
+        while self.link.has_waiting() && !self.keeper_gone {
+            tokio::select! {
+                () = self.link.writable() => {}
+                () = self.link.readable() => self.read_link(),
+            }
+            self.flush_link();
+        }
     }
 
     /// Takes what the log thread has told so far; returns what others have.
