@@ -105,6 +105,21 @@ fn a_web_server_is_asked_and_its_dependants_wait_until_it_is_well() {
     assert_eq!(daemon.pid_of("app"), app, "it runs on");
 }
 
+/// More than are asked at once, by name: each has its turn, and none has to wait for the next round.
+#[test]
+fn many_that_are_asked_at_the_same_time_are_all_asked() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    // It ends with the process of this test.
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let web = format!(
+        "[program:web]\ncommand=/bin/cat\nnumprocs=150\nprocess_name=%(process_num)d\nstartsecs=0\nstdout_logfile=NONE\n\
+         redirect_stderr=true\nhealth_check=tcp://localhost:{port}\nhealth_interval=1h\nhealth_timeout=20\n"
+    );
+    let daemon = started(&[], &format!("{web}{APP}"));
+    daemon.wait("RUNNING", &["app"]);
+}
+
 #[test]
 fn who_refuses_connections_is_restarted_within_its_limit_and_the_reason_is_shown() {
     let port = free_port();

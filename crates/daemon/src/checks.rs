@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use upkeep_core::health::Finding;
 use upkeep_core::spec::Check;
 use upkeep_core::{Input, ProcId, RunId, Span};
@@ -35,7 +36,7 @@ impl Shell {
         let Some(check) = spec.check.clone() else { return };
         let (room, messages, timeout) = (self.checks.clone(), self.messages.clone(), spec.timeout);
         let task = tokio::spawn(async move {
-            let finding = in_time(timeout, ask(check, &room)).await;
+            let finding = ask(check, &room, timeout).await;
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Found { run, number, finding });
         });
@@ -51,16 +52,20 @@ impl Shell {
     }
 }
 
-async fn in_time(timeout: Duration, asked: impl Future<Output = Finding>) -> Finding {
+/// Asks as soon as there is room. Those who have a place may wait for somebody who hangs: that says nothing about who finds none
+/// in half of the time.
+async fn ask(check: Check, room: &Room, timeout: Duration) -> Finding {
+    let begun = Instant::now();
+    let Ok(Ok(_place)) = tokio::time::timeout(timeout / 2, room.0.acquire()).await else {
+        return Finding::None;
+    };
+    let answer = async {
+        match check {
+            Check::Tcp { host, port } => ask::tcp(&host, port).await,
+            Check::Http { host, port, path } => ask::http(&host, port, &path).await,
+        }
+    };
     let late = || Finding::Bad(format!("no answer within {}", Span(timeout)));
-    tokio::time::timeout(timeout, asked).await.unwrap_or_else(|_| late())
-}
-
-async fn ask(check: Check, room: &Room) -> Finding {
-    // Those who have a place may wait for somebody who hangs; that says nothing about who finds none.
-    let Ok(_place) = room.0.try_acquire() else { return Finding::None };
-    match check {
-        Check::Tcp { host, port } => ask::tcp(&host, port).await,
-        Check::Http { host, port, path } => ask::http(&host, port, &path).await,
-    }
+    let left = timeout.saturating_sub(begun.elapsed());
+    tokio::time::timeout(left, answer).await.unwrap_or_else(|_| late())
 }

@@ -105,6 +105,8 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, Finding> {
 
 /// Threads that look up names at once.
 static LOOKUPS: Semaphore = Semaphore::const_new(16);
+/// How long a place among them is waited for.
+const TO_BE_LOOKED_UP: Duration = Duration::from_millis(500);
 
 /// Names are looked up on a thread of their own: a name server that does not answer must not hold up anything else.
 async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -113,7 +115,9 @@ async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
     let host = host.to_owned();
     // The place is the thread's: a name server that hangs must not get more and more of them.
-    let Ok(place) = LOOKUPS.try_acquire() else { return Err(Errno::AGAIN.into()) };
+    let Ok(Ok(place)) = tokio::time::timeout(TO_BE_LOOKED_UP, LOOKUPS.acquire()).await else {
+        return Err(Errno::AGAIN.into());
+    };
     let found = upkeep_api::apart(move || {
         let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
         drop(place);
