@@ -98,6 +98,31 @@ startretries=0
     daemon.wait("RUNNING", &["many:00"]);
 }
 
+/// Programs that need one pipe each run up to the limit: what they may need as well is not held against them.
+#[test]
+fn as_many_programs_run_as_there_are_descriptors_for() {
+    let config = "\
+[supervisord]
+minfds=160
+[program:many]
+command=/bin/sleep 1000
+process_name=%(process_num)02d
+numprocs=90
+stdin=null
+redirect_stderr=true
+stdout_logfile=NONE
+startsecs=0
+startretries=0
+";
+    let daemon = Daemon::start_after("ulimit -n 160", Home::new(), Maker::Upkeep, config);
+    let status = until("every start to be decided", || {
+        let status = daemon.ctl(&["status"]).stdout;
+        let decided = status.lines().filter(|line| line.contains(" RUNNING ") || line.contains(" FATAL "));
+        (decided.count() == 90).then_some(status)
+    });
+    assert_eq!(status.matches(" RUNNING ").count(), 90, "{status}");
+}
+
 /// A configuration of which the keeper cannot get a copy is not taken in: the next daemon would not find it.
 #[test]
 fn a_configuration_that_cannot_be_kept_is_not_read() {

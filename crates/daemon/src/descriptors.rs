@@ -37,29 +37,29 @@ pub(crate) fn make_room(processes: usize) {
     let _ = fcntl_dupfd_cloexec(io::stdin(), highest);
 }
 
-/// A descriptor that could be done without is given back if it is one of the last quarter: those are for what children and
-/// clients cannot do without.
+/// A descriptor that could be done without is given back if it would be one of the last quarter once all that was promised has
+/// come: those are for what children and clients cannot do without.
 pub(crate) fn unless_scarce(fd: OwnedFd) -> Option<OwnedFd> {
-    let number = u64::try_from(fd.as_raw_fd()).unwrap_or(0);
-    let plenty = getrlimit(Resource::Nofile).current.is_none_or(|limit| number < limit / 4 * 3);
+    let wanted = u64::try_from(fd.as_raw_fd()).unwrap_or(0) + PROMISED.load(Ordering::Relaxed);
+    let plenty = getrlimit(Resource::Nofile).current.is_none_or(|limit| wanted < limit / 4 * 3);
     plenty.then_some(fd)
 }
 
 /// Descriptors that were promised and have not come.
 static PROMISED: AtomicU64 = AtomicU64::new(0);
 
-/// Room for the pipes of one child; given back when it is dropped.
+/// Room for the pipes of one child, so many; given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Promise(());
+pub(crate) struct Promise(u64);
 
 impl Promise {
     /// Once the logs of a start are open.
     ///
     /// # Errors
     /// EMFILE: there would be too few descriptors left.
-    pub(crate) fn of_pipes() -> io::Result<Self> {
-        let promised = PROMISED.fetch_add(OF_A_CHILD, Ordering::Relaxed) + OF_A_CHILD;
-        let promise = Self(());
+    pub(crate) fn of_pipes(pipes: u64) -> io::Result<Self> {
+        let promised = PROMISED.fetch_add(pipes, Ordering::Relaxed) + pipes;
+        let promise = Self(pipes);
         // Descriptors are given out from below: the number of a new one tells how many are in use.
         let used = u64::try_from(File::open("/dev/null")?.as_raw_fd()).unwrap_or(0);
         match getrlimit(Resource::Nofile).current {
@@ -72,8 +72,8 @@ impl Promise {
 /// What is to be done when programs do not start for want of descriptors.
 fn advice(minfds: i64, own: u64) -> String {
     format!(
-        "no descriptors are left for more programs; those that run are not affected. Each program takes 2 or 3 of minfds \
-         (now {minfds}), and 3 to 6 of the hard limit (`ulimit -Hn`, now {own}): raise the one that is used up"
+        "no descriptors are left for more programs; those that run are not affected. Each program takes 1 to 3 of minfds \
+         (now {minfds}), and 1 to 6 of the hard limit (`ulimit -Hn`, now {own}): raise the one that is used up"
     )
 }
 
@@ -90,7 +90,7 @@ impl Shell {
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        PROMISED.fetch_sub(OF_A_CHILD, Ordering::Relaxed);
+        PROMISED.fetch_sub(self.0, Ordering::Relaxed);
     }
 }
 

@@ -207,7 +207,6 @@ impl Order {
         let stderr = stderr.transpose().map_err(log_error)?;
         let mut env = self.context.child_environment(&self.group, spec);
         let vitals = Vitals::of(spec, &mut env).map_err(log_error)?;
-        let room = Promise::of_pipes().map_err(log_error)?;
         let socket = spec.socket.as_ref().map(|socket| self.sockets.share(&spec.section, socket));
         let socket = socket.transpose().map_err(|error| error.to_string())?;
         let plan = SpawnPlan {
@@ -225,9 +224,15 @@ impl Order {
             stderr_to_stdout: spec.redirect_stderr,
             restraints: restraints_of(spec.confinement.as_deref())?,
         };
+        let room = Promise::of_pipes(pipes_of(&plan)).map_err(log_error)?;
         let trouble = unexecutable::trouble(&spec.name, &plan);
         Ok(Prepared { plan, trouble, stdout, stderr, socket, vitals, room })
     }
+}
+
+/// The pipes whose other ends come to us.
+fn pipes_of(plan: &SpawnPlan) -> u64 {
+    1 + u64::from(matches!(plan.stdin, StdinPlan::Pipe)) + u64::from(!plan.stderr_to_stdout)
 }
 
 /// How a spawn error begins that is about descriptors.
