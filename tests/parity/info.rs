@@ -81,8 +81,11 @@ fn rpc_083_all_process_info() {
         for name in ["cat", "pair:pair_04", "team:in_a", "idle"] {
             stage.call("supervisor.getProcessInfo", &[Arg::Text(name)]);
         }
+        // What is told changes with the processes, also within a second.
         stage.call("supervisor.stopProcess", &[Arg::Text("cat")]);
+        stage.call("supervisor.getAllProcessInfo", &[]);
         stage.call("supervisor.startProcess", &[Arg::Text("starting"), Arg::Bool(false)]);
+        stage.call("supervisor.getAllProcessInfo", &[]);
         for name in ["cat", "starting"] {
             stage.call("supervisor.getProcessInfo", &[Arg::Text(name)]);
         }

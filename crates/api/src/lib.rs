@@ -23,7 +23,7 @@ pub use info::{
     LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange, ProcessInfo, ProcessState, Reread,
     ScheduleInfo, Setting, UpgradeState,
 };
-pub use processes::{ProcessList, ProcessView};
+pub use processes::{ProcessList, ProcessView, SharedList};
 pub use verb::{Reply, Request};
 
 /// Version of the XML-RPC interface (RPC-070).

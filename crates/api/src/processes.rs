@@ -3,6 +3,9 @@
 //! It is what the daemon's task hands out most: it is made at once, and kept small while a client takes its time to
 //! read what is made of it.
 
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
 use crate::{ProcessInfo, ProcessState};
 
 /// One process of a [`ProcessList`]; the fields are those of [`ProcessInfo`].
@@ -29,6 +32,58 @@ pub struct ProcessList {
     /// The texts of all, one after the other.
     text: String,
     entries: Vec<Entry>,
+}
+
+/// Processes as they were told at one moment, for all who ask in that moment.
+#[derive(Clone, Debug, Default)]
+pub struct SharedList(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    list: ProcessList,
+    /// What is sent of it, if that is short.
+    document: OnceLock<Arc<[u8]>>,
+}
+
+impl SharedList {
+    /// The document that was written before, or by `write` now.
+    pub(crate) fn document(&self, write: impl FnOnce() -> Vec<u8>) -> Arc<[u8]> {
+        Arc::clone(self.0.document.get_or_init(|| write().into()))
+    }
+
+    /// Whether the document was written before.
+    pub(crate) fn has_document(&self) -> bool {
+        self.0.document.get().is_some()
+    }
+}
+
+/// What was written of it follows from the list.
+impl PartialEq for SharedList {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.list == other.0.list
+    }
+}
+
+impl Eq for SharedList {}
+
+impl From<ProcessList> for SharedList {
+    fn from(list: ProcessList) -> Self {
+        Self(Arc::new(Shared { list, document: OnceLock::new() }))
+    }
+}
+
+impl FromIterator<ProcessInfo> for SharedList {
+    fn from_iter<T: IntoIterator<Item = ProcessInfo>>(infos: T) -> Self {
+        ProcessList::from_iter(infos).into()
+    }
+}
+
+impl Deref for SharedList {
+    type Target = ProcessList;
+
+    fn deref(&self) -> &ProcessList {
+        &self.0.list
+    }
 }
 
 /// A process without its texts.

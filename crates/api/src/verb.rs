@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, KeptReload, ListenerPool, LogLoss, LogTail,
-    PlannedChange, ProcessInfo, ProcessList, Reread, ScheduleInfo, UpgradeState,
+    PlannedChange, ProcessInfo, Reread, ScheduleInfo, SharedList, UpgradeState,
 };
 
 /// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
@@ -121,7 +121,7 @@ pub enum Reply {
     /// One process.
     Process(Box<ProcessInfo>),
     /// Many processes.
-    Processes(ProcessList),
+    Processes(SharedList),
     /// All configured processes.
     Configs(Vec<ConfigInfo>),
     /// What became of each process.

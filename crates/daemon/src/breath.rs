@@ -17,7 +17,7 @@ pub(crate) struct Breath {
 }
 
 /// Whether the answer is at hand and nothing changes by it.
-fn only_asks(request: &Request) -> bool {
+pub(crate) fn only_asks(request: &Request) -> bool {
     matches!(
         request,
         Request::GetApiVersion

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use upkeep_api::{
-    Channel, DaemonState, Fault, FaultCode, ProcessList, Reply, Request, SUPERVISOR_VERSION, apart,
+    Channel, DaemonState, Fault, FaultCode, ProcessList, Reply, Request, SUPERVISOR_VERSION, SharedList,
+    apart,
 };
 use upkeep_config::LogFile;
 use upkeep_core::signal::Signal;
-use upkeep_core::{Input, Phase, ProcId, Refusal};
+use upkeep_core::{Input, Now, Phase, ProcId, Process, Refusal, StateName};
 use upkeep_logs::Level;
 
+use crate::breath::only_asks;
 use crate::info::{Teller, config_info};
 use crate::logfiles::LogPaths;
 use crate::names::{Target, lexical, resolve, resolve_process};
@@ -20,6 +22,9 @@ use crate::stdin::StdinError;
 /// How long looking at commands before a start may take.
 const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Processes of a list that is kept for who asks next. With more of them what keeps it costs more memory than it saves work.
+const MOST_TOLD_AGAIN: usize = 64;
+
 /// Answers, if the asker is still there.
 pub(crate) fn respond(reply: Responder, result: Result<Reply, Fault>) {
     let _ = reply.send(result);
@@ -28,6 +33,9 @@ pub(crate) fn respond(reply: Responder, result: Result<Reply, Fault>) {
 impl Shell {
     /// Answers one request, now or later.
     pub(crate) fn answer(&mut self, request: Request, reply: Responder) {
+        if !only_asks(&request) {
+            self.told = None;
+        }
         let ending = self.core.phase().is_ending();
         if ending && !matches!(request, Request::SendRemoteCommEvent { .. } | Request::LogPath { .. }) {
             return respond(reply, Err(Fault::new(FaultCode::ShutdownState)));
@@ -112,8 +120,23 @@ impl Shell {
         Ok(Reply::Process(Box::new(info)))
     }
 
-    fn all_info(&self) -> Reply {
-        let mut teller = Teller::new(now());
+    /// The same as last time, if nothing has happened since and it is still that second.
+    fn all_info(&mut self) -> Reply {
+        let now = now();
+        let told = self.told.take().filter(|(second, _)| *second == now.wall);
+        let list = told.map_or_else(|| self.list_all(now), |(_, list)| list);
+        self.told = self.may_be_told_again(&list).then(|| (now.wall, list.clone()));
+        Reply::Processes(list)
+    }
+
+    /// Whether it is short, and no process counts seconds that do not begin with those of the clock.
+    fn may_be_told_again(&self, list: &SharedList) -> bool {
+        let counts = |process: &Process| process.state().name() == StateName::Backoff;
+        list.len() <= MOST_TOLD_AGAIN && !self.core.processes().any(|(_, process)| counts(process))
+    }
+
+    fn list_all(&self, now: Now) -> SharedList {
+        let mut teller = Teller::new(now);
         let mut list = ProcessList::with_capacity(self.core.by_name().len());
         let mut logs = self.logs.iter().peekable();
         for process in lexical(&self.core) {
@@ -125,7 +148,7 @@ impl Shell {
             let auto = logs.peek().filter(|(key, _)| order(key).is_eq()).map(|(_, paths)| *paths);
             list.push(teller.tell(process, auto, self.core.obstacle_of(process)));
         }
-        Reply::Processes(list)
+        list.into()
     }
 
     fn all_config_info(&self) -> Reply {

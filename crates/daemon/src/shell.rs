@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
-use upkeep_api::{Call, Fault, Handle, Mailbox, Reply};
+use upkeep_api::{Call, Fault, Handle, Mailbox, Reply, SharedList};
 use upkeep_config::{CommandLine, LoadError};
 use upkeep_core::health::Finding;
 use upkeep_core::spec::GroupSpec;
@@ -246,6 +246,8 @@ pub(crate) struct Shell {
     /// A process has ended since the rule of `exit_when` was looked at.
     pub(crate) something_ended: bool,
     pub(crate) breath: Breath,
+    /// All processes as they were told in which second, until something happens.
+    pub(crate) told: Option<(i64, SharedList)>,
     /// It was said what to do when there are no descriptors for programs.
     pub(crate) advised: bool,
     /// The status of an end in order.
@@ -353,6 +355,7 @@ impl Shell {
             end: None,
             something_ended: false,
             breath: Breath::default(),
+            told: None,
             advised: false,
             exit_status: 0,
             next_call: 0,
@@ -448,6 +451,7 @@ impl Shell {
         let Some(quiet) = self.thrift.wait() else { return };
         let mut since = self.worked_at;
         if since.elapsed() >= quiet {
+            self.told = None;
             self.thrift.give_back(self.listening.connected.nobody());
             since = Instant::now();
         }
@@ -473,6 +477,7 @@ impl Shell {
     }
 
     pub(crate) fn take(&mut self, message: Message) {
+        self.told = None;
         match message {
             Message::Log(event) => self.log_event(event),
             Message::Prepared { run, result } => self.prepared(run, result),
@@ -510,6 +515,7 @@ impl Shell {
 
     /// Tells the core something that is true now.
     pub(crate) fn tell(&mut self, input: Input) {
+        self.told = None;
         self.thrift.worked();
         self.worked_at = Instant::now();
         self.core.handle(now(), input);

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc;
-use upkeep_api::verbs::ProcessDocument;
+use upkeep_api::verbs::{ProcessDocument, Told};
 
 use crate::access::Ticket;
 
@@ -38,8 +38,12 @@ impl Body {
         Self { content: Content::Whole(bytes.into()), ticket: None }
     }
 
-    pub(crate) fn document(document: ProcessDocument) -> Self {
-        Self { content: Content::Document { document, in_a_row: 0 }, ticket: None }
+    pub(crate) fn processes(told: Told) -> Self {
+        let content = match told {
+            Told::Short(document) => Content::Whole(Bytes::from_owner(document)),
+            Told::Long(document) => Content::Document { document, in_a_row: 0 },
+        };
+        Self { content, ticket: None }
     }
 
     pub(crate) fn pieces(receiver: mpsc::Receiver<Bytes>) -> Self {

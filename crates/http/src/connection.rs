@@ -126,6 +126,7 @@ async fn requests(
             return Some(due);
         }
         tokio::select! {
+            biased;
             ended = http.as_mut() => {
                 if ended.is_err() {
                     // It was answered if it could be; there may be more of what could not be read.
@@ -133,8 +134,6 @@ async fn requests(
                 }
                 return None;
             }
-            // Looked at again above: it may have moved.
-            () = reached(deadline) => {}
             () = stream.closed_by_peer(), if progress.is_streaming() && !halved => {
                 halved = true;
                 farewell.notify_one();
@@ -145,6 +144,9 @@ async fn requests(
                 ending = true;
                 http.as_mut().graceful_shutdown();
             }
+            // Last, since a timer costs a system call, and after a request there is none for a while. Looked at again above: it may
+            // have moved.
+            () = reached(deadline) => {}
         }
     }
 }

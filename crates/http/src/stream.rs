@@ -61,13 +61,17 @@ impl Stream {
 
     /// Sends what the socket takes at once.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Unix(stream) => stream.try_write(bytes),
-            Self::Tcp(stream) => stream.try_write(bytes),
-        }
+        self.send_now(&[IoSlice::new(bytes)])
     }
 
-    fn try_write_vectored(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+    /// The same, without asking before whether it takes anything: it nearly always does, and a socket that is new could only
+    /// be asked by a system call.
+    fn send_now(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(rustix::io::writev(self.as_fd(), bytes)?)
+    }
+
+    /// Sends what the socket takes. When that is nothing, the next wait is for room.
+    fn send_when_ready(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => stream.try_write_vectored(bytes),
             Self::Tcp(stream) => stream.try_write_vectored(bytes),
@@ -150,31 +154,29 @@ impl AsyncRead for Watched {
 }
 
 impl Watched {
-    fn poll_sending(
-        &self,
-        cx: &mut Context<'_>,
-        send: impl Fn(&Stream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
+    fn poll_sending(&self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let mut result = self.stream.send_now(bytes);
         loop {
-            let Poll::Ready(ready) = self.stream.poll_write_ready(cx) else {
-                self.progress.stalled();
-                return Poll::Pending;
-            };
-            ready?;
-            match send(&self.stream) {
+            match result {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
                     self.progress.sent();
                     return Poll::Ready(result);
                 }
             }
+            let Poll::Ready(ready) = self.stream.poll_write_ready(cx) else {
+                self.progress.stalled();
+                return Poll::Pending;
+            };
+            ready?;
+            result = self.stream.send_when_ready(bytes);
         }
     }
 }
 
 impl AsyncWrite for Watched {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_sending(cx, |stream| stream.try_write(bytes))
+        self.poll_sending(cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -182,7 +184,7 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_sending(cx, |stream| stream.try_write_vectored(bytes))
+        self.poll_sending(cx, bytes)
     }
 
     /// Head and body go out together without being copied into one place before.

@@ -3,7 +3,7 @@
 use super::table::SYSTEM;
 use super::{OWN, OWN_NAMESPACE, Verb, find, find_in};
 use crate::xmlrpc::Value;
-use crate::{Fault, FaultCode, Handle, ProcessList, Reply};
+use crate::{Fault, FaultCode, Handle, Reply, SharedList};
 
 /// Most text in the answers of one multicall: together they are no longer than a single one may be.
 const MULTICALL_TEXT: usize = 64 << 20;
@@ -14,7 +14,7 @@ pub enum Answer {
     /// A value, which the document of the answer carries.
     Value(Value),
     /// All processes: too many for a tree of values, see [`super::ProcessDocument`].
-    Processes(ProcessList),
+    Processes(SharedList),
 }
 
 impl From<Reply> for Answer {

@@ -1,10 +1,12 @@
 //! The document of all processes is written without a tree of values: byte by byte what the tree would have given.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
-use upkeep_api::verbs::{ProcessDocument, read_processes};
+use upkeep_api::verbs::{ProcessDocument, Told, read_processes};
 use upkeep_api::xmlrpc::{Value, encode_response};
-use upkeep_api::{ProcessInfo, ProcessList, ProcessState, Reply};
+use upkeep_api::{ProcessInfo, ProcessList, ProcessState, Reply, SharedList};
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -45,7 +47,7 @@ fn document(list: ProcessList) -> Vec<u8> {
 }
 
 fn generic(list: ProcessList) -> Vec<u8> {
-    encode_response(&Value::from(Reply::Processes(list)))
+    encode_response(&Value::from(Reply::Processes(list.into())))
 }
 
 proptest! {
@@ -120,4 +122,14 @@ fn a_long_document_is_the_same_in_pieces_rpc_022() {
     let list: ProcessList = (0..400).map(info).collect();
     assert!(ProcessDocument::new(list.clone()).count() > 5);
     assert_eq!(document(list.clone()), generic(list));
+
+    let short = SharedList::from((0..19).map(info).collect::<ProcessList>());
+    let [first, again] = [(); 2].map(|()| match Told::from(short.clone()) {
+        Told::Short(document) => document,
+        Told::Long(document) => panic!("{} bytes are too long", document.left()),
+    });
+    assert_eq!(first.to_vec(), generic((0..19).map(info).collect()));
+    assert!(Arc::ptr_eq(&first, &again), "it is written once for all who ask for the same list");
+    let long = SharedList::from((0..400).map(info).collect::<ProcessList>());
+    assert!(matches!(Told::from(long), Told::Long(_)), "a long one is never in memory as a whole");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use upkeep_api::{Fault, FaultCode, ProcessList, Reply, Request};
+use upkeep_api::{Fault, FaultCode, Reply, Request, SharedList};
 
 use crate::client::{Address, Answer};
 use crate::stub::{Setup, Up, plain};
@@ -15,7 +15,7 @@ fn get(path: &str, headers: &str) -> Vec<u8> {
 fn quiet(request: &Request) -> Option<Result<Reply, Fault>> {
     match request {
         Request::GetIdentification => Some(Ok(Reply::Text("here".to_owned()))),
-        Request::GetAllProcessInfo => Some(Ok(Reply::Processes(ProcessList::default()))),
+        Request::GetAllProcessInfo => Some(Ok(Reply::Processes(SharedList::default()))),
         Request::StopAllProcesses { .. } => None,
         _ => Some(plain(request)),
     }

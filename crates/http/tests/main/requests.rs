@@ -290,7 +290,7 @@ fn many_processes() -> ProcessList {
 #[test]
 fn all_processes_are_told_in_pieces_and_others_meanwhile() {
     let daemon: crate::stub::Daemon = std::sync::Arc::new(|request| match request {
-        Request::GetAllProcessInfo => Some(Ok(Reply::Processes(many_processes()))),
+        Request::GetAllProcessInfo => Some(Ok(Reply::Processes(many_processes().into()))),
         other => Some(crate::stub::plain(other)),
     });
     let whole: Vec<u8> = ProcessDocument::new(many_processes()).flatten().collect();

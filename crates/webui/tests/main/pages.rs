@@ -1,6 +1,6 @@
 //! What the pages hold, whatever they look like.
 
-use upkeep_api::{Fault, FaultCode, ProcessList, ProcessState, Reply, Request};
+use upkeep_api::{Fault, FaultCode, ProcessState, Reply, Request, SharedList};
 use upkeep_webui::{Language, Status, asset, is_folder, refused, status_json, status_page, unavailable};
 
 use crate::daemon::{Answers, process, with};
@@ -117,7 +117,7 @@ fn pages_obey_their_policy() {
 fn the_daemon_is_asked_and_rows_are_sorted_rpc_202() {
     let answers: Answers = |request| match request {
         Request::GetIdentification => Ok(Reply::Text("host".to_owned())),
-        Request::GetAllProcessInfo => Ok(Reply::Processes(ProcessList::from_iter([
+        Request::GetAllProcessInfo => Ok(Reply::Processes(SharedList::from_iter([
             process("g", "b", ProcessState::Running, "x"),
             process("z", "z", ProcessState::Fatal, "\"y\""),
             process("g", "a", ProcessState::Running, ""),
