@@ -58,9 +58,12 @@ fn attempt(path: &Path, since: SystemTime, most: u64) -> io::Result<Tail> {
     if own.is_none() && old.is_empty() {
         return Err(io::ErrorKind::NotFound.into());
     }
-    // A source that has not been removed yet stands beside its compressed twin.
-    let has_twin =
-        |file: &OldFile| !file.is_gzip && old.iter().any(|other| other.path == compressed(&file.path));
+    // A source that has not been removed yet stands beside its compressed twin, which has its time. Another time tells of another
+    // file, left from when old ones were compressed before.
+    let has_twin = |file: &OldFile| {
+        let is_twin = |other: &OldFile| other.path == compressed(&file.path) && other.written == file.written;
+        !file.is_gzip && old.iter().any(is_twin)
+    };
     for file in old.iter().filter(|file| file.written >= since && !has_twin(file)) {
         if end.left == 0 {
             end.overflow = true;
@@ -145,24 +148,28 @@ mod tests {
         encoder.finish().unwrap();
     }
 
-    fn set_age(path: &Path, hours: u64) {
-        let file = File::options().write(true).open(path).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_hours(hours)).unwrap();
+    fn set_written(path: &Path, at: SystemTime) {
+        File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
+    }
+
+    fn hours(count: u64) -> Duration {
+        Duration::from_hours(count)
     }
 
     #[test]
     fn reaches_back_into_old_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
+        let now = SystemTime::now();
         let old = |ending: &str| folder.path().join(format!("log{ending}"));
         fs::write(&path, "five\n").unwrap();
-        for (number, text, hours) in [(1, "four\n", 1), (3, "two\n", 3)] {
+        for (number, text) in [(1, "four\n"), (3, "two\n")] {
             fs::write(old(&format!(".{number}")), text).unwrap();
-            set_age(&old(&format!(".{number}")), hours);
+            set_written(&old(&format!(".{number}")), now - hours(number));
         }
-        for (number, text, hours) in [(2, "three\n", 2), (3, "two\n", 3), (4, "one\n", 4)] {
+        for (number, text) in [(2, "three\n"), (3, "two\n"), (4, "one\n")] {
             pack(&old(&format!(".{number}.gz")), text);
-            set_age(&old(&format!(".{number}.gz")), hours);
+            set_written(&old(&format!(".{number}.gz")), now - hours(number));
         }
         let rows: [(u64, u64, &str, bool); 8] = [
             (100, 1000, "one\ntwo\nthree\nfour\nfive\n", false),
@@ -174,20 +181,38 @@ mod tests {
             (100, 0, "", true),
             (100, u64::MAX, "one\ntwo\nthree\nfour\nfive\n", false),
         ];
-        for (hours, most, expected, overflow) in rows {
-            let since = SystemTime::now() - Duration::from_hours(hours) + Duration::from_secs(60);
+        for (since, most, expected, overflow) in rows {
+            let since = now - hours(since) + Duration::from_secs(60);
             let found = read_since(&path, since, most).unwrap();
             let text = String::from_utf8(found.data).unwrap();
             assert_eq!(
                 (text.as_str(), found.offset, found.overflow),
                 (expected, 5, overflow),
-                "{hours} {most}"
+                "{since:?} {most}"
             );
         }
         fs::remove_file(&path).unwrap();
         assert_eq!(read_since(&path, SystemTime::UNIX_EPOCH, 5).unwrap().data, b"four\n");
         let nothing = read_since(&folder.path().join("other"), SystemTime::UNIX_EPOCH, 5);
         assert_eq!(nothing.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    /// Compression was switched off, and on again: what was compressed before stands beside what has its number now.
+    #[test]
+    fn an_older_file_of_the_same_number_hides_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let (plain, packed) = (folder.path().join("log.1"), folder.path().join("log.1.gz"));
+        fs::write(&path, "three\n").unwrap();
+        fs::write(&plain, "two\n").unwrap();
+        pack(&packed, "one\n");
+        let now = SystemTime::now();
+        set_written(&packed, now - hours(2));
+        for (written, expected) in [(1, "one\ntwo\nthree\n"), (3, "two\none\nthree\n"), (2, "one\nthree\n")] {
+            set_written(&plain, now - hours(written));
+            let found = read_since(&path, SystemTime::UNIX_EPOCH, 1000).unwrap();
+            assert_eq!(String::from_utf8(found.data).unwrap(), expected, "{written}");
+        }
     }
 
     #[test]
