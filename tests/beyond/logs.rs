@@ -399,6 +399,14 @@ fn lines_of_many_logs_are_shown_in_order_of_time() {
     let mut lines = untimed(&daemon.home.read("followed"));
     lines[2..].sort();
     assert_eq!(lines, ["web:1 two x", "web:0 three x", "web:0 six x", "web:1 seven x"]);
+
+    // A process that is added is followed, too.
+    daemon.home.write("supervisord.conf", &format!("{HEAD}{}", TWO.replace("numprocs=2", "numprocs=3")));
+    assert_eq!(daemon.ctl(&["update"]).status, Some(0));
+    daemon.wait("RUNNING", &["web:2"]);
+    tell(&daemon, "web:2", "eight x");
+    daemon.wait_file("followed", "eight x\n");
+    assert!(untimed(&daemon.home.read("followed")).contains(&"web:2 eight x".to_owned()));
     drop(follow);
 }
 

@@ -12,6 +12,9 @@ const HEAD: u64 = 1024;
 /// Most bytes of one piece.
 const PIECE: usize = 64 << 10;
 
+/// More often a file is not rotated between two looks.
+const ROTATIONS: u32 = 20;
+
 /// Takes the place of what is gone when a file is cut short (RPC-243).
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 
@@ -70,19 +73,30 @@ impl Follower {
         piece
     }
 
-    /// Goes over to the file that has the name now, if it is another one. Tells whether it did.
+    /// Goes over to the file that has the name now, if it is another one, or to one that has had it in between. Tells whether it did.
     fn follow_name(&mut self) -> bool {
-        let other = |named: &Metadata| {
-            named.is_file()
-                && self.file.metadata().is_ok_and(|own| (own.dev(), own.ino()) != (named.dev(), named.ino()))
-        };
-        if !fs::metadata(&self.path).is_ok_and(|named| other(&named)) {
+        let Ok(own) = self.file.metadata() else { return false };
+        let is_own = |named: &Metadata| (own.dev(), own.ino()) == (named.dev(), named.ino());
+        if !fs::metadata(&self.path).is_ok_and(|named| named.is_file() && !is_own(&named)) {
             return false;
         }
-        let Ok(file) = File::open(&self.path) else { return false };
+        let Ok(file) = File::open(self.successor(is_own)) else { return false };
         self.file = file;
         self.position = 0;
         true
+    }
+
+    /// Where the next file is: one number below our own's old name, if it still has one.
+    fn successor(&self, is_own: impl Fn(&Metadata) -> bool) -> PathBuf {
+        let old = |number: u32| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(format!(".{number}"));
+            PathBuf::from(name)
+        };
+        let number =
+            (1..=ROTATIONS).find(|&number| fs::metadata(old(number)).is_ok_and(|named| is_own(&named)));
+        let before = number.and_then(|number| number.checked_sub(1)).filter(|&number| number > 0);
+        before.map(old).filter(|path| path.is_file()).unwrap_or_else(|| self.path.clone())
     }
 }
 
@@ -128,6 +142,25 @@ mod tests {
         assert_eq!(read(&mut follower), "");
         append(&path, "again\n");
         assert_eq!(read(&mut follower), "again\n");
+    }
+
+    /// A log that grows so fast that it is rotated more than once between two looks.
+    #[test]
+    fn no_file_in_between_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let old = |number: u32| folder.path().join(format!("log.{number}"));
+        append(&path, "one\n");
+        let (mut follower, _) = Follower::open(path.clone(), None).unwrap();
+        for text in ["two\n", "three\n", "four\n"] {
+            (1..3).rev().filter(|&number| old(number).exists()).for_each(|number| {
+                fs::rename(old(number), old(number + 1)).unwrap();
+            });
+            fs::rename(&path, old(1)).unwrap();
+            append(&path, text);
+        }
+        let all: Vec<String> = std::iter::repeat_with(|| read(&mut follower)).take(5).collect();
+        assert_eq!(all, ["one\n", "two\n", "three\n", "four\n", ""]);
     }
 
     #[test]

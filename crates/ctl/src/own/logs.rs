@@ -1,18 +1,17 @@
 //! `upkeep logs`.
 
-use std::thread;
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use upkeep_api::{Channel, ProcessInfo};
 use upkeep_client::{ClientError, Log};
 
+use super::following::{follow_all, may_grow};
 use super::history::{Entry, entries, merged};
 use super::link::{Link, no_such_process};
 use super::options::Options;
 use super::problem::{Problem, status};
 use super::show;
-use super::view::{Search, Style, View};
+use super::view::{Search, View};
 use crate::names::namespec;
 use crate::resolve::members;
 use crate::screen;
@@ -24,26 +23,28 @@ const DAEMON: &str = "the daemon";
 const SEARCHED_BYTES: i64 = 8 << 20;
 
 /// A log and what it is called on the screen.
-struct Wanted {
-    name: String,
-    log: Log,
+#[derive(Clone)]
+pub(super) struct Wanted {
+    pub(super) name: String,
+    pub(super) log: Log,
 }
 
 pub(super) fn logs(options: &Options) -> Result<i32, Problem> {
     let search = Search::new(options)?;
     let link = Link::open(options)?;
     let wanted = wanted(&link, options)?;
-    let view = View::new(options, &search, wanted.len());
+    let is_one = wanted.len() < 2 && !(options.follow && may_grow(options, &wanted));
+    let view = View::new(options, &search, is_one);
     if search.since.is_none() && (search.text.is_none() || options.follow) {
         let starts: Vec<_> = (0..wanted.len()).map(|number| (number, None)).collect();
         return if options.follow {
-            follow_all(&link, &wanted, &starts, &view)
+            follow_all(&link, options, &wanted, &starts, &view)
         } else {
             show_all(&link, options, &wanted)
         };
     }
     let (starts, status) = show_history(&link, options, &wanted, &view);
-    if options.follow { follow_all(&link, &wanted, &starts, &view) } else { Ok(status) }
+    if options.follow { follow_all(&link, options, &wanted, &starts, &view) } else { Ok(status) }
 }
 
 /// Shows the lines of all logs that are wanted, in the order of time, and tells with which to go on, and where.
@@ -123,7 +124,7 @@ fn past(
     Ok((found, u64::try_from(tail.offset).ok()))
 }
 
-fn wanted(link: &Link, options: &Options) -> Result<Vec<Wanted>, Problem> {
+pub(super) fn wanted(link: &Link, options: &Options) -> Result<Vec<Wanted>, Problem> {
     if options.words.is_empty() {
         return Ok(vec![Wanted { name: DAEMON.to_owned(), log: Log::Main }]);
     }
@@ -185,7 +186,7 @@ fn print(name: &str, text: &str, with_name: bool) {
     }
 }
 
-fn unreadable(link: &Link, one: &Wanted, error: &ClientError) -> Problem {
+pub(super) fn unreadable(link: &Link, one: &Wanted, error: &ClientError) -> Problem {
     let what = format!("show the log of {}", one.name);
     match error {
         ClientError::Status { code: 404 | 410, .. } => {
@@ -195,92 +196,5 @@ fn unreadable(link: &Link, one: &Wanted, error: &ClientError) -> Problem {
             Problem::new(&what, "it has no log file").hint("is its logfile set to NONE?")
         }
         other => Problem::of_call(&what, &link.url, other),
-    }
-}
-
-/// Follows every log until the daemon ends them or the user this program.
-fn follow_all(
-    link: &Link,
-    wanted: &[Wanted],
-    starts: &[(usize, Option<u64>)],
-    view: &View<'_>,
-) -> Result<i32, Problem> {
-    let results = thread::scope(|scope| {
-        let threads: Vec<_> = starts
-            .iter()
-            .map(|&(number, start)| scope.spawn(move || follow(link, number, &wanted[number], start, view)))
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or(Ok(()))).collect::<Vec<_>>()
-    });
-    let mut worst = status::DONE;
-    for problem in results.into_iter().filter_map(Result::err) {
-        worst = worst.max(problem.status);
-        if view.style == Style::Json {
-            show::json_line(&json!({ "error": problem.to_json() }));
-        } else {
-            screen::note(&problem.to_string());
-        }
-    }
-    Ok(worst)
-}
-
-fn follow(
-    link: &Link,
-    number: usize,
-    one: &Wanted,
-    start: Option<u64>,
-    view: &View<'_>,
-) -> Result<(), Problem> {
-    let begun = match start {
-        Some(start) => link.client.follow_from(&one.log, start),
-        None => link.client.follow(&one.log),
-    };
-    let mut follow = begun.map_err(|error| unreadable(link, one, &error))?;
-    let mut lines = Lines::default();
-    loop {
-        let piece = follow.piece().map_err(|error| unreadable(link, one, &error))?;
-        let is_end = piece.is_empty();
-        let is_read = match view.style {
-            Style::Raw if view.search.text.is_none() => screen::bytes(&piece),
-            Style::Raw | Style::Named | Style::Json => {
-                lines.add(&piece, is_end).iter().all(|line| view.show(number, &one.name, line))
-            }
-        };
-        if is_end || !is_read {
-            return Ok(());
-        }
-    }
-}
-
-/// Cuts pieces into lines.
-#[derive(Default)]
-struct Lines(Vec<u8>);
-
-impl Lines {
-    /// The lines that are whole now; at the end also the rest.
-    fn add(&mut self, piece: &[u8], is_end: bool) -> Vec<String> {
-        self.0.extend_from_slice(piece);
-        let whole = match self.0.iter().rposition(|&byte| byte == b'\n') {
-            Some(at) => at + 1,
-            None => 0,
-        };
-        let whole = if is_end { self.0.len() } else { whole };
-        let bytes: Vec<u8> = self.0.drain(..whole).collect();
-        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_become_lines() {
-        let mut lines = Lines::default();
-        assert_eq!(lines.add(b"one\ntw", false), ["one"]);
-        assert!(lines.add(b"o", false).is_empty());
-        assert_eq!(lines.add("\n队\n列".as_bytes(), false), ["two", "队"]);
-        assert_eq!(lines.add(b"", true), ["列"]);
-        assert!(lines.add(b"", true).is_empty());
     }
 }

@@ -10,6 +10,7 @@ mod check;
 mod control;
 mod convert;
 mod daemon;
+mod following;
 mod graph;
 mod groups;
 mod history;

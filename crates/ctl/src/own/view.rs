@@ -55,11 +55,11 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(options: &Options, search: &'a Search, logs: usize) -> Self {
-        let style = match (options.json, logs) {
+    pub(super) fn new(options: &Options, search: &'a Search, is_one: bool) -> Self {
+        let style = match (options.json, is_one) {
             (true, _) => Style::Json,
-            (false, 0 | 1) => Style::Raw,
-            (false, _) => Style::Named,
+            (false, true) => Style::Raw,
+            (false, false) => Style::Named,
         };
         let is_off = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
