@@ -55,7 +55,8 @@ pub fn cost(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> Outcome<()> {
     census.complete(scene.patience())?;
     let batch = scene.job.processes.min(STORM);
     let rounds = repetitions(scene, sheet.effort.restarts.div_ceil(batch), 3);
-    for _ in 0..rounds.div_ceil(4).min(10) {
+    // What the first of them cost is no growth: that is what the next ones add.
+    for _ in 0..rounds {
         kill_many(scene, &mut census, batch)?;
     }
     let settle = || std::thread::sleep(QUIET);
