@@ -117,7 +117,8 @@ pub(crate) fn signal(text: &str) -> Read<Signal> {
             hint: did_you_mean(
                 strip(text).to_uppercase().trim_start_matches("SIG"),
                 (1..32).filter_map(|number| Signal(number).name()?.strip_prefix("SIG")),
-            ),
+            )
+            .or_else(|| Some("write a name such as TERM, INT or HUP, or a number".to_owned())),
         },
     })
 }

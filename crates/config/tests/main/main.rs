@@ -13,6 +13,7 @@ mod dump;
 mod envfiles;
 mod fuzz;
 mod inherit;
+mod keys;
 mod properties;
 mod random;
 mod reference;
