@@ -5,6 +5,7 @@
 //! standard error, in Supervisor's words, and ends with 127 (PROC-060 … PROC-064).
 
 mod birth;
+mod capabilities;
 mod landlock;
 mod restraint;
 
@@ -17,9 +18,11 @@ use rustix::process::{Gid, Uid, chdir};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
 use crate::errno::known_name;
-use restraint::{Failure, Step, keep_capabilities};
+use capabilities::keep_capabilities;
+use restraint::{Failure, Step};
 
 pub use birth::Nursery;
+pub use landlock::landlock_version;
 pub use restraint::{Restraint, Unrestrained, What};
 
 /// Status of a child that could not become the program.

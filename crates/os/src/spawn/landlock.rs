@@ -56,6 +56,15 @@ pub(super) unsafe fn only_write_beneath(paths: &[CString]) -> Result<(), i32> {
     }
 }
 
+/// The version of Landlock that this kernel has; `None` if it has none, or it is off.
+#[must_use]
+pub fn landlock_version() -> Option<u32> {
+    let none = std::ptr::null::<u64>();
+    // SAFETY: asked like this it reads nothing and makes nothing.
+    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0usize, ASK_VERSION) };
+    u32::try_from(version).ok()
+}
+
 /// The rights of this version that are about writing.
 fn handled(version: libc::c_long) -> u64 {
     let mut rights = WRITE_FILE | CHANGE_FOLDER;

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::time::Timespec;
 
+use super::capabilities::{keep_bounding, raise_ambient};
 use super::landlock::only_write_beneath;
 use super::{Plan, Stdio, become_program};
 
@@ -240,72 +241,6 @@ unsafe fn private_tmp() -> Result<(), i32> {
         }
     }
     Ok(())
-}
-
-/// Drops what is not in the set; what is not there anyway needs no privilege.
-///
-/// SAFETY: for the child between fork(2) and exec.
-unsafe fn keep_bounding(set: u64) -> Result<(), i32> {
-    for capability in 0..u64::BITS {
-        // SAFETY: plain integers.
-        unsafe {
-            match libc::prctl(libc::PR_CAPBSET_READ, capability, 0, 0, 0) {
-                // There are no more.
-                ..=-1 => return Ok(()),
-                1.. if set & (1 << capability) == 0 => {
-                    check(libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0).into())?;
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
-}
-
-/// `_LINUX_CAPABILITY_VERSION_3` (capget(2)).
-const CAPABILITY_VERSION: u32 = 0x2008_0522;
-
-#[repr(C)]
-struct CapabilityHeader {
-    version: u32,
-    pid: i32,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct Capabilities {
-    effective: u32,
-    permitted: u32,
-    inheritable: u32,
-}
-
-/// Those that the child has kept become inheritable, and then ambient.
-///
-/// SAFETY: for the child between fork(2) and exec.
-unsafe fn raise_ambient(set: u64) -> Result<(), i32> {
-    let mut header = CapabilityHeader { version: CAPABILITY_VERSION, pid: 0 };
-    let mut words = [Capabilities::default(); 2];
-    // SAFETY: the structures are those of the kernel for this version, live locals; the rest are plain integers.
-    unsafe {
-        check(libc::syscall(libc::SYS_capget, &raw mut header, words.as_mut_ptr()))?;
-        for (at, word) in words.iter_mut().enumerate() {
-            word.inheritable |= u32::try_from((set >> (32 * at)) & u64::from(u32::MAX)).unwrap_or(0);
-        }
-        check(libc::syscall(libc::SYS_capset, &raw mut header, words.as_ptr()))?;
-        for capability in (0..u64::BITS).filter(|capability| set & (1 << capability) != 0) {
-            let raise = libc::PR_CAP_AMBIENT_RAISE;
-            check(libc::prctl(libc::PR_CAP_AMBIENT, raise, capability, 0, 0).into())?;
-        }
-    }
-    Ok(())
-}
-
-/// Lets what is permitted outlive the change of the user, for [`What::AmbientSet`].
-///
-/// SAFETY: for the child between fork(2) and exec.
-pub(super) unsafe fn keep_capabilities() {
-    // SAFETY: plain integers. If it were refused the ambient set could not be raised, which says so.
-    unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) };
 }
 
 /// Starts a program that is restrained; waits until it is executed, or its restraints have failed, or `patience` is over: then
