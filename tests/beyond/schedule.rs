@@ -109,6 +109,35 @@ fn a_daemon_that_ends_with_its_programs_waits_for_those_that_come_again() {
     assert_eq!(daemon.wait_for_end(), Some(0));
 }
 
+/// What was planned is written down beside the pid file, and a daemon that starts later goes by it. Somebody sets the clock of
+/// that file, since nobody has a year.
+#[test]
+fn a_run_that_was_missed_while_there_was_no_daemon_is_made_up_for() {
+    let job = "[program:job]\ncommand=/bin/sh -c 'echo ran >> runs'\nschedule=@yearly\n";
+    let mut daemon = Daemon::start(Maker::Upkeep, &format!("{job}schedule_missed=run_once\n"));
+    let plans = || daemon.home.read("supervisord.pid.schedules");
+    until_true("a plan", || plans().contains("\"name\":\"job\""));
+    daemon.ctl(&["shutdown"]);
+    assert_eq!(daemon.wait_for_end(), Some(0));
+    daemon.start_again();
+    daemon.wait("STOPPED", &["job"]);
+    daemon.ctl(&["shutdown"]);
+    assert_eq!((daemon.wait_for_end(), runs(&daemon)), (Some(0), 0), "its time has not come");
+    let text = daemon.home.read("supervisord.pid.schedules");
+    let mut json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    json["runs"][0]["next"] = 1_000_000_000.into();
+    daemon.home.write("supervisord.pid.schedules", &json.to_string());
+    daemon.start_again();
+    until_true("the run", || runs(&daemon) == 1);
+    daemon.wait("EXITED", &["job"]);
+    // Nobody asks for it any more.
+    let config = daemon.home.read("supervisord.conf").replace("schedule_missed=run_once\n", "");
+    daemon.home.write("supervisord.conf", &config);
+    daemon.ctl(&["update"]);
+    until_true("the file to go", || !daemon.home.join("supervisord.pid.schedules").exists());
+    assert_eq!(runs(&daemon), 1);
+}
+
 #[test]
 fn the_example_holds_what_it_says() {
     let home = Home::new();

@@ -235,9 +235,13 @@ impl Supervisor {
         if old.health != spec.health {
             process.adapt_health(old.health.as_deref(), now);
         }
-        if old.schedule != spec.schedule
-            && let Some(timer) = &mut process.timer
-        {
+        let same_times = match (&old.schedule, &spec.schedule) {
+            (Some(old), Some(new)) => old.has_times_of(new),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        // What chance has put off is still to come.
+        if let Some(timer) = process.timer.as_mut().filter(|_| !same_times) {
             timer.since = None;
         }
         if process.state == State::Waiting {

@@ -41,6 +41,17 @@ pub enum Input {
         /// Those of its errands whose child does so.
         errands: Vec<RunId>,
     },
+    /// When a process was to run next by its schedule when a daemon ended that is long gone. Told before [`Input::Begin`].
+    Planned {
+        /// Name of the group.
+        group: String,
+        /// Name of the process.
+        process: String,
+        /// The time of its table, in epoch seconds.
+        next: i64,
+        /// When that was found out.
+        since: i64,
+    },
     /// Everything is set up: publish that the daemon runs, start what starts by itself.
     Begin {
         /// An earlier daemon had begun already: this one only goes on.
@@ -138,6 +149,7 @@ impl Input {
         match self {
             Self::Setup(_)
             | Self::Restore { .. }
+            | Self::Planned { .. }
             | Self::Begin { .. }
             | Self::Spawned { .. }
             | Self::Exited { .. }

@@ -157,6 +157,8 @@ impl Shell {
         self.become_ready(inventory.detached);
         self.announce();
         self.meet_orphans().await;
+        let plans = self.plans_of_before();
+        self.recall_plans(plans);
         self.tell(Input::Begin { recovered: false });
         self.follow_files();
         Ok(())

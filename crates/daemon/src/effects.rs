@@ -75,7 +75,10 @@ impl Shell {
                     }
                 }
                 Effect::Measure { run, pid } => measures.push((run, pid)),
-                Effect::Reconfigure { id } => self.reconfigure(id),
+                Effect::Reconfigure { id } => {
+                    self.note_plan(id);
+                    self.reconfigure(id);
+                }
                 Effect::Log(notice) => self.log(level_of(notice.level()), notice.to_string()),
                 Effect::Answer { call, answer } => {
                     self.release_client(call);
@@ -210,7 +213,10 @@ impl Shell {
             | Event::ChildSpawned(id)
             | Event::WishChanged(id)
             | Event::ProcessAdded { id, .. } => self.save_process(*id),
-            Event::ProcessRemoved(id) => self.send(&ToKeeper::Delete { key: self.half.key_of(*id) }),
+            Event::ProcessRemoved(id) => {
+                self.send(&ToKeeper::Delete { key: self.half.key_of(*id) });
+                self.forget_plan(*id);
+            }
             Event::SupervisorStopping => self.save_daemon(),
             Event::GroupAdded(_) | Event::GroupRemoved(_) | Event::SupervisorRunning => {}
         }
@@ -231,6 +237,7 @@ impl Shell {
         if let Ok(value) = serde_json::to_vec(&record) {
             self.send(&ToKeeper::Put { key: self.half.key_of(id), value });
         }
+        self.note_plan(id);
     }
 
     fn answered(&mut self, asker: Asker, answer: Answer) {

@@ -57,6 +57,7 @@ mod ownfile;
 mod pidfile;
 mod pidproxy;
 mod plan;
+mod planned;
 mod prepare;
 mod preparing;
 mod program;
@@ -159,6 +160,7 @@ impl Shell {
             }
             End::Left => {
                 self.leave_servers().await;
+                self.close_plans();
                 self.close_stores();
                 self.engine.clone().shutdown();
                 let _ = self.link.flush();
@@ -166,6 +168,7 @@ impl Shell {
             }
             End::Exit(code) => {
                 self.close_servers().await;
+                self.close_plans();
                 self.remove_pidfile();
                 self.remove_run_file();
                 self.send(&ToKeeper::Quit { code });

@@ -254,6 +254,8 @@ impl Shell {
             self.end = Some(End::Exit(error.status()));
             return;
         }
+        let plans = self.plans_of_before();
+        self.recall_plans(plans);
         // Until here the record says that all this is to be done.
         self.prune_generations();
         self.announce();

@@ -35,6 +35,7 @@ use crate::listeners::{Listeners, Told};
 use crate::listening::Listening;
 use crate::logfiles::LogTable;
 use crate::orphans::RunFile;
+use crate::planned::Planned;
 use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::records::{Half, Standing};
 use crate::said::Said;
@@ -269,6 +270,7 @@ pub(crate) struct Shell {
     taken: Vec<oneshot::Sender<()>>,
     /// Requests whose clients the keeper holds.
     pub(crate) held_clients: BTreeMap<CallId, HeldClient>,
+    pub(crate) planned: Planned,
     /// Looks at files, if any program watches some.
     pub(crate) watching: Option<Box<Watching>>,
     /// What files are like, to be written down.
@@ -368,6 +370,7 @@ impl Shell {
             checks: Room::default(),
             taken: Vec::new(),
             held_clients: BTreeMap::new(),
+            planned: Planned::default(),
             watching: None,
             seen_files: Vec::new(),
         }
@@ -383,6 +386,7 @@ impl Shell {
             self.carry_out().await;
             self.save_buffers();
             self.save_seen_files();
+            self.save_plans();
             self.flush_link();
             self.follow_schedules();
             if !self.link.has_waiting() {

@@ -1,6 +1,6 @@
 //! Carrying out what the supervisor orders.
 
-use upkeep_core::{Answer, CallId, Effect, Event, Input, ProcId, RunId, StateName, Supervisor};
+use upkeep_core::{Answer, CallId, Effect, Event, Input, ProcId, Process, RunId, StateName, Supervisor};
 
 use crate::ask::join;
 use crate::crash::Ending;
@@ -116,6 +116,7 @@ impl Sim {
             return;
         }
         let last = self.core.last_run();
+        let planned = self.planned();
         self.core = Supervisor::new();
         self.core.skip_runs(last);
         self.names.clear();
@@ -125,7 +126,18 @@ impl Sim {
         let active = std::mem::take(&mut self.active);
         let groups = self.next.take().unwrap_or(active);
         self.set_up(groups);
+        planned.into_iter().for_each(|planned| self.tell(planned));
         self.tell(Input::Begin { recovered: false });
+    }
+
+    /// What is kept beyond the end of a daemon.
+    fn planned(&self) -> Vec<Input> {
+        let tell = |process: &Process| {
+            let (next, since) = process.planned()?;
+            let (group, process) = (process.group().to_owned(), process.name().to_owned());
+            Some(Input::Planned { group, process, next, since })
+        };
+        self.core.processes().filter_map(|(_, process)| tell(process)).collect()
     }
 
     fn note_survivors(&mut self) {

@@ -4,7 +4,7 @@ use crate::depends::Along;
 use crate::effect::{Effect, Event};
 use crate::notice::Notice;
 use crate::process::{AfterStop, ProcId, RunEnd, State, StateName};
-use crate::schedule::{LastRun, Overlap, Timer, Turn};
+use crate::schedule::{LastRun, Missed, Overlap, Timer, Turn};
 use crate::supervisor::Supervisor;
 use crate::time::{Mono, Now};
 
@@ -54,6 +54,19 @@ impl Supervisor {
             self.schedules.has_ended(id);
         }
         self.follow_timer(id);
+    }
+
+    /// An earlier daemon, which has ended, had planned a run for this time: if it is past by now that run was missed.
+    pub(crate) fn was_planned(&mut self, group: &str, process: &str, next: i64, since: i64) {
+        let Some(id) = self.member(group, process) else { return };
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let schedule = process.spec.schedule.as_ref();
+        let remembers = schedule.is_some_and(|schedule| schedule.missed == Missed::RunOnce);
+        if remembers && process.spec.autostart && process.timer.is_none() {
+            let planned = Timer { next: Some(next), since: Some(since), ..Timer::new(true) };
+            process.timer = Some(Box::new(planned));
+            self.publish(Event::WishChanged(id));
+        }
     }
 
     /// A process gets new options, and its group might as well have been added anew.

@@ -104,6 +104,29 @@ impl Schedule {
         let delay = chance(Mono(planned.unsigned_abs()), key).checked_rem(most.saturating_add(1));
         i64::try_from(delay.unwrap_or(0)).unwrap_or(0)
     }
+
+    /// When the run of this time comes.
+    fn comes_at(&self, planned: i64, key: u64) -> i64 {
+        planned.saturating_add(self.delay(planned, key))
+    }
+
+    /// The first time after this one whose run, with what chance adds to it, comes later than `past`.
+    fn following(&self, planned: i64, past: i64, key: u64) -> Option<i64> {
+        // No chance puts off for longer what comes before that.
+        let mut next = self.table.next(planned.max(past.saturating_sub(self.jitter_seconds())));
+        for _ in 0..MOST_STEPS {
+            match next {
+                Some(time) if self.comes_at(time, key) <= past => next = self.table.next(time),
+                Some(_) | None => return next,
+            }
+        }
+        self.table.next(planned.max(past))
+    }
+
+    /// Whether both have the same times, chance included.
+    pub(crate) fn has_times_of(&self, other: &Self) -> bool {
+        self.text == other.text && self.timezone == other.timezone && self.jitter == other.jitter
+    }
 }
 
 /// Where a process stands with its schedule. Times are epoch seconds.
@@ -154,24 +177,12 @@ impl Timer {
     /// The planned time has come: plans the next, and says what becomes of this one.
     fn turn(&mut self, schedule: &Schedule, wall: i64, key: u64) -> Option<Turn> {
         let planned = self.next?;
-        let at = planned.saturating_add(schedule.delay(planned, key));
-        self.since = Some(wall);
-        if wall.saturating_sub(at) > GRACE && schedule.missed == Missed::Skip {
-            // A later one may have come just now.
-            self.next = schedule.table.next(planned.max(wall - GRACE - 1));
-            return Some(Turn::Missed(planned));
-        }
-        self.next = schedule.table.next(planned.max(wall.saturating_sub(schedule.jitter_seconds())));
-        for _ in 0..MOST_STEPS {
-            match self.next {
-                Some(next) if next.saturating_add(schedule.delay(next, key)) <= wall => {
-                    self.next = schedule.table.next(next);
-                }
-                Some(_) | None => return Some(Turn::Run),
-            }
-        }
-        self.next = schedule.table.next(wall);
-        Some(Turn::Run)
+        let in_time = wall.saturating_sub(GRACE);
+        let missed = schedule.comes_at(planned, key) < in_time && schedule.missed == Missed::Skip;
+        // What comes to this very turn is one run, and what was missed along with this one is missed, too.
+        let past = if missed { in_time.saturating_sub(1) } else { wall };
+        (self.next, self.since) = (schedule.following(planned, past, key), Some(wall));
+        Some(if missed { Turn::Missed(planned) } else { Turn::Run })
     }
 
     /// Whether the clock was set back so far that the plan is not worth anything.
@@ -189,12 +200,21 @@ impl Process {
         self.timer.as_deref()
     }
 
+    /// What [`Input::Planned`](crate::Input::Planned) tells a daemon that starts afresh, if it matters to that: the next time of its
+    /// table, and when that was found out.
+    #[must_use]
+    pub fn planned(&self) -> Option<(i64, i64)> {
+        self.spec.schedule.as_ref().filter(|schedule| schedule.missed == Missed::RunOnce)?;
+        let timer = self.timer.as_ref().filter(|timer| timer.on)?;
+        timer.next.zip(timer.since)
+    }
+
     /// When it runs next by its schedule, in epoch seconds.
     #[must_use]
     pub fn next_run(&self) -> Option<i64> {
         let (schedule, timer) = (self.spec.schedule.as_ref()?, self.timer.as_ref()?);
         let planned = timer.next.filter(|_| timer.on)?;
-        Some(planned.saturating_add(schedule.delay(planned, self.chance_key())))
+        Some(schedule.comes_at(planned, self.chance_key()))
     }
 
     /// A number of its own that stays the same: processes with one schedule and some jitter do not start together.

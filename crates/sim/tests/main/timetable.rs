@@ -322,3 +322,66 @@ fn many_jobs_of_every_second_survive_a_long_sleep() {
     sim.set_clock(1000 * 24 * 3600);
     assert!(sim.launches().len() <= 2, "{:?}", launches(&sim));
 }
+
+/// A run of each hour, put off by up to 50 minutes: what the machine slept through is left out, what is still to come is not.
+#[test]
+fn chance_keeps_what_is_still_to_come_after_a_run_that_was_missed() {
+    let mut sim = Sim::from_conf(&job("schedule_jitter=50m").replace("* * * * *", "0 * * * *"));
+    sim.plan("job", [Plan::exits(secs(1), 0)]).begin();
+    assert!(next(&sim).is_some_and(|at| at < 2800 + 3000), "{}", sim.recent());
+    // It is a minute after midnight, and that of eleven o'clock was missed.
+    sim.advance(secs(10)).set_clock(6463 - 10).advance(secs(1));
+    assert_eq!(
+        (launches(&sim), logged(&sim, "missed: job was not run at 2023-11-14 23:00:00 UTC")),
+        (vec![], 1)
+    );
+    assert!(next(&sim).is_some_and(|at| (6464..=6400 + 3000).contains(&at)), "{:?}", next(&sim));
+}
+
+#[test]
+fn an_update_of_another_option_leaves_out_no_run_that_chance_has_put_off() {
+    let conf = |missed: &str| {
+        job(&format!("schedule_jitter=50m\nschedule_missed={missed}")).replace("* * * * *", "0 * * * *")
+    };
+    let mut sim = Sim::from_conf(&conf("skip"));
+    let before = next(sim.begin()).expect("planned");
+    assert!(before > 2802, "chance has put it off: {before}");
+    sim.advance(secs(2801));
+    sim.request(Ask::update(groups(&conf("run_once")).remove(0)));
+    assert_eq!(next(&sim), Some(before));
+}
+
+/// The daemon comes up again, which takes as long as `slow` needs to end: it is over at 22:58:20.
+#[test]
+fn what_was_to_run_while_there_was_no_daemon_is_left_out_or_run_once() {
+    for (options, expected) in [
+        ("schedule_missed=skip", vec![2800]),
+        ("schedule_missed=run_once", vec![2700, 2800]),
+        ("schedule_missed=run_once\nautostart=false", vec![]),
+    ] {
+        let conf = job(options).replace("* * * * *", "0,48,50 * * * *");
+        let mut sim = Sim::from_conf(&(conf + "[program:slow]\ncommand=slow\nstopwaitsecs=3600\n"));
+        sim.plan("job", [Plan::exits(secs(1), 0)]);
+        sim.plan("slow", [Plan::runs().lingering(secs(700))]).begin().advance(secs(2000));
+        sim.restart().advance(secs(1000));
+        let of_job = sim.launches().iter().filter(|(_, name, _)| name == "job");
+        let at: Vec<u64> = of_job.map(|(at, _, _)| (at.0 - BEGUN) / 1_000_000_000).collect();
+        assert_eq!(at, expected, "{options}\n{}", sim.recent());
+        sim.crash(Crash::default()).advance(secs(1));
+        assert_eq!(sim.forks("job"), expected.len(), "{options}");
+    }
+}
+
+/// A daemon that dies right after it has begun still knows what was missed.
+#[test]
+fn what_was_planned_before_outlives_the_next_daemon_too() {
+    for orders in 0..8 {
+        let conf = job("schedule_missed=run_once").replace("* * * * *", "50 * * * *");
+        let mut sim = Sim::from_conf(&(conf + "[program:slow]\ncommand=slow\nstopwaitsecs=3600\n"));
+        sim.plan("job", [Plan::exits(secs(1), 0)]);
+        sim.plan("slow", [Plan::runs().lingering(secs(700))]).begin().advance(secs(2000));
+        sim.restart().advance(secs(699)).crash_after(orders, Crash::default());
+        sim.advance(secs(100));
+        assert_eq!(sim.forks("job"), 1, "{orders}\n{}", sim.recent());
+    }
+}
