@@ -46,10 +46,28 @@ pub enum Breach {
     /// It used more memory than it may, in bytes.
     Memory {
         /// What was measured.
-        used: u64,
+        used: Usage,
         /// `memory_limit`.
         limit: u64,
     },
+}
+
+/// How much memory a process and all that descend from it use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes.
+    pub bytes: u64,
+    /// Who says so.
+    pub meter: Meter,
+}
+
+/// Who says how much memory somebody uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meter {
+    /// Each of the processes: its share in what several use.
+    Shares,
+    /// The control group in which they live, and nobody else.
+    Cgroup,
 }
 
 impl Breach {
@@ -69,7 +87,11 @@ impl fmt::Display for Breach {
         match *self {
             Self::Runtime(limit) => write!(f, "Ran for {} (max_runtime)", Span(limit)),
             Self::Memory { used, limit } => {
-                write!(f, "Used {} of memory (memory_limit is {})", Size(used), Size(limit))
+                let place = match used.meter {
+                    Meter::Shares => "",
+                    Meter::Cgroup => " in its control group",
+                };
+                write!(f, "Used {} of memory{place} (memory_limit is {})", Size(used.bytes), Size(limit))
             }
         }
     }
@@ -102,6 +124,8 @@ pub(crate) struct Watched {
     pub(crate) measure_at: Option<Mono>,
     /// Somebody measures, or nobody can.
     pub(crate) measuring: bool,
+    /// It is being stopped for what it was ended for.
+    pub(crate) ending: bool,
 }
 
 /// The next time of measuring: all with the same interval at once, so that one look at the system is enough.
@@ -116,11 +140,13 @@ mod tests {
 
     #[test]
     fn breaches_read_well() {
-        let memory = |used, limit| Breach::Memory { used, limit };
+        let memory = |bytes, limit| Breach::Memory { used: Usage { bytes, meter: Meter::Shares }, limit };
+        let group = |bytes, limit| Breach::Memory { used: Usage { bytes, meter: Meter::Cgroup }, limit };
         for (breach, text) in [
             (Breach::Runtime(Duration::from_hours(1)), "Ran for 60 min (max_runtime)"),
             (memory(1 << 20, 1 << 10), "Used 1 MB of memory (memory_limit is 1 KB)"),
             (memory((5 << 30) / 2, 999), "Used 2.5 GB of memory (memory_limit is 999 bytes)"),
+            (group(2 << 20, 1 << 20), "Used 2 MB of memory in its control group (memory_limit is 1 MB)"),
         ] {
             assert_eq!(breach.to_string(), text);
         }

@@ -1,5 +1,6 @@
 //! What the shell tells the supervisor: facts in the past, requests in the imperative.
 
+use crate::bounds::Usage;
 use crate::health::{Finding, Word};
 use crate::process::{ProcId, RunEnd, RunId};
 use crate::restore::Saved;
@@ -86,8 +87,8 @@ pub enum Input {
     Measured {
         /// The run.
         run: RunId,
-        /// Bytes, or why they cannot be told.
-        memory: Result<u64, String>,
+        /// How much, or why that cannot be told.
+        memory: Result<Usage, String>,
     },
     /// A signal was sent, or not.
     Signalled {

@@ -42,7 +42,7 @@ mod update;
 mod wait;
 mod watch;
 
-pub use bounds::Breach;
+pub use bounds::{Breach, Meter, Usage};
 pub use depends::Obstacle;
 pub use effect::{Answer, Effect, Event, Outcome, Update};
 pub use errand::{Errand, ErrandKind, Errands, Fate};

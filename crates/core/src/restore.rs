@@ -240,7 +240,8 @@ impl Process {
     /// Its memory is measured as soon as this daemon has caught up.
     fn restore_bounds(&mut self, saved: &Saved) {
         if saved.breach.is_some() {
-            self.watched = Some(Box::new(Watched { breach: saved.breach, ..Watched::default() }));
+            let ending = saved.stops_next;
+            self.watched = Some(Box::new(Watched { breach: saved.breach, ending, ..Watched::default() }));
         }
         if saved.state.child().is_some() {
             self.watch_from(Mono(0));

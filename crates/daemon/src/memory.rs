@@ -1,17 +1,68 @@
-//! How much memory runs use that have a limit of it: what the kernel says of a child and of all that descend from it, read on
-//! a thread of its own, since the kernel may keep a reader waiting.
+//! How much memory runs use that have a limit of it: what the kernel says of a child and of all that descend from it.
+//!
+//! The kernel may keep a reader waiting: while a page of a process comes from a dead disk, nobody can look at its memory. So
+//! that is done on threads of its own; one that hangs is left alone, and the others are measured by the next.
 
-use std::collections::{HashMap, HashSet};
-use std::io;
-use std::path::Path;
+mod group;
+mod shares;
 
-use rustix::io::Errno;
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
 use tokio::sync::mpsc::UnboundedSender;
-use upkeep_api::apart;
-use upkeep_core::RunId;
+use upkeep_core::{Meter, RunId, Usage};
+use upkeep_logs::Level;
 
-use crate::daemonised::seen::processes;
+use crate::preparing::one_by_one;
 use crate::shell::{Message, Shell};
+use shares::{Families, families, family};
+
+/// How long the others wait for one.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Processes that are looked at at a time; while so many hang, nobody else is.
+const MOST_AT_ONCE: usize = 8;
+
+/// What is known of runs that are being measured.
+#[derive(Debug, Default)]
+pub(crate) struct Measuring {
+    /// How many are looked at.
+    at_once: Arc<AtomicUsize>,
+    /// Runs of which it was said that they cannot be looked at.
+    said: BTreeSet<RunId>,
+}
+
+/// Whom to measure.
+#[derive(Clone, Debug)]
+struct Target {
+    pid: u32,
+    /// The control group that it has joined.
+    cgroup: Option<PathBuf>,
+}
+
+/// What measuring comes to.
+pub(crate) type Measured = Result<Usage, String>;
+
+/// Said of what is looked at another time.
+const NOTHING: Usage = Usage { bytes: 0, meter: Meter::Shares };
+
+/// A run that is measured. It is told of in any case, be it that there was no thread to be had.
+struct Asked {
+    run: RunId,
+    target: Target,
+    messages: UnboundedSender<Message>,
+    memory: Measured,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let memory = std::mem::replace(&mut self.memory, Ok(NOTHING));
+        // Fails only when the daemon has ended.
+        let _ = self.messages.send(Message::Measured { run: self.run, memory });
+    }
+}
 
 impl Shell {
     /// Measures what these runs use; each is told by [`Message::Measured`].
@@ -19,112 +70,136 @@ impl Shell {
         if runs.is_empty() {
             return;
         }
-        let messages = self.messages.clone();
-        tokio::spawn(async move {
-            // Fails only when the daemon has ended.
-            let tell = |run, memory| messages.send(Message::Measured { run, memory }).is_ok();
-            let numbers: Vec<RunId> = runs.iter().map(|(run, _)| *run).collect();
-            let teller = messages.clone();
-            if apart(move || measure_all(runs, &teller)).await.is_none() {
-                // There was no thread to be had: the next time may be better.
-                numbers.into_iter().all(|run| tell(run, Ok(0)));
-            }
-        });
+        let targets = runs.into_iter().map(|(run, pid)| (run, Target { pid, cgroup: self.cgroup_of(run) }));
+        let targets: VecDeque<(RunId, Target)> = targets.collect();
+        let families = OnceLock::new();
+        let read = move |target: &Target| used_by(target, families.get_or_init(families_now));
+        tokio::spawn(measure_each(
+            targets,
+            PATIENCE,
+            read,
+            self.messages.clone(),
+            self.measuring.at_once.clone(),
+        ));
     }
-}
 
-fn measure_all(runs: Vec<(RunId, u32)>, messages: &UnboundedSender<Message>) {
-    let children = families();
-    for (run, pid) in runs {
-        let memory = used_by(pid, &children).map_err(|error| error.to_string());
-        // Fails only when the daemon has ended.
-        let _ = messages.send(Message::Measured { run, memory });
+    fn cgroup_of(&self, run: RunId) -> Option<PathBuf> {
+        let process = self.core.process(self.core.process_of(run)?)?;
+        Some(process.spec().confinement.as_ref()?.cgroup.as_ref()?.folder.clone().into())
     }
-}
 
-/// The children of each process.
-fn families() -> HashMap<u32, Vec<u32>> {
-    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    for seen in processes() {
-        children.entry(seen.parent).or_default().push(seen.pid);
-    }
-    children
-}
-
-/// What a process and all that descend from it use, in bytes.
-fn used_by(pid: u32, children: &HashMap<u32, Vec<u32>>) -> io::Result<u64> {
-    let mut used = share(pid)?;
-    let mut parents = vec![pid];
-    // What was read one after the other may be a circle.
-    let mut seen = HashSet::from([pid]);
-    while let Some(parent) = parents.pop() {
-        for &child in children.get(&parent).into_iter().flatten().filter(|&&child| seen.insert(child)) {
-            // One that may not be looked at has become somebody else, one that is not there has ended.
-            used = used.saturating_add(share(child).unwrap_or(0));
-            parents.push(child);
+    /// Nobody waits any longer for the memory of a run.
+    pub(crate) fn not_measured_in_time(&mut self, run: RunId) {
+        let core = &self.core;
+        self.measuring.said.retain(|&run| core.process_of(run).is_some());
+        let process = core.process_of(run).and_then(|id| core.process(id));
+        if let Some(process) = process.filter(|_| self.measuring.said.insert(run)) {
+            let (name, pid) = (process.name(), process.pid());
+            let text = format!(
+                "memory_limit of '{name}' ({pid}) has no effect at present: its memory cannot be read, perhaps because a \
+                 disk does not answer that a part of it comes from"
+            );
+            self.log(Level::Warn, text);
         }
     }
-    Ok(used)
 }
 
-/// A process's share of the memory that it uses with others, in bytes, what is swapped out included (proc_pid_smaps(5)). One that
-/// has ended uses none.
-fn share(pid: u32) -> io::Result<u64> {
-    let is_gone = |error: &io::Error| {
-        error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
-            || !Path::new(&format!("/proc/{pid}")).exists()
+fn families_now() -> Families {
+    families()
+}
+
+/// Measures one after the other, each by a thread that nobody waits for longer than `patience`.
+async fn measure_each(
+    targets: VecDeque<(RunId, Target)>,
+    patience: Duration,
+    read: impl Fn(&Target) -> Measured + Send + Sync + 'static,
+    messages: UnboundedSender<Message>,
+    at_once: Arc<AtomicUsize>,
+) {
+    let asked = |(run, target)| {
+        let messages = messages.clone();
+        (run, Asked { run, target, messages, memory: Ok(NOTHING) })
     };
-    match std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
-        Ok(text) => Ok(sum(&text)),
-        Err(error) if is_gone(&error) => Ok(0),
-        Err(error) => Err(error),
+    let (items, read) = (targets.into_iter().map(asked).collect(), Arc::new(read));
+    let work = move |_: RunId, mut asked: Asked| {
+        if at_once.fetch_add(1, Ordering::Relaxed) < MOST_AT_ONCE {
+            asked.memory = read(&asked.target);
+        }
+        at_once.fetch_sub(1, Ordering::Relaxed);
+    };
+    one_by_one(items, patience, work, |run| {
+        let _ = messages.send(Message::NotMeasuredInTime { run });
+    })
+    .await;
+}
+
+/// What a process and all that descend from it use: what their control group says if it is theirs alone, else what they say.
+fn used_by(target: &Target, families: &Families) -> Measured {
+    let family = family(target.pid, families);
+    if let Some(bytes) = target.cgroup.as_ref().and_then(|folder| group::used_in(folder, &family)) {
+        return Ok(Usage { bytes, meter: Meter::Cgroup });
     }
-}
-
-fn sum(text: &str) -> u64 {
-    let kilobytes = |line: &str| {
-        let amount = line.strip_prefix("Pss:").or_else(|| line.strip_prefix("SwapPss:"))?;
-        amount.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-    };
-    text.lines().filter_map(kilobytes).sum::<u64>().saturating_mul(1024)
+    match shares::used_by(&family) {
+        Ok(bytes) => Ok(Usage { bytes, meter: Meter::Shares }),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
+    use tokio::sync::mpsc::unbounded_channel;
+
     use super::*;
 
-    #[test]
-    fn what_is_shared_and_what_is_swapped_is_counted() {
-        let text = "5600-7ffc ---p 00000000 00:00 0    [rollup]\nRss:    2000 kB\nPss:     500 kB\nPss_Anon:   100 kB\n\
-                    SwapPss:   24 kB\nLocked:   0 kB\n";
-        assert_eq!(sum(text), 524 * 1024);
-        assert_eq!(sum(""), 0);
-    }
-
-    #[test]
-    fn a_process_and_those_below_it_are_counted() {
-        let mut child = std::process::Command::new("/bin/sh")
-            .args(["-c", "cat & cat; wait"])
-            .stdin(std::process::Stdio::piped())
-            .spawn()
-            .expect("a shell");
-        let own = std::process::id();
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
-        let (alone, whole) = loop {
-            let children = families();
-            assert!(children.get(&own).is_some_and(|children| children.contains(&child.id())));
-            let (alone, whole) = (share(child.id()).unwrap(), used_by(child.id(), &children).unwrap());
-            if whole > alone || std::time::Instant::now() > end {
-                break (alone, whole);
+    /// Measures runs; those with these pids hang until the barrier lets them. What was told meanwhile, and afterwards.
+    fn measured(hanging: &'static [u32], runs: u32, at_once: usize) -> (Vec<String>, Vec<String>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let barrier = Arc::new(Barrier::new(hanging.len() + 1));
+        let (messages, mut inbox) = unbounded_channel();
+        let gate = barrier.clone();
+        let read = move |target: &Target| {
+            if hanging.contains(&target.pid) {
+                gate.wait();
+            }
+            Ok(Usage { bytes: u64::from(target.pid), meter: Meter::Shares })
+        };
+        let targets = (1..=runs).map(|pid| (RunId(pid.into()), Target { pid, cgroup: None })).collect();
+        let count = Arc::new(AtomicUsize::new(at_once));
+        runtime.block_on(measure_each(targets, Duration::from_secs(1), read, messages, count));
+        let mut taken = |some: &mut Vec<String>| {
+            while let Ok(message) = inbox.try_recv() {
+                some.push(match message {
+                    Message::Measured { run, memory } => {
+                        format!("{} uses {}", run.0, memory.expect("measured").bytes)
+                    }
+                    Message::NotMeasuredInTime { run } => format!("{} hangs", run.0),
+                    other => panic!("{other:?}"),
+                });
             }
         };
-        assert!(alone > 0 && whole > alone, "{alone} {whole}");
-        drop(child.stdin.take());
-        child.wait().expect("its end");
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        taken(&mut before);
+        if !hanging.is_empty() {
+            barrier.wait();
+            while let Some(message) = inbox.blocking_recv() {
+                after.push(format!("{message:?}"));
+            }
+        }
+        (before, after)
     }
 
     #[test]
-    fn a_process_that_has_ended_uses_nothing() {
-        assert_eq!(used_by(u32::MAX, &HashMap::new()).unwrap(), 0);
+    fn who_cannot_be_read_holds_up_no_other() {
+        let (before, after) = measured(&[2], 3, 0);
+        assert_eq!(before, ["1 uses 1", "2 hangs", "3 uses 3"]);
+        assert_eq!(after.len(), 1, "it is told of when it can be read: {after:?}");
+    }
+
+    #[test]
+    fn no_more_threads_hang_than_a_few() {
+        let (before, after) = measured(&[], 2, MOST_AT_ONCE);
+        assert_eq!((before, after), (vec!["1 uses 0".to_owned(), "2 uses 0".to_owned()], vec![]));
     }
 }

@@ -68,7 +68,7 @@ type Shared<T> = Arc<Mutex<Queue<T>>>;
 
 /// Does `work` with each item on a thread of its own; where one takes longer than `patience`, says `overdue` and leaves the
 /// thread to it.
-async fn one_by_one<T: Send + 'static>(
+pub(crate) async fn one_by_one<T: Send + 'static>(
     items: VecDeque<(RunId, T)>,
     patience: Duration,
     work: impl Fn(RunId, T) + Clone + Send + 'static,

@@ -14,7 +14,8 @@ use upkeep_core::health::Health;
 use upkeep_core::listener::{HalfRead, ListenerState, Queued, SavedListener, Serials};
 use upkeep_core::signal::{self, Signal};
 use upkeep_core::{
-    Breach, Child, Errands, LastRun, Mono, ProcId, Restarts, RunEnd, RunId, Saved, State, StopOptions, Timer,
+    Breach, Child, Errands, LastRun, Meter, Mono, ProcId, Restarts, RunEnd, RunId, Saved, State, StopOptions,
+    Timer, Usage,
 };
 
 use crate::listeners::Payload;
@@ -386,14 +387,22 @@ impl From<LastRunRecord> for LastRun {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum BreachRecord {
     Runtime(u64),
-    Memory { used: u64, limit: u64 },
+    Memory {
+        used: u64,
+        limit: u64,
+        /// Its control group says so.
+        #[serde(default, skip_serializing_if = "is_default")]
+        grouped: bool,
+    },
 }
 
 impl From<Breach> for BreachRecord {
     fn from(breach: Breach) -> Self {
         match breach {
             Breach::Runtime(limit) => Self::Runtime(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)),
-            Breach::Memory { used, limit } => Self::Memory { used, limit },
+            Breach::Memory { used, limit } => {
+                Self::Memory { used: used.bytes, limit, grouped: used.meter == Meter::Cgroup }
+            }
         }
     }
 }
@@ -402,7 +411,10 @@ impl From<BreachRecord> for Breach {
     fn from(record: BreachRecord) -> Self {
         match record {
             BreachRecord::Runtime(limit) => Self::Runtime(Duration::from_nanos(limit)),
-            BreachRecord::Memory { used, limit } => Self::Memory { used, limit },
+            BreachRecord::Memory { used, limit, grouped } => {
+                let meter = if grouped { Meter::Cgroup } else { Meter::Shares };
+                Self::Memory { used: Usage { bytes: used, meter }, limit }
+            }
         }
     }
 }
@@ -603,7 +615,7 @@ mod tests {
             last_run: Some(RunId(5)),
             starts_again: true,
             again: true,
-            breach: Some(Breach::Memory { used: 6, limit: 5 }),
+            breach: Some(Breach::Memory { used: Usage { bytes: 6, meter: Meter::Cgroup }, limit: 5 }),
             stops_next: true,
             health: Some(Box::new(health::unusual())),
             stop: StopOptions {

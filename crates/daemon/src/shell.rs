@@ -34,6 +34,7 @@ use crate::keeperlink::KeeperLink;
 use crate::listeners::{Listeners, Told};
 use crate::listening::Listening;
 use crate::logfiles::LogTable;
+use crate::memory::{Measured, Measuring};
 use crate::orphans::RunFile;
 use crate::planned::Planned;
 use crate::prepare::{ChildContext, Prepared, Sinks};
@@ -99,7 +100,9 @@ pub(crate) enum Message {
     /// About files that programs watch.
     Noticed(Noticed),
     /// The memory of a run was measured, or cannot be.
-    Measured { run: RunId, memory: Result<u64, String> },
+    Measured { run: RunId, memory: Measured },
+    /// That takes too long.
+    NotMeasuredInTime { run: RunId },
     /// New sinks for a process whose log options changed.
     Sinks { run: RunId, sinks: Box<Sinks> },
 }
@@ -270,6 +273,7 @@ pub(crate) struct Shell {
     taken: Vec<oneshot::Sender<()>>,
     /// Requests whose clients the keeper holds.
     pub(crate) held_clients: BTreeMap<CallId, HeldClient>,
+    pub(crate) measuring: Measuring,
     pub(crate) planned: Planned,
     /// Looks at files, if any program watches some.
     pub(crate) watching: Option<Box<Watching>>,
@@ -370,6 +374,7 @@ impl Shell {
             checks: Room::default(),
             taken: Vec::new(),
             held_clients: BTreeMap::new(),
+            measuring: Measuring::default(),
             planned: Planned::default(),
             watching: None,
             seen_files: Vec::new(),
@@ -507,6 +512,7 @@ impl Shell {
             }
             Message::Suspected(suspect) => self.suspected(*suspect),
             Message::Measured { run, memory } => self.tell(Input::Measured { run, memory }),
+            Message::NotMeasuredInTime { run } => self.not_measured_in_time(run),
             Message::Sinks { run, sinks } => self.new_sinks(run, *sinks),
         }
     }

@@ -1,6 +1,8 @@
 //! Carrying out what the supervisor orders.
 
-use upkeep_core::{Answer, CallId, Effect, Event, Input, ProcId, Process, RunId, StateName, Supervisor};
+use upkeep_core::{
+    Answer, CallId, Effect, Event, Input, Meter, ProcId, Process, RunId, StateName, Supervisor, Usage,
+};
 
 use crate::ask::join;
 use crate::crash::Ending;
@@ -54,6 +56,7 @@ impl Sim {
             Effect::Measure { run, .. } => {
                 let name = self.core.process_of(run).map(|id| self.name(id)).unwrap_or_default();
                 let memory = self.memory.get(&name).cloned().unwrap_or(Ok(0));
+                let memory = memory.map(|bytes| Usage { bytes, meter: Meter::Shares });
                 self.measured += 1;
                 self.core.handle(self.now(), Input::Measured { run, memory });
             }

@@ -1,6 +1,7 @@
 //! Runs that have bounds: when to look at them, and how one ends that goes beyond.
 
-use crate::bounds::{Breach, MemoryAction, next_measure};
+use crate::bounds::{Breach, MemoryAction, Usage, next_measure};
+use crate::depends::Along;
 use crate::effect::{Effect, Event};
 use crate::notice::Notice;
 use crate::process::{AfterStop, Child, ProcId, Process, RunId, State};
@@ -19,6 +20,9 @@ impl Supervisor {
     /// A deadline has passed, perhaps of its bounds.
     pub(crate) fn look_at_bounds(&mut self, now: Now, id: ProcId) {
         let Some(process) = self.processes.get_mut(&id) else { return };
+        if process.is_ending() {
+            return;
+        }
         let (Some((run, child)), Some(bounds)) = (process.bounded(), &process.spec.bounds) else { return };
         if let Some(limit) = bounds.runtime.filter(|limit| child.since.after(*limit) <= now.mono) {
             return self.end_beyond(now, id, Breach::Runtime(limit), MemoryAction::Restart);
@@ -31,7 +35,7 @@ impl Supervisor {
     }
 
     /// The memory of a run was measured, or cannot be.
-    pub(crate) fn measured(&mut self, now: Now, run: RunId, memory: Result<u64, String>) {
+    pub(crate) fn measured(&mut self, now: Now, run: RunId, memory: Result<Usage, String>) {
         let Some((id, process)) = self.running_process(run) else { return };
         if let Some(watched) = &mut process.watched {
             watched.measuring = memory.is_err();
@@ -42,7 +46,8 @@ impl Supervisor {
                 let name = process.name().to_owned();
                 self.log(Notice::NotMeasured { name, error });
             }
-            (Ok(used), Some(limit)) if used > limit.bytes && process.bounded().is_some() => {
+            (Ok(_), _) if process.is_ending() => {}
+            (Ok(used), Some(limit)) if used.bytes > limit.bytes && process.bounded().is_some() => {
                 let breach = Breach::Memory { used, limit: limit.bytes };
                 self.end_beyond(now, id, breach, limit.action);
             }
@@ -51,13 +56,15 @@ impl Supervisor {
         self.reschedule(id);
     }
 
-    /// Ends a run that went beyond its bounds; it counts as one that ended unexpectedly.
+    /// Ends a run that went beyond its bounds, after those that depend on it unless it is to be killed; it counts as one that
+    /// ended unexpectedly.
     fn end_beyond(&mut self, now: Now, id: ProcId, breach: Breach, action: MemoryAction) {
         // It is being stopped then, and only waits for those that depend on it.
         let put_off = self.depends.is_put_off(id);
         let Some(process) = self.processes.get_mut(&id) else { return };
         let Some((run, child)) = process.bounded() else { return };
-        process.watched.get_or_insert_default().breach = Some(breach);
+        let watched = process.watched.get_or_insert_default();
+        (watched.breach, watched.ending) = (Some(breach), action == MemoryAction::Restart);
         process.spawnerr = Some(breach.to_string());
         process.note_uptime(now.mono.since(child.since));
         let again = process.spec.autorestart != Autorestart::Never && !put_off;
@@ -69,15 +76,7 @@ impl Supervisor {
         self.publish(Event::Beyond { id, breach, action });
         match action {
             MemoryAction::Kill => self.kill(id, run, child),
-            MemoryAction::Restart => {
-                // Stopped by hand it would begin anew.
-                let restarts = self.processes.get_mut(&id).and_then(|process| process.restarts.take());
-                self.stop(now, id);
-                if let Some(process) = self.processes.get_mut(&id) {
-                    process.restarts = restarts;
-                }
-                self.publish(Event::WishChanged(id));
-            }
+            MemoryAction::Restart => self.stop_in_order(now, &[id], Along::Dependants),
         }
     }
 
@@ -110,6 +109,11 @@ impl Process {
         true
     }
 
+    /// Its run is about to end, for it went beyond its bounds; perhaps others end before it.
+    fn is_ending(&self) -> bool {
+        self.watched.as_ref().is_some_and(|watched| watched.ending)
+    }
+
     /// The run that its bounds are about.
     fn bounded(&self) -> Option<(RunId, Child)> {
         match self.state {
@@ -136,7 +140,7 @@ impl Process {
 
     /// When its bounds have to be looked at.
     pub(crate) fn bound_at(&self) -> Option<Mono> {
-        let bounds = self.spec.bounds.as_ref()?;
+        let bounds = self.spec.bounds.as_ref().filter(|_| !self.is_ending())?;
         let (_, child) = self.bounded()?;
         let runtime = bounds.runtime.map(|limit| child.since.after(limit));
         let measure = self.watched.as_ref().filter(|_| bounds.memory.is_some());

@@ -7,9 +7,10 @@ use upkeep_core::event::EventKind;
 use upkeep_core::reload::{Difference, Kind, difference};
 use upkeep_core::signal;
 use upkeep_core::spec::{
-    Autorestart, Condition, Dependency, GroupKind, GroupSpec, Hooks, ListenerSpec, LogRules, LogTarget,
-    Missed, OnDependencyStop, OnGiveup, OutputSpec, Overlap, ProcessSpec, RestartPolicy, Schedule,
-    SocketAddress, SocketSpec, StdinKind, StopStep, Target, WatchAction, WatchSpec,
+    Autorestart, Bounds, Cgroup, Condition, Confinement, Dependency, GroupKind, GroupSpec, Hooks, Ionice,
+    ListenerSpec, LogRules, LogTarget, MemoryAction, MemoryLimit, Missed, OnDependencyStop, OnGiveup,
+    OutputSpec, Overlap, ProcessSpec, Resource, RestartPolicy, Rlimit, Schedule, SocketAddress, SocketSpec,
+    StdinKind, StopStep, Target, WatchAction, WatchSpec,
 };
 
 use crate::scene::{alone, group, web};
@@ -208,6 +209,60 @@ fn each_key_of_a_schedule_counts() {
 }
 
 /// The original gives an active AUTO log its name, and compares no AUTO of the new configuration.
+/// What confines a program is for a new process; what bounds its runs, and its hooks, are for this one.
+#[test]
+fn each_key_of_limits_and_hooks_counts() {
+    let confined = |change: fn(&mut Confinement)| {
+        let mut confinement = Confinement::default();
+        change(&mut confinement);
+        let Confinement {
+            rlimits: _,
+            nice: _,
+            ionice: _,
+            oom_score_adj: _,
+            no_new_privileges: _,
+            capability_bounding_set: _,
+            ambient_capabilities: _,
+            cgroup: _,
+            private_tmp: _,
+            writable_paths: _,
+        } = &confinement;
+        ProcessSpec { confinement: Some(Arc::new(confinement)), ..web(|_| {}) }
+    };
+    let base = confined(|_| {});
+    let changes: [fn(&mut Confinement); 12] = [
+        |all| all.rlimits = vec![Rlimit { resource: Resource::Core, soft: None, hard: None }],
+        |all| all.nice = Some(1),
+        |all| all.ionice = Some(Ionice::Idle),
+        |all| all.oom_score_adj = Some(1),
+        |all| all.no_new_privileges = true,
+        |all| all.capability_bounding_set = Some(0),
+        |all| all.ambient_capabilities = 1,
+        |all| all.cgroup = Some(Cgroup::default()),
+        |all| all.cgroup = Some(Cgroup { cpu_limit: Some(1), ..Cgroup::default() }),
+        |all| all.cgroup = Some(Cgroup { pids_limit: Some(1), ..Cgroup::default() }),
+        |all| all.private_tmp = true,
+        |all| all.writable_paths = vec!["/".to_owned()],
+    ];
+    for (at, change) in changes.into_iter().enumerate() {
+        assert_eq!(base.change_to(&confined(change)), Kind::Restart, "{at}");
+    }
+    let memory = |bytes, action, interval| MemoryLimit { bytes, action, interval };
+    let bounded =
+        |runtime, memory| ProcessSpec { bounds: Some(Arc::new(Bounds { runtime, memory })), ..web(|_| {}) };
+    let base = bounded(Some(SECOND), Some(memory(1, MemoryAction::Restart, SECOND)));
+    for changed in [
+        bounded(None, Some(memory(1, MemoryAction::Restart, SECOND))),
+        bounded(Some(SECOND), None),
+        bounded(Some(SECOND), Some(memory(2, MemoryAction::Restart, SECOND))),
+        bounded(Some(SECOND), Some(memory(1, MemoryAction::Kill, SECOND))),
+        bounded(Some(SECOND), Some(memory(1, MemoryAction::Restart, 2 * SECOND))),
+        web(|_| {}),
+    ] {
+        assert_eq!(base.change_to(&changed), Kind::Live, "{:?}", changed.bounds);
+    }
+}
+
 #[test]
 fn auto_logs_differ_one_way_cfg_422() {
     let with = |target: &LogTarget| web(|spec| spec.stderr.target = target.clone());

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 pub(crate) struct Seen {
     pub(crate) pid: u32,
     pub(super) comm: String,
-    pub(super) zombie: bool,
+    pub(crate) zombie: bool,
     pub(crate) parent: u32,
     pub(super) group: u32,
     pub(super) session: u32,
@@ -65,7 +65,8 @@ pub(crate) fn processes() -> impl Iterator<Item = Seen> {
     entries.filter_map(|entry| see(entry.file_name().to_str()?.parse().ok()?))
 }
 
-fn see(pid: u32) -> Option<Seen> {
+/// One process of this moment.
+pub(crate) fn see(pid: u32) -> Option<Seen> {
     parse(pid, &std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 

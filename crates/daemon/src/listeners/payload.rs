@@ -106,7 +106,9 @@ pub(crate) fn beyond(name: &Name, breach: Breach, action: MemoryAction) -> Strin
     };
     match breach {
         Breach::Runtime(limit) => format!("{head} value:{} action:{action}", limit.as_secs_f64()),
-        Breach::Memory { used, limit } => format!("{head} value:{limit} used:{used} action:{action}"),
+        Breach::Memory { used, limit } => {
+            format!("{head} value:{limit} used:{} action:{action}", used.bytes)
+        }
     }
 }
 

@@ -205,3 +205,79 @@ fn an_update_turns_measuring_on_and_off() {
     sim.advance(secs(60));
     assert_eq!((sim.measured(), sim.state("web")), (before, StateName::Running));
 }
+
+/// `web` depends on `db`, which uses too much or runs for too long.
+fn with_dependant(bounds: &str, policy: &str) -> Sim {
+    let text = format!(
+        "[program:db]\ncommand=db\nautorestart=true\n{bounds}\n\
+         [program:web]\ncommand=web\ndepends_on=db\non_dependency_stop={policy}\n"
+    );
+    let mut sim = Sim::from_conf(&text);
+    sim.plan("web", [Plan::runs().lingering(secs(4))]);
+    sim.begin().run_until(|sim| sim.is("web", StateName::Running));
+    sim
+}
+
+#[test]
+fn who_goes_beyond_ends_after_those_that_depend_on_it() {
+    for bounds in ["max_runtime=1m", MEMORY] {
+        let mut sim = with_dependant(bounds, "restart");
+        sim.uses("db", Ok(200 * MEGA)).run_until(|sim| sim.is("web", StateName::Stopping));
+        assert_eq!((sim.state("db"), sim.signals("db")), (StateName::Running, vec![]), "{bounds}");
+        sim.uses("db", Ok(0)).advance(secs(3));
+        assert_eq!(sim.signals("db"), [], "{bounds}: the other one has not ended");
+        sim.advance(secs(5));
+        assert_eq!((sim.signals("db"), sim.forks("db"), sim.forks("web")), (vec![TERM], 2, 2), "{bounds}");
+        assert!(sim.is("db", StateName::Running) && sim.is("web", StateName::Running), "{bounds}");
+        assert_eq!(sim.log().iter().filter(|line| line.contains("ending 'db'")).count(), 1, "{bounds}");
+    }
+}
+
+#[test]
+fn who_goes_beyond_ends_in_order_whenever_the_daemon_dies() {
+    for bounds in ["max_runtime=1m", MEMORY] {
+        for orders in 0..10 {
+            let mut sim = with_dependant(bounds, "restart");
+            sim.uses("db", Ok(200 * MEGA)).crash_after(orders, Crash::default());
+            sim.run_until(|sim| sim.is("web", StateName::Stopping));
+            sim.crash(Crash::default());
+            assert_eq!(sim.signals("db"), [], "{bounds} {orders}");
+            // A signal that was lost with a daemon comes at the deadline.
+            sim.uses("db", Ok(0)).advance(secs(25));
+            assert_eq!(
+                (sim.signals("db"), sim.forks("db"), sim.forks("web")),
+                (vec![TERM], 2, 2),
+                "{bounds} {orders}"
+            );
+        }
+    }
+}
+
+#[test]
+fn who_is_killed_or_does_not_matter_to_others_ends_at_once() {
+    let mut sim = with_dependant(&format!("{MEMORY}\nmemory_limit_action=kill"), "restart");
+    sim.uses("db", Ok(200 * MEGA)).run_until(|sim| !sim.signals("db").is_empty());
+    assert_eq!((sim.signals("db"), sim.signals("web")), (vec![KILL], vec![]));
+    sim.advance(secs(1));
+    assert_eq!(sim.signals("web"), [TERM], "the other one follows");
+    let mut sim = with_dependant("max_runtime=1m", "ignore");
+    sim.run_until(|sim| !sim.signals("db").is_empty());
+    assert_eq!((sim.signals("db"), sim.signals("web")), (vec![TERM], vec![]));
+}
+
+/// It waits for those that depend on it when somebody stops it by hand: it does not start again.
+#[test]
+fn a_stop_by_hand_is_obeyed_while_others_end_first() {
+    let mut sim = with_dependant("max_runtime=1m", "restart");
+    sim.run_until(|sim| sim.is("web", StateName::Stopping));
+    sim.request(Ask::stop("db").without_waiting());
+    sim.advance(secs(20));
+    assert_eq!((sim.state("db"), sim.forks("db")), (StateName::Stopped, 1));
+}
+
+#[test]
+fn restarts_of_who_ends_in_order_count_too() {
+    let mut sim = with_dependant("max_runtime=10\nrestart_limit=2\nrestart_window=1h", "restart");
+    sim.advance(secs(100));
+    assert_eq!((sim.state("db"), sim.forks("db")), (StateName::Fatal, 3));
+}
