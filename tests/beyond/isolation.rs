@@ -1,9 +1,11 @@
 //! What a program is confined to, seen from inside: real processes that say what they have, and what a kernel refuses.
 
+use std::path::PathBuf;
+
 use crate::rig::daemon::{Daemon, HEAD};
 use crate::rig::home::{Home, repository};
 use crate::rig::maker::Maker;
-use crate::rig::wait::until;
+use crate::rig::wait::{until, until_true};
 
 /// A program that says what it has, and stays.
 fn program(name: &str, script: &str, options: &str) -> String {
@@ -81,7 +83,13 @@ fn privileges_are_taken_away_and_kept() {
     let config = program("plain", script, "no_new_privileges=true")
         + &program("bound", script, "capability_bounding_set=CHOWN, CAP_NET_BIND_SERVICE")
         + &program("none", script, "capability_bounding_set=none")
-        + &program("other", script, "user=nobody\ndirectory=/\nambient_capabilities=NET_BIND_SERVICE");
+        + &program("other", script, "user=nobody\ndirectory=/\nambient_capabilities=NET_BIND_SERVICE")
+        + &program(
+            "every",
+            script,
+            "user=nobody\ndirectory=/\nambient_capabilities=NET_BIND_SERVICE\nno_new_privileges=true\n\
+             capability_bounding_set=NET_BIND_SERVICE\nwritable_paths=/tmp",
+        );
     let daemon = Daemon::start(Maker::Upkeep, &config);
     let status = said(&daemon, "plain");
     assert_eq!(line(&status, "NoNewPrivs:"), "1");
@@ -92,6 +100,10 @@ fn privileges_are_taken_away_and_kept() {
     let other = said(&daemon, "other");
     assert_ne!(line(&other, "Uid:"), "0 0 0 0");
     assert_eq!((line(&other, "CapEff:"), line(&other, "CapAmb:")), (bits(0x400), bits(0x400)));
+    let every = said(&daemon, "every");
+    assert_eq!((line(&every, "NoNewPrivs:"), line(&every, "Uid:")), ("1".to_owned(), line(&other, "Uid:")));
+    let sets = ["CapEff:", "CapPrm:", "CapInh:", "CapAmb:", "CapBnd:"].map(|set| line(&every, set));
+    assert_eq!(sets, [const { "0000000000000400" }; 5]);
 }
 
 fn bits(set: u64) -> String {
@@ -233,6 +245,114 @@ fn a_program_joins_its_control_group_with_its_limits() {
         text.starts_with("lost FATAL can't apply cgroup: neither '") && text.ends_with("of cgroup v2"),
         "{text}"
     );
+}
+
+/// A folder of cgroup v2 in which others may be made. In the end nothing of it is left.
+struct Groups(PathBuf);
+
+impl Groups {
+    /// `None` where there is none that may be written to.
+    fn make() -> Option<Self> {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
+        let of_two = |line: &&str| line.split(' ').nth(2) == Some("cgroup2");
+        let mount = mounts.lines().find(of_two)?.split(' ').nth(1)?;
+        let folder = PathBuf::from(mount).join(format!("upkeep-test-{}", std::process::id()));
+        std::fs::create_dir(&folder).ok()?;
+        Some(Self(folder)).filter(|groups| groups.0.join("cgroup.procs").exists())
+    }
+
+    fn option(&self, name: &str) -> String {
+        format!("cgroup={}", self.0.join(name).display())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.join(name).exists()
+    }
+
+    fn members(&self, name: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.0.join(name).join("cgroup.procs")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        let below = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
+        below.map(|entry| entry.path()).filter(|path| path.is_dir()).chain([self.0.clone()]).collect()
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        for folder in self.folders() {
+            // Who is still there was left by a test that failed.
+            let _ = std::fs::write(folder.join("cgroup.kill"), "1");
+            let _ =
+                crate::rig::wait::within(crate::rig::wait::PATIENCE, || std::fs::remove_dir(&folder).ok());
+        }
+    }
+}
+
+/// What somebody else made stays, and so does what is needed.
+#[test]
+fn control_groups_that_were_made_go_with_their_programs() {
+    let Some(groups) = Groups::make() else { return };
+    std::fs::create_dir(groups.0.join("theirs")).expect("made");
+    let [one, two, three] = ["one", "two", "theirs"].map(|name| program(name, ":", &groups.option(name)));
+    let mut daemon = Daemon::start(Maker::Upkeep, &format!("{one}{two}{three}"));
+    daemon.wait("RUNNING", &["one", "two", "theirs"]);
+    assert_eq!(groups.members("one"), [daemon.pid_of("one").to_string()]);
+    daemon.kill_brain();
+    let update = |text: &str| {
+        daemon.home.write("supervisord.conf", &format!("{HEAD}{text}"));
+        daemon.ctl(&["update"]);
+    };
+    update(&two);
+    until_true("the group of a program that is gone to go", || !groups.has("one"));
+    assert!(groups.has("two") && groups.has("theirs"), "{}", daemon.log());
+    update(&program("two", ":", &groups.option("else")));
+    until_true("the group that it has left to go", || !groups.has("two") && groups.has("else"));
+    daemon.ctl(&["shutdown"]);
+    assert_eq!(daemon.wait_for_end(), Some(0));
+    assert!(!groups.has("else") && groups.has("theirs"));
+}
+
+#[test]
+fn a_control_group_stays_while_somebody_lives_in_it() {
+    let Some(groups) = Groups::make() else { return };
+    let web = program("web", "setsid sleep 1000 >/dev/null 2>&1 </dev/null & :", &groups.option("web"));
+    let other = program("other", ":", "");
+    let daemon = Daemon::start(Maker::Upkeep, &format!("{web}{other}"));
+    let own = daemon.pid_of("web").to_string();
+    let left = until("the process that stays", || {
+        let mut members = groups.members("web");
+        members.retain(|pid| *pid != own);
+        members.pop()
+    });
+    daemon.home.write("supervisord.conf", &format!("{HEAD}{other}"));
+    daemon.ctl(&["update"]);
+    daemon.wait_log(&format!("is not needed any more and stays: these processes are in it: {left}"));
+    daemon.kill_brain();
+    daemon.ctl(&["start", "other"]);
+    let pid = rustix::process::Pid::from_raw(left.parse().expect("a pid")).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+    until_true("the group to be empty", || groups.members("web").is_empty());
+    daemon.ctl(&["stop", "other"]);
+    until_true("the group to go", || !groups.has("web"));
+}
+
+/// Keeper and daemon are killed, and the next ones know nothing of a program that had a group.
+#[test]
+fn control_groups_that_were_left_are_found_again() {
+    let Some(groups) = Groups::make() else { return };
+    std::fs::create_dir(groups.0.join("theirs")).expect("made");
+    let [one, two] = ["one", "two"].map(|name| program(name, ":", &groups.option(name)));
+    let mut daemon = Daemon::start(Maker::Upkeep, &format!("{one}{two}"));
+    daemon.wait("RUNNING", &["one", "two"]);
+    daemon.kill_both();
+    daemon.home.write("supervisord.conf", &format!("{HEAD}{two}"));
+    daemon.start_again();
+    until_true("what was left to go", || !groups.has("one"));
+    daemon.wait("RUNNING", &["two"]);
+    assert!(groups.has("two") && groups.has("theirs"));
 }
 
 #[test]

@@ -157,6 +157,7 @@ impl Shell {
         self.become_ready(inventory.detached);
         self.announce();
         self.meet_orphans().await;
+        self.sweep_cgroups();
         let plans = self.plans_of_before();
         self.recall_plans(plans);
         self.tell(Input::Begin { recovered: false });
@@ -192,6 +193,7 @@ impl Shell {
             }
             self.tell(Input::Setup(spec));
         }
+        self.survey_cgroups();
         self.introduce_servers();
         self.serve(sockets).map_err(system("serve on a socket"))
     }

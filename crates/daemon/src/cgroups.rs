@@ -1,23 +1,35 @@
-//! Control groups (cgroup v2) that programs join: made where there are none, with the limits that they have. All of it are files.
+//! Control groups (cgroup v2) that programs join: made where there are none, with the limits that they have, and removed when
+//! the programs are gone. All of it are files.
+
+mod vacant;
 
 use std::path::Path;
 
+use rustix::fs::XattrFlags;
 use upkeep_core::spec::Cgroup;
+
+pub(crate) use vacant::{Cgroups, Left};
 
 /// The time in which `cpu_limit` counts, in microseconds: what the kernel has by default.
 const PERIOD: u64 = 100_000;
+/// Where it is written down on a folder who made it; the second one for kernels before 5.7, which have the first only
+/// elsewhere.
+const MARKS: [&str; 2] = ["user.upkeep", "trusted.upkeep"];
+/// More than the longest path of a pid file.
+const LONGEST_MARK: usize = 8192;
 
-/// Makes the group what the options say. Blocks on the file system.
+/// Makes the group what the options say; `owner` is what it is marked with if there was none. Blocks on the file system.
 ///
 /// # Errors
 /// The spawn error: what is missing, and what would help.
-pub(crate) fn make(cgroup: &Cgroup) -> Result<(), String> {
+pub(crate) fn make(cgroup: &Cgroup, owner: &[u8]) -> Result<(), String> {
     let folder = Path::new(&cgroup.folder);
     let (shown, above) = (folder.display(), folder.parent().unwrap_or(folder));
     let is_group = |folder: &Path| folder.join("cgroup.procs").exists();
     if !is_group(folder) && is_group(above) {
         std::fs::create_dir(folder)
             .map_err(|error| format!("can't apply cgroup: '{shown}' cannot be made: {error}"))?;
+        mark(folder, owner);
     }
     if !is_group(folder) {
         return Err(format!(
@@ -29,10 +41,38 @@ pub(crate) fn make(cgroup: &Cgroup) -> Result<(), String> {
     limit("pids_limit", "pids", folder, cgroup.pids_limit.map(|pids| pids.to_string()))
 }
 
+/// Lets the group say how much memory is used in it, if it can be told to. Blocks on the file system.
+pub(crate) fn measure(cgroup: &Cgroup) {
+    let folder = Path::new(&cgroup.folder);
+    if !folder.join("memory.current").exists() {
+        // Where it cannot be had its processes are asked one by one.
+        let _ = std::fs::write(switch_of(folder), "+memory");
+    }
+}
+
+/// Writes down whose the folder is. Where that is not possible it is nobody's, and stays.
+fn mark(folder: &Path, owner: &[u8]) {
+    let _ = MARKS.iter().any(|name| rustix::fs::setxattr(folder, *name, owner, XattrFlags::empty()).is_ok());
+}
+
+/// Whether the folder was made by this owner.
+fn is_marked(folder: &Path, owner: &[u8]) -> bool {
+    let mut value = [0; LONGEST_MARK];
+    MARKS.iter().any(|name| {
+        let length = rustix::fs::getxattr(folder, *name, &mut value[..]);
+        length.ok().and_then(|length| value.get(..length)) == Some(owner)
+    })
+}
+
+/// Where the controllers of a group are turned on.
+fn switch_of(folder: &Path) -> std::path::PathBuf {
+    folder.parent().unwrap_or(folder).join("cgroup.subtree_control")
+}
+
 /// Sets the limit of a controller. Without one the file is left alone: it may be somebody else's.
 fn limit(key: &str, controller: &str, folder: &Path, value: Option<String>) -> Result<(), String> {
     let file = folder.join(format!("{controller}.max"));
-    let switch = folder.parent().unwrap_or(folder).join("cgroup.subtree_control");
+    let switch = switch_of(folder);
     if value.is_some() && !file.exists() {
         // What comes of it is seen by the file.
         let _ = std::fs::write(&switch, format!("+{controller}"));
@@ -62,26 +102,26 @@ mod tests {
         let none = format!(
             "can't apply cgroup: neither '{shown}' nor the folder above it is a control group of cgroup v2"
         );
-        assert_eq!(make(&with(None, None)).unwrap_err(), none);
+        assert_eq!(make(&with(None, None), b"me").unwrap_err(), none);
         assert!(!folder.exists(), "no folder is made elsewhere");
         let file = |name: &str| folder.join(name);
         std::fs::create_dir(&folder).expect("made");
         std::fs::write(file("cgroup.procs"), "").expect("written");
-        assert_eq!(make(&with(None, None)), Ok(()));
+        assert_eq!(make(&with(None, None), b"me"), Ok(()));
         let switch = root.path().join("cgroup.subtree_control");
         let off = format!(
             "can't apply cpu_limit: the controller cpu is off: write +cpu to '{}', as root",
             switch.display()
         );
-        assert_eq!(make(&with(Some(150), None)).unwrap_err(), off);
+        assert_eq!(make(&with(Some(150), None), b"me").unwrap_err(), off);
         assert_eq!(std::fs::read_to_string(switch).expect("tried"), "+cpu");
         for name in ["cpu.max", "pids.max"] {
             std::fs::write(file(name), "").expect("written");
         }
         let read = |name: &str| std::fs::read_to_string(file(name)).expect("a file");
-        assert_eq!(make(&with(Some(150), Some(20))), Ok(()));
+        assert_eq!(make(&with(Some(150), Some(20)), b"me"), Ok(()));
         assert_eq!((read("cpu.max").as_str(), read("pids.max").as_str()), ("150000 100000", "20"));
-        assert_eq!(make(&with(None, Some(7))), Ok(()));
+        assert_eq!(make(&with(None, Some(7)), b"me"), Ok(()));
         assert_eq!((read("cpu.max").as_str(), read("pids.max").as_str()), ("150000 100000", "7"));
     }
 }

@@ -106,6 +106,7 @@ impl Shell {
 
     fn start_of(&mut self, id: ProcId, run: RunId) -> Option<(RunId, Order)> {
         let order = self.order_for(id)?;
+        self.follow_cgroup(id);
         self.keep_socket(run, &order.spec);
         Some((run, order))
     }
@@ -155,7 +156,10 @@ impl Shell {
                 self.later.push_back((run, prepared));
             }
             Ok(prepared) => {
-                let Prepared { plan, trouble, stdout, stderr, socket, vitals, room } = *prepared;
+                let Prepared { plan, trouble, weakness, stdout, stderr, socket, vitals, room } = *prepared;
+                if let Some(weakness) = weakness.filter(|weakness| self.warned.insert(weakness.clone())) {
+                    self.log(Level::Warn, weakness);
+                }
                 if let Some(trouble) = trouble {
                     self.log(Level::Error, trouble);
                 }
@@ -205,6 +209,9 @@ impl Shell {
         if matches!(event, Event::ProcessAdded { .. } | Event::ProcessRemoved(_)) {
             self.label_width.set(None);
         }
+        if matches!(event, Event::ProcessState { to, .. } if to.is_stopped()) {
+            self.look_at_vacant_cgroups();
+        }
         match event {
             Event::ProcessState { id, .. }
             | Event::CrashLoop { id, .. }
@@ -215,6 +222,7 @@ impl Shell {
             | Event::ProcessAdded { id, .. } => self.save_process(*id),
             Event::ProcessRemoved(id) => {
                 self.send(&ToKeeper::Delete { key: self.half.key_of(*id) });
+                self.leave_cgroup(*id);
                 self.forget_plan(*id);
             }
             Event::SupervisorStopping => self.save_daemon(),

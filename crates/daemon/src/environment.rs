@@ -1,7 +1,7 @@
 //! The environment children inherit.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
 
 use upkeep_config::Level as ConfigLevel;
@@ -35,6 +35,7 @@ pub(crate) fn context(
         echo: config.settings.loglevel >= ConfigLevel::Debug,
         log_prefix: crate::console::is_wanted(&config.settings, foreground),
         ident: program.rsplit('/').next().unwrap_or(program).to_owned(),
+        owner: config.settings.pidfile.clone().into_os_string().into_vec(),
         umask: standing.umask,
         directory: standing.directory.clone(),
     })

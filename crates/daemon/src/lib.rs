@@ -168,6 +168,7 @@ impl Shell {
             }
             End::Exit(code) => {
                 self.close_servers().await;
+                self.remove_cgroups().await;
                 self.close_plans();
                 self.remove_pidfile();
                 self.remove_run_file();

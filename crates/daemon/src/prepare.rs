@@ -11,13 +11,14 @@ use upkeep_config::py_repr;
 use upkeep_core::spec::{OutputSpec, ProcessSpec, StdinKind};
 use upkeep_keeper::wire::{SpawnPlan, StdinPlan, UserPlan};
 use upkeep_logs::Sink;
+use upkeep_os::spawn::landlock_version;
 
 use crate::console::is_standard_stream;
 use crate::descriptors::Promise;
 use crate::fcgi::{Shared, Sockets};
 use crate::logfiles::{LogPaths, SinkContext, open_sink, sink_of_running};
 use crate::program::{self, ProgramError};
-use crate::restraints::restraints_of;
+use crate::restraints::{restraints_of, weakness};
 use crate::said;
 use crate::unexecutable;
 use crate::words::Vitals;
@@ -37,6 +38,8 @@ pub(crate) struct ChildContext {
     pub(crate) log_prefix: bool,
     /// The name the daemon was called by.
     pub(crate) ident: String,
+    /// What control groups are marked with that this supervisor makes: its pid file.
+    pub(crate) owner: Vec<u8>,
     /// Instead of the keeper's.
     pub(crate) umask: Option<u32>,
     /// Instead of the keeper's.
@@ -66,6 +69,8 @@ pub(crate) struct Prepared {
     pub(crate) plan: SpawnPlan,
     /// Why it will not come to more than an attempt, for the log.
     pub(crate) trouble: Option<String>,
+    /// What this kernel cannot keep it from, for the log.
+    pub(crate) weakness: Option<String>,
     pub(crate) stdout: Sink,
     /// `None` with `redirect_stderr`.
     pub(crate) stderr: Option<Sink>,
@@ -222,11 +227,12 @@ impl Order {
                 None => StdinPlan::Pipe,
             },
             stderr_to_stdout: spec.redirect_stderr,
-            restraints: restraints_of(spec.confinement.as_deref())?,
+            restraints: restraints_of(spec, &self.context.owner)?,
         };
         let room = Promise::of_pipes(pipes_of(&plan)).map_err(log_error)?;
         let trouble = unexecutable::trouble(&spec.name, &plan);
-        Ok(Prepared { plan, trouble, stdout, stderr, socket, vitals, room })
+        let weakness = spec.confinement.as_ref().and_then(|_| weakness(spec, landlock_version()));
+        Ok(Prepared { plan, trouble, weakness, stdout, stderr, socket, vitals, room })
     }
 }
 

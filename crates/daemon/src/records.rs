@@ -5,7 +5,7 @@
 mod errands;
 mod health;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,9 @@ pub(crate) struct Standing {
     /// What the files are like that programs watch, by section.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) watched: BTreeMap<String, Seen>,
+    /// Control groups that nobody needs any more, and that are to be removed if they are ours.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) cgroups: BTreeSet<String>,
 }
 
 /// What the name of a durable pool's file is made of.

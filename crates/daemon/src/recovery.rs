@@ -85,6 +85,7 @@ impl Shell {
         self.listeners.left_behind(waiting, listeners.collect(), groups, record.ending != Ending::No);
         self.restore_groups(record, &processes)?;
         self.restore_processes(&inventory, &processes);
+        self.survey_cgroups();
         self.adopt_sockets(&mut inventory.held)?;
         self.adopt_fcgi_sockets(&mut inventory.held);
         self.pidfile_written = true;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::Resource as System;
-use upkeep_core::spec::{Cgroup, Confinement, Ionice, Resource, Rlimit};
+use upkeep_core::spec::{Cgroup, Confinement, Ionice, ProcessSpec, Resource, Rlimit};
 use upkeep_keeper::wire::{Restraint, What};
 
 use crate::cgroups;
@@ -14,10 +14,15 @@ use crate::cgroups;
 ///
 /// # Errors
 /// The spawn error: something that it needs is not there. Blocks on the file system.
-pub(crate) fn restraints_of(confinement: Option<&Confinement>) -> Result<Vec<Restraint>, String> {
-    let Some(confinement) = confinement else { return Ok(Vec::new()) };
+pub(crate) fn restraints_of(spec: &ProcessSpec, owner: &[u8]) -> Result<Vec<Restraint>, String> {
+    let Some(confinement) = spec.confinement.as_deref() else { return Ok(Vec::new()) };
     check_paths(confinement)?;
-    confinement.cgroup.as_ref().map_or(Ok(()), cgroups::make)?;
+    if let Some(cgroup) = &confinement.cgroup {
+        cgroups::make(cgroup, owner)?;
+        if spec.bounds.as_ref().is_some_and(|bounds| bounds.memory.is_some()) {
+            cgroups::measure(cgroup);
+        }
+    }
     let Confinement { nice, ionice, oom_score_adj, capability_bounding_set, .. } = confinement;
     let mut all: Vec<(&str, What)> = confinement.rlimits.iter().map(rlimit).collect();
     all.extend(nice.map(|value| ("nice", What::Nice(value))));
@@ -44,6 +49,22 @@ fn check_paths(confinement: &Confinement) -> Result<(), String> {
         Some(path) => Err(format!("can't apply writable_paths: '{path}' is not there")),
         None => Ok(()),
     }
+}
+
+/// What `writable_paths` does not do for a program on a kernel with this version of Landlock.
+pub(crate) fn weakness(spec: &ProcessSpec, landlock: Option<u32>) -> Option<String> {
+    spec.confinement.as_ref().filter(|confinement| !confinement.writable_paths.is_empty())?;
+    let what = match landlock? {
+        ..2 => {
+            "it can empty files that it may not write to (truncate(2); Linux 6.2 or newer keeps it from that), and cannot move \
+             files from one folder to another (Linux 5.19 or newer lets it)"
+        }
+        2 => {
+            "it can empty files that it may not write to (truncate(2); Linux 6.2 or newer keeps it from that)"
+        }
+        3.. => return None,
+    };
+    Some(format!("writable_paths of '{}' is not complete on this kernel: {what}", spec.name))
 }
 
 fn rlimit(rlimit: &Rlimit) -> (&'static str, What) {
@@ -113,6 +134,8 @@ pub(crate) fn keeper_too_old(restraints: &[Restraint]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -138,9 +161,32 @@ mod tests {
             private_tmp,
             ..Confinement::default()
         };
-        let wrong = restraints_of(Some(&paths(&["/", "/no/such"], false)));
+        let restraints = |confinement: Option<Confinement>| {
+            let confinement = confinement.map(Arc::new);
+            restraints_of(&ProcessSpec { confinement, ..ProcessSpec::new("web", "web") }, b"me")
+        };
+        let wrong = restraints(Some(paths(&["/", "/no/such"], false)));
         assert_eq!(wrong.unwrap_err(), "can't apply writable_paths: '/no/such' is not there");
-        assert_eq!(restraints_of(Some(&paths(&["/"], true))).unwrap().len(), 2);
-        assert_eq!(restraints_of(None).unwrap(), []);
+        assert_eq!(restraints(Some(paths(&["/"], true))).unwrap().len(), 2);
+        assert_eq!(restraints(None).unwrap(), []);
+    }
+
+    #[test]
+    fn what_an_older_kernel_leaves_open_is_said() {
+        let spec = |writable_paths| {
+            let confinement = Some(Arc::new(Confinement { writable_paths, ..Confinement::default() }));
+            ProcessSpec { confinement, ..ProcessSpec::new("web", "web") }
+        };
+        let bound = spec(vec!["/tmp".to_owned()]);
+        let truncates = "writable_paths of 'web' is not complete on this kernel: it can empty files that it may not write to \
+                         (truncate(2); Linux 6.2 or newer keeps it from that)";
+        assert_eq!(weakness(&bound, Some(2)).as_deref(), Some(truncates));
+        assert!(
+            weakness(&bound, Some(1))
+                .is_some_and(|text| text.starts_with(truncates) && text.contains("5.19"))
+        );
+        assert_eq!([weakness(&bound, Some(3)), weakness(&bound, Some(7))], [None, None]);
+        assert_eq!(weakness(&bound, None), None, "the start fails, which says enough");
+        assert_eq!(weakness(&spec(Vec::new()), Some(1)), None);
     }
 }

@@ -23,6 +23,7 @@ use upkeep_logs::{Engine, Lease, Level, LogEvent, Sink};
 use upkeep_os::Thrift;
 
 use crate::breath::Breath;
+use crate::cgroups::{Cgroups, Left};
 use crate::checks::Room;
 use crate::clients::HeldClient;
 use crate::daemonised::{Daemonised, Suspect};
@@ -103,6 +104,8 @@ pub(crate) enum Message {
     Measured { run: RunId, memory: Measured },
     /// That takes too long.
     NotMeasuredInTime { run: RunId },
+    /// It was tried to remove control groups.
+    Vacated { left: Vec<(String, Left)> },
     /// New sinks for a process whose log options changed.
     Sinks { run: RunId, sinks: Box<Sinks> },
 }
@@ -254,6 +257,8 @@ pub(crate) struct Shell {
     pub(crate) told: Option<(i64, SharedList)>,
     /// It was said what to do when there are no descriptors for programs.
     pub(crate) advised: bool,
+    /// What was said of programs that this kernel cannot confine as they should be.
+    pub(crate) warned: BTreeSet<String>,
     /// The status of an end in order.
     pub(crate) exit_status: u8,
     pub(crate) next_call: u64,
@@ -274,6 +279,7 @@ pub(crate) struct Shell {
     /// Requests whose clients the keeper holds.
     pub(crate) held_clients: BTreeMap<CallId, HeldClient>,
     pub(crate) measuring: Measuring,
+    pub(crate) cgroups: Cgroups,
     pub(crate) planned: Planned,
     /// Looks at files, if any program watches some.
     pub(crate) watching: Option<Box<Watching>>,
@@ -363,6 +369,7 @@ impl Shell {
             breath: Breath::default(),
             told: None,
             advised: false,
+            warned: BTreeSet::new(),
             exit_status: 0,
             next_call: 0,
             next_token: 0,
@@ -375,6 +382,7 @@ impl Shell {
             taken: Vec::new(),
             held_clients: BTreeMap::new(),
             measuring: Measuring::default(),
+            cgroups: Cgroups::default(),
             planned: Planned::default(),
             watching: None,
             seen_files: Vec::new(),
@@ -391,6 +399,7 @@ impl Shell {
             self.carry_out().await;
             self.save_buffers();
             self.save_seen_files();
+            self.remove_vacant_cgroups();
             self.save_plans();
             self.flush_link();
             self.follow_schedules();
@@ -513,6 +522,7 @@ impl Shell {
             Message::Suspected(suspect) => self.suspected(*suspect),
             Message::Measured { run, memory } => self.tell(Input::Measured { run, memory }),
             Message::NotMeasuredInTime { run } => self.not_measured_in_time(run),
+            Message::Vacated { left } => self.vacated(left),
             Message::Sinks { run, sinks } => self.new_sinks(run, *sinks),
         }
     }
