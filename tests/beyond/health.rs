@@ -1,7 +1,6 @@
 //! Health and readiness with real processes: each kind of check, each way to say something, and the death of whoever listens.
 
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::net::UnixDatagram;
 
 use crate::rig::daemon::Daemon;
 use crate::rig::home::{Home, repository};
@@ -33,7 +32,7 @@ with open("address", "w") as file:
     file.write(name + "\n")
 def send(text):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
-        out.sendto(text.encode(), "\0" + name[1:])
+        out.sendto(text.encode(), name)
 done, by_child = 0, False
 while True:
     time.sleep(0.02)
@@ -168,9 +167,8 @@ fn words_are_heard_from_the_process_and_its_children_and_from_nobody_else() {
     daemon.wait("RUNNING", &["web"]);
     daemon.wait_file("address", "\n");
     let name = daemon.home.read("address");
-    let address = SocketAddr::from_abstract_name(name.trim().trim_start_matches('@')).expect("an address");
     let stranger = UnixDatagram::unbound().expect("a socket");
-    stranger.send_to_addr(b"READY=1\nSTATUS=forged", &address).expect("sent");
+    stranger.send_to(b"READY=1\nSTATUS=forged", name.trim()).expect("sent");
     daemon.wait_log(&format!("process {} does not belong to 'web'", std::process::id()));
     daemon.home.write("say", "STATUS=Warming up\nX=y\n\n");
     wait_shown(&daemon, "web", ", not ready yet; Warming up");

@@ -127,6 +127,7 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
         shell.recall(&record.standing);
     }
     shell.open_journal()?;
+    shell.remove_left_sockets();
     match record {
         None => shell.begin_afresh(&inventory).await?,
         Some(record) => shell.go_on(&record, inventory).await?,

@@ -131,7 +131,9 @@ impl Shell {
         self.leaving.extend(self.kept.remove(&run));
         self.stuck.remove(&run);
         if self.core.process_of(run).is_none() {
-            self.leaving.extend(result.ok().and_then(|prepared| prepared.socket));
+            if let Ok(prepared) = result {
+                self.throw_away(*prepared);
+            }
             return;
         }
         match result {
@@ -143,13 +145,13 @@ impl Shell {
             }
             Ok(prepared) if self.keeper_speaks < RESTRAINS && !prepared.plan.restraints.is_empty() => {
                 let text = keeper_too_old(&prepared.plan.restraints);
-                self.leaving.extend(prepared.socket);
+                self.throw_away(*prepared);
                 self.tell(upkeep_core::Input::SpawnFailed { run, text });
             }
             Ok(prepared) if self.keeper_speaks < RESTRAINS && prepared.lends() => {
                 let text = "can't give it the descriptor of ready: the keeper process is of an older version; \
                             `upkeep upgrade` replaces it";
-                self.leaving.extend(prepared.socket);
+                self.throw_away(*prepared);
                 self.tell(upkeep_core::Input::SpawnFailed { run, text: text.to_owned() });
             }
             Ok(prepared) if prepared.is_held() && self.held_starts(run) >= HELD_AT_ONCE => {
@@ -181,6 +183,12 @@ impl Shell {
                 self.runs.insert(run, Box::new(run_of));
             }
         }
+    }
+
+    /// What was prepared for a start that is not made.
+    fn throw_away(&mut self, prepared: Prepared) {
+        self.leaving.extend(prepared.socket);
+        self.discard_vitals(prepared.vitals);
     }
 
     /// Starts under way, but for this one, of which the keeper holds more than pipes.

@@ -172,6 +172,7 @@ impl Shell {
                 self.close_plans();
                 self.remove_pidfile();
                 self.remove_run_file();
+                self.remove_gone_sockets();
                 self.send(&ToKeeper::Quit { code });
                 self.close_stores();
                 self.engine.clone().shutdown();

@@ -210,14 +210,12 @@ impl Order {
             said::keep(&mut stdout, None, None);
         }
         let stderr = stderr.transpose().map_err(log_error)?;
-        let mut env = self.context.child_environment(&self.group, spec);
-        let vitals = Vitals::of(spec, &mut env).map_err(log_error)?;
         let socket = spec.socket.as_ref().map(|socket| self.sockets.share(&spec.section, socket));
         let socket = socket.transpose().map_err(|error| error.to_string())?;
-        let plan = SpawnPlan {
+        let mut plan = SpawnPlan {
             path: program.path.into_bytes(),
             argv: program.argv.into_iter().map(String::into_bytes).collect(),
-            env,
+            env: self.context.child_environment(&self.group, spec),
             cwd: spec.directory.clone().or_else(|| self.context.directory.clone()).map(String::into_bytes),
             umask: spec.umask.or(self.context.umask),
             user: user_plan(spec.uid),
@@ -230,6 +228,8 @@ impl Order {
             restraints: restraints_of(spec, &self.context.owner)?,
         };
         let room = Promise::of_pipes(pipes_of(&plan)).map_err(log_error)?;
+        // Last: a socket has a name, which somebody has to remove.
+        let vitals = Vitals::of(spec, &mut plan.env).map_err(log_error)?;
         let trouble = unexecutable::trouble(&spec.name, &plan);
         let weakness = spec.confinement.as_ref().and_then(|_| weakness(spec, landlock_version()));
         Ok(Prepared { plan, trouble, weakness, stdout, stderr, socket, vitals, room })

@@ -46,7 +46,7 @@ use crate::stdin::Stdin;
 use crate::succession::{KeeperProcess, Made};
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
 use crate::watching::{Noticed, Seen, Watching};
-use crate::words::{Heard, Vitals};
+use crate::words::{GoneSockets, Heard, Vitals};
 
 /// Messages taken in one turn before orders are carried out: many exits or answers share one round of system calls.
 pub(crate) const BATCH: usize = 256;
@@ -276,6 +276,8 @@ pub(crate) struct Shell {
     pub(crate) checks: Room,
     /// Words of processes that are heard, until what follows from them is written down.
     taken: Vec<oneshot::Sender<()>>,
+    /// Names of sockets of runs that have ended.
+    pub(crate) gone_sockets: GoneSockets,
     /// Requests whose clients the keeper holds.
     pub(crate) held_clients: BTreeMap<CallId, HeldClient>,
     pub(crate) measuring: Measuring,
@@ -380,6 +382,7 @@ impl Shell {
             rest: Box::pin(tokio::time::sleep(Duration::ZERO)),
             checks: Room::default(),
             taken: Vec::new(),
+            gone_sockets: GoneSockets::default(),
             held_clients: BTreeMap::new(),
             measuring: Measuring::default(),
             cgroups: Cgroups::default(),

@@ -1,19 +1,19 @@
 //! What processes say by themselves: that they are ready, that they live, what they do.
 //!
-//! A run whose program asks for it gets a socket for datagrams (NOTIFY_SOCKET, sd_notify(3)), a descriptor for a newline, or both. Each is
-//! the run's own, so that a late word of an earlier run means nothing, and the keeper holds it as long as the run lives: what was said
+//! A run whose program asks for it gets a socket for datagrams (NOTIFY_SOCKET, sd_notify(3)) that only its user may write to (`place`), a
+//! descriptor for a newline, or both. Each is the run's own, so that a late word of an earlier run means nothing, and the keeper holds it as long as the run lives: what was said
 //! while there was no daemon waits there. A word stays in the socket or pipe until what follows from it is written down.
 
 mod listen;
 mod parse;
+mod place;
 mod sender;
 
 use std::collections::BTreeMap;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::task::AbortHandle;
@@ -52,6 +52,8 @@ pub(crate) struct Vitals {
     listeners: Vec<AbortHandle>,
     /// A check that is under way.
     pub(crate) check: Option<AbortHandle>,
+    /// What is wrong with its socket.
+    remark: Option<String>,
 }
 
 impl Vitals {
@@ -75,18 +77,19 @@ impl Vitals {
     pub(crate) fn of(spec: &ProcessSpec, env: &mut Vec<Vec<u8>>) -> io::Result<Option<Box<Self>>> {
         let Some(health) = spec.health.as_deref() else { return Ok(None) };
         let mut vitals = Self::default();
-        if health.hears() {
-            let name = unguessable();
-            vitals.notify = Some(Arc::new(upkeep_os::datagram_socket(name.as_bytes())?));
-            set(env, "NOTIFY_SOCKET", &format!("@{name}"));
-            if let Some(time) = health.watchdog {
-                set(env, "WATCHDOG_USEC", &time.as_micros().to_string());
-            }
-        }
         if let Some(Ready::Descriptor(number)) = health.ready {
             let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
             vitals.newline = Some(Arc::new(read));
             vitals.lent = Some((write, number));
+        }
+        if health.hears() {
+            let has_own_tmp = spec.confinement.as_ref().is_some_and(|confinement| confinement.private_tmp);
+            let ear = place::open(spec.uid, has_own_tmp)?;
+            set(env, "NOTIFY_SOCKET", &ear.name);
+            (vitals.notify, vitals.remark) = (Some(Arc::new(ear.socket)), ear.remark);
+            if let Some(time) = health.watchdog {
+                set(env, "WATCHDOG_USEC", &time.as_micros().to_string());
+            }
         }
         let says = vitals.notify.is_some() || vitals.newline.is_some();
         Ok(says.then(|| Box::new(vitals)))
@@ -104,12 +107,6 @@ fn held_name(kind: &str, run: RunId) -> String {
     format!("{kind}{}", run.0)
 }
 
-/// A name that nobody takes before us.
-fn unguessable() -> String {
-    let random = || RandomState::new().build_hasher().finish();
-    format!("upkeep-notify-{:016x}{:016x}", random(), random())
-}
-
 /// Sets a variable, whatever it was.
 fn set(env: &mut Vec<Vec<u8>>, name: &str, value: &str) {
     let prefix = format!("{name}=").into_bytes();
@@ -121,6 +118,11 @@ impl Shell {
     /// Before a run's child is asked for: gives the keeper what it holds of it, and what the child gets.
     pub(crate) fn give_vitals(&mut self, run: RunId, vitals: Option<Box<Vitals>>) -> Option<Box<Vitals>> {
         let mut vitals = vitals?;
+        if let Some(remark) = vitals.remark.take() {
+            let name = self.core.process_of(run).and_then(|id| self.core.process(id));
+            let name = name.map_or("?", |process| process.name());
+            self.log(Level::Warn, format!("'{name}': {remark}"));
+        }
         for (name, fd) in vitals.held(run) {
             self.send_with(&ToKeeper::Hold { name }, &[fd.as_fd()]);
         }
@@ -169,6 +171,29 @@ impl Shell {
         for (name, _) in vitals.iter().flat_map(|vitals| vitals.held(run)) {
             self.send(&ToKeeper::Unhold { name });
         }
+        self.discard_vitals(vitals);
+    }
+
+    /// Nobody is going to say anything there: removes the name of the socket.
+    pub(crate) fn discard_vitals(&mut self, vitals: Option<Box<Vitals>>) {
+        let Some(path) = vitals.and_then(|vitals| place::path_of(vitals.notify.as_ref()?.as_fd())) else {
+            return;
+        };
+        self.gone_sockets.add(path);
+        let gone = self.gone_sockets.clone();
+        tokio::spawn(upkeep_api::apart(move || gone.remove()));
+    }
+
+    /// At the end: what is not removed yet.
+    pub(crate) fn remove_gone_sockets(&self) {
+        self.gone_sockets.remove();
+    }
+
+    /// At the beginning: what daemons have left that were killed.
+    pub(crate) fn remove_left_sockets(&self) {
+        if place::leaves_something() {
+            tokio::spawn(upkeep_api::apart(place::sweep));
+        }
     }
 
     /// Listens to a run whose child exists.
@@ -208,6 +233,27 @@ impl Shell {
                 );
             }
         }
+    }
+}
+
+/// Names of sockets that are to be removed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GoneSockets {
+    paths: Arc<Mutex<Vec<PathBuf>>>,
+    /// Held by who removes them.
+    turn: Arc<Mutex<()>>,
+}
+
+impl GoneSockets {
+    fn add(&self, path: PathBuf) {
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+    }
+
+    /// Removes them all, and waits for who does so already. Blocks on the file system.
+    fn remove(&self) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let paths = std::mem::take(&mut *self.paths.lock().unwrap_or_else(PoisonError::into_inner));
+        paths.iter().for_each(|path| place::remove(path));
     }
 }
 

@@ -3,9 +3,12 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::ptr;
 
+use rustix::fs::{AtFlags, CWD, Mode, chownat, unlink};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::process::Uid;
 
 /// A datagram that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +28,37 @@ pub struct Datagram {
 /// # Errors
 /// There are no descriptors, or the name is taken.
 pub fn datagram_socket(name: &[u8]) -> io::Result<OwnedFd> {
+    let socket = unnamed()?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new_abstract_name(name)?)?;
+    Ok(socket)
+}
+
+/// The same at a path, for its owner alone: us, or this user.
+///
+/// # Errors
+/// There are no descriptors, the path is too long (107 bytes) or taken, its folder cannot be written to, or we may not give it away.
+pub fn datagram_socket_at(path: &Path, owner: Option<u32>) -> io::Result<OwnedFd> {
+    let socket = unnamed()?;
+    let address = SocketAddrUnix::new(path)?;
+    // Of a socket without a name, this is the mode that its name will have (unix(7)).
+    rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    rustix::net::bind(&socket, &address)?;
+    let owner = owner.map(Uid::from_raw);
+    if owner.is_some()
+        && let Err(error) = chownat(CWD, path, owner, None, AtFlags::SYMLINK_NOFOLLOW)
+    {
+        // Nobody was told of it.
+        let _ = unlink(path);
+        return Err(error.into());
+    }
+    Ok(socket)
+}
+
+fn unnamed() -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
     // Before it has a name: nobody can send it anything without credentials.
     sockopt::set_socket_passcred(&socket, true)?;
-    rustix::net::bind(&socket, &SocketAddrUnix::new_abstract_name(name)?)?;
     Ok(socket)
 }
 

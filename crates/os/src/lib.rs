@@ -19,7 +19,7 @@ pub mod spawn;
 mod users;
 mod wait;
 
-pub use datagram::{Datagram, datagram_socket, recv_datagram};
+pub use datagram::{Datagram, datagram_socket, datagram_socket_at, recv_datagram};
 pub use errno::errno_name;
 pub use fdpass::{MAX_FDS, recv_with_fds, send_with_fds};
 pub use identity::{PrivilegeError, drop_privileges};
