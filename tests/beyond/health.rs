@@ -221,6 +221,7 @@ fn the_example_holds_what_it_says() {
     let daemon = Daemon::start_with(home, Maker::Upkeep, "examples/health.conf", socket, &[]);
     daemon.wait("RUNNING", &["store", "gate", "app"]);
     wait_shown(&daemon, "store", ", healthy");
+    wait_shown(&daemon, "worker", ", healthy");
     let checked = daemon.upkeep(&["check"]);
     assert_eq!((checked.status, checked.stderr.as_str()), (Some(0), ""), "{}", checked.stdout);
 }

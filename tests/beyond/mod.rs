@@ -7,6 +7,7 @@ mod hooks;
 mod isolation;
 mod logs;
 mod plan;
+mod probes;
 mod schedule;
 mod stdin;
 mod watch;

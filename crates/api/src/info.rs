@@ -351,6 +351,43 @@ pub struct ScheduleInfo {
     pub last_result: String,
 }
 
+/// A process whose health is looked at, as `getHealth` tells it. Times are seconds since 1970, 0 for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HealthInfo {
+    /// Name of the process.
+    pub name: String,
+    /// Name of its group.
+    pub group: String,
+    /// `health_check`; empty for none.
+    pub check: String,
+    /// `healthy`, `unhealthy` or `unknown`.
+    pub state: String,
+    /// Since when; 0 where nothing runs.
+    pub since: i64,
+    /// Why it is not healthy; may be empty.
+    pub reason: String,
+    /// Whether it has said that it is ready, or need not.
+    pub ready: bool,
+    /// Whether a check is under way, or waits for its turn.
+    pub checking: bool,
+    /// When the next one is due.
+    pub next_check: i64,
+    /// When the last one was over that said anything.
+    pub last_check: i64,
+    /// What it found: `ok`, or what was wrong; empty for none.
+    pub last_result: String,
+    /// Failed checks in a row, those in the start period too.
+    pub failures: i64,
+    /// Good checks in a row.
+    pub successes: i64,
+    /// What it says that it does.
+    pub status: String,
+    /// Until when it has to say WATCHDOG=1.
+    pub watchdog: i64,
+    /// What it says is its main process; 0 for nothing.
+    pub mainpid: i64,
+}
+
 /// A part of a log (RPC-150).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogTail {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::{
-    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, KeptReload, ListenerPool, LogLoss, LogTail,
-    PlannedChange, ProcessInfo, Reread, ScheduleInfo, SharedList, UpgradeState,
+    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, HealthInfo, KeptReload, ListenerPool,
+    LogLoss, LogTail, PlannedChange, ProcessInfo, Reread, ScheduleInfo, SharedList, UpgradeState,
 };
 
 /// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
@@ -62,6 +62,8 @@ pub enum Request {
     GetLogLosses,
     /// `upkeep.getSchedules`: programs with a schedule, their last runs and the next ones.
     GetSchedules,
+    /// `upkeep.getHealth`: programs whose health is looked at, and what is known of it.
+    GetHealth,
     /// `upkeep.readProcessLogSince`, and without a process `upkeep.readLogSince`: the end of a log and of its old files, as far as
     /// they were written at or after `since`, in seconds of the Unix epoch.
     ReadLogSince { process: Option<(String, Channel)>, since: i64, length: i64 },
@@ -142,6 +144,8 @@ pub enum Reply {
     Losses(Vec<LogLoss>),
     /// Programs with a schedule.
     Schedules(Vec<ScheduleInfo>),
+    /// Programs whose health is looked at.
+    Health(Vec<HealthInfo>),
     /// A part of a log.
     Tail(LogTail),
     /// Where a log is.

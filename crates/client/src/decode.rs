@@ -3,8 +3,8 @@
 
 use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
-    FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange, ProcessInfo,
-    ProcessState, Reread, ScheduleInfo, UpgradeState,
+    FaultCode, GroupUpdate, HealthInfo, KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange,
+    ProcessInfo, ProcessState, Reread, ScheduleInfo, UpgradeState,
 };
 
 use crate::ClientError;
@@ -193,6 +193,10 @@ pub(crate) fn losses(value: &Value) -> Result<Vec<LogLoss>, ClientError> {
 
 pub(crate) fn schedules(value: &Value) -> Result<Vec<ScheduleInfo>, ClientError> {
     ScheduleInfo::list_from_value(value).map_err(|error| wrong(&error.0))
+}
+
+pub(crate) fn health(value: &Value) -> Result<Vec<HealthInfo>, ClientError> {
+    HealthInfo::list_from_value(value).map_err(|error| wrong(&error.0))
 }
 
 pub(crate) fn log_tail(value: &Value) -> Result<LogTail, ClientError> {

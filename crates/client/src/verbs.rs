@@ -5,8 +5,8 @@
 use upkeep_api::verbs::read_processes;
 use upkeep_api::xmlrpc::{Value, decode_response};
 use upkeep_api::{
-    Channel, FaultCode, GroupUpdate, KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange, ProcessInfo,
-    Reread, ScheduleInfo, UpgradeState,
+    Channel, FaultCode, GroupUpdate, HealthInfo, KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange,
+    ProcessInfo, Reread, ScheduleInfo, UpgradeState,
 };
 
 use crate::decode::{self, Configured, Outcome};
@@ -129,6 +129,15 @@ impl Client {
     pub fn schedules(&self) -> Answer<Vec<ScheduleInfo>> {
         match self.call("upkeep.getSchedules", &[]) {
             Ok(value) => decode::schedules(&value),
+            Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The programs whose health is looked at; none when the server cannot tell, as the original cannot.
+    pub fn health(&self) -> Answer<Vec<HealthInfo>> {
+        match self.call("upkeep.getHealth", &[]) {
+            Ok(value) => decode::health(&value),
             Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(Vec::new()),
             Err(error) => Err(error),
         }

@@ -249,6 +249,9 @@ impl Supervisor {
         }
         self.depends.unlist(id, &old);
         self.depends.list(id, &spec);
+        if old.health != spec.health {
+            self.asks_differently(now, id, old.health.as_deref());
+        }
     }
 
     /// Follows up what has changed: starts what has waited for it, ends what ends with it, goes on with stops.

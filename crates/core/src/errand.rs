@@ -34,6 +34,8 @@ pub enum ErrandKind {
     PostStop,
     /// Lets it read its configuration again.
     Reload,
+    /// Asks how it is (`health_check = exec:…`). Those run often, and nothing is said of them but what they find.
+    Check,
 }
 
 impl ErrandKind {
@@ -47,6 +49,7 @@ impl ErrandKind {
             Self::StopCommand => "stop_command",
             Self::PostStop => "post_stop",
             Self::Reload => "reload_command",
+            Self::Check => "health_check",
         }
     }
 
@@ -54,7 +57,7 @@ impl ErrandKind {
     fn belongs_to_a_stop(self) -> bool {
         match self {
             Self::PreStop | Self::StopCommand | Self::PostStop => true,
-            Self::PreStart | Self::PostStart | Self::Reload => false,
+            Self::PreStart | Self::PostStart | Self::Reload | Self::Check => false,
         }
     }
 }
@@ -126,7 +129,8 @@ impl Process {
     #[must_use]
     pub fn waits_for_errand(&self) -> Option<ErrandKind> {
         let waits = matches!(self.state, State::Starting { child: None, .. } | State::Stopping { .. });
-        self.errands().last().filter(|_| waits).map(|errand| errand.kind)
+        let awaited = self.errands().iter().rfind(|errand| errand.kind != ErrandKind::Check);
+        awaited.filter(|_| waits).map(|errand| errand.kind)
     }
 
     /// Whether one of this kind runs.
@@ -178,8 +182,26 @@ impl Process {
         }
     }
 
+    /// What an earlier daemon wanted to know is asked again: its commands are killed at once.
+    pub(crate) fn call_off_restored_checks(&mut self) {
+        let list = self.errands.iter_mut().flat_map(|errands| &mut errands.list);
+        for errand in list.filter(|errand| errand.kind == ErrandKind::Check) {
+            (errand.fate, errand.until) = (Fate::CalledOff, errand.until.map(|_| Mono(0)));
+        }
+    }
+
     /// How long one of this kind may take.
-    fn errand_limit(&self) -> Duration {
-        self.spec.hooks.as_ref().map_or(crate::spec::HOOK_TIMEOUT, |hooks| hooks.timeout)
+    fn errand_limit(&self, kind: ErrandKind) -> Duration {
+        match kind {
+            ErrandKind::Check => self.spec.health.as_deref().map_or(Duration::ZERO, |health| health.timeout),
+            ErrandKind::PreStart
+            | ErrandKind::PostStart
+            | ErrandKind::PreStop
+            | ErrandKind::StopCommand
+            | ErrandKind::PostStop
+            | ErrandKind::Reload => {
+                self.spec.hooks.as_ref().map_or(crate::spec::HOOK_TIMEOUT, |hooks| hooks.timeout)
+            }
+        }
     }
 }

@@ -5,137 +5,20 @@
 //! A process whose program has a `health_check`, a `ready` or a `health_watchdog` has a [`Health`] for as long as its child lives;
 //! others have none, and cost nothing. Three things are looked at: what the process says by itself (READY=1, WATCHDOG=1, a newline),
 //! the answers to checks, and the time. Each check has a number, so that a late answer changes nothing; who does not answer in time
-//! is not waited for. From all that follows a [`Verdict`], and from a new verdict an event, a line of the log, the starts that waited
+//! is not waited for. A check that is a command is an errand (`command`). From all that follows a [`Verdict`], and from a new verdict an event, a line of the log, the starts that waited
 //! for it, and what `health_action` says.
 //!
 //! A restart for the sake of health is a stop, and then what the restart policy says of a process that ended.
 
+mod command;
+mod spec;
 mod watch;
 
-use std::fmt;
-use std::time::Duration;
+pub(crate) use command::Checks;
+pub use spec::{Check, HealthAction, HealthSpec, Ready, endpoint};
 
 use crate::process::{Child, RunId};
 use crate::time::{Mono, Span};
-
-/// How the health of a process is looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthSpec {
-    /// `health_check`: what it is asked.
-    #[doc(alias = "health_check")]
-    pub check: Option<Check>,
-    /// `ready`: how it says that it is ready. `None`: it need not.
-    pub ready: Option<Ready>,
-    /// `ready_timeout`: how long it may take to say so; `None` is for ever.
-    pub ready_timeout: Option<Duration>,
-    /// `health_watchdog`: it has to say WATCHDOG=1 at least so often.
-    #[doc(alias = "health_watchdog")]
-    pub watchdog: Option<Duration>,
-    /// `health_interval`: time between two checks. Default 10 s.
-    #[doc(alias = "health_interval")]
-    pub interval: Duration,
-    /// `health_timeout`: how long an answer may take. Default 5 s.
-    #[doc(alias = "health_timeout")]
-    pub timeout: Duration,
-    /// `health_start_period`: failures do not count until then, or until the first success. Default 30 s.
-    #[doc(alias = "health_start_period")]
-    pub start_period: Duration,
-    /// `health_failures`: so many in a row make it unhealthy. Default 3.
-    #[doc(alias = "health_failures")]
-    pub failures: u32,
-    /// `health_successes`: so many in a row make it healthy. Default 1.
-    #[doc(alias = "health_successes")]
-    pub successes: u32,
-    /// `health_action`. Default [`HealthAction::Restart`].
-    #[doc(alias = "health_action")]
-    pub action: HealthAction,
-}
-
-impl Default for HealthSpec {
-    fn default() -> Self {
-        Self {
-            check: None,
-            ready: None,
-            ready_timeout: None,
-            watchdog: None,
-            interval: Duration::from_secs(10),
-            timeout: Duration::from_secs(5),
-            start_period: Duration::from_secs(30),
-            failures: 3,
-            successes: 1,
-            action: HealthAction::Restart,
-        }
-    }
-}
-
-impl HealthSpec {
-    /// Whether the process gets a socket to say things to.
-    #[must_use]
-    pub fn hears(&self) -> bool {
-        self.ready == Some(Ready::Notify) || self.watchdog.is_some()
-    }
-
-    /// Time between two looks while it has not been healthy yet.
-    fn first_interval(&self) -> Duration {
-        self.interval.min(Duration::from_secs(1))
-    }
-}
-
-/// What a process is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// An HTTP request, to be answered with a status from 200 to 399.
-    Http {
-        /// Host name or address, without brackets.
-        host: String,
-        /// Port.
-        port: u16,
-        /// Path and query, from the slash on.
-        path: String,
-    },
-    /// A TCP connection, to be accepted.
-    Tcp {
-        /// Host name or address, without brackets.
-        host: String,
-        /// Port.
-        port: u16,
-    },
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http { host, port, path } => write!(f, "http://{}{path}", endpoint(host, *port)),
-            Self::Tcp { host, port } => write!(f, "tcp://{}", endpoint(host, *port)),
-        }
-    }
-}
-
-/// `host:port`, with brackets around an IPv6 address.
-#[must_use]
-pub fn endpoint(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
-/// How a process says that it is ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ready {
-    /// READY=1 to the socket that NOTIFY_SOCKET names (sd_notify(3)).
-    Notify,
-    /// A newline on this descriptor.
-    Descriptor(i32),
-}
-
-/// What is done about an unhealthy process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HealthAction {
-    /// It is stopped, and started again as the restart policy says.
-    Restart,
-    /// It is stopped.
-    Stop,
-    /// Nothing: it is shown.
-    None,
-}
 
 /// What is thought of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -187,6 +70,28 @@ pub enum Finding {
     None,
 }
 
+/// How the last check went that said anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastCheck {
+    /// When it was over, in epoch seconds.
+    pub at: i64,
+    /// What was wrong; `None` is nothing.
+    pub fault: Option<String>,
+    /// How many have gone like that in a row, whether they count or not.
+    pub in_row: u32,
+}
+
+/// What it was asked that is not answered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The question of this number, and until when its answer is waited for.
+    Question(u64, Mono),
+    /// Nothing yet: its command waits for its turn.
+    InLine,
+    /// What the command of this run is to find out. Its time is that of any errand.
+    Command(RunId),
+}
+
 /// What is known of the health of a process that has a child.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
@@ -206,6 +111,10 @@ pub struct Health {
     pub successes: u32,
     /// What all this comes to, as it was told.
     pub verdict: Verdict,
+    /// Since when that is so, in epoch seconds; 0 is since its child began.
+    pub since: i64,
+    /// How the last check went.
+    pub last: Option<LastCheck>,
     /// Why, if it is not healthy.
     pub reason: Option<String>,
     /// What it says that it does.
@@ -214,8 +123,10 @@ pub struct Health {
     pub main_pid: Option<u32>,
     /// When it is asked next.
     pub(crate) ask_at: Option<Mono>,
-    /// A check that is under way, and until when it is waited for.
-    pub(crate) asked: Option<(u64, Mono)>,
+    /// A check that is under way.
+    pub(crate) asked: Option<Asked>,
+    /// What a command under way has found, apart from its exit status.
+    pub(crate) told: Option<Finding>,
     /// When it will have been silent for too long.
     pub(crate) silent_at: Option<Mono>,
     /// When it has to be ready.
@@ -270,7 +181,7 @@ impl Health {
         }
         if old.check != new.check {
             (self.answers, self.failures, self.successes) = (Verdict::Unknown, 0, 0);
-            self.reason = None;
+            (self.reason, self.last) = (None, None);
             self.asked = None;
             self.ask_at = None;
         }
@@ -302,8 +213,45 @@ impl Health {
 
     /// When something is due by time alone.
     pub(crate) fn deadline(&self) -> Option<Mono> {
-        let asked = self.asked.map(|(_, until)| until);
-        [self.ask_at, asked, self.silent_at, self.ready_by].into_iter().flatten().min()
+        [self.ask_at, self.asked_until(), self.silent_at, self.ready_by].into_iter().flatten().min()
+    }
+
+    /// When it is asked next; `None` while it is being asked, and where it is not.
+    #[must_use]
+    pub fn next_check(&self) -> Option<Mono> {
+        self.ask_at
+    }
+
+    /// Whether a check is under way, or waits for its turn.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Until when it has to say that it lives.
+    #[must_use]
+    pub fn has_to_speak_by(&self) -> Option<Mono> {
+        self.silent_at
+    }
+
+    /// Notes how a check went.
+    fn note_check(&mut self, finding: &Finding, at: i64) {
+        let fault = match finding {
+            Finding::Good => None,
+            Finding::Bad(reason) => Some(reason.clone()),
+            Finding::None => return,
+        };
+        let before = self.last.take().filter(|last| last.fault.is_some() == fault.is_some());
+        let in_row = before.map_or(0, |last| last.in_row).saturating_add(1);
+        self.last = Some(LastCheck { at, fault, in_row });
+    }
+
+    /// Until when an answer is waited for.
+    fn asked_until(&self) -> Option<Mono> {
+        match self.asked? {
+            Asked::Question(_, until) => Some(until),
+            Asked::InLine | Asked::Command(_) => None,
+        }
     }
 
     /// Nothing is looked at any more: it is about to end.

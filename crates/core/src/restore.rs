@@ -225,6 +225,7 @@ impl Process {
         self.timer = saved.timer.clone();
         self.stop_step = saved.stop_step;
         self.errands.clone_from(&saved.errands);
+        self.call_off_restored_checks();
         self.started = saved.started;
         self.stopped = saved.stopped;
         self.spawnerr = saved.spawnerr.clone();

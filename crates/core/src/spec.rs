@@ -472,6 +472,9 @@ impl ProcessSpec {
     /// The command of an errand, as written, after expansion.
     #[must_use]
     pub fn errand_command(&self, kind: ErrandKind) -> Option<&str> {
+        if kind == ErrandKind::Check {
+            return self.health.as_ref()?.command();
+        }
         let hooks = self.hooks.as_ref()?;
         let command = match kind {
             ErrandKind::PreStart => &hooks.pre_start,
@@ -480,6 +483,7 @@ impl ProcessSpec {
             ErrandKind::StopCommand => &hooks.stop_command,
             ErrandKind::PostStop => &hooks.post_stop,
             ErrandKind::Reload => &hooks.reload_command,
+            ErrandKind::Check => return None,
         };
         command.as_deref()
     }

@@ -6,6 +6,7 @@ use crate::depends::Depends;
 use crate::effect::{Effect, Event};
 use crate::errand::ErrandKind;
 use crate::group::Group;
+use crate::health::Checks;
 use crate::input::{Input, SignalFailure, SignalId};
 use crate::names::Names;
 use crate::notice::Notice;
@@ -34,6 +35,8 @@ pub struct Supervisor {
     pub(crate) errand_runs: BTreeMap<RunId, ProcId>,
     /// Errands that nobody waits for any more, and whose children are not there yet.
     pub(crate) unborn: BTreeSet<RunId>,
+    /// Health checks that are commands.
+    pub(crate) checks: Checks,
     pub(crate) signals: BTreeMap<SignalId, (ProcId, RunId, Why)>,
     pub(crate) waits: Waits,
     pub(crate) depends: Depends,

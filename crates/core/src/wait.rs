@@ -395,7 +395,9 @@ fn verdict(process: &Process, goal: Goal) -> Option<Result<(), Refusal>> {
         Goal::Running => start_verdict(process, false),
         Goal::Spawned => start_verdict(process, true),
         Goal::Stopped => stop_verdict(process),
-        Goal::StopSent if process.state.name() == StateName::Stopping && !process.errands().is_empty() => {
+        Goal::StopSent
+            if process.state.name() == StateName::Stopping && process.waits_for_errand().is_some() =>
+        {
             Some(Ok(()))
         }
         Goal::StopSent => stop_verdict(process),

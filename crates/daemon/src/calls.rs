@@ -78,6 +78,7 @@ impl Shell {
             Request::GetUpgrade => respond(reply, Ok(Reply::Upgrade(self.upgrade_state()))),
             Request::GetPlan => self.tell_plan(reply),
             Request::GetListenerPools => respond(reply, Ok(Reply::Pools(self.listener_pools()))),
+            Request::GetHealth => respond(reply, Ok(Reply::Health(self.health_infos()))),
             Request::GetSchedules => respond(reply, Ok(Reply::Schedules(self.schedule_infos()))),
             Request::GetLogLosses => respond(reply, Ok(Reply::Losses(self.log_losses()))),
             Request::UpdateProcessGroup { name } => self.update_group(&name, reply),

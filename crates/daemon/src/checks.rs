@@ -1,17 +1,22 @@
 //! Health checks: asks a process how it is, and tells the core what it says.
 //!
 //! A check over the network is a task of the runtime, with a limit on its time and on what it reads. Only so many are under way at once.
+//! A command is a child like a hook; what it says first is what is wrong, if it fails.
 
 mod ask;
+mod line;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use upkeep_core::health::Finding;
 use upkeep_core::spec::Check;
-use upkeep_core::{Input, ProcId, RunId, Span};
+use upkeep_core::{ErrandKind, Input, ProcId, RunId, Span};
+
+pub(crate) use line::FirstLine;
 
 use crate::shell::{Message, Shell};
 
@@ -46,10 +51,37 @@ impl Shell {
         }
     }
 
+    /// A command that is a check says something.
+    pub(crate) fn check_says(&mut self, run: RunId, data: &[u8]) {
+        if let Some(entry) = self.runs.get_mut(&run) {
+            entry.line.get_or_insert_default().add(data);
+        }
+    }
+
+    /// All that it had to say, before its end is told.
+    pub(crate) fn check_has_said(&mut self, run: RunId, line: Option<Box<FirstLine>>) {
+        if let Some(text) = line.and_then(|line| line.text()) {
+            self.tell(Input::Checked { run, number: 0, finding: Finding::Bad(text) });
+        }
+    }
+
+    /// If this run was to be a check: that it cannot be says nothing about who was to be asked.
+    pub(crate) fn cannot_ask(&mut self, run: RunId) {
+        if self.core.errand_of(run) == Some(ErrandKind::Check) {
+            self.tell(Input::Checked { run, number: 0, finding: Finding::None });
+        }
+    }
+
     /// A check is over.
     pub(crate) fn check_over(&mut self, run: RunId, number: u64, finding: Finding) {
         self.tell(Input::Checked { run, number, finding });
     }
+}
+
+/// Whether this error is for want of something of our own.
+pub(crate) fn is_our_want(errno: i32) -> bool {
+    let errno = Errno::from_raw_os_error(errno);
+    [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM].contains(&errno)
 }
 
 /// Asks as soon as there is room. Those who have a place may wait for somebody who hangs: that says nothing about who finds none
@@ -63,6 +95,8 @@ async fn ask(check: Check, room: &Room, timeout: Duration) -> Finding {
         match check {
             Check::Tcp { host, port } => ask::tcp(&host, port).await,
             Check::Http { host, port, path } => ask::http(&host, port, &path).await,
+            // The core orders a child for that.
+            Check::Exec(_) => Finding::None,
         }
     };
     let late = || Finding::Bad(format!("no answer within {}", Span(timeout)));

@@ -122,7 +122,7 @@ impl Shell {
             prefix: self.log_prefix(process),
             listener: self.is_pool(&key.0),
             sockets: self.sockets.clone(),
-            errand: false,
+            errand: None,
             context: self.context.clone(),
         })
     }
@@ -140,6 +140,7 @@ impl Shell {
             Err(text) => {
                 if text.starts_with(TOO_MANY_FILES) {
                     self.advise_about_descriptors();
+                    self.cannot_ask(run);
                 }
                 self.tell(upkeep_core::Input::SpawnFailed { run, text });
             }

@@ -1,13 +1,15 @@
 //! Commands that run beside a process (`upkeep_core::errand`): what the keeper is asked for.
 //!
-//! They are children like any other, with the process's user, directory, umask, environment and logs, and nothing to read.
+//! They are children like any other, with the process's user, directory, umask, environment and logs, and nothing to read. What a
+//! health check writes goes to no log.
 
 use std::sync::Arc;
 
-use upkeep_core::spec::{OutputSpec, ProcessSpec};
+use upkeep_core::spec::{LogTarget, OutputSpec, ProcessSpec};
 use upkeep_core::{ErrandKind, ProcId, RunId};
 use upkeep_logs::AS_OTHERS_SAY;
 
+use crate::logfiles::LogPaths;
 use crate::prepare::Order;
 use crate::shell::Shell;
 
@@ -31,7 +33,11 @@ impl Shell {
         let order = self.order_for(id)?;
         let pid = self.core.process(id)?.pid();
         let spec = Arc::new(beside(&order.spec, kind, pid));
-        Some(Order { spec, listener: false, errand: true, ..order })
+        let order = Order { spec, listener: false, errand: Some(kind), ..order };
+        if kind == ErrandKind::Check {
+            return Some(Order { paths: LogPaths::default(), prefix: None, ..order });
+        }
+        Some(order)
     }
 }
 
@@ -42,15 +48,30 @@ fn beside(spec: &ProcessSpec, kind: ErrandKind, pid: u32) -> ProcessSpec {
     if pid != 0 {
         environment.insert(MAINPID.to_owned(), pid.to_string());
     }
+    let (stdout, stderr) = match kind {
+        ErrandKind::Check => (nowhere(), nowhere()),
+        ErrandKind::PreStart
+        | ErrandKind::PostStart
+        | ErrandKind::PreStop
+        | ErrandKind::StopCommand
+        | ErrandKind::PostStop
+        | ErrandKind::Reload => (appended(&spec.stdout), appended(&spec.stderr)),
+    };
     ProcessSpec {
         command: spec.errand_command(kind).unwrap_or_default().to_owned(),
         environment,
         health: None,
         socket: None,
-        stdout: appended(&spec.stdout),
-        stderr: appended(&spec.stderr),
+        redirect_stderr: spec.redirect_stderr || kind == ErrandKind::Check,
+        stdout,
+        stderr,
         ..spec.clone()
     }
+}
+
+/// No log.
+fn nowhere() -> OutputSpec {
+    OutputSpec { target: LogTarget::None, ..OutputSpec::default() }
 }
 
 /// The process's own log, which it alone rotates. What it captures or tells listeners is its own output only.
@@ -85,6 +106,8 @@ mod tests {
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!((hook.command.as_str(), hook.environment), ("drain", variables.into()));
         assert_eq!((hook.stdout.maxbytes, hook.stdout.events_enabled), (AS_OTHERS_SAY, false));
+        let check = beside(&spec, ErrandKind::Check, 7);
+        assert_eq!((check.stdout.target, check.redirect_stderr), (LogTarget::None, true));
         assert!(!beside(&spec, ErrandKind::PreStart, 0).environment.contains_key("UPKEEP_MAINPID"));
     }
 }

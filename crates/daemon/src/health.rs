@@ -1,12 +1,63 @@
-//! How the health of a process looks to people: what its description says after Supervisor's words.
+//! How the health of a process looks to people: what its description says after Supervisor's words, and all that is known of it.
 
 use std::fmt::Write;
 
+use upkeep_api::HealthInfo;
 use upkeep_core::health::{Health, Verdict};
-use upkeep_core::{Process, StateName};
+use upkeep_core::{Mono, Now, Process, StateName};
+
+use crate::names::lexical;
+use crate::shell::{Shell, now};
 
 /// What a process was stopped for, as its spawn error begins.
 const BLAMED: &str = "Unhealthy: ";
+
+impl Shell {
+    /// Every process whose health is looked at, in the order of `status`.
+    pub(crate) fn health_infos(&self) -> Vec<HealthInfo> {
+        let now = now();
+        lexical(&self.core).filter_map(|process| info(process, now)).collect()
+    }
+}
+
+fn info(process: &Process, now: Now) -> Option<HealthInfo> {
+    let spec = process.spec().health.as_ref()?;
+    let info = HealthInfo {
+        name: process.name().to_owned(),
+        group: process.group().to_owned(),
+        check: spec.check.as_ref().map(ToString::to_string).unwrap_or_default(),
+        state: Verdict::Unknown.as_str().to_owned(),
+        ..HealthInfo::default()
+    };
+    let Some(health) = process.health() else { return Some(info) };
+    let at = |mono: Option<Mono>| mono.map_or(0, |mono| wall(now, mono));
+    let last = health.last.as_ref();
+    let in_row = last.map_or(0, |last| i64::from(last.in_row));
+    let went_wrong = last.is_some_and(|last| last.fault.is_some());
+    let result = last.map(|last| last.fault.clone().unwrap_or_else(|| "ok".to_owned()));
+    Some(HealthInfo {
+        state: health.verdict.as_str().to_owned(),
+        since: if health.since == 0 { process.started() } else { health.since },
+        reason: health.reason.clone().filter(|_| health.verdict != Verdict::Healthy).unwrap_or_default(),
+        ready: health.ready,
+        checking: health.is_asked(),
+        next_check: at(health.next_check()),
+        last_check: last.map_or(0, |last| last.at),
+        last_result: result.unwrap_or_default(),
+        failures: if went_wrong { in_row } else { 0 },
+        successes: if went_wrong { 0 } else { in_row },
+        status: health.status.clone().unwrap_or_default(),
+        watchdog: at(health.has_to_speak_by()),
+        mainpid: i64::from(health.main_pid.unwrap_or(0)),
+        ..info
+    })
+}
+
+/// What the wall clock shows at that time, if nobody sets it.
+fn wall(now: Now, at: Mono) -> i64 {
+    let seconds = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    now.wall.saturating_add(seconds(at.since(now.mono))).saturating_sub(seconds(now.mono.since(at)))
+}
 
 /// Goes on with a description. What Supervisor says there stays as it is, and stays in front.
 pub(crate) fn describe(process: &Process, description: &mut String) {

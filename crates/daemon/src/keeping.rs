@@ -7,6 +7,7 @@ use upkeep_core::{Input, Mono, RunEnd, RunId, SignalFailure, SignalId};
 use upkeep_keeper::wire::{SpawnStep, ToDaemon, ToKeeper};
 use upkeep_logs::{Level, Sink, StreamId};
 
+use crate::checks;
 use crate::prepare::is_heard;
 use crate::restraints::refused;
 use crate::shell::{BATCH, Shell};
@@ -133,6 +134,9 @@ impl Shell {
         if errno == rustix::io::Errno::MFILE.raw_os_error() {
             self.advise_about_descriptors();
         }
+        if checks::is_our_want(errno) {
+            self.cannot_ask(run);
+        }
         self.tell(Input::SpawnFailed { run, text });
         self.start_later();
     }
@@ -174,9 +178,10 @@ impl Shell {
         }
         self.leave_socket(run);
         self.drop_captures(run);
-        let end = self.forget_run(run).and_then(|entry| entry.end);
+        let entry = self.forget_run(run);
         self.send(&ToKeeper::Release { run: run.0 });
-        if let Some((end, at)) = end {
+        if let Some((end, at)) = entry.as_ref().and_then(|entry| entry.end) {
+            self.check_has_said(run, entry.and_then(|entry| entry.line));
             self.tell(Input::Exited { run, end, at });
         }
     }

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 use upkeep_config::py_repr;
+use upkeep_core::ErrandKind;
 use upkeep_core::spec::{OutputSpec, ProcessSpec, StdinKind};
 use upkeep_keeper::wire::{SpawnPlan, StdinPlan, UserPlan};
 use upkeep_logs::Sink;
@@ -57,7 +58,7 @@ pub(crate) struct Order {
     /// It is an event listener: its standard output is for its pool.
     pub(crate) listener: bool,
     /// It is a command beside the process, and has nothing to read.
-    pub(crate) errand: bool,
+    pub(crate) errand: Option<ErrandKind>,
     /// Where FastCGI programs get their sockets.
     pub(crate) sockets: Sockets,
     pub(crate) context: Arc<ChildContext>,
@@ -209,6 +210,8 @@ impl Order {
         if self.listener {
             said::keep(&mut stdout, None, None);
         }
+        // What a check says is for us.
+        stdout.copy |= self.errand == Some(ErrandKind::Check);
         let stderr = stderr.transpose().map_err(log_error)?;
         let socket = spec.socket.as_ref().map(|socket| self.sockets.share(&spec.section, socket));
         let socket = socket.transpose().map_err(|error| error.to_string())?;
@@ -221,7 +224,7 @@ impl Order {
             user: user_plan(spec.uid),
             stdin: match &socket {
                 Some(_) => StdinPlan::Attached,
-                None if self.errand || spec.stdin == StdinKind::Null => StdinPlan::Null,
+                None if self.errand.is_some() || spec.stdin == StdinKind::Null => StdinPlan::Null,
                 None => StdinPlan::Pipe,
             },
             stderr_to_stdout: spec.redirect_stderr,

@@ -54,6 +54,7 @@ impl Shell {
         self.leaving.extend(self.kept.remove(&run));
         let name = process.and_then(|id| self.core.process(id)).map_or("?", |process| process.name());
         let text = format!("a disk that the command or the logs of '{name}' lie on does not answer");
+        self.cannot_ask(run);
         self.tell(Input::SpawnFailed { run, text });
     }
 }

@@ -632,8 +632,15 @@ mod tests {
 
     fn every_errand() -> Vec<Errand> {
         use ErrandKind as Kind;
-        let kinds =
-            [Kind::PreStart, Kind::PostStart, Kind::PreStop, Kind::StopCommand, Kind::PostStop, Kind::Reload];
+        let kinds = [
+            Kind::PreStart,
+            Kind::PostStart,
+            Kind::PreStop,
+            Kind::StopCommand,
+            Kind::PostStop,
+            Kind::Reload,
+            Kind::Check,
+        ];
         let fates = [Fate::Runs, Fate::CalledOff, Fate::Overdue];
         let errand = |(number, (kind, fate))| Errand {
             kind,

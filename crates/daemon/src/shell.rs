@@ -24,7 +24,7 @@ use upkeep_os::Thrift;
 
 use crate::breath::Breath;
 use crate::cgroups::{Cgroups, Left};
-use crate::checks::Room;
+use crate::checks::{FirstLine, Room};
 use crate::clients::HeldClient;
 use crate::daemonised::{Daemonised, Suspect};
 use crate::descriptors::Promise;
@@ -134,6 +134,8 @@ pub(crate) struct Run {
     pub(crate) room: Option<Promise>,
     /// Its share in the socket of its FastCGI program.
     pub(crate) socket: Option<Arc<Shared>>,
+    /// The beginning of what it says, if it is a health check.
+    pub(crate) line: Option<Box<FirstLine>>,
     /// What looks after its health.
     pub(crate) vitals: Option<Box<Vitals>>,
     /// Channels whose last bytes are not yet in the log, once the child has exited.

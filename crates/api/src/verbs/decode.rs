@@ -2,8 +2,8 @@
 
 use crate::xmlrpc::Value;
 use crate::{
-    ActionResult, ConfigInfo, Fault, FaultCode, GroupUpdate, KeptReload, Listener, ListenerPool, LogFile,
-    LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange, ProcessInfo, ProcessState, Reread,
+    ActionResult, ConfigInfo, Fault, FaultCode, GroupUpdate, HealthInfo, KeptReload, Listener, ListenerPool,
+    LogFile, LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange, ProcessInfo, ProcessState, Reread,
     ScheduleInfo, Setting, UpgradeState,
 };
 
@@ -358,6 +358,36 @@ impl ScheduleInfo {
                 last_start: members.int("last_start")?,
                 last_milliseconds: members.int("last_milliseconds")?,
                 last_result: members.text("last_result")?,
+            })
+        })
+    }
+}
+
+impl HealthInfo {
+    /// Reads the answer of `getHealth`.
+    ///
+    /// # Errors
+    /// [`WrongShape`] naming the first member that is missing or of another type.
+    pub fn list_from_value(value: &Value) -> Result<Vec<Self>, WrongShape> {
+        all(value, |value| {
+            let members = Members(value);
+            Ok(Self {
+                name: members.text("name")?,
+                group: members.text("group")?,
+                check: members.text("check")?,
+                state: members.text("state")?,
+                since: members.int("since")?,
+                reason: members.text("reason")?,
+                ready: members.bool("ready")?,
+                checking: members.bool("checking")?,
+                next_check: members.int("next_check")?,
+                last_check: members.int("last_check")?,
+                last_result: members.text("last_result")?,
+                failures: members.int("failures")?,
+                successes: members.int("successes")?,
+                status: members.text("status")?,
+                watchdog: members.int("watchdog")?,
+                mainpid: members.int("mainpid")?,
             })
         })
     }

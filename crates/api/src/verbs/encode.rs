@@ -2,9 +2,9 @@
 
 use crate::xmlrpc::Value;
 use crate::{
-    ActionResult, ConfigInfo, FaultCode, GroupUpdate, KeptReload, Listener, ListenerPool, LogFile, LogLoss,
-    LogTail, OutputInfo, PlannedCause, PlannedChange, ProcessInfo, Reply, Reread, ScheduleInfo, Setting,
-    UpgradeState,
+    ActionResult, ConfigInfo, FaultCode, GroupUpdate, HealthInfo, KeptReload, Listener, ListenerPool,
+    LogFile, LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange, ProcessInfo, Reply, Reread,
+    ScheduleInfo, Setting, UpgradeState,
 };
 
 /// Times beyond what `int` holds are capped (RPC-085).
@@ -35,6 +35,7 @@ impl From<Reply> for Value {
             Reply::Kept(kept) => kept_reload(kept),
             Reply::Pools(pools) => pools.into_iter().map(pool).collect::<Vec<_>>().into(),
             Reply::Schedules(all) => all.into_iter().map(schedule).collect::<Vec<_>>().into(),
+            Reply::Health(all) => all.into_iter().map(health).collect::<Vec<_>>().into(),
             Reply::Losses(losses) => losses.into_iter().map(loss).collect::<Vec<_>>().into(),
             Reply::Update(update) => group_update(update),
             Reply::Tail(LogTail { data, offset, overflow }) => {
@@ -173,6 +174,27 @@ fn schedule(info: ScheduleInfo) -> Value {
         ("last_start", info.last_start.into()),
         ("last_milliseconds", info.last_milliseconds.into()),
         ("last_result", info.last_result.into()),
+    ])
+}
+
+fn health(info: HealthInfo) -> Value {
+    Value::record([
+        ("name", info.name.into()),
+        ("group", info.group.into()),
+        ("check", info.check.into()),
+        ("state", info.state.into()),
+        ("since", info.since.into()),
+        ("reason", info.reason.into()),
+        ("ready", info.ready.into()),
+        ("checking", info.checking.into()),
+        ("next_check", info.next_check.into()),
+        ("last_check", info.last_check.into()),
+        ("last_result", info.last_result.into()),
+        ("failures", info.failures.into()),
+        ("successes", info.successes.into()),
+        ("status", info.status.into()),
+        ("watchdog", info.watchdog.into()),
+        ("mainpid", info.mainpid.into()),
     ])
 }
 

@@ -259,6 +259,10 @@ pub static OWN: &[Verb] = &[
         "Tells when programs with a schedule run next, and how their last runs ended.",
         "per process a struct of name, group, schedule, timezone, on, next, queued, last_start, last_milliseconds, last_result",
     ),
+    verb("getHealth", &[], Type::Array, |_| Ok(Request::GetHealth)).says(
+        "Tells how programs are whose health is looked at, and why.",
+        "per process a struct of name, group, check, state, since, reason, ready, checking, next_check, last_check, last_result, failures, successes, status, watchdog, mainpid",
+    ),
     verb("readProcessLogSince", &[NAME, CHANNEL, SINCE, MOST], Type::Array, |args| {
         let process = Some((args.string()?, args.channel()?));
         Ok(Request::ReadLogSince { process, since: args.int()?, length: args.int()? })

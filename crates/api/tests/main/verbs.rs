@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Waker};
 use upkeep_api::verbs::{self, dispatch};
 use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
-    ActionResult, Channel, ConfigInfo, DaemonState, Fault, FaultCode, GroupUpdate, KeptReload, Listener,
-    ListenerPool, LogFile, LogLoss, LogTail, Mailbox, OutputInfo, PlannedCause, PlannedChange, ProcessInfo,
-    ProcessState, Reply, Request, Reread, ScheduleInfo, Setting, mailbox,
+    ActionResult, Channel, ConfigInfo, DaemonState, Fault, FaultCode, GroupUpdate, HealthInfo, KeptReload,
+    Listener, ListenerPool, LogFile, LogLoss, LogTail, Mailbox, OutputInfo, PlannedCause, PlannedChange,
+    ProcessInfo, ProcessState, Reply, Request, Reread, ScheduleInfo, Setting, mailbox,
 };
 
 /// Calls `method` with a daemon that answers each request by `answer`; also tells what it was asked.
@@ -191,6 +191,7 @@ fn arguments_make_requests_rpc_014_147() {
         ("upkeep.getUpgrade", vec![], Some(Request::GetUpgrade)),
         ("upkeep.getLogLosses", vec![], Some(Request::GetLogLosses)),
         ("upkeep.getSchedules", vec![], Some(Request::GetSchedules)),
+        ("upkeep.getHealth", vec![], Some(Request::GetHealth)),
         (
             "upkeep.readProcessLogSince",
             vec!["a".into(), "stderr".into(), 5.into(), 10.into()],
@@ -410,6 +411,26 @@ fn what_clients_decode_is_what_was_encoded() {
     };
     let told = Reply::Schedules(vec![schedule.clone()]).into();
     assert_eq!(ScheduleInfo::list_from_value(&told), Ok(vec![schedule]));
+    let health = HealthInfo {
+        name: "a".into(),
+        group: "g".into(),
+        check: "tcp://h:1".into(),
+        state: "unhealthy".into(),
+        since: 1 << 40,
+        reason: "why".into(),
+        ready: true,
+        checking: false,
+        next_check: 1,
+        last_check: 2,
+        last_result: "ok".into(),
+        failures: 3,
+        successes: 4,
+        status: "up".into(),
+        watchdog: 5,
+        mainpid: 6,
+    };
+    let told = Reply::Health(vec![health.clone()]).into();
+    assert_eq!(HealthInfo::list_from_value(&told), Ok(vec![health]));
     let tail = LogTail { data: b"xyz".to_vec(), offset: 3, overflow: true };
     assert_eq!(LogTail::from_value(&Reply::Tail(tail.clone()).into()), Ok(tail));
 }

@@ -554,7 +554,7 @@ pub(super) const PROGRAM: &[OptionRow] = &[
         "health_check",
         Kind::Text,
         "http://127.0.0.1:9421/health",
-        "what it is asked to see whether it is well: http://HOST:PORT/PATH or tcp://HOST:PORT",
+        "what it is asked to see whether it is well: http://HOST:PORT/PATH, tcp://HOST:PORT or exec:COMMAND",
     )
     .ours()
     .effect(Effect::Live),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use upkeep_core::spec::{Check, HealthAction, Ready};
 
-use super::{Read, Wrong, restart, without_password};
+use super::{Read, Wrong, hooks, restart, without_password};
 use crate::python::repr::py_repr;
 use crate::python::text::strip;
 use crate::suggest::did_you_mean;
@@ -20,11 +20,14 @@ const DESCRIPTORS: std::ops::RangeInclusive<i32> = 3..=255;
 /// Longest URL that is asked for.
 const LONGEST_URL: usize = 2000;
 
-const KINDS: &str = "write http://HOST:PORT/PATH or tcp://HOST:PORT";
+const KINDS: &str = "write http://HOST:PORT/PATH, tcp://HOST:PORT or exec:COMMAND";
 
 /// `health_check`.
 pub(crate) fn check(text: &str) -> Read<Check> {
     let text = strip(text);
+    if let Some(command) = command(text) {
+        return exec(strip(command));
+    }
     let wrong = |hint: &str| {
         Wrong::new(format!("not a valid health_check: {}", py_repr(&without_password(text))), hint)
     };
@@ -39,6 +42,26 @@ pub(crate) fn check(text: &str) -> Read<Check> {
         }
         Some(_) | None => Err(wrong(KINDS)),
     }
+}
+
+/// What stands behind `exec:`.
+fn command(text: &str) -> Option<&str> {
+    let (scheme, command) = text.split_once(':')?;
+    scheme.eq_ignore_ascii_case("exec").then_some(command)
+}
+
+fn exec(command: &str) -> Read<Check> {
+    if command.starts_with("//") {
+        let hint = "write the command right behind the colon: exec:/usr/bin/true";
+        return Err(Wrong::new(
+            format!("not a valid health_check: {}", py_repr(&format!("exec:{command}"))),
+            hint,
+        ));
+    }
+    if command.is_empty() {
+        return Err(Wrong::new("the command of health_check is empty", "write exec:COMMAND"));
+    }
+    hooks::command("health_check", command).map(Check::Exec)
 }
 
 fn http(rest: &str) -> Result<Check, &'static str> {
@@ -144,6 +167,7 @@ mod tests {
         let http = |host: &str, port, path: &str| {
             Some(Check::Http { host: host.to_owned(), port, path: path.to_owned() })
         };
+        let exec = |command: &str| Some(Check::Exec(command.to_owned()));
         let tcp = |host: &str, port| Some(Check::Tcp { host: host.to_owned(), port });
         for (text, value) in [
             ("http://127.0.0.1:9421/health", http("127.0.0.1", 9421, "/health")),
@@ -151,8 +175,15 @@ mod tests {
             ("http://[::1]:8080?x=1#top", http("::1", 8080, "/?x=1")),
             ("tcp://db:5432", tcp("db", 5432)),
             ("tcp://[::1]:5432/", tcp("::1", 5432)),
+            ("exec:/bin/true", exec("/bin/true")),
+            (" EXEC: sh -c 'exit 1' ", exec("sh -c 'exit 1'")),
+            ("exec:curl http://h/", exec("curl http://h/")),
             ("exec", None),
             ("exec true", None),
+            ("exec:", None),
+            ("exec: ''", exec("''")),
+            ("exec: 'a", None),
+            ("exec://bin/true", None),
             ("https://x/", None),
             ("http://", None),
             ("http://user:word@host/", None),

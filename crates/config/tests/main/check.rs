@@ -208,7 +208,20 @@ fn restarts_and_stops_are_looked_at_closely() {
             "health_check=127.0.0.1:80",
             Severity::Error,
             "not a valid health_check: '127.0.0.1:80'",
-            "write http://HOST:PORT/PATH or tcp://HOST:PORT",
+            "write http://HOST:PORT/PATH, tcp://HOST:PORT or exec:COMMAND",
+        ),
+        ("health_check=exec:", Severity::Error, "the command of health_check is empty", "write exec:COMMAND"),
+        (
+            "health_check=exec:sh 'a",
+            Severity::Error,
+            "not a valid command for health_check: \"sh 'a\" (No closing quotation)",
+            "close the quotation marks",
+        ),
+        (
+            "health_check=exec://bin/true",
+            Severity::Error,
+            "not a valid health_check: 'exec://bin/true'",
+            "write the command right behind the colon: exec:/usr/bin/true",
         ),
         (
             "health_check=tcp://127.0.0.1",

@@ -44,9 +44,10 @@ impl Supervisor {
 
     /// The child of an errand exists: its time begins. False if the run is none.
     pub(crate) fn errand_spawned(&mut self, now: Now, run: RunId, pid: u32, at: Mono) -> bool {
+        let Some(kind) = self.errand_of(run) else { return false };
         let Some(&id) = self.errand_runs.get(&run) else { return false };
         let Some(process) = self.processes.get_mut(&id) else { return false };
-        let (limit, name) = (process.errand_limit(), process.spec.name.clone());
+        let (limit, name) = (process.errand_limit(kind), process.spec.name.clone());
         let ending = process.state.child().and(process.kill_at());
         let Some(errand) = process.errand_mut(run) else { return false };
         if errand.until.is_some() {
@@ -59,8 +60,9 @@ impl Supervisor {
             (Fate::Runs, _) => usual,
             (Fate::CalledOff | Fate::Overdue, _) => now.mono,
         });
-        let kind = errand.kind;
-        self.log(Notice::ErrandBegan { name, kind, pid });
+        if kind != ErrandKind::Check {
+            self.log(Notice::ErrandBegan { name, kind, pid });
+        }
         self.publish(Event::WishChanged(id));
         self.reschedule(id);
         true
@@ -70,13 +72,15 @@ impl Supervisor {
     pub(crate) fn errand_over(&mut self, now: Now, run: RunId, end: Result<RunEnd, String>) -> bool {
         let Some(&id) = self.errand_runs.get(&run) else { return false };
         let Some(process) = self.processes.get_mut(&id) else { return false };
-        let (usual, stop_wait) = (process.errand_limit(), process.stop_wait());
+        let stop_wait = process.stop_wait();
         let Some(errands) = &mut process.errands else { return false };
         let Some(at) = errands.list.iter().position(|errand| errand.run == run) else { return false };
         let Errand { kind, fate, .. } = errands.list.remove(at);
-        let limit = if kind == ErrandKind::StopCommand { stop_wait } else { usual };
+        let limit = if kind == ErrandKind::StopCommand { stop_wait } else { process.errand_limit(kind) };
         let verdict = match (fate, end) {
             (_, Ok(RunEnd::Code(0))) => Verdict::Done,
+            // What it has found nobody knows.
+            (Fate::Runs, Ok(RunEnd::Unknown(_))) if kind == ErrandKind::Check => Verdict::CalledOff,
             (Fate::Overdue, _) => Verdict::Overdue(format!("it took longer than {}", Span(limit))),
             (Fate::CalledOff, _) => Verdict::CalledOff,
             (Fate::Runs, Ok(end)) => Verdict::Failed(end.to_string()),
@@ -87,14 +91,18 @@ impl Supervisor {
         self.unstopped.follow(id, process);
         self.errand_runs.remove(&run);
         self.reschedule(id);
-        self.publish(Event::WishChanged(id));
-        self.log(match &verdict {
-            Verdict::Done => Notice::ErrandDone { name, kind },
-            Verdict::Failed(why) | Verdict::Overdue(why) => {
-                Notice::ErrandFailed { name, kind, why: why.clone() }
-            }
-            Verdict::CalledOff => Notice::ErrandCalledOff { name, kind },
-        });
+        if kind == ErrandKind::Check {
+            self.check_command_over(now, id, run, &verdict);
+        } else {
+            self.publish(Event::WishChanged(id));
+            self.log(match &verdict {
+                Verdict::Done => Notice::ErrandDone { name, kind },
+                Verdict::Failed(why) | Verdict::Overdue(why) => {
+                    Notice::ErrandFailed { name, kind, why: why.clone() }
+                }
+                Verdict::CalledOff => Notice::ErrandCalledOff { name, kind },
+            });
+        }
         self.settle_errand(id, run, &verdict);
         self.follow_errand(now, id, kind, verdict);
         true
@@ -102,13 +110,27 @@ impl Supervisor {
 
     /// What nobody needs any more is asked to end: all but what belongs to a stop.
     pub(crate) fn call_off_errands(&mut self, now: Now, id: ProcId) {
+        self.call_off_check(now, id);
         self.end_errands(id, signal::TERM, |process, errand| {
-            if errand.fate != Fate::Runs || errand.kind.belongs_to_a_stop() {
+            let asks = errand.kind == ErrandKind::Check;
+            if errand.fate != Fate::Runs || asks || errand.kind.belongs_to_a_stop() {
                 return false;
             }
             errand.fate = Fate::CalledOff;
             let patience = now.mono.after(seconds(process.stopwaitsecs));
             errand.until = errand.until.map(|until| until.min(patience));
+            true
+        });
+    }
+
+    /// What a check finds nobody wants to know any more: nothing waits for it to end by itself.
+    pub(crate) fn call_off_check(&mut self, now: Now, id: ProcId) {
+        self.end_errands(id, signal::KILL, |_, errand| {
+            if errand.kind != ErrandKind::Check || errand.fate != Fate::Runs {
+                return false;
+            }
+            errand.fate = Fate::CalledOff;
+            errand.until = errand.until.map(|_| now.mono.after(KILL_AGAIN));
             true
         });
     }
@@ -157,7 +179,9 @@ impl Supervisor {
             } else {
                 self.signal_errand(ProcId(0), errand.run, signal::KILL);
             }
+            self.checks.is_over(errand.run);
         }
+        self.begin_checks();
     }
 
     /// The child of an errand exists that nobody waits for any more.
@@ -188,7 +212,9 @@ impl Supervisor {
         for errand in chosen {
             if errand.until.is_some() {
                 let (kind, pid) = (errand.kind, errand.pid);
-                self.log(Notice::ErrandEnds { name: name.clone(), kind, pid, signal });
+                if kind != ErrandKind::Check {
+                    self.log(Notice::ErrandEnds { name: name.clone(), kind, pid, signal });
+                }
                 self.signal_errand(id, errand.run, signal);
             }
         }

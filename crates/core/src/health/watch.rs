@@ -1,6 +1,6 @@
 //! What follows from words, answers and time: questions, verdicts, and what is done about them.
 
-use super::{Finding, Health, HealthAction, HealthSpec, Verdict, Word};
+use super::{Asked, Finding, Health, HealthAction, HealthSpec, Verdict, Word};
 use crate::depends::Along;
 use crate::effect::{Effect, Event};
 use crate::notice::Notice;
@@ -104,7 +104,7 @@ impl Supervisor {
     }
 
     /// Whether it goes on: one that is about to end is not looked at.
-    fn is_looked_at(&self, id: ProcId) -> bool {
+    pub(super) fn is_looked_at(&self, id: ProcId) -> bool {
         let stays = |process: &Process| process.after_stop == AfterStop::Stay;
         self.phase.is_running() && !self.depends.is_put_off(id) && self.processes.get(&id).is_some_and(stays)
     }
@@ -133,9 +133,11 @@ impl Supervisor {
             health.note_lateness(spec);
             news = true;
         }
-        if is_past(health.asked.map(|(_, until)| until)) {
+        if is_past(health.asked_until()) {
             let reason = format!("no answer within {}", Span(spec.timeout));
             news |= self.answered(now, id, Finding::Bad(reason));
+        } else if is_past(health.ask_at) && spec.command().is_some() {
+            self.ask_by_command(id);
         } else if is_past(health.ask_at) {
             let number = health.asked_next(spec, child, now);
             self.order(Effect::Check { id, run, number });
@@ -145,9 +147,12 @@ impl Supervisor {
 
     /// A check is over.
     pub(crate) fn checked(&mut self, now: Now, run: RunId, number: u64, finding: Finding) {
+        if self.errand_runs.contains_key(&run) {
+            return self.command_told(run, finding);
+        }
         let Some(id) = self.watched_run(run) else { return };
-        let health = self.processes.get(&id).and_then(Process::health);
-        let awaited = health.and_then(|health| health.asked).is_some_and(|(asked, _)| asked == number);
+        let asked = self.processes.get(&id).and_then(|process| process.health()?.asked);
+        let awaited = matches!(asked, Some(Asked::Question(asked, _)) if asked == number);
         if awaited && self.is_looked_at(id) {
             let news = self.answered(now, id, finding);
             self.reconsider(now, id, news);
@@ -155,11 +160,12 @@ impl Supervisor {
     }
 
     /// Takes in what came of a check. True if the next daemon has to know.
-    fn answered(&mut self, now: Now, id: ProcId, finding: Finding) -> bool {
+    pub(super) fn answered(&mut self, now: Now, id: ProcId, finding: Finding) -> bool {
         let Some(process) = self.processes.get_mut(&id) else { return false };
         let name = process.name().to_owned();
         let Some(Watched { spec, health, run, child }) = process.watched() else { return false };
         health.asked = None;
+        health.note_check(&finding, now.wall);
         let (news, failure) = match finding {
             Finding::None => (false, None),
             Finding::Good => (health.succeeded(spec), None),
@@ -199,7 +205,7 @@ impl Supervisor {
             }
             return;
         }
-        health.verdict = verdict;
+        (health.verdict, health.since) = (verdict, now.wall);
         let (reason, action) = (health.reason.clone().unwrap_or_default(), spec.action);
         match verdict {
             Verdict::Unknown => self.publish(Event::WishChanged(id)),
@@ -246,7 +252,7 @@ impl Health {
         // Times are never the same twice for one run: the last question was waited for, or answered, and then came a pause.
         let number = now.mono.since(child.since).as_nanos();
         let number = u64::try_from(number).unwrap_or(u64::MAX);
-        self.asked = Some((number, now.mono.after(spec.timeout)));
+        self.asked = Some(Asked::Question(number, now.mono.after(spec.timeout)));
         self.ask_at = None;
         number
     }

@@ -13,6 +13,7 @@ mod daemon;
 mod following;
 mod graph;
 mod groups;
+mod health;
 mod history;
 mod link;
 mod listeners;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use upkeep_api::ProcessInfo;
 
+use super::health::Health;
 use super::link::{Link, no_such_process};
 use super::losses::Losses;
 use super::options::Options;
@@ -21,7 +22,9 @@ pub(super) fn status(options: &Options) -> Result<i32, Problem> {
     let (shown, problems) = selected(&link, options, &all);
     if options.json {
         let schedules = Schedules::ask(&link)?;
-        let processes: Vec<_> = shown.iter().map(|info| in_json(info, &losses, &schedules)).collect();
+        let health = Health::ask(&link)?;
+        let in_json = |info: &&ProcessInfo| in_json(info, &losses, &schedules, &health);
+        let processes: Vec<_> = shown.iter().map(in_json).collect();
         let errors: Vec<_> = problems.iter().map(Problem::to_json).collect();
         show::json(
             &json!({ "processes": processes, "log_losses": losses.others_in_json(), "errors": errors }),
@@ -58,10 +61,11 @@ fn selected<'a>(
     (shown, problems)
 }
 
-fn in_json(info: &ProcessInfo, losses: &Losses, schedules: &Schedules) -> Value {
+fn in_json(info: &ProcessInfo, losses: &Losses, schedules: &Schedules, health: &Health) -> Value {
     let mut value = show::process(info);
     value["log_losses"] = losses.in_json(info);
     value["schedule"] = schedules.in_json(info);
+    value["health"] = health.in_json(info);
     value
 }
 

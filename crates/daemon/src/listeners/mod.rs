@@ -12,7 +12,7 @@ use upkeep_api::{Listener, ListenerPool};
 use upkeep_core::event::EventKind;
 use upkeep_core::listener::{PoolEffect, PoolStatus, Pools, Queued, Ticks, bytes_repr, decoded};
 use upkeep_core::spec::{GroupKind, ProcessSpec};
-use upkeep_core::{Event, Group, Input, ProcId, StateName};
+use upkeep_core::{ErrandKind, Event, Group, Input, ProcId, StateName};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Level, StreamId};
 
@@ -309,8 +309,10 @@ impl Shell {
         let run = run_of(id);
         let output = if id == stdout_of(run) { Output::Stdout } else { Output::Stderr };
         let Some(process) = self.core.process_of(run) else { return };
-        if self.core.errand_of(run).is_some() {
-            return self.echo(process, output, data, false);
+        match self.core.errand_of(run) {
+            Some(ErrandKind::Check) => return self.check_says(run, data),
+            Some(_) => return self.echo(process, output, data, false),
+            None => {}
         }
         let speaks = output == Output::Stdout && self.listeners.pools.has(process);
         self.echo(process, output, data, speaks);

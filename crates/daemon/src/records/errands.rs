@@ -16,6 +16,9 @@ pub(super) struct ErrandsRecord {
     /// How the child ended, and its pid.
     #[serde(default, skip_serializing_if = "is_default")]
     ended: Option<(EndRecord, u32)>,
+    /// Health checks, which a daemon that does not know them does not read.
+    #[serde(default, skip_serializing_if = "is_default")]
+    checks: Vec<ErrandRecord>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +41,7 @@ enum ErrandKindRecord {
     StopCommand,
     PostStop,
     Reload,
+    Check,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,15 +62,17 @@ enum EndRecord {
 impl From<Errands> for ErrandsRecord {
     fn from(errands: Errands) -> Self {
         let Errands { list, prepared, ended } = errands;
-        let list = list.into_iter().map(Into::into).collect();
-        Self { list, prepared, ended: ended.map(|(end, pid)| (end.into(), pid)) }
+        let (checks, list): (Vec<Errand>, Vec<Errand>) =
+            list.into_iter().partition(|errand| errand.kind == ErrandKind::Check);
+        let [list, checks] = [list, checks].map(|errands| errands.into_iter().map(Into::into).collect());
+        Self { list, prepared, ended: ended.map(|(end, pid)| (end.into(), pid)), checks }
     }
 }
 
 impl From<ErrandsRecord> for Errands {
     fn from(record: ErrandsRecord) -> Self {
-        let ErrandsRecord { list, prepared, ended } = record;
-        let list = list.into_iter().map(Into::into).collect();
+        let ErrandsRecord { list, prepared, ended, checks } = record;
+        let list = list.into_iter().chain(checks).map(Into::into).collect();
         Self { list, prepared, ended: ended.map(|(end, pid)| (end.into(), pid)) }
     }
 }
@@ -80,6 +86,7 @@ impl From<Errand> for ErrandRecord {
             ErrandKind::StopCommand => ErrandKindRecord::StopCommand,
             ErrandKind::PostStop => ErrandKindRecord::PostStop,
             ErrandKind::Reload => ErrandKindRecord::Reload,
+            ErrandKind::Check => ErrandKindRecord::Check,
         };
         let fate = match errand.fate {
             Fate::Runs => FateRecord::Runs,
@@ -99,6 +106,7 @@ impl From<ErrandRecord> for Errand {
             ErrandKindRecord::StopCommand => ErrandKind::StopCommand,
             ErrandKindRecord::PostStop => ErrandKind::PostStop,
             ErrandKindRecord::Reload => ErrandKind::Reload,
+            ErrandKindRecord::Check => ErrandKind::Check,
         };
         let fate = match record.fate {
             FateRecord::Runs => Fate::Runs,

@@ -1,7 +1,7 @@
 //! What is written down of a process's health.
 
 use serde::{Deserialize, Serialize};
-use upkeep_core::health::{Health, Verdict};
+use upkeep_core::health::{Health, LastCheck, Verdict};
 
 use super::is_default;
 
@@ -25,11 +25,38 @@ pub(super) struct HealthRecord {
     #[serde(default, skip_serializing_if = "is_default")]
     verdict: VerdictRecord,
     #[serde(default, skip_serializing_if = "is_default")]
+    since: i64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    last: Option<LastCheckRecord>,
+    #[serde(default, skip_serializing_if = "is_default")]
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "is_default")]
     status: Option<String>,
     #[serde(default, skip_serializing_if = "is_default")]
     main_pid: Option<u32>,
+}
+
+/// How the last check went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct LastCheckRecord {
+    at: i64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    fault: Option<String>,
+    in_row: u32,
+}
+
+impl From<LastCheck> for LastCheckRecord {
+    fn from(last: LastCheck) -> Self {
+        let LastCheck { at, fault, in_row } = last;
+        Self { at, fault, in_row }
+    }
+}
+
+impl From<LastCheckRecord> for LastCheck {
+    fn from(record: LastCheckRecord) -> Self {
+        let LastCheckRecord { at, fault, in_row } = record;
+        Self { at, fault, in_row }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +98,8 @@ impl From<Health> for HealthRecord {
             failures: health.failures,
             successes: health.successes,
             verdict: health.verdict.into(),
+            since: health.since,
+            last: health.last.map(Into::into),
             reason: health.reason,
             status: health.status,
             main_pid: health.main_pid,
@@ -89,6 +118,8 @@ impl From<HealthRecord> for Health {
         health.failures = record.failures;
         health.successes = record.successes;
         health.verdict = record.verdict.into();
+        health.since = record.since;
+        health.last = record.last.map(Into::into);
         health.reason = record.reason;
         health.status = record.status;
         health.main_pid = record.main_pid;
@@ -108,6 +139,8 @@ pub(super) fn unusual() -> Health {
         failures: 2,
         successes: 3,
         verdict: VerdictRecord::Unhealthy,
+        since: 5,
+        last: Some(LastCheckRecord { at: 6, fault: Some("how".to_owned()), in_row: 7 }),
         reason: Some("why".to_owned()),
         status: Some("what".to_owned()),
         main_pid: Some(4),

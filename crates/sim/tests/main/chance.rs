@@ -104,6 +104,12 @@ pub(crate) fn plan_hooks(dice: &mut Dice, sim: &mut Sim, process: &str) {
     }
 }
 
+/// The commands that ask a process how it is: most find it well, some fail, some hang.
+pub(crate) fn plan_checks(dice: &mut Dice, sim: &mut Sim, process: &str) {
+    let plans: Vec<Plan> = (0..3).map(|_| hook_plan(dice)).collect();
+    sim.plan(&format!("{process} health_check"), plans);
+}
+
 fn hook_plan(dice: &mut Dice) -> Plan {
     match dice.below(6) {
         0 => Plan::fails("no hook today"),
@@ -115,7 +121,11 @@ fn hook_plan(dice: &mut Dice) -> Plan {
 
 fn health(dice: &mut Dice) -> HealthSpec {
     HealthSpec {
-        check: (!dice.once_in(3)).then(|| Check::Tcp { host: "h".to_owned(), port: 1 }),
+        check: match dice.below(3) {
+            0 => None,
+            1 => Some(Check::Tcp { host: "h".to_owned(), port: 1 }),
+            _ => Some(Check::Exec("ask".to_owned())),
+        },
         ready: *dice.pick(&[None, Some(Ready::Notify)]),
         ready_timeout: *dice.pick(&[None, Some(secs(1)), Some(secs(5))]),
         watchdog: *dice.pick(&[None, None, Some(secs(3))]),

@@ -12,6 +12,8 @@ mod health;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod probes;
+#[cfg(test)]
 mod restarts;
 #[cfg(test)]
 mod schedule;

@@ -83,6 +83,7 @@ impl Schedule {
             (0..=self.dice.below(4)).map(|_| chance::nasty_plan(&mut self.dice)).collect();
         if let Some(dice) = &mut self.health {
             plans = plans.into_iter().map(|plan| chance::talkative(dice, plan)).collect();
+            chance::plan_checks(dice, &mut self.sim, name);
         }
         self.sim.plan(name, plans);
         chance::plan_hooks(&mut self.dice, &mut self.sim, name);

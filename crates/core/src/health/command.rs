@@ -1,0 +1,143 @@
+//! Checks that are commands: errands of a kind of their own, of which only so many run at once.
+//!
+//! Who finds no room waits for its turn. That is no failure, and its time begins when its command does. The turn is that of whoever
+//! waits longest, so that nobody waits for ever: each command ends, or is killed. Of one process there are never two.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::{Asked, Finding, HealthSpec};
+use crate::effect::Event;
+use crate::errand::{ErrandKind, Verdict};
+use crate::process::{ProcId, RunId};
+use crate::supervisor::Supervisor;
+use crate::time::{Now, Span};
+
+/// Commands that run at once.
+const AT_ONCE: usize = 16;
+
+/// Whose turn it is.
+#[derive(Debug, Default)]
+pub(crate) struct Checks {
+    running: BTreeSet<RunId>,
+    /// Processes that are to be asked, those that wait longest first.
+    waiting: VecDeque<ProcId>,
+}
+
+impl Checks {
+    /// A command has ended, or nobody waits for it any more.
+    pub(crate) fn is_over(&mut self, run: RunId) {
+        self.running.remove(&run);
+    }
+}
+
+/// What is to be done with one that waits.
+enum Turn {
+    Now,
+    /// Its last command has not ended yet.
+    Later,
+    /// It is not to be asked any more.
+    Never,
+}
+
+impl Supervisor {
+    /// Asks a process by its command as soon as it is its turn.
+    pub(super) fn ask_by_command(&mut self, id: ProcId) {
+        let Some(health) = self.processes.get_mut(&id).and_then(|process| process.health.as_mut()) else {
+            return;
+        };
+        (health.ask_at, health.asked) = (None, Some(Asked::InLine));
+        self.checks.waiting.push_back(id);
+        self.begin_checks();
+    }
+
+    /// Begins the commands whose turn it is.
+    pub(crate) fn begin_checks(&mut self) {
+        let mut at = 0;
+        while self.checks.running.len() < AT_ONCE
+            && let Some(&id) = self.checks.waiting.get(at)
+        {
+            match self.turn_of(id) {
+                Turn::Later => at += 1,
+                Turn::Never => {
+                    self.checks.waiting.remove(at);
+                }
+                Turn::Now => {
+                    self.checks.waiting.remove(at);
+                    self.begin_check(id);
+                }
+            }
+        }
+    }
+
+    fn turn_of(&self, id: ProcId) -> Turn {
+        let Some(process) = self.processes.get(&id) else { return Turn::Never };
+        let waits = process.health().is_some_and(|health| health.asked == Some(Asked::InLine));
+        if !waits || !self.is_looked_at(id) {
+            return Turn::Never;
+        }
+        if process.runs_errand(ErrandKind::Check) { Turn::Later } else { Turn::Now }
+    }
+
+    fn begin_check(&mut self, id: ProcId) {
+        if !self.begin_errand(id, ErrandKind::Check) {
+            return;
+        }
+        let run = self.last_run();
+        self.checks.running.insert(run);
+        if let Some(health) = self.processes.get_mut(&id).and_then(|process| process.health.as_mut()) {
+            (health.asked, health.told) = (Some(Asked::Command(run)), None);
+        }
+    }
+
+    /// A process has other options: the answer to a question that is not asked any more is of no use.
+    pub(crate) fn asks_differently(&mut self, now: Now, id: ProcId, old: Option<&HealthSpec>) {
+        let new = self.processes.get(&id).and_then(|process| process.spec.health.as_deref());
+        let old = old.and_then(HealthSpec::command);
+        if old.is_some() && old != new.and_then(HealthSpec::command) {
+            self.call_off_check(now, id);
+        }
+    }
+
+    /// What a command has found, told before its end.
+    pub(super) fn command_told(&mut self, run: RunId, finding: Finding) {
+        let Some(id) = self.errand_runs.get(&run) else { return };
+        if let Some(health) = self.processes.get_mut(id).and_then(|process| process.health.as_mut())
+            && health.asked == Some(Asked::Command(run))
+        {
+            health.told = Some(finding);
+        }
+    }
+
+    /// A command has ended. What it has found counts if somebody still wants to know. That it has ended is written down with what follows:
+    /// else a death in between would lose the news of it.
+    pub(crate) fn check_command_over(&mut self, now: Now, id: ProcId, run: RunId, verdict: &Verdict) {
+        self.checks.is_over(run);
+        let mut found = None;
+        if let Some(process) = self.processes.get_mut(&id)
+            && let Some(spec) = process.spec.health.clone()
+            && let Some(health) = process.health.as_mut()
+            && health.asked == Some(Asked::Command(run))
+        {
+            found = Some(finding(verdict, health.told.take(), &spec));
+            health.asked = None;
+        }
+        match found.filter(|_| self.is_looked_at(id)) {
+            Some(finding) => {
+                self.answered(now, id, finding);
+                self.reconsider(now, id, true);
+            }
+            None => self.publish(Event::WishChanged(id)),
+        }
+        self.begin_checks();
+    }
+}
+
+/// What the end of a command says about its process.
+fn finding(verdict: &Verdict, told: Option<Finding>, spec: &HealthSpec) -> Finding {
+    match verdict {
+        Verdict::Done => Finding::Good,
+        Verdict::Overdue(_) => Finding::Bad(format!("no answer within {}", Span(spec.timeout))),
+        Verdict::CalledOff => Finding::None,
+        Verdict::Failed(end) => told.unwrap_or_else(|| Finding::Bad(end.clone())),
+    }
+}
