@@ -1,5 +1,7 @@
 //! The children: made, signalled, reaped, and remembered until the daemon releases them.
 
+mod adopted;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
@@ -11,9 +13,11 @@ use rustix::process::{Resource, getrlimit};
 use upkeep_os::spawn::{Identity, Nursery, Plan, Program, Stdio, Unrestrained};
 use upkeep_os::{Ended, monotonic_ns};
 
-use crate::estate::{ChildPart, own_some};
+use crate::estate::{ChildPart, LentPart, own};
 use crate::watch::Watch;
 use crate::wire::{Exit, SpawnPlan, SpawnStep, StdinPlan, ToDaemon, UserPlan};
+
+pub(crate) use adopted::Adopted;
 
 /// A frame for the daemon, and the descriptors that go with it.
 pub(crate) type Told = (ToDaemon, Vec<Rc<OwnedFd>>);
@@ -43,16 +47,6 @@ struct Child {
     pidfd: Option<OwnedFd>,
 }
 
-/// A child that an earlier keeper made.
-#[derive(Debug)]
-pub(crate) struct Adopted {
-    pub(crate) pid: u32,
-    pub(crate) start_ns: u64,
-    pub(crate) exit: Option<Exit>,
-    pub(crate) pidfd: Option<OwnedFd>,
-    pub(crate) pipes: Pipes,
-}
-
 /// Every child that was not released.
 #[derive(Debug, Default)]
 pub(crate) struct Children {
@@ -64,6 +58,8 @@ pub(crate) struct Children {
     nursery: Option<Nursery>,
     /// For the next child, if it is of that number.
     lent: Option<Box<Lent>>,
+    /// Adopted ones whose ends nobody reports: there were no descriptors, or no memory, for that.
+    unreported: Vec<u64>,
 }
 
 /// A descriptor that a child gets besides its standard ones.
@@ -72,11 +68,6 @@ struct Lent {
     run: u64,
     number: i32,
     fd: OwnedFd,
-}
-
-/// The end of a process that nobody saw.
-fn ended_with(status: i32) -> Exit {
-    Exit { status, at_ns: monotonic_ns(), utime_us: 0, stime_us: 0, maxrss_kib: 0 }
 }
 
 /// The child's ends, closed here once it has them.
@@ -130,6 +121,28 @@ impl Children {
         self.lent = fd.filter(|_| number > 2).map(|fd| Box::new(Lent { run, number, fd }));
     }
 
+    /// The daemon that has lent something will not ask for the child any more.
+    pub(crate) fn lend_nothing(&mut self) {
+        self.lent = None;
+    }
+
+    /// For the next keeper: what was lent for a child that is still to be asked for.
+    pub(crate) fn lent_part(&self) -> Option<LentPart> {
+        let Lent { run, number, fd } = self.lent.as_deref()?;
+        Some(LentPart { run: *run, number: *number, fd: fd.as_raw_fd() })
+    }
+
+    /// As an earlier keeper left it.
+    ///
+    /// # Errors
+    /// The descriptor did not come.
+    pub(crate) fn take_over_lent(&mut self, part: Option<LentPart>) -> io::Result<()> {
+        if let Some(LentPart { run, number, fd }) = part {
+            self.lend(run, number, Some(own(fd)?));
+        }
+        Ok(())
+    }
+
     /// Where children are made.
     pub(crate) fn nursery(&mut self) -> io::Result<&mut Nursery> {
         match &mut self.nursery {
@@ -150,69 +163,16 @@ impl Children {
         }
     }
 
-    /// Takes care of a child that an earlier keeper made; returns what to tell the daemon if it has ended meanwhile.
-    pub(crate) fn adopt(&mut self, run: u64, adopted: Adopted, watch: &mut Watch) -> Option<ToDaemon> {
-        let Adopted { pid, start_ns, exit, pidfd, pipes } = adopted;
-        let watched = match (&exit, &pidfd) {
-            (Some(_), _) => true,
-            (None, None) => false,
-            (None, Some(pidfd)) => watch.add(run, pidfd).is_ok(),
-        };
-        let child = Child { pid, start_ns, pipes, exit, pidfd };
-        self.by_run.insert(run, Box::new(child));
-        if watched { None } else { self.adopted_ended(run, watch) }
-    }
-
-    /// A child that is not our own has ended, or cannot be watched any more; returns what to tell the daemon.
-    pub(crate) fn adopted_ended(&mut self, run: u64, watch: &Watch) -> Option<ToDaemon> {
-        let child = self.by_run.get_mut(&run).filter(|child| child.exit.is_none())?;
-        let mut status = upkeep_os::UNKNOWN_STATUS;
-        if let Some(pidfd) = child.pidfd.take() {
-            watch.remove(&pidfd);
-            status = upkeep_os::ended_status(&pidfd, child.pid);
-        }
-        let exit = ended_with(status);
-        child.exit = Some(exit);
-        child.pipes.stdin = None;
-        Some(ToDaemon::Exited { run, pid: child.pid, exit })
-    }
-
     /// For the next keeper.
     pub(crate) fn parts(&self) -> Vec<ChildPart> {
         self.by_run.iter().map(|(&run, child)| child.part(run)).collect()
-    }
-
-    /// As an earlier keeper left it; also the ends that were seen meanwhile.
-    ///
-    /// # Errors
-    /// A descriptor did not come.
-    pub(crate) fn take_over(
-        &mut self,
-        parts: Vec<ChildPart>,
-        watch: &mut Watch,
-    ) -> io::Result<Vec<ToDaemon>> {
-        let mut ends = Vec::new();
-        for part in parts {
-            let owned = |fd| Ok::<_, io::Error>(own_some(fd)?.map(Rc::new));
-            let pipes =
-                Pipes { stdin: owned(part.stdin)?, stdout: owned(part.stdout)?, stderr: owned(part.stderr)? };
-            let ChildPart { run, pid, start_ns, exit, .. } = part;
-            match own_some(part.pidfd)? {
-                None => {
-                    self.by_pid.extend(exit.is_none().then_some((pid, run)));
-                    let child = Child { pid, start_ns, pipes, exit, pidfd: None };
-                    self.by_run.insert(run, Box::new(child));
-                }
-                pidfd => ends.extend(self.adopt(run, Adopted { pid, start_ns, exit, pidfd, pipes }, watch)),
-            }
-        }
-        Ok(ends)
     }
 
     /// Lets go of all.
     pub(crate) fn forget(&mut self) {
         self.by_run.clear();
         self.by_pid.clear();
+        self.unreported.clear();
     }
 
     /// Notes that a child has ended; returns what to tell the daemon.
@@ -233,15 +193,6 @@ impl Children {
                 ToDaemon::Exited { run, pid: ended.pid, exit }
             }
         }
-    }
-
-    /// The run of an adopted child that has ended and was reaped here: as process 1 a keeper is the parent of all whose own
-    /// is gone. Nobody else can tell then what it ended with.
-    fn fallen_to_us(&mut self, pid: u32, watch: &Watch) -> Option<u64> {
-        let is_it = |child: &Child| child.pid == pid && child.exit.is_none();
-        let (&run, child) = self.by_run.iter_mut().find(|(_, child)| is_it(child))?;
-        watch.remove(child.pidfd.take()?);
-        Some(run)
     }
 
     /// Forgets a child whose exit is handled. One that still lives is not forgotten.

@@ -32,6 +32,18 @@ pub(crate) struct Estate {
     pub(crate) children: Vec<ChildPart>,
     /// The last replacement, and why it failed.
     pub(crate) replaced: Option<(u64, Option<Vec<u8>>)>,
+    /// A descriptor for a child that the daemon is about to ask for.
+    pub(crate) lent: Option<LentPart>,
+}
+
+/// A descriptor that a child gets besides its standard ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LentPart {
+    /// The child.
+    pub(crate) run: u64,
+    /// What number it has there.
+    pub(crate) number: i32,
+    pub(crate) fd: RawFd,
 }
 
 /// A daemon that goes on.
@@ -80,6 +92,9 @@ impl Estate {
                 body.bytes(text);
             });
         });
+        body.option(self.lent.as_ref(), |body, lent| {
+            body.u64(lent.run).i32(lent.number).i32(lent.fd);
+        });
     }
 
     /// # Errors
@@ -103,6 +118,7 @@ impl Estate {
             held: body.list(|body| Ok((body.text()?, body.i32()?)))?,
             children: body.list(take_child)?,
             replaced: body.option(|body| Ok((body.u64()?, body.option(BodyReader::bytes)?)))?,
+            lent: if body.is_empty() { None } else { body.option(take_lent)? },
         })
     }
 
@@ -112,7 +128,8 @@ impl Estate {
         let held = self.held.iter().map(|(_, fd)| Some(*fd));
         let pipes =
             self.children.iter().flat_map(|child| [child.stdin, child.stdout, child.stderr, child.pidfd]);
-        daemon.chain(held).chain(pipes).flatten().collect()
+        let lent = self.lent.iter().map(|lent| Some(lent.fd));
+        daemon.chain(held).chain(pipes).chain(lent).flatten().collect()
     }
 }
 
@@ -182,6 +199,10 @@ fn take_child(body: &mut BodyReader<'_>) -> Result<ChildPart, WireError> {
     })
 }
 
+fn take_lent(body: &mut BodyReader<'_>) -> Result<LentPart, WireError> {
+    Ok(LentPart { run: body.u64()?, number: body.i32()?, fd: body.i32()? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +229,7 @@ mod tests {
                 pidfd: Some(13),
             }],
             replaced: Some((4, Some(b"why".to_vec()))),
+            lent: Some(LentPart { run: 5, number: 3, fd: 14 }),
         }
     }
 
@@ -220,16 +242,21 @@ mod tests {
                          0109000000020000000000000003000000000000000400000000000000\
                          050000000000000000010c00000000010d0000000104000000000000000103000000776879";
 
+    /// What later versions have added to it.
+    const ADDED: &str = "010500000000000000030000000e000000";
+
     #[test]
     fn an_estate_is_read_as_it_was_written_also_with_more_behind_it() {
         let mut body = BodyWriter::default();
         estate().write(&mut body);
         let mut bytes = body.into_bytes();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, BYTES);
+        assert_eq!(hex, format!("{BYTES}{ADDED}"));
+        let first = Estate { lent: None, ..estate() };
+        assert_eq!(Estate::read(&mut BodyReader::new(&bytes[..BYTES.len() / 2])).unwrap(), first);
         bytes.extend_from_slice(b"fields of a later version");
         assert_eq!(Estate::read(&mut BodyReader::new(&bytes)).unwrap(), estate());
-        assert_eq!(estate().numbers(), [9, 10, 11, 12, 13]);
+        assert_eq!(estate().numbers(), [9, 10, 11, 12, 13, 14]);
         assert!(Estate::read(&mut BodyReader::new(&bytes[..20])).is_err());
     }
 }

@@ -116,12 +116,24 @@ impl Keeper {
 
     /// Goes on where an earlier keeper stopped.
     fn take_over(&mut self, estate: Estate) -> io::Result<()> {
-        let Estate { generation, ready, detached, greet, unseen, daemon, records, held, children, replaced } =
-            estate;
+        let Estate {
+            generation,
+            ready,
+            detached,
+            greet,
+            unseen,
+            daemon,
+            records,
+            held,
+            children,
+            replaced,
+            lent,
+        } = estate;
         (self.generation, self.ready, self.detached) = (generation, ready, detached);
         self.unseen = Unseen::from_pairs(&unseen);
         self.hold = Hold::take_over(records, held)?;
         let ends = self.children.take_over(children, &mut self.watch)?;
+        self.children.take_over_lent(lent)?;
         if let Some(part) = daemon {
             let daemon = Daemon::take_over(&part)?;
             if let Some(pidfd) = &daemon.pidfd {
@@ -154,6 +166,7 @@ impl Keeper {
             held: self.hold.numbers(),
             children: self.children.parts(),
             replaced: self.replaced.as_ref().map(|last| (last.token, last.failure.clone())),
+            lent: self.children.lent_part(),
         }
     }
 
@@ -255,7 +268,8 @@ impl Keeper {
         ];
         let timeout = waits.into_iter().flatten().min().map(timespec);
         let mut polled = vec![PollFd::new(&self.signals, PollFlags::IN)];
-        polled.extend(self.watch.as_fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let ends = self.watch.as_fd().into_iter().chain(self.children.unreported());
+        polled.extend(ends.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         if let Some((daemon, socket)) =
             self.daemon.as_ref().and_then(|daemon| Some((daemon, daemon.socket()?)))
         {
@@ -318,7 +332,8 @@ impl Keeper {
 
     /// Takes in the ends of those that are not our children; the status if it is time to end.
     fn take_ends(&mut self) -> Option<i32> {
-        let ended = self.watch.ended();
+        let mut ended = self.watch.ended();
+        ended.extend(self.children.ended_unreported());
         for &run in ended.iter().filter(|key| **key != watch::DAEMON) {
             if let Some(frame) = self.children.adopted_ended(run, &self.watch) {
                 self.tell(&frame);
@@ -350,6 +365,7 @@ impl Keeper {
             daemon.ended();
         }
         self.receive();
+        self.children.lend_nothing();
         let daemon = self.daemon.take()?;
         if let Some(quit) = self.quit {
             return Some(i32::from(quit));

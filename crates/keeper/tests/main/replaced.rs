@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use upkeep_keeper::wire::{ToDaemon, ToKeeper};
 
-use crate::rig::{Daemon, Rig, kill, read_line, sh, status_field, until};
+use crate::rig::{Daemon, Rig, kill, read_all, read_line, sh, status_field, until};
 
 const PATIENT: u64 = 30_000_000_000;
 
@@ -96,6 +96,29 @@ fn an_end_in_the_very_moment_is_not_missed() {
     heard.sort_by_key(|frame| matches!(frame, ToDaemon::Replaced { .. }));
     assert!(matches!(heard[0], ToDaemon::Exited { run: 1, .. }), "{heard:?}");
     assert_eq!(heard[1], ToDaemon::Replaced { token: 1, failure: None });
+}
+
+/// A descriptor is lent for a child that is asked for in another turn, when the keeper has become the other program.
+#[test]
+fn what_is_lent_for_a_child_that_is_still_to_come_is_not_lost() {
+    let rig = Rig::foreground();
+    let mut daemon = rig.ready_daemon();
+    let other = copy(&rig);
+    replace(&mut daemon, 1, PATIENT, &other);
+    assert_eq!(daemon.hear().0, ToDaemon::Leave { token: 1 });
+    daemon.exit(0);
+    let mut daemon = rig.daemon();
+    daemon.inventory();
+    let (read, write) = rustix::pipe::pipe().unwrap();
+    daemon.link.send(&ToKeeper::Lend { run: 4, number: 5 }, &[write.as_fd()]).unwrap();
+    daemon.say(&ToKeeper::Ready { detach: None });
+    assert_eq!(daemon.hear().0, ToDaemon::Replaced { token: 1, failure: None });
+    assert_eq!(program_of(rig.pid()), other);
+    drop(write);
+    daemon.spawn(4, sh("echo ready >&5"));
+    assert_eq!(read_line(&read), "ready");
+    assert_eq!(daemon.exit_of(4), 0);
+    assert_eq!(read_all(read), "", "nobody else has it");
 }
 
 /// What is said about a program that is no good, and the pid of the daemon that hears it; that and the keeper are the old
