@@ -72,8 +72,9 @@ fn each_hook_goes_on_when_the_daemon_dies() {
     std::thread::scope(|scope| {
         let socket = daemon.socket();
         let reload = move || crate::rig::http::call(&socket, "upkeep.reloadProcess", &[Text("web")]).is_ok();
-        scope.spawn(reload);
+        let reload = scope.spawn(reload);
         in_the_middle(&mut daemon, "reload_command", None);
+        assert!(reload.join().expect("a client"), "who asked for it is answered by the next daemon");
     });
     assert_eq!(daemon.pid_of("web"), pid);
     daemon.call("supervisor.stopProcess", &[Text("web"), crate::rig::http::Arg::Bool(false)]);

@@ -56,4 +56,4 @@ pub use schedule::{LastRun, Timer, Timetable};
 pub use shutdown::Phase;
 pub use supervisor::Supervisor;
 pub use time::{Mono, Now, Span, seconds};
-pub use wait::{Awaited, Waiting};
+pub use wait::{Aim, Awaited, Waiting};

@@ -205,7 +205,7 @@ impl Supervisor {
     }
 
     /// Begins a reload, or says why not.
-    fn try_reload(&mut self, call: CallId, id: ProcId, asked: &str) -> Result<Goal, Refusal> {
+    pub(crate) fn try_reload(&mut self, call: CallId, id: ProcId, asked: &str) -> Result<Goal, Refusal> {
         let Some(process) = self.processes.get(&id) else {
             return Err(Refusal::BadName(asked.to_owned()));
         };

@@ -177,16 +177,20 @@ impl Supervisor {
         self.order(Effect::Publish(event));
     }
 
-    pub(crate) fn new_run(&mut self, id: ProcId) -> RunId {
+    /// A number that no run has had.
+    pub(crate) fn new_number(&mut self) -> RunId {
         self.next_run += 1;
-        let run = RunId(self.next_run);
+        RunId(self.next_run)
+    }
+
+    pub(crate) fn new_run(&mut self, id: ProcId) -> RunId {
+        let run = self.new_number();
         self.runs.insert(run, id);
         run
     }
 
     pub(crate) fn new_errand(&mut self, id: ProcId) -> RunId {
-        self.next_run += 1;
-        let run = RunId(self.next_run);
+        let run = self.new_number();
         self.errand_runs.insert(run, id);
         run
     }

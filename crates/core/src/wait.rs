@@ -54,13 +54,13 @@ pub(crate) enum Shape {
     Update(Update),
 }
 
-/// A request that waits for processes to run or to stop, as it is written down for the next daemon.
+/// A request that waits for processes, as it is written down for the next daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
     /// The name that was asked for, of an answer about one process; `None` if it is about many.
     pub asked: Option<String>,
-    /// They are to run; else to stop.
-    pub to_run: bool,
+    /// What it waits for in each of them.
+    pub aim: Aim,
     /// Each that has not come so far.
     pub open: Vec<Awaited>,
     /// What is known already.
@@ -74,8 +74,30 @@ pub struct Awaited {
     pub group: String,
     /// Its name.
     pub process: String,
-    /// The run that is to come up, or to end; `None` if there was none.
+    /// The run that is to come up, or to end, or that of the reload command; `None` if there was none.
     pub run: Option<RunId>,
+}
+
+/// What a request waits for that the next daemon can go on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// That children exist.
+    Spawned,
+    /// That they are RUNNING.
+    Running,
+    /// That stop signals are on their way.
+    StopSent,
+    /// That they have stopped.
+    Stopped,
+    /// That reload commands are done.
+    Reloaded,
+}
+
+impl Aim {
+    /// They are to run.
+    fn is_start(self) -> bool {
+        matches!(self, Self::Spawned | Self::Running)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +118,18 @@ impl Wait {
 impl Goal {
     /// No goal is before this one.
     const FIRST: Self = Self::Spawned;
+
+    /// What the next daemon can wait for instead.
+    fn aim(self) -> Option<Aim> {
+        match self {
+            Self::Spawned => Some(Aim::Spawned),
+            Self::Running => Some(Aim::Running),
+            Self::StopSent => Some(Aim::StopSent),
+            Self::Stopped => Some(Aim::Stopped),
+            Self::Errand(_) => Some(Aim::Reloaded),
+            Self::Signal(_) => None,
+        }
+    }
 }
 
 /// All requests that are not answered yet.
@@ -149,38 +183,123 @@ impl Supervisor {
             Shape::Many => None,
             Shape::Update(_) => return None,
         };
-        let &(_, goal) = wait.open.first()?;
-        let to_run = goal == Goal::Running;
-        let resumable = to_run || goal == Goal::Stopped;
-        let same = wait.open.iter().all(|(_, other)| *other == goal);
-        let names = wait.open.iter().filter_map(|(id, _)| {
-            let process = self.processes.get(id)?;
-            let (group, process, run) = (process.group(), process.name(), process.state.run());
-            Some(Awaited { group: group.to_owned(), process: process.to_owned(), run })
+        let aim = wait.open.first()?.1.aim()?;
+        // What is answered at once for one process is done at once, or not at all.
+        let too_quick = asked.is_some() && matches!(aim, Aim::Spawned | Aim::StopSent);
+        if too_quick || wait.open.iter().any(|(_, goal)| goal.aim() != Some(aim)) {
+            return None;
+        }
+        let names = wait.open.iter().filter_map(|&(id, goal)| {
+            let process = self.processes.get(&id)?;
+            let run = if let Goal::Errand(run) = goal { Some(run) } else { process.start_under_way() };
+            Some(Awaited { group: process.group().to_owned(), process: process.name().to_owned(), run })
         });
-        let open = names.collect();
-        (resumable && same).then(|| Waiting { asked, to_run, open, done: wait.done.clone() })
+        let mut open: Vec<Awaited> = names.collect();
+        let mut done = wait.done.clone();
+        if aim == Aim::Spawned {
+            // Those that wait for others are begun, but may not be written down yet.
+            let (begun, others) = done.into_iter().partition(|outcome| self.is_waiting(outcome));
+            open.extend(Vec::<Outcome>::into_iter(begun).filter_map(|outcome| self.awaited(outcome)));
+            done = others;
+        }
+        Some(Waiting { asked, aim, open, done })
+    }
+
+    fn is_waiting(&self, outcome: &Outcome) -> bool {
+        let process = self.member(&outcome.group, &outcome.process).and_then(|id| self.processes.get(&id));
+        outcome.result.is_ok() && process.is_some_and(|process| process.state == State::Waiting)
+    }
+
+    fn awaited(&self, outcome: Outcome) -> Option<Awaited> {
+        let Outcome { group, process, .. } = outcome;
+        let run = self.processes.get(&self.member(&group, &process)?)?.start_under_way();
+        Some(Awaited { group, process, run })
     }
 
     /// Goes on with a request of an earlier daemon, which may have died before all that are part of it were told. A process
     /// that is gone has stopped.
     pub(crate) fn resume(&mut self, now: Now, call: CallId, waiting: Waiting) {
-        let Waiting { asked, to_run, open, mut done } = waiting;
+        let Waiting { asked, aim, open, mut done } = waiting;
+        let shape = asked.map_or(Shape::Many, Shape::One);
+        let goal = match aim {
+            Aim::Spawned => Goal::Spawned,
+            Aim::Running => Goal::Running,
+            Aim::StopSent => Goal::StopSent,
+            Aim::Stopped => Goal::Stopped,
+            Aim::Reloaded => return self.resume_reloads(now, call, shape, open, done),
+        };
         let mut ids = Vec::new();
         for Awaited { group, process, run } in open {
             run.into_iter().for_each(|run| self.skip_runs(run));
             let Some(id) = self.member(&group, &process) else { continue };
-            match run.filter(|run| !to_run && self.runs_anew(id, *run)) {
-                Some(_) => done.push(Outcome { group, process, result: Ok(()) }),
-                None => ids.push((id, run)),
+            if run.is_some_and(|run| self.was_stopped(id, run, goal)) {
+                done.push(Outcome { group, process, result: Ok(()) });
+            } else {
+                ids.push((id, run));
             }
         }
         if self.phase.is_running() {
-            self.tell_the_rest(now, to_run, &ids);
+            self.tell_the_rest(now, aim.is_start(), &ids);
         }
-        let goal = if to_run { Goal::Running } else { Goal::Stopped };
-        let shape = asked.map_or(Shape::Many, Shape::One);
         self.wait_for(now, call, shape, ids.into_iter().map(|(id, _)| (id, goal)).collect(), done);
+    }
+
+    /// Goes on with a request for reloads: commands that have not ended are waited for.
+    fn resume_reloads(
+        &mut self,
+        now: Now,
+        call: CallId,
+        shape: Shape,
+        open: Vec<Awaited>,
+        mut done: Vec<Outcome>,
+    ) {
+        let mut goals = Vec::new();
+        for Awaited { group, process, run } in open {
+            run.into_iter().for_each(|run| self.skip_runs(run));
+            match self.resume_reload(call, &group, &process, run) {
+                Ok(goal) => goals.push(goal),
+                Err(refusal) => done.push(Outcome { group, process, result: Err(refusal) }),
+            }
+        }
+        self.wait_for(now, call, shape, goals, done);
+    }
+
+    /// A reload command that has not ended is waited for, one that the earlier daemon did not come to is begun.
+    fn resume_reload(
+        &mut self,
+        call: CallId,
+        group: &str,
+        process: &str,
+        run: Option<RunId>,
+    ) -> Result<(ProcId, Goal), Refusal> {
+        let id = self.member(group, process);
+        let Some((id, process)) = id.and_then(|id| Some((id, self.processes.get(&id)?))) else {
+            return Err(Refusal::BadName(format!("{group}:{process}")));
+        };
+        let asked = full_name(process);
+        if let Some(run) = run.filter(|run| self.errand_runs.get(run) == Some(&id)) {
+            return Ok((id, Goal::Errand(run)));
+        }
+        if process.last_run >= run {
+            let text =
+                format!("the daemon was killed, and what came of reload_command of {asked} is not known");
+            return Err(Refusal::Failed(text));
+        }
+        if self.phase.is_ending() {
+            return Err(Refusal::ShuttingDown);
+        }
+        self.try_reload(call, id, &asked).map(|goal| (id, goal))
+    }
+
+    /// Whether what a request wants to stop has got what it is to get: it has been started again since, or the signal is on
+    /// its way and nothing else is waited for.
+    fn was_stopped(&self, id: ProcId, run: RunId, goal: Goal) -> bool {
+        let stopping = |process: &Process| matches!(process.state, State::Stopping { .. });
+        match goal {
+            Goal::Stopped => self.runs_anew(id, run),
+            Goal::StopSent => self.runs_anew(id, run) || self.processes.get(&id).is_some_and(stopping),
+            Goal::Spawned | Goal::Running | Goal::Signal(_) | Goal::Errand(_) => false,
+        }
     }
 
     /// Whether a process has been started again since this run of it, so that what is to stop has stopped.

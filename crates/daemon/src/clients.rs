@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use upkeep_api::{Responder, Socket};
-use upkeep_core::{Awaited, CallId, Input, Outcome, Refusal, RunId, Waiting};
+use upkeep_core::{Aim, Awaited, CallId, Input, Outcome, Refusal, RunId, Waiting};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -19,6 +19,8 @@ use crate::shell::{Asker, Purpose, Shell};
 pub(crate) struct HeldClient {
     socket: Arc<dyn Socket>,
     record: Vec<u8>,
+    /// What it waits for, each of which is answered for itself: what is known already is written down too.
+    reloads: bool,
 }
 
 /// What a client waits for, as the keeper holds it.
@@ -31,6 +33,12 @@ struct ClientRecord {
     #[serde(default)]
     runs: Vec<Option<u64>>,
     done: Vec<OutcomeRecord>,
+    /// It is answered when all have begun.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    begun_is_enough: bool,
+    /// Reload commands: a daemon that does not know of them has nothing left to wait for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reloads: Vec<(String, String, u64)>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,12 +72,35 @@ fn held_name(call: CallId) -> String {
 impl Shell {
     /// If a client waits for processes now, the keeper holds its socket until it is answered.
     pub(crate) fn hold_client(&mut self, call: CallId) {
-        let Some(waiting) = self.core.waiting(call) else { return };
         let asker = self.askers.get(&call).filter(|asker| matches!(asker.purpose, Purpose::Control));
         let Some(socket) = asker.and_then(|asker| asker.reply.client()).map(Arc::clone) else { return };
+        let Some(waiting) = self.core.waiting(call) else { return };
+        let reloads = waiting.aim == Aim::Reloaded;
         let Ok(record) = serde_json::to_vec(&ClientRecord::from(waiting)) else { return };
         self.give_client(call, &*socket, &record);
-        self.held_clients.insert(call, HeldClient { socket, record });
+        self.held_clients.insert(call, HeldClient { socket, record, reloads });
+    }
+
+    /// Some of what they wait for has come: the keeper holds those that did not wait for anything that the next daemon could
+    /// wait for.
+    pub(crate) fn hold_more_clients(&mut self) {
+        if self.askers.len() > self.held_clients.len() {
+            let others = self.askers.keys().filter(|call| !self.held_clients.contains_key(call));
+            others.copied().collect::<Vec<_>>().into_iter().for_each(|call| self.hold_client(call));
+        }
+    }
+
+    /// A command beside a process has begun or ended: what clients still wait for is written down before that is.
+    pub(crate) fn renew_clients(&mut self) {
+        for (call, client) in self.held_clients.iter_mut().filter(|(_, client)| client.reloads) {
+            let record = self.core.waiting(*call).and_then(|waiting| {
+                serde_json::to_vec(&ClientRecord::from(waiting)).ok().filter(|new| *new != client.record)
+            });
+            let Some(record) = record else { continue };
+            client.record.clone_from(&record);
+            // Fails only if the keeper is gone, which shows itself elsewhere.
+            let _ = self.link.send(&ToKeeper::Put { key: CLIENT_KEY | call.0, value: record }, &[]);
+        }
     }
 
     fn give_client(&mut self, call: CallId, socket: &dyn Socket, record: &[u8]) {
@@ -130,7 +161,8 @@ impl Shell {
             }
         });
         self.askers.insert(call, Asker { reply, purpose: Purpose::Control });
-        self.held_clients.insert(call, HeldClient { socket: Arc::new(socket), record });
+        let reloads = waiting.aim == Aim::Reloaded;
+        self.held_clients.insert(call, HeldClient { socket: Arc::new(socket), record, reloads });
         self.log(Level::Debug, "a client of the last daemon still waits for its answer");
         self.tell(Input::Resume { call, waiting });
     }
@@ -145,21 +177,46 @@ impl Inventory {
 
 impl From<Waiting> for ClientRecord {
     fn from(waiting: Waiting) -> Self {
-        let Waiting { asked, to_run, open, done } = waiting;
+        let Waiting { asked, aim, open, done } = waiting;
+        let done = done.into_iter().map(Into::into).collect();
+        let (to_run, begun_is_enough) = match aim {
+            Aim::Running => (true, false),
+            Aim::Spawned => (true, true),
+            Aim::Stopped => (false, false),
+            Aim::StopSent => (false, true),
+            Aim::Reloaded => {
+                let reloads = open.into_iter().filter_map(|one| Some((one.group, one.process, one.run?.0)));
+                let reloads = reloads.collect();
+                let (open, runs) = (Vec::new(), Vec::new());
+                return Self { asked, to_run: false, open, runs, done, begun_is_enough: false, reloads };
+            }
+        };
         let runs = open.iter().map(|one| one.run.map(|run| run.0)).collect();
         let open = open.into_iter().map(|one| (one.group, one.process)).collect();
-        Self { asked, to_run, open, runs, done: done.into_iter().map(Into::into).collect() }
+        Self { asked, to_run, open, runs, done, begun_is_enough, reloads: Vec::new() }
     }
 }
 
 impl From<ClientRecord> for Waiting {
     fn from(record: ClientRecord) -> Self {
-        let ClientRecord { asked, to_run, open, runs, done } = record;
+        let ClientRecord { asked, to_run, open, runs, done, begun_is_enough, reloads } = record;
+        let done = done.into_iter().map(Into::into).collect();
+        if !reloads.is_empty() {
+            let awaited = |(group, process, run)| Awaited { group, process, run: Some(RunId(run)) };
+            let open = reloads.into_iter().map(awaited).collect();
+            return Self { asked, aim: Aim::Reloaded, open, done };
+        }
+        let aim = match (to_run, begun_is_enough) {
+            (true, false) => Aim::Running,
+            (true, true) => Aim::Spawned,
+            (false, false) => Aim::Stopped,
+            (false, true) => Aim::StopSent,
+        };
         // A daemon that did not write them down did not tell the keeper of less than all.
         let runs = runs.into_iter().map(|run| run.map(RunId)).chain(std::iter::repeat(None));
         let open = open.into_iter().zip(runs);
         let open = open.map(|((group, process), run)| Awaited { group, process, run }).collect();
-        Self { asked, to_run, open, done: done.into_iter().map(Into::into).collect() }
+        Self { asked, aim, open, done }
     }
 }
 
@@ -211,13 +268,21 @@ mod tests {
     #[test]
     fn what_a_client_waits_for_survives_the_record() {
         let outcome = |result| Outcome { group: "g".to_owned(), process: "p".to_owned(), result };
-        for (asked, to_run) in [(Some("g:p".to_owned()), true), (None, false)] {
+        let asked = Some("g:p".to_owned());
+        for (asked, aim) in [
+            (asked.clone(), Aim::Running),
+            (None, Aim::Stopped),
+            (None, Aim::Spawned),
+            (None, Aim::StopSent),
+            (asked, Aim::Reloaded),
+        ] {
+            let run = Some(RunId(8)).filter(|_| aim == Aim::Reloaded);
             let waiting = Waiting {
                 asked,
-                to_run,
+                aim,
                 open: vec![
                     Awaited { group: "g".to_owned(), process: "p".to_owned(), run: Some(RunId(7)) },
-                    Awaited { group: "g".to_owned(), process: "q".to_owned(), run: None },
+                    Awaited { group: "g".to_owned(), process: "q".to_owned(), run },
                 ],
                 done: vec![
                     outcome(Ok(())),
@@ -236,6 +301,6 @@ mod tests {
         let text = r#"{"asked":null,"to_run":false,"open":[["g","p"]],"done":[]}"#;
         let waiting = Waiting::from(serde_json::from_str::<ClientRecord>(text).unwrap());
         let expected = Awaited { group: "g".to_owned(), process: "p".to_owned(), run: None };
-        assert_eq!(waiting.open, [expected]);
+        assert_eq!((waiting.open, waiting.aim), (vec![expected], Aim::Stopped));
     }
 }

@@ -227,8 +227,11 @@ impl Shell {
             | Event::Beyond { id, .. }
             | Event::Health { id, .. }
             | Event::ChildSpawned(id)
-            | Event::WishChanged(id)
             | Event::ProcessAdded { id, .. } => self.save_process(*id),
+            Event::WishChanged(id) => {
+                self.renew_clients();
+                self.save_process(*id);
+            }
             Event::ProcessRemoved(id) => {
                 self.send(&ToKeeper::Delete { key: self.half.key_of(*id) });
                 self.leave_cgroup(*id);

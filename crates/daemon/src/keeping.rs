@@ -196,6 +196,7 @@ impl Shell {
             Err(SignalFailure { gone, error })
         };
         self.tell(Input::Signalled { id, outcome });
+        self.hold_more_clients();
     }
 }
 

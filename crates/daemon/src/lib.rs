@@ -14,7 +14,7 @@
 //! # What is lost when this dies
 //!
 //! Nothing that the keeper holds: children, their exits, unread output, listening sockets, states. Clients that wait for
-//! processes are answered by the next daemon; other answers under way are lost. A client that connects meanwhile waits in
+//! processes are answered by the next daemon; other answers under way (`reread`, `update`, `reload` of the daemon itself) are lost. A client that connects meanwhile waits in
 //! the socket's queue.
 
 #![forbid(unsafe_code)]

@@ -70,12 +70,15 @@ impl Sim {
                 self.names.insert(*id, join(group, process));
                 self.save(*id);
             }
+            Event::WishChanged(id) => {
+                self.renew_clients();
+                self.save(*id);
+            }
             Event::ProcessState { id, .. }
             | Event::CrashLoop { id, .. }
             | Event::Beyond { id, .. }
             | Event::Health { id, .. }
-            | Event::ChildSpawned(id)
-            | Event::WishChanged(id) => self.save(*id),
+            | Event::ChildSpawned(id) => self.save(*id),
             Event::ProcessRemoved(id) => {
                 if let Some(name) = self.names.remove(id) {
                     self.records.remove(&name);

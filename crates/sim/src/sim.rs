@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use upkeep_core::spec::GroupSpec;
-use upkeep_core::{CallId, Input, Mono, Notice, Now, ProcId, RunEnd, RunId, Saved, Supervisor, Waiting};
+use upkeep_core::{Aim, CallId, Input, Mono, Notice, Now, ProcId, RunEnd, RunId, Saved, Supervisor, Waiting};
 
 use crate::ask::Ask;
 use crate::crash::{Armed, Ending};
@@ -281,14 +281,39 @@ impl Sim {
         while self.trace.len() > TRACE {
             self.trace.pop_front();
         }
-        let call = if let Input::Request { call, .. } = &input { Some(*call) } else { None };
+        let calls = self.calls_of(&input);
         self.hearing = Some(input.clone()).filter(|input| matches!(input, Input::Notified { .. }));
         self.core.handle(self.now(), input);
         // The keeper has the client before anything is done for it.
-        self.clients.extend(call.and_then(|call| Some((call, self.core.waiting(call)?))));
+        self.hold_clients(calls);
         self.carry_out();
         self.hearing = None;
         self.check_deadline();
+    }
+
+    /// Calls whose clients the keeper may hold from this input on.
+    fn calls_of(&self, input: &Input) -> Vec<CallId> {
+        let open = self
+            .calls
+            .iter()
+            .filter(|(id, call)| call.answers.is_empty() && !call.lost && !self.clients.contains_key(id));
+        match input {
+            Input::Request { call, .. } => vec![*call],
+            Input::Signalled { .. } => open.map(|(id, _)| *id).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The keeper holds what they wait for, if the next daemon can go on with it.
+    fn hold_clients(&mut self, calls: Vec<CallId>) {
+        let held = calls.into_iter().filter_map(|call| Some((call, self.core.waiting(call)?)));
+        self.clients.extend(held);
+    }
+
+    /// A reload command is over: those that wait for several wait for fewer.
+    pub(crate) fn renew_clients(&mut self) {
+        let reloads = self.clients.iter().filter(|(_, waiting)| waiting.aim == Aim::Reloaded);
+        self.hold_clients(reloads.map(|(call, _)| *call).collect());
     }
 
     /// The supervisor with these groups, as [`Sim::new`] and each restart make it.

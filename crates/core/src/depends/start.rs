@@ -52,8 +52,10 @@ impl Supervisor {
         self.depends.hold_up(id, obstacle.by);
         if process.state != State::Waiting {
             let name = full_name(process);
+            let number = self.new_number();
             if let Some(process) = self.processes.get_mut(&id) {
                 process.note_attempt(now);
+                process.last_run = Some(number);
             }
             self.change(id, State::Waiting, 0);
             self.log(Notice::Waits { name, obstacle });

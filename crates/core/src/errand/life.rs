@@ -37,8 +37,8 @@ impl Supervisor {
             process.last_run = Some(run);
             self.unstopped.follow(id, process);
         }
-        self.order(Effect::Errand { id, run, kind });
         self.publish(Event::WishChanged(id));
+        self.order(Effect::Errand { id, run, kind });
         true
     }
 
@@ -94,7 +94,6 @@ impl Supervisor {
         if kind == ErrandKind::Check {
             self.check_command_over(now, id, run, &verdict);
         } else {
-            self.publish(Event::WishChanged(id));
             self.log(match &verdict {
                 Verdict::Done => Notice::ErrandDone { name, kind },
                 Verdict::Failed(why) | Verdict::Overdue(why) => {
@@ -102,8 +101,10 @@ impl Supervisor {
                 }
                 Verdict::CalledOff => Notice::ErrandCalledOff { name, kind },
             });
+            // Before it is written down that it is over: the next daemon could not tell how.
+            self.settle_errand(id, run, &verdict);
+            self.publish(Event::WishChanged(id));
         }
-        self.settle_errand(id, run, &verdict);
         self.follow_errand(now, id, kind, verdict);
         true
     }

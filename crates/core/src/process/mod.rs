@@ -309,6 +309,12 @@ impl Process {
         }
     }
 
+    /// The number of the run that is under way, or of the start that waits: such a start has one too, so that the next daemon
+    /// can tell whether this one has come to it.
+    pub(crate) fn start_under_way(&self) -> Option<RunId> {
+        if self.state == State::Waiting { self.last_run } else { self.state.run() }
+    }
+
     /// Name of its group.
     #[must_use]
     pub fn group(&self) -> &str {

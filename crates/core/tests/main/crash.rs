@@ -271,9 +271,12 @@ fn a_client_that_waits_for_many_is_answered_wherever_the_daemon_dies() {
             let mut sim = Sim::new(vec![group("g", &["a", "b", "c"])]);
             sim.begin().advance(secs(2));
             let crash = Crash { down: millis(10), in_flight };
-            for (ask, state) in
-                [(Ask::stop("all"), StateName::Stopped), (Ask::start("all"), StateName::Running)]
-            {
+            for (ask, state) in [
+                (Ask::stop("all"), StateName::Stopped),
+                (Ask::start("all"), StateName::Running),
+                (Ask::stop("all").without_waiting(), StateName::Stopped),
+                (Ask::start("all").without_waiting(), StateName::Running),
+            ] {
                 sim.crash_after(orders, crash);
                 let call = sim.request(ask);
                 sim.disarm();

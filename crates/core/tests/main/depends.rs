@@ -396,3 +396,46 @@ fn who_waits_in_vain_is_told_from_who_only_waits() {
     assert_eq!(sim.state("migrate"), StateName::Fatal);
     assert_eq!(in_vain(&sim), [true, true, false, false]);
 }
+
+/// The daemon dies after any number of orders of a request to start all: those that wait for others are started too.
+#[test]
+fn those_that_wait_for_others_are_started_wherever_the_daemon_dies() {
+    for orders in 0..30 {
+        for ask in [Ask::start("all"), Ask::start("all").without_waiting()] {
+            let mut programs = vec![
+                program("db", &[]),
+                program("web", &["db"]),
+                program("cron", &["web"]),
+                program("log", &[]),
+            ];
+            programs.iter_mut().for_each(|program| program.autostart = false);
+            let mut sim = world(programs);
+            sim.begin().crash_after(orders, Crash::default());
+            let call = sim.request(ask);
+            sim.disarm();
+            sim.advance(secs(20));
+            let results = crate::scene::many(&sim, call).expect("an answer");
+            assert!(
+                results.len() == 4 && results.iter().all(|(_, result)| result.is_ok()),
+                "{orders}: {results:?}"
+            );
+            let states = ["db", "web", "cron", "log"].map(|name| sim.state(name));
+            assert_eq!(states, [StateName::Running; 4], "{orders}");
+        }
+    }
+}
+
+/// Whom somebody has stopped while it waited is not started again for the one who wanted all to run.
+#[test]
+fn what_was_stopped_while_it_waited_stays_stopped_when_the_daemon_dies() {
+    let mut programs = vec![program("db", &[]), program("web", &["db"])];
+    programs.iter_mut().for_each(|program| (program.autostart, program.startsecs) = (false, 5));
+    let mut sim = world(programs);
+    sim.begin();
+    let call = sim.request(Ask::start("all"));
+    assert_eq!(ask(&mut sim, Ask::stop("web")), Some(Ok(())));
+    sim.crash(Crash::default());
+    sim.advance(secs(20));
+    assert_eq!((sim.state("db"), sim.state("web")), (StateName::Running, StateName::Stopped));
+    assert_eq!(crate::scene::many(&sim, call).map(|all| all.len()), Some(2));
+}

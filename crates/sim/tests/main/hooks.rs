@@ -331,3 +331,59 @@ fn no_death_of_the_daemon_changes_the_story() {
         }
     }
 }
+
+/// The daemon dies after any number of orders, when the command is ordered and when it has ended: who asked for it is told what
+/// came of it.
+#[test]
+fn who_asked_for_a_reload_is_answered_wherever_the_daemon_dies() {
+    let failed = Refusal::Failed("reload_command of web failed: exit status 3".to_owned());
+    for orders in 0..10 {
+        for (in_flight, wait) in [(InFlight::Lost, 0), (InFlight::Made, 0), (InFlight::Lost, 1999)] {
+            let mut sim = running("reload_command=check");
+            sim.plan("web reload_command", [Plan::exits(secs(2), 3), Plan::exits(secs(2), 3)]);
+            let crash = Crash { down: millis(10), in_flight };
+            if wait == 0 {
+                sim.crash_after(orders, crash);
+            }
+            let call = sim.request(Ask::reload("web"));
+            sim.advance(millis(wait));
+            if wait > 0 {
+                sim.crash_after(orders, crash);
+            }
+            sim.advance(secs(10));
+            assert_eq!(sim.answers(call).one(), Some(Err(failed.clone())), "{orders} {in_flight:?} {wait}");
+            assert_eq!(sim.forks("web reload_command"), 1, "{orders} {in_flight:?} {wait}");
+        }
+    }
+}
+
+/// One was done when the daemon died, one still ran, and the third only got a signal.
+#[test]
+fn who_asked_for_many_reloads_is_told_of_each() {
+    let program = |name: &str, options: &str| format!("[program:{name}]\ncommand={name}\n{options}\n");
+    let conf = [
+        program("quick", "reload_command=check"),
+        program("signalled", "reload_signal=HUP"),
+        program("slow", "reload_command=check"),
+    ];
+    for orders in 0..10 {
+        let mut sim = Sim::from_conf(&conf.concat());
+        sim.plan("quick reload_command", [Plan::exits(secs(1), 3)]);
+        sim.plan("slow reload_command", [takes(3)]);
+        sim.begin().run_until(|sim| sim.is("slow", StateName::Running));
+        let call = sim.request(Ask::reload("all"));
+        sim.advance(millis(999));
+        sim.crash_after(orders, Crash::default());
+        sim.advance(millis(1));
+        sim.disarm();
+        sim.crash(Crash::default()).advance(secs(5));
+        let Some((_, Answer::Many(mut told))) = sim.answers(call).answers.first().cloned() else {
+            panic!("{orders}: {:?}", sim.answers(call))
+        };
+        told.sort_by(|a, b| a.process.cmp(&b.process));
+        let told: Vec<_> = told.iter().map(|one| (one.process.as_str(), one.result.is_ok())).collect();
+        assert_eq!(told, [("quick", false), ("signalled", true), ("slow", true)], "{orders}");
+        let text = format!("{:?}", sim.answers(call));
+        assert!(text.contains("exit status 3"), "{orders}: {text}");
+    }
+}
