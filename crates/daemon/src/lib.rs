@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+mod age;
 mod alarm;
 mod boot;
 mod breath;

@@ -8,10 +8,15 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
+use crate::age::{start_ticks, started_at};
+use crate::shell::now;
+
 const KILL: i32 = 9;
 /// How long a child may take between its fork and its exec, or to die.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(2);
+/// The age up to which a child may be one that was just made.
+const YOUNG: Duration = Duration::from_secs(3);
 
 /// Ends every process that was started as one of these (group and name) and is not `known`; returns their pids.
 pub(crate) fn end(names: &[(String, String)], known: &HashSet<u32>) -> Vec<u32> {
@@ -36,18 +41,17 @@ pub(crate) fn end(names: &[(String, String)], known: &HashSet<u32>) -> Vec<u32> 
 /// Processes with the same parent as this one, to whom its keeper's children fell.
 fn siblings(known: &HashSet<u32>) -> impl Iterator<Item = u32> {
     let own = std::process::id();
-    let parent = parent_and_start(own).map(|(parent, _)| parent);
+    let parent = parent_of(own);
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let orphan = move |pid: &u32| parent_and_start(*pid).is_some_and(|(of, _)| Some(of) == parent);
+    let orphan = move |pid: &u32| parent_of(*pid).is_some_and(|of| Some(of) == parent);
     pids.filter(move |pid| *pid != own && !known.contains(pid)).filter(orphan)
 }
 
-/// A process's parent, and when it was started, in clock ticks since boot (proc_pid_stat(5)).
-fn parent_and_start(pid: u32) -> Option<(u32, u64)> {
+/// A process's parent (proc_pid_stat(5)).
+fn parent_of(pid: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    Some((fields.get(1)?.parse().ok()?, fields.get(19)?.parse().ok()?))
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }
 
 /// Between fork and exec: it is young, and still the program that its keeper was. (So is a keeper that somebody else has
@@ -59,11 +63,7 @@ fn is_unborn(pid: u32) -> bool {
 
 /// Started within the last seconds.
 fn is_young(pid: u32) -> bool {
-    const TICKS_A_SECOND: u64 = 100;
-    let uptime = std::fs::read_to_string("/proc/uptime").ok();
-    let seconds = uptime.and_then(|text| text.split('.').next()?.parse::<u64>().ok());
-    let started = parent_and_start(pid).map(|(_, ticks)| ticks / TICKS_A_SECOND);
-    seconds.zip(started).is_some_and(|(now, then)| now.saturating_sub(then) <= 2)
+    start_ticks(pid).is_some_and(|ticks| now().mono.since(started_at(ticks)) <= YOUNG)
 }
 
 /// Whether its environment says that it was started as one of these.

@@ -13,6 +13,7 @@ use upkeep_keeper::Link;
 use upkeep_keeper::wire::{Exit, SPOKEN, ToDaemon, ToKeeper};
 use upkeep_logs::{Level, StreamId};
 
+use crate::age::may_be_of;
 use crate::descriptors::unless_scarce;
 use crate::keeperlink::KeeperLink;
 use crate::keeping::{stderr_of, stdout_of};
@@ -56,6 +57,21 @@ impl Made {
             self.pidfd = upkeep_os::pidfd(self.pid).ok();
         }
     }
+
+    /// The same when its keeper is gone, and with it what kept others from getting its pid when it ended.
+    fn must_hold_itself(&mut self) {
+        let was_held = self.pidfd.is_some();
+        self.must_hold();
+        let (pid, since) = (self.pid, self.since);
+        // What was held when it ended is its own, whoever has its pid by now.
+        self.pidfd = self.pidfd.take().filter(|pidfd| may_be_of(pid, since) || was_held && has_ended(pidfd));
+    }
+}
+
+/// Whether a process has ended. A look that fails says that it has not.
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::event::poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&at_once)).is_ok_and(|ready| ready > 0)
 }
 
 /// The keeper as a process: one that lives must not get a rival.
@@ -236,7 +252,7 @@ impl Shell {
     fn hand_over_child(&mut self, run: RunId, pipes: &[(StreamId, OwnedFd)]) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         let Some(made) = &mut entry.made else { return };
-        made.must_hold();
+        made.must_hold_itself();
         let pipe = |id: StreamId| pipes.iter().find(|(other, _)| *other == id).map(|(_, fd)| fd.as_fd());
         let pidfd = made.pidfd.as_ref().filter(|_| made.exit.is_none()).map(AsFd::as_fd);
         let stdin = entry.stdin.as_ref().map(AsFd::as_fd);
@@ -291,5 +307,33 @@ impl Shell {
         }
         let orders = runs.iter().filter_map(|run| Some((*run, self.order_of(*run)?)));
         self.prepare(orders.collect());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::shell::now;
+
+    #[test]
+    fn whoever_has_got_the_pid_of_a_child_is_not_taken_for_it() {
+        let before = now().mono;
+        let mut process = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let long_ago = Mono(before.0.saturating_sub(3_600_000_000_000));
+        let held = |since| {
+            let mut made = Made::new(process.id(), since);
+            assert!(made.pidfd.is_some());
+            made.must_hold_itself();
+            made.pidfd.is_some()
+        };
+        assert!(held(before));
+        assert!(!held(long_ago), "a child that began an hour ago");
+        let mut ended = Made::new(process.id(), long_ago);
+        drop(process.stdin.take());
+        process.wait().unwrap();
+        ended.must_hold_itself();
+        assert!(ended.pidfd.is_some(), "what it ended with may be known");
     }
 }

@@ -11,7 +11,8 @@ use upkeep_core::{Child, Input, Mono, ProcId, RunId, Saved, State};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
-use super::runfile::{Entry, start_ticks};
+use super::runfile::Entry;
+use crate::age::{start_ticks, started_at};
 use crate::prepare::Sinks;
 use crate::shell::{Shell, now};
 use crate::succession::Made;
@@ -157,18 +158,3 @@ impl Shell {
         self.send_with(&frame, &fds);
     }
 }
-
-/// When a process was started, CLOCK_MONOTONIC, from ticks since boot. Time that the machine slept counts as if it had just
-/// been started later.
-fn started_at(ticks: u64) -> Mono {
-    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let uptime: f64 = uptime.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
-    let age = std::time::Duration::try_from_secs_f64(uptime).unwrap_or_default();
-    let age =
-        age.saturating_sub(std::time::Duration::from_millis(ticks.saturating_mul(1000 / TICKS_A_SECOND)));
-    let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-    Mono(now().mono.0.saturating_sub(age))
-}
-
-/// USER_HZ, the same on every Linux that Rust runs on.
-const TICKS_A_SECOND: u64 = 100;

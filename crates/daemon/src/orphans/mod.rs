@@ -15,11 +15,12 @@ use upkeep_config::Orphans;
 use upkeep_core::{ErrandKind, ProcId, RunEnd, RunId};
 use upkeep_logs::{Engine, Level};
 
+use crate::age::start_ticks;
 use crate::errors::words;
 use crate::shell::Shell;
 use adopt::Survivor;
 pub(crate) use runfile::RunFile;
-use runfile::{Entry, start_ticks, survivors};
+use runfile::{Entry, survivors};
 
 /// How long a process that was killed may take to be gone.
 const AFTER_KILL: Duration = Duration::from_secs(5);

@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use upkeep_logs::{Engine, Level};
 
+use crate::age::start_ticks;
 use crate::ownfile::open_own;
 
 /// Lines about the past that are not worth writing the file anew.
@@ -242,13 +243,6 @@ fn boot_id() -> io::Result<String> {
 fn recognise(entry: Entry) -> Option<Entry> {
     let ticks = start_ticks(entry.pid)?;
     Some(Entry { ticks, ..entry })
-}
-
-/// When a process was started, in clock ticks since boot; `None` if there is none.
-pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may hold blanks and parentheses: fields are counted behind the last one.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
 /// The children in a run file that still live.
