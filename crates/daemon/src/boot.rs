@@ -14,10 +14,9 @@ use crate::inventory::Inventory;
 use crate::journal::{self, journal_level};
 use crate::keeperlink::KeeperLink;
 use crate::logfiles::LogTable;
-use crate::recovery::read_held;
 use crate::servers::{self, OpenError};
 use crate::shell::{Active, Parts, Shell};
-use crate::{descriptors, facade, reload};
+use crate::{descriptors, facade, held, reload};
 
 /// Where the launcher leaves what it did before there was a log, a line each.
 pub(crate) const NOTES: &str = "UPKEEP_INTERNAL_NOTES";
@@ -97,9 +96,12 @@ impl Called {
 /// [`StartError`]; nothing is left open then.
 pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Result<Shell, StartError> {
     let record = inventory.daemon_record().map_err(StartError::Recovery)?;
-    let generations = match &record {
-        None => reload::fresh(read_afresh(&called.cli)?),
-        Some(record) => read_held(&called.cli, record, &inventory)?,
+    let (generations, lost) = match &record {
+        None => (reload::fresh(read_afresh(&called.cli)?), None),
+        Some(record) => {
+            let found = held::read(&called.cli, record, &inventory)?;
+            (found.generations, found.lost)
+        }
     };
     let configured = generations.base().config.groups.iter().map(|group| group.processes.len()).sum();
     descriptors::make_room(inventory.children.len().max(configured));
@@ -128,6 +130,7 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
     }
     shell.open_journal()?;
     shell.remove_left_sockets();
+    lost.into_iter().for_each(|lost| shell.make_good(lost));
     match record {
         None => shell.begin_afresh(&inventory).await?,
         Some(record) => shell.go_on(&record, inventory).await?,

@@ -39,6 +39,7 @@ mod facade;
 mod fcgi;
 mod generations;
 mod health;
+mod held;
 mod info;
 mod inventory;
 mod journal;

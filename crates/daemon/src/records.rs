@@ -77,6 +77,16 @@ pub(crate) struct DaemonRecord {
     /// Where the records of the processes are.
     #[serde(default)]
     pub(crate) half: Half,
+    /// The file that the configuration comes from, should the keeper not hold what was read.
+    #[serde(default)]
+    pub(crate) file: String,
+}
+
+impl DaemonRecord {
+    /// Every configuration that something in effect comes from.
+    pub(crate) fn generations(&self) -> BTreeSet<u64> {
+        self.groups.iter().map(|(_, number)| *number).chain([self.base, self.latest]).collect()
+    }
 }
 
 /// Where a daemon that was reloaded while everything ran differs from one that was started with its configuration.

@@ -6,13 +6,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::os::fd::OwnedFd;
 
-use upkeep_config::{CommandLine, Lenient, Sources};
 use upkeep_core::{Input, Mono, RunId};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Level, Sink, Spool, StreamId};
 
 use crate::boot::{StartError, system};
-use crate::generations::{self, Generations, Loaded};
 use crate::inventory::{HeldChild, Inventory};
 use crate::keeping::{run_end, stderr_of, stdout_of};
 use crate::logfiles::LogTable;
@@ -25,28 +23,6 @@ use crate::succession::Made;
 
 /// Children that are caught up with in one turn: what is done for each takes microseconds.
 const AT_ONCE: usize = 64;
-
-/// The configurations an earlier daemon went by.
-pub(crate) fn read_held(
-    cli: &CommandLine,
-    record: &DaemonRecord,
-    inventory: &Inventory,
-) -> Result<Generations, StartError> {
-    let mut all = BTreeMap::new();
-    let used = record.groups.iter().map(|(_, number)| *number).chain([record.base, record.latest]);
-    for number in used {
-        if all.contains_key(&number) {
-            continue;
-        }
-        let held = inventory.held.get(&generations::held_name(number));
-        let fd = held.ok_or_else(|| StartError::Recovery(format!("configuration {number} is not held")))?;
-        let bytes = upkeep_os::read_memfd(fd).map_err(system("read the held configuration"))?;
-        let sources = Sources::from_bytes(&bytes).map_err(|error| StartError::Recovery(error.to_string()))?;
-        all.insert(number, Loaded::new(sources, cli, &Lenient)?);
-    }
-    Generations::restored(all, record.base, record.latest)
-        .ok_or_else(|| StartError::Recovery("its record names configurations that are not there".to_owned()))
-}
 
 impl Shell {
     /// Goes on where an earlier daemon stopped.
@@ -291,12 +267,13 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::path::Path;
 
-    use upkeep_config::Environment;
+    use upkeep_config::{CommandLine, Environment, Sources};
     use upkeep_keeper::Link;
     use upkeep_keeper::wire::Incoming;
 
     use super::*;
     use crate::boot::{Called, boot};
+    use crate::generations;
     use crate::records::DAEMON_KEY;
 
     const PROGRAMS: usize = 3;
@@ -414,6 +391,62 @@ mod tests {
         let held =
             |frame: &ToKeeper| matches!(frame, ToKeeper::Hold { name } if *name == said::held_name(run));
         assert!(frames.iter().any(held), "for the next daemon: {frames:?}");
+    }
+
+    /// Waits until the daemon's log says this.
+    async fn await_line(dir: &Path, text: &str) {
+        let log = || std::fs::read_to_string(dir.join("log")).unwrap_or_default();
+        let seen = async {
+            while !log().contains(text) {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        };
+        let patience = std::time::Duration::from_secs(30);
+        tokio::time::timeout(patience, seen).await.unwrap_or_else(|_| panic!("no {text:?}:\n{}", log()));
+    }
+
+    /// Whether the keeper is told to hold this.
+    fn holds(keeper: &UnixStream, name: &str) -> bool {
+        let is_it = |frame: &ToKeeper| matches!(frame, ToKeeper::Hold { name: held } if held == name);
+        heard(keeper, &mut Incoming::default()).iter().any(is_it)
+    }
+
+    #[tokio::test]
+    async fn a_configuration_that_is_not_held_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let mut inventory = inventory(dir.path(), &cli, "[program:a]\ncommand=cat\n", &["a"]);
+        inventory.held.clear();
+        let record = r#"{"group":"a","name":"a","state":"Fatal"}"#;
+        inventory.records.insert(Half::default().keys().start, record.into());
+        let (mut shell, keeper) = successor(cli, inventory).await;
+        let process = shell.core.processes().next().map(|(_, process)| process.state().name());
+        assert_eq!(process, Some(upkeep_core::StateName::Fatal));
+        shell.flush_link();
+        assert!(holds(&keeper, &generations::held_name(1)), "the next daemon has it");
+        let said = format!(
+            "the configuration in effect is not known any more (the keeper process does not hold it): '{}' was read again as it \
+             is now",
+            dir.path().join("conf").display()
+        );
+        await_line(dir.path(), &said).await;
+    }
+
+    /// The file is no good any more: what was read last stands for what was read first.
+    #[tokio::test]
+    async fn another_configuration_stands_for_one_that_is_not_held_if_the_file_is_broken() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let mut inventory = inventory(dir.path(), &cli, "[program:a]\ncommand=cat\n", &["a"]);
+        let config = inventory.held.remove(&generations::held_name(1)).unwrap();
+        inventory.held.insert(generations::held_name(2), config);
+        let record =
+            DaemonRecord { base: 1, latest: 2, groups: vec![("a".to_owned(), 1)], ..DaemonRecord::default() };
+        inventory.records.insert(DAEMON_KEY, serde_json::to_vec(&record).unwrap());
+        std::fs::write(dir.path().join("conf"), "[program:a]\n").unwrap();
+        let (shell, _keeper) = successor(cli, inventory).await;
+        assert_eq!(shell.core.processes().count(), 1);
+        await_line(dir.path(), "and what else was read stands for it").await;
     }
 
     #[tokio::test]

@@ -185,6 +185,7 @@ impl Shell {
             told_upgrade: self.told_upgrade,
             half: self.half,
             standing: self.standing.clone(),
+            file: self.generations.base().sources.path().to_string_lossy().into_owned(),
         };
         if let Ok(value) = serde_json::to_vec(&record) {
             self.send(&ToKeeper::Put { key: DAEMON_KEY, value });
