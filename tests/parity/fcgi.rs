@@ -275,6 +275,55 @@ fn a_waiting_request_outlives_worker_and_daemon() {
     assert_eq!(daemon.log().matches("Creating socket").count(), 2, "once as a test: {}", daemon.log());
 }
 
+/// The same while hooks run between the one worker and the next, and the daemon dies during one of them.
+#[test]
+fn a_waiting_request_outlives_hooks_between_workers() {
+    let home = Home::new();
+    home.write("answer.php", SCRIPT);
+    let hook = |name: &str| {
+        format!("{name}=/bin/sh -c 'echo {name} >> order; while [ ! -e go.{name} ]; do sleep 0.02; done'\n")
+    };
+    let body = format!(
+        "[fcgi-program:php]\ncommand=/usr/bin/php-cgi\nsocket=unix://%(here)s/php.sock\nautorestart=true\n{}{}",
+        hook("pre_start"),
+        hook("post_stop")
+    );
+    home.write("go.pre_start", "");
+    let daemon = Daemon::start_in(home, Maker::Upkeep, &body);
+    daemon.wait("RUNNING", &["php"]);
+    let address = daemon.home.join("php.sock").display().to_string();
+    let worker = daemon.pid_of("php");
+    freeze(worker);
+    let waiting = ask(&daemon.home, &address, "patience");
+    until_true("the request to wait", || sockets_at(&address) > 1);
+    std::fs::remove_file(daemon.home.join("go.pre_start")).expect("a file");
+    procfs::signal(worker, Signal::KILL);
+    daemon.wait_file("order", "pre_start\npost_stop\n");
+    daemon.home.write("go.post_stop", "");
+    daemon.wait_file("order", "post_stop\npre_start\n");
+    daemon.kill_brain();
+    daemon.home.write("go.pre_start", "");
+    let text = answer(waiting);
+    assert!(text.ends_with("asked patience"), "{text:?}\n{}", daemon.log());
+    assert_eq!(daemon.log().matches("Creating socket").count(), 2, "once as a test: {}", daemon.log());
+    daemon.call("supervisor.stopProcess", &[Text("php"), Bool(true)]);
+    until_true("nobody to listen", || std::os::unix::net::UnixStream::connect(&address).is_err());
+}
+
+/// A start that its hook makes fail lets go of the socket.
+#[test]
+fn a_start_that_fails_by_its_hook_closes_the_socket() {
+    let body = "[fcgi-program:php]\ncommand=/usr/bin/php-cgi\nsocket=unix://%(here)s/php.sock\nautorestart=true\n\
+                startretries=0\npre_start=/bin/sh -c '[ ! -e bad ]'\n";
+    let daemon = Daemon::start(Maker::Upkeep, body);
+    daemon.wait("RUNNING", &["php"]);
+    daemon.home.write("bad", "");
+    procfs::signal(daemon.pid_of("php"), Signal::KILL);
+    daemon.wait("FATAL", &["php"]);
+    let address = daemon.home.join("php.sock");
+    until_true("nobody to listen", || std::os::unix::net::UnixStream::connect(&address).is_err());
+}
+
 /// Stops a process, and returns when it has stopped: until then it may still accept.
 fn freeze(pid: i32) {
     procfs::signal(pid, Signal::STOP);

@@ -107,7 +107,6 @@ impl Shell {
     fn start_of(&mut self, id: ProcId, run: RunId) -> Option<(RunId, Order)> {
         let order = self.order_for(id)?;
         self.follow_cgroup(id);
-        self.keep_socket(run, &order.spec);
         Some((run, order))
     }
 
@@ -220,6 +219,9 @@ impl Shell {
         }
         if matches!(event, Event::ProcessState { to, .. } if to.is_stopped()) {
             self.look_at_vacant_cgroups();
+        }
+        if let Event::ProcessState { id, to: StateName::Starting, .. } = event {
+            self.keep_socket(*id);
         }
         match event {
             Event::ProcessState { id, .. }

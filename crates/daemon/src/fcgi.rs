@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::net::{AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, sockopt};
-use upkeep_core::RunId;
-use upkeep_core::spec::{GroupSpec, ProcessSpec, SocketAddress, SocketSpec};
+use upkeep_core::spec::{GroupSpec, SocketAddress, SocketSpec};
+use upkeep_core::{ProcId, RunId, State};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -136,19 +136,32 @@ impl Shell {
         self.leaving.extend(self.runs.get_mut(&run).and_then(|entry| entry.socket.take()));
     }
 
-    /// A run that follows at once on the one that ended keeps the socket open, and the requests that wait in it.
-    pub(crate) fn keep_socket(&mut self, run: RunId, spec: &ProcessSpec) {
-        let url = spec.socket.as_ref().map(|socket| &socket.url);
-        let same = |shared: &&Arc<Shared>| *shared.section == *spec.section && Some(&shared.url) == url;
+    /// A start that follows at once on the run that ended keeps the socket open, and the requests that wait in it, whatever hooks
+    /// come before its child.
+    pub(crate) fn keep_socket(&mut self, id: ProcId) {
+        let Some(process) = self.core.process(id) else { return };
+        let (Some(run), Some(socket)) = (process.state().run(), &process.spec().socket) else { return };
+        let same =
+            |shared: &&Arc<Shared>| *shared.section == *process.spec().section && shared.url == socket.url;
         let kept = self.leaving.iter().find(same).map(Arc::clone);
         self.kept.extend(kept.map(|shared| (run, shared)));
     }
 
-    /// Gives back the shares of runs that have ended.
+    /// Gives back the shares of runs that have ended, and of starts that came to nothing.
     pub(crate) fn release_sockets(&mut self) {
+        let over: Vec<RunId> = self.kept.keys().copied().filter(|run| !self.is_to_come(*run)).collect();
+        self.leaving.extend(over.iter().filter_map(|run| self.kept.remove(run)));
         for shared in std::mem::take(&mut self.leaving) {
             self.give_back(shared);
         }
+    }
+
+    /// Whether a run has begun, and its child is still to come.
+    fn is_to_come(&self, run: RunId) -> bool {
+        let process = self.core.process_of(run).and_then(|id| self.core.process(id));
+        process.is_some_and(
+            |process| matches!(process.state(), State::Starting { run: its, child: None } if *its == run),
+        )
     }
 
     /// The last share closes the socket (PROC-261). The keeper's duplicate goes too, but a moment later: a TCP port must be
@@ -167,14 +180,19 @@ impl Shell {
         let mut adopted: BTreeMap<Arc<str>, Arc<Shared>> = BTreeMap::new();
         let with_child = self.core.processes().filter_map(|(_, process)| {
             let socket = process.spec().socket.as_ref()?;
-            Some((process.state().run()?, process.spec().section.clone(), socket.url.clone()))
+            let to_come = matches!(process.state(), State::Starting { child: None, .. });
+            Some((process.state().run()?, to_come, process.spec().section.clone(), socket.url.clone()))
         });
-        for (run, section, url) in with_child.collect::<Vec<_>>() {
+        for (run, to_come, section, url) in with_child.collect::<Vec<_>>() {
             let fd = held.remove(&held_name(&section, &url));
             let shared = fd.map(|fd| self.sockets.adopt(&section, &url, fd));
             adopted.extend(shared.map(|shared| (section.clone(), shared)));
-            self.runs.entry(run).or_default().socket =
-                adopted.get(&section).filter(|shared| shared.url == url).cloned();
+            let share = adopted.get(&section).filter(|shared| shared.url == url).cloned();
+            if to_come {
+                self.kept.extend(share.map(|share| (run, share)));
+            } else {
+                self.runs.entry(run).or_default().socket = share;
+            }
         }
         for (name, fd) in held.extract_if(.., |name, _| name.starts_with("fcgi/")).collect::<Vec<_>>() {
             free_port(&name, &fd);

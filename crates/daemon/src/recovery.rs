@@ -205,8 +205,10 @@ impl Shell {
             (entry.sinks, entry.said) = (Some(Box::new(sinks)), said);
         }
         self.attach(run, child.pid, [child.stdin, child.stdout, child.stderr]);
-        self.runs.entry(run).or_default().made =
-            Some(Made { pid: child.pid, since: child.since, pidfd: None, exit: child.exit });
+        let share = self.kept.remove(&run);
+        let entry = self.runs.entry(run).or_default();
+        entry.socket = entry.socket.take().or(share);
+        entry.made = Some(Made { pid: child.pid, since: child.since, pidfd: None, exit: child.exit });
         self.tell(Input::Spawned { run, pid: child.pid, at: child.since });
         if child.exit.is_none() && process.is_some() {
             self.take_over_vitals(run, child.pid, held);
