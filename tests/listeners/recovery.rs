@@ -94,3 +94,46 @@ while :; do sleep 0.05; done
     daemon.wait_file("speaker.log", ".\n");
     assert_eq!(daemon.home.read("speaker.log"), "logline\n.\n");
 }
+
+/// An event that is longer than a pipe holds, of which the listener has read a part when the daemon dies: it gets the rest, then
+/// what else was sent to it, each once.
+#[test]
+fn a_long_event_comes_whole_and_once() {
+    let listener = r#"
+import sys, time, os
+out, inp = sys.stdout, sys.stdin.buffer
+def head():
+    out.write('READY\n'); out.flush()
+    return dict(word.split(':') for word in inp.readline().decode().split())
+def done():
+    out.write('RESULT 2\nOK'); out.flush()
+while True:
+    header = head()
+    left, data = int(header['len']), b''
+    data = inp.read(1000 if left > 1000 else left)
+    if left > 1000:
+        open('begun', 'w').close()
+        while not os.path.exists('go'):
+            time.sleep(0.01)
+        data += inp.read(left - 1000)
+    with open('told', 'a') as told:
+        told.write('%d %d %s\n' % (len(data), data.count(b'x'), data[-5:].decode()))
+    done()
+"#;
+    let home = Home::new();
+    home.write("long.py", listener);
+    let config = "[eventlistener:long]\ncommand=/usr/bin/python3 long.py\nevents=REMOTE_COMMUNICATION\n\
+                  buffer_size=100\n";
+    let daemon = Daemon::start_in(home, Maker::Upkeep, config);
+    daemon.wait("RUNNING", &["long"]);
+    let text = format!("{}whole", "x".repeat(300_000));
+    daemon.call("supervisor.sendRemoteCommEvent", &[Text("t"), Text(&text)]);
+    until_true("the beginning", || daemon.home.join("begun").exists());
+    daemon.kill_brain();
+    daemon.call("supervisor.sendRemoteCommEvent", &[Text("t"), Text("after")]);
+    daemon.kill_brain();
+    daemon.home.write("go", "");
+    // `type:t`, a newline, and the text.
+    daemon.wait_file("told", "300012 300000 whole\n12 0 after\n");
+    assert_eq!(daemon.home.read("told").lines().count(), 2, "{}", daemon.home.read("told"));
+}

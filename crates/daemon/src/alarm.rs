@@ -10,13 +10,16 @@ use rustix::time::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A timer that can be waited for.
+/// A descriptor that can be waited for.
+///
+/// # Errors
+/// The runtime cannot watch it.
 #[expect(
     deprecated,
     reason = "sound for an OwnedFd, which stays open and the same as long as it is registered"
 )]
-fn watched(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    AsyncFd::with_interest(fd, Interest::READABLE)
+pub(crate) fn watched(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, interest)
 }
 
 /// Why an alarm rang.
@@ -49,7 +52,7 @@ impl Alarm {
             None => {
                 let fd =
                     timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-                watched(fd)?
+                watched(fd, Interest::READABLE)?
             }
         };
         // A clock that is set cancels the timer, which ends the wait too (timerfd_create(2)).

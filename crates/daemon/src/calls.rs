@@ -323,7 +323,14 @@ impl Shell {
         let no_file = || Fault::about(FaultCode::NoFile, name);
         let stdin = self.runs.get_mut(&run).and_then(|run| run.stdin.as_mut()).ok_or_else(no_file)?;
         match stdin.write(data) {
-            Ok(()) => Ok(Reply::Bool(true)),
+            Ok(()) => {
+                if stdin.told().is_some() {
+                    // Not told before it is written down.
+                    self.listeners.to_tell.insert(run);
+                    self.save_process(id);
+                }
+                Ok(Reply::Bool(true))
+            }
             Err(StdinError::Closed) => Err(no_file()),
             Err(StdinError::Full) => {
                 Err(Fault::about(FaultCode::Failed, format!("{name} does not read its standard input")))

@@ -179,7 +179,8 @@ impl Shell {
                 let fds: Vec<BorrowedFd<'_>> = socket.iter().map(|shared| shared.fd().as_fd()).collect();
                 self.send_with(&ToKeeper::Spawn { run: run.0, plan }, &fds);
                 let (sinks, room) = (Some(Box::new((stdout, stderr))), Some(room));
-                let run_of = Run { sinks, socket, vitals, room, said, without_stdin, ..Run::default() };
+                let told = said.as_ref().and_then(|_| self.hold_told(run)).map(Box::new);
+                let run_of = Run { sinks, socket, vitals, room, said, told, without_stdin, ..Run::default() };
                 self.runs.insert(run, Box::new(run_of));
             }
         }

@@ -110,7 +110,7 @@ impl Shell {
         let [stdin, stdout, stderr] = pipes;
         let entry = self.runs.entry(run).or_default();
         entry.pipes = [&stdin, &stdout, &stderr].map(|pipe| pipe.as_ref().map_or(0, inode));
-        entry.stdin = stdin.and_then(|fd| Stdin::new(fd).ok());
+        entry.stdin = stdin.and_then(|fd| Stdin::new(fd, entry.told.take()).ok());
         let (mut out, mut err) = entry.sinks.take().map(|sinks| *sinks).unwrap_or_default();
         std::iter::once(&mut out).chain(&mut err).for_each(|sink| name_pid(sink, pid));
         entry.heard = is_heard(&out) || err.as_ref().is_some_and(is_heard);

@@ -74,6 +74,7 @@ mod shell;
 mod stdin;
 mod strays;
 mod succession;
+mod telling;
 mod unexecutable;
 mod unwritten;
 mod upgrade;

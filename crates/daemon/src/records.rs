@@ -230,6 +230,9 @@ pub(crate) struct ListenerRecord {
     line: Vec<u8>,
     #[serde(default, skip_serializing_if = "is_default")]
     result: Option<(u64, Vec<u8>)>,
+    /// How much it has been told, in bytes from its start.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) told: u64,
 }
 
 /// An event that a listener was given and has not answered, or that waits on disk.
@@ -242,8 +245,14 @@ pub(crate) struct EventRecord {
 }
 
 impl ListenerRecord {
-    /// `heard` is how far what it said has been understood; the counters are those of its pool.
-    pub(crate) fn new(saved: SavedListener<Payload>, heard: u64, serials: &Serials, pool: &str) -> Self {
+    /// `heard` is how far what it said has been understood, `told` how much it was told; the counters are those of its pool.
+    pub(crate) fn new(
+        saved: SavedListener<Payload>,
+        heard: u64,
+        told: u64,
+        serials: &Serials,
+        pool: &str,
+    ) -> Self {
         let event = saved.event.as_ref().map(EventRecord::new);
         let (pool_next, discarded) = serials.pools.get(pool).copied().unwrap_or_default();
         let HalfRead { line, result } = saved.half_read;
@@ -256,6 +265,7 @@ impl ListenerRecord {
             heard,
             line,
             result,
+            told,
         }
     }
 

@@ -20,6 +20,7 @@ use crate::said;
 use crate::servers::{self, Socket};
 use crate::shell::{Active, Shell};
 use crate::succession::Made;
+use crate::telling;
 
 /// Children that are caught up with in one turn: what is done for each takes microseconds.
 const AT_ONCE: usize = 64;
@@ -78,7 +79,7 @@ impl Shell {
         let stale: Vec<u64> = inventory.records.range(record.half.keys()).map(|(&key, _)| key).collect();
         let mut captures = inventory.take_captures();
         self.captures = captures.keys().copied().collect();
-        let mut said = inventory.held.extract_if(.., |name, _| said::is_held_name(name)).collect();
+        let mut said = inventory.held.extract_if(.., |name, _| is_of_listener(name)).collect();
         for child in inventory.children {
             self.take_over(child, &mut captures, &mut said, &mut inventory.held);
         }
@@ -200,9 +201,14 @@ impl Shell {
                 let at = sinks.0.spool.as_ref().map_or(0, Spool::at);
                 self.listeners.heard_no_more_than(&order.group, &order.spec.name, at);
             }
-            let said = self.hold_said(run, &sinks.0);
+            let kept = self.hold_said(run, &sinks.0);
+            let told =
+                kept.as_ref().filter(|_| child.stdin.is_some() && child.exit.is_none()).and_then(|_| {
+                    let upto = self.listeners.told_before(&order.group, &order.spec.name);
+                    self.tell_on(run, said.remove(&telling::held_name(run)), upto)
+                });
             let entry = self.runs.entry(run).or_default();
-            (entry.sinks, entry.said) = (Some(Box::new(sinks)), said);
+            (entry.sinks, entry.said, entry.told) = (Some(Box::new(sinks)), kept, told.map(Box::new));
         }
         self.attach(run, child.pid, [child.stdin, child.stdout, child.stderr]);
         let share = self.kept.remove(&run);
@@ -253,6 +259,11 @@ impl Shell {
             self.catch_up();
         }
     }
+}
+
+/// Whether something is held that an event listener has said or is told.
+fn is_of_listener(name: &str) -> bool {
+    said::is_held_name(name) || telling::is_held_name(name)
 }
 
 /// Lets a sink go on where the last daemon's stood.

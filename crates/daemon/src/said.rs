@@ -13,6 +13,7 @@ use upkeep_logs::{Sink, Spool, StreamId};
 
 use crate::keeping::{run_of, stdout_of};
 use crate::shell::{Run, Shell};
+use crate::telling;
 
 /// Memory that understood words may take before it is given back, in bytes.
 const UNDERSTOOD: u64 = 64 * 1024;
@@ -66,6 +67,7 @@ impl Shell {
         let entry = self.runs.remove(&run)?;
         if entry.said.is_some() {
             self.send(&ToKeeper::Unhold { name: held_name(run) });
+            self.send(&ToKeeper::Unhold { name: telling::held_name(run) });
         }
         Some(entry)
     }

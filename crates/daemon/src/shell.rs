@@ -44,6 +44,7 @@ use crate::said::Said;
 use crate::schedules::Schedules;
 use crate::stdin::Stdin;
 use crate::succession::{KeeperProcess, Made};
+use crate::telling::Telling;
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
 use crate::watching::{Noticed, Seen, Watching};
 use crate::words::{GoneSockets, Heard, Vitals};
@@ -128,6 +129,8 @@ pub(crate) struct Run {
     pub(crate) heard: bool,
     /// What it says, if it is a listener.
     pub(crate) said: Option<Said>,
+    /// What it is told, if it is a listener that has no standard input yet.
+    pub(crate) told: Option<Box<Telling>>,
     /// How and when the child ended, until its last words are heard.
     pub(crate) end: Option<(RunEnd, Mono)>,
     /// Room for its pipes, until they have come.
@@ -140,6 +143,13 @@ pub(crate) struct Run {
     pub(crate) vitals: Option<Box<Vitals>>,
     /// Channels whose last bytes are not yet in the log, once the child has exited.
     pub(crate) draining: Option<u8>,
+}
+
+impl Run {
+    /// What it is told, if it is a listener.
+    pub(crate) fn told(&self) -> Option<&Telling> {
+        self.told.as_deref().or_else(|| self.stdin.as_ref()?.told())
+    }
 }
 
 /// What is done when the core answers a request.
@@ -402,7 +412,6 @@ impl Shell {
             self.carry_out().await;
             self.follow_exit_rule();
             self.carry_out().await;
-            self.save_buffers();
             self.save_seen_files();
             self.remove_vacant_cgroups();
             self.save_plans();
@@ -582,11 +591,16 @@ impl Shell {
 
     pub(crate) fn flush_link(&mut self) {
         self.hold_unwritten();
+        if self.breath.serves {
+            // An event that goes to a listener, or comes back, must be known to be in one place.
+            self.save_buffers();
+        }
         if self.link.flush().is_err() {
-            self.keeper_lost();
+            return self.keeper_lost();
         }
         if !self.link.has_waiting() {
             self.capture_leases.clear();
+            self.tell_listeners();
         }
     }
 }

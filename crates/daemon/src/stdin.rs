@@ -10,8 +10,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe::Sender;
 use tokio::sync::mpsc;
 
+use crate::telling::Telling;
+
 /// Most bytes kept for a child that does not read.
-const BACKLOG_LIMIT: usize = 16 << 20;
+pub(crate) const BACKLOG_LIMIT: usize = 16 << 20;
 
 /// The write end of a child's standard input, non-blocking.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct Stdin {
     fd: OwnedFd,
     waiting: Arc<AtomicUsize>,
     writer: Option<mpsc::UnboundedSender<Vec<u8>>>,
+    /// Where what is written goes first, for a listener.
+    told: Option<Box<Telling>>,
 }
 
 /// Why nothing was written.
@@ -32,12 +36,22 @@ pub(crate) enum StdinError {
 
 impl Stdin {
     /// Takes over the write end of a pipe.
-    pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(fd: OwnedFd, told: Option<Box<Telling>>) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&fd, true)?;
-        Ok(Self { fd, waiting: Arc::default(), writer: None })
+        Ok(Self { fd, waiting: Arc::default(), writer: None, told })
     }
 
-    /// The child has not read all that was written.
+    /// What a listener is told.
+    pub(crate) fn told(&self) -> Option<&Telling> {
+        self.told.as_deref()
+    }
+
+    /// What was written so far is written down for the next daemon: a listener may get it. False if that has to be tried again.
+    pub(crate) fn go_on(&self) -> bool {
+        self.told.as_ref().is_none_or(|told| told.go_on(&self.fd))
+    }
+
+    /// The child has not read all that was written, and the next daemon would not know of it.
     pub(crate) fn has_waiting(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
@@ -47,6 +61,9 @@ impl Stdin {
     /// # Errors
     /// [`StdinError`]; nothing of `data` was taken then.
     pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), StdinError> {
+        if let Some(told) = &mut self.told {
+            return told.append(self.fd.as_fd(), data);
+        }
         let waiting = self.waiting.load(Ordering::Relaxed);
         let written = if waiting > 0 { 0 } else { write_now(&self.fd, data)? };
         let rest = &data[written..];

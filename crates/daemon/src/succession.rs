@@ -178,6 +178,7 @@ impl Shell {
         processes.into_iter().for_each(|id| self.save_process(id));
         self.give_clients();
         self.hold_all_said();
+        self.hold_all_told();
         self.listeners.pools.write_again();
         self.save_buffers();
         let pipes = self.shared_pipes().await;

@@ -12,7 +12,7 @@ use upkeep_api::{Listener, ListenerPool};
 use upkeep_core::event::EventKind;
 use upkeep_core::listener::{PoolEffect, PoolStatus, Pools, Queued, Ticks, bytes_repr, decoded};
 use upkeep_core::spec::{GroupKind, ProcessSpec};
-use upkeep_core::{ErrandKind, Event, Group, Input, ProcId, StateName};
+use upkeep_core::{ErrandKind, Event, Group, Input, ProcId, RunId, StateName};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Level, StreamId};
 
@@ -41,6 +41,8 @@ pub(crate) struct Listeners {
     left: BTreeMap<(String, String), ListenerRecord>,
     /// How far what the listeners say has been understood, in bytes.
     pub(crate) heard: BTreeMap<ProcId, u64>,
+    /// Runs that are to get what was written down that they are told.
+    pub(crate) to_tell: BTreeSet<RunId>,
     /// What waited in the pools' memories then.
     left_waiting: BTreeMap<String, BufferRecord>,
     /// The keys under which the keeper has what waits, by pool.
@@ -79,6 +81,11 @@ impl Listeners {
         if let Some(left) = self.left.get_mut(&(group.to_owned(), process.to_owned())) {
             left.heard = left.heard.min(at);
         }
+    }
+
+    /// How much the last daemon had told a listener.
+    pub(crate) fn told_before(&self, group: &str, process: &str) -> u64 {
+        self.left.get(&(group.to_owned(), process.to_owned())).map_or(0, |left| left.told)
     }
 
     /// How far the last daemon had understood what a listener says.
@@ -194,7 +201,10 @@ impl Shell {
             }
         }
         if let Some(left) = self.listeners.left_waiting.remove(name) {
-            let events = left.events.iter().filter_map(EventRecord::queued).collect();
+            // One that a listener has is not to come again, even if the last daemon had no time to write that down.
+            let busy = self.listeners.pools.busy(name);
+            let events = left.events.iter().filter_map(EventRecord::queued);
+            let events = events.filter(|event| !busy.contains(&event.pool_serial)).collect();
             self.listeners.pools.restore_buffer(name, events);
         }
         if let Some(spec) = opens {
@@ -237,8 +247,10 @@ impl Shell {
     fn serve_listeners(&mut self) {
         let identifier = self.settings().identifier.clone();
         let Self { listeners, core, runs, .. } = self;
-        listeners.pools.dispatch(|delivery| {
+        let Listeners { pools, to_tell, .. } = listeners;
+        pools.dispatch(|delivery| {
             let run = core.process(delivery.id).and_then(|process| process.state().run());
+            to_tell.extend(run);
             let stdin = run.and_then(|run| runs.get_mut(&run)).and_then(|run| run.stdin.as_mut());
             stdin.is_some_and(|pipe| pipe.write(payload::envelope(&identifier, delivery).as_bytes()).is_ok())
         });
@@ -301,7 +313,8 @@ impl Shell {
     /// What to write down of a listener.
     pub(crate) fn listener_record(&self, id: ProcId, group: &str) -> Option<ListenerRecord> {
         let saved = self.listeners.pools.saved(id)?;
-        Some(ListenerRecord::new(saved, self.heard(id), &self.listeners.pools.serials(), group))
+        let (heard, told) = (self.heard(id), self.told(id));
+        Some(ListenerRecord::new(saved, heard, told, &self.listeners.pools.serials(), group))
     }
 
     /// Output of a child, in the order it was written: for the debug log, for listeners, or from one.
