@@ -22,6 +22,7 @@
 
 mod children;
 mod daemon;
+mod ends;
 mod estate;
 mod heir;
 mod hold;
@@ -29,6 +30,9 @@ mod launch;
 mod link;
 mod replace;
 mod run;
+mod serve;
+mod takeover;
+mod telling;
 mod unseen;
 mod watch;
 pub mod wire;
