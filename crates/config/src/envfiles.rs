@@ -4,19 +4,16 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-
-use rustix::fs::{Mode, OFlags};
+use std::path::Path;
 
 use crate::environment::Environment;
 use crate::ini::Document;
 use crate::load::Loader;
+use crate::trusted::{self, WRITABLE_BY_ALL};
 use crate::world::Lenient;
 
 /// Bytes of one file, at most.
 const LARGEST: u64 = 256 * 1024;
-
-/// Others may write to it.
-const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// By absolute path.
 pub(crate) type EnvFiles = BTreeMap<String, EnvFile>;
@@ -33,7 +30,7 @@ pub(crate) enum EnvFile {
 }
 
 /// Reads every file that a program of the document names. Blocks on the file system.
-pub(crate) fn gather(document: &Document, here: String, env: &Environment) -> EnvFiles {
+pub(crate) fn gather(document: &Document, here: String, env: &Environment, about: &dyn Fn(&str)) -> EnvFiles {
     let names_some = |section: &crate::ini::Section| section.own("env_files").is_some();
     if !document.sections.iter().any(names_some) && !names_some(&document.defaults) {
         return EnvFiles::new();
@@ -42,7 +39,12 @@ pub(crate) fn gather(document: &Document, here: String, env: &Environment) -> En
     let _ = document.inherit();
     // What is wrong is told when the configuration is made sense of.
     let paths = Loader::new(&document, env, here, &Lenient).env_file_paths();
-    paths.into_iter().map(|path| (path.clone(), read(&path))).collect()
+    let look = |path: String| {
+        about(&path);
+        let found = read(&path);
+        (path, found)
+    };
+    paths.into_iter().map(look).collect()
 }
 
 fn read(path: &str) -> EnvFile {
@@ -62,14 +64,10 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// Never waits for the other end of a fifo.
+/// Never waits for the other end of a fifo, and follows nobody's links but root's and the owner's of the file.
 fn bytes(path: &str) -> io::Result<(Vec<u8>, bool)> {
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
-    let file = std::fs::File::from(file);
+    let file = trusted::open(Path::new(path))?;
     let about = file.metadata()?;
-    if !about.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {

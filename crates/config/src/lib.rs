@@ -48,6 +48,7 @@ pub mod shlex;
 mod snapshot;
 mod sources;
 mod suggest;
+mod trusted;
 mod usage;
 mod value;
 mod wildcard;

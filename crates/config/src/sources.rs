@@ -112,7 +112,16 @@ impl Sources {
     /// # Errors
     /// As [`Sources::read`].
     pub fn reread(&self) -> Result<Self, LoadError> {
-        Self::gather_at(self.name.clone(), self.path.clone(), self.searched, self.env.clone())?.checked()
+        self.reread_telling(&|_| {})
+    }
+
+    /// The same; `about` is told what is read next, so that somebody can say what a reading waits for.
+    ///
+    /// # Errors
+    /// As [`Sources::read`].
+    pub fn reread_telling(&self, about: &dyn Fn(&str)) -> Result<Self, LoadError> {
+        Self::gather_at(self.name.clone(), self.path.clone(), self.searched, self.env.clone(), about)?
+            .checked()
     }
 
     /// What to say on stderr before anything else: that a privileged daemon searched for its file (CFG-004).
@@ -138,20 +147,27 @@ impl Sources {
     /// The main file cannot be read.
     pub(crate) fn gather(name: String, searched: bool, env: Environment) -> Result<Self, LoadError> {
         let path = PathBuf::from(abspath(&name, &env));
-        Self::gather_at(name, path, searched, env)
+        Self::gather_at(name, path, searched, env, &|_| {})
     }
 
-    fn gather_at(name: String, path: PathBuf, searched: bool, env: Environment) -> Result<Self, LoadError> {
+    fn gather_at(
+        name: String,
+        path: PathBuf,
+        searched: bool,
+        env: Environment,
+        about: &dyn Fn(&str),
+    ) -> Result<Self, LoadError> {
+        about(&path.to_string_lossy());
         let mut sources = Self::main_file(name, path, searched, env)?;
         let mut merged = sources.merge();
         match sources.patterns(&merged.document) {
             Ok(patterns) if !patterns.is_empty() => {
-                sources.includes = patterns.into_iter().map(read_pattern).collect();
+                sources.includes = patterns.into_iter().map(|pattern| read_pattern(pattern, about)).collect();
                 merged = sources.merge();
             }
             Ok(_) | Err(_) => {}
         }
-        sources.env_files = envfiles::gather(&merged.document, sources.here(), &sources.env);
+        sources.env_files = envfiles::gather(&merged.document, sources.here(), &sources.env, about);
         sources.parsed.keep(merged);
         Ok(sources)
     }
@@ -291,12 +307,14 @@ fn search(program: &str, env: &Environment) -> Result<String, LoadError> {
     })
 }
 
-fn read_pattern(pattern: String) -> Include {
+fn read_pattern(pattern: String, about: &dyn Fn(&str)) -> Include {
+    about(&pattern);
     let mut paths = glob(&pattern);
     paths.sort_unstable();
     let files = paths
         .into_iter()
         .map(|path| {
+            about(&path);
             let text = fs::read(&path).ok();
             Included { dialect: Dialect::of(&path), path, text }
         })

@@ -145,6 +145,69 @@ fn what_is_wrong_is_said_with_its_place_and_without_values() {
     }
 }
 
+/// Who may put links where a program's variables are read chooses no file that only others may read.
+#[test]
+fn links_of_others_are_not_followed() {
+    let own = rustix::process::geteuid();
+    let folder = Folder::new();
+    folder.write("secret.env", "A=1");
+    folder.write("x.conf", "[supervisord]\n[program:a]\ncommand=a\nenv_files=app/.env\n");
+    let (link, target) = (folder.path().join("app/.env"), folder.path().join("secret.env"));
+    std::os::unix::fs::symlink("../secret.env", &link).expect("a link");
+    let said = || folder.load().map(|config| variables(&config, "a")).map_err(|error| error.message);
+    assert_eq!(said().as_deref(), Ok("A=1"), "our own link");
+    if !own.is_root() {
+        return;
+    }
+    let (app, user) = (folder.path().join("app"), Some(12345));
+    std::os::unix::fs::lchown(&link, user, None).expect("given away");
+    let refused = said().expect_err("a link of somebody else");
+    let start = format!("env_files: {} cannot be read: the link {0} belongs to user 12345", link.display());
+    assert!(refused.starts_with(&start) && refused.contains("to user 0"), "{refused}");
+    assert!(refused.contains(&format!("chown -h root {}", link.display())), "{refused}");
+    assert!(!refused.contains("A=1"), "{refused}");
+    std::os::unix::fs::chown(&target, user, None).expect("given away");
+    assert_eq!(said().as_deref(), Ok("A=1"), "its owner's own file");
+    std::os::unix::fs::chown(&target, Some(0), None).expect("taken back");
+    // A directory on the way is no better, nor is a link that another link leads to.
+    std::fs::remove_file(&link).expect("gone");
+    std::fs::create_dir(folder.path().join("real")).expect("made");
+    folder.write("real/.env", "A=2");
+    std::fs::remove_dir(&app).expect("gone");
+    std::os::unix::fs::symlink(folder.path().join("way"), &app).expect("a link");
+    std::os::unix::fs::symlink("real", folder.path().join("way")).expect("a link");
+    assert_eq!(said().as_deref(), Ok("A=2"));
+    std::os::unix::fs::lchown(folder.path().join("way"), user, None).expect("given away");
+    let refused = said().expect_err("a directory of somebody else");
+    assert!(refused.contains("/way belongs to user 12345, the file it leads to, "), "{refused}");
+}
+
+/// Another name of root's file in a directory of somebody else is as good as a link.
+#[test]
+fn hard_links_of_others_are_not_followed() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = Folder::new();
+    folder.write("secret.env", "A=1");
+    folder.write("x.conf", "[supervisord]\n[program:a]\ncommand=a\nenv_files=app/.env\n");
+    let app = folder.path().join("app");
+    std::fs::hard_link(folder.path().join("secret.env"), app.join(".env")).expect("a link");
+    assert_eq!(variables(&folder.load().expect("root's directory"), "a"), "A=1");
+    std::os::unix::fs::chown(&app, Some(12345), None).expect("given away");
+    let refused = folder.load().expect_err("a directory of somebody else").message;
+    assert!(refused.contains("it is one of several names (hard links) of a file of user 0"), "{refused}");
+}
+
+#[test]
+fn links_in_a_circle_are_said_to_be_that() {
+    let folder = Folder::new();
+    std::os::unix::fs::symlink(".env", folder.path().join("app/.env")).expect("a link");
+    folder.write("x.conf", "[supervisord]\n[program:a]\ncommand=a\nenv_files=app/.env\n");
+    let refused = folder.load().expect_err("a circle").message;
+    assert!(refused.contains("cannot be read: ") && refused.contains("symbolic links"), "{refused}");
+}
+
 #[test]
 fn a_relative_path_needs_one_directory() {
     let folder = Folder::new();
