@@ -1,5 +1,6 @@
 //! What Supervisor does not do.
 
+mod config;
 mod depends;
 mod files;
 mod health;

@@ -43,6 +43,29 @@ fn words(text: &str) -> Vec<String> {
     text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
+/// Who restarts because of it is told, with the time that this takes, and then does so.
+#[test]
+fn diff_tells_who_goes_along() {
+    let body = |command: &str| {
+        format!(
+            "[program:db]\ncommand={command}\nstopwaitsecs=5\n[program:api]\ncommand=/bin/cat\ndepends_on=db\n\
+             on_dependency_stop=restart\nstopwaitsecs=3\n[program:web]\ncommand=/bin/cat\ndepends_on=db\n"
+        )
+    };
+    let daemon = Daemon::start(Maker::Upkeep, &body("/bin/cat"));
+    daemon.wait("RUNNING", &["db", "api", "web"]);
+    let (api, web) = (daemon.pid_of("api"), daemon.pid_of("web"));
+    daemon.home.write("supervisord.conf", &format!("{HEAD}{}", body("/bin/cat -")));
+    let told = daemon.upkeep(&["diff"]);
+    assert!(
+        told.stdout.ends_with(", stopping may take 8 s, starting 2 s, restarts api with it\n"),
+        "{told:?}"
+    );
+    assert_eq!(daemon.upkeep(&["update"]).status, Some(0));
+    until_true("api is another one", || ![0, api].contains(&daemon.pid_of("api")));
+    assert_eq!(daemon.pid_of("web"), web);
+}
+
 #[test]
 fn diff_tells_what_update_does_and_changes_nothing() {
     let daemon = Daemon::start(Maker::Upkeep, OLD);
@@ -55,10 +78,10 @@ fn diff_tells_what_update_does_and_changes_nothing() {
     let at = |line: usize| format!("({file}:{})", lines + line);
     let expected = vec![
         format!("api next start startsecs {}", at(10)),
-        format!("fresh new [program:fresh] {}", at(14)),
+        format!("fresh new [program:fresh] {}, starting 1 s", at(14)),
         format!("off next start command {}", at(12)),
-        format!("queue:2 new numprocs {}", at(7)),
-        format!("web restart command {}, stopwaitsecs {}, stopping may take 7 s", at(2), at(3)),
+        format!("queue:2 new numprocs {}, starting 1 s", at(7)),
+        format!("web restart command {}, stopwaitsecs {}, stopping may take 7 s, starting 1 s", at(2), at(3)),
         "old removed stopping may take 10 s".to_owned(),
     ];
     let told = daemon.upkeep(&["diff"]);

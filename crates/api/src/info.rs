@@ -210,10 +210,25 @@ pub struct PlannedChange {
     pub name: String,
     /// `new`, `removed`, `restart`, `live`, `start` or `next start`.
     pub change: String,
-    /// Seconds that stopping it may take, if it has to stop; else 0.
+    /// Seconds that stopping it may take, and those that end with it, if it has to stop; else 0.
     pub seconds: i64,
+    /// Seconds that starting it may take, and those that start again behind it, if it starts; else 0.
+    pub starting: i64,
+    /// Who ends with it.
+    pub dependants: Vec<PlannedDependant>,
     /// Why.
     pub causes: Vec<PlannedCause>,
+}
+
+/// A process that ends with one that an update stops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedDependant {
+    /// Name of its group.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// `restart` or `stop`.
+    pub change: String,
 }
 
 /// An option that is written otherwise than before.
@@ -227,6 +242,30 @@ pub struct PlannedCause {
     pub file: String,
     /// The line in it, from 1; 0 where the whole file is meant.
     pub line: i64,
+}
+
+/// A configuration that was applied, as `getConfigGenerations` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigGeneration {
+    /// From 1.
+    pub number: i64,
+    /// When it was applied first, in seconds since 1970.
+    pub time: i64,
+    /// `start`, `restart`, `update`, `reload` or `rollback N`.
+    pub cause: String,
+    /// Groups that it has changed.
+    pub changed: i64,
+    /// It was applied last.
+    pub running: bool,
+}
+
+/// A file of a configuration, as `getConfigGeneration` and `writeConfigGeneration` tell of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// Its path.
+    pub path: String,
+    /// What is in it, or what became of it.
+    pub text: String,
 }
 
 /// What `updateProcessGroup` did to one group; process names without the group.

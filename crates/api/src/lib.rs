@@ -19,9 +19,9 @@ pub use apart::apart;
 pub use fault::{Fault, FaultCode};
 pub use handle::{Call, Handle, Mailbox, Responder, Socket, mailbox};
 pub use info::{
-    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, HealthInfo, KeptReload, Listener,
-    ListenerPool, LogFile, LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange, ProcessInfo,
-    ProcessState, Reread, ScheduleInfo, Setting, UpgradeState,
+    ActionResult, Channel, ConfigFile, ConfigGeneration, ConfigInfo, DaemonState, GroupUpdate, HealthInfo,
+    KeptReload, Listener, ListenerPool, LogFile, LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange,
+    PlannedDependant, ProcessInfo, ProcessState, Reread, ScheduleInfo, Setting, UpgradeState,
 };
 pub use processes::{ProcessList, ProcessView, SharedList};
 pub use verb::{Reply, Request};

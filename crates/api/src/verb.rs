@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use crate::{
-    ActionResult, Channel, ConfigInfo, DaemonState, GroupUpdate, HealthInfo, KeptReload, ListenerPool,
-    LogLoss, LogTail, PlannedChange, ProcessInfo, Reread, ScheduleInfo, SharedList, UpgradeState,
+    ActionResult, Channel, ConfigFile, ConfigGeneration, ConfigInfo, DaemonState, GroupUpdate, HealthInfo,
+    KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange, ProcessInfo, Reread, ScheduleInfo, SharedList,
+    UpgradeState,
 };
 
 /// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
@@ -56,6 +57,16 @@ pub enum Request {
     ReloadAllProcesses,
     /// `upkeep.getPlan`: reads the configuration again and tells what an update would do, and why; changes nothing.
     GetPlan,
+    /// `upkeep.getConfigGenerations`: the configurations that were applied.
+    GetConfigGenerations,
+    /// `upkeep.getConfigGeneration`: every file of one of them; 0 is what was read last.
+    GetConfigGeneration { number: i64 },
+    /// `upkeep.getRollbackPlan`: what going back to one would do, and why; changes nothing.
+    GetRollbackPlan { number: i64 },
+    /// `upkeep.rollbackConfig`: takes one for what was read last, and tells what differs; changes nothing that runs.
+    RollbackConfig { number: i64 },
+    /// `upkeep.writeConfigGeneration`: writes its files back.
+    WriteConfigGeneration { number: i64 },
     /// `upkeep.getListenerPools`: event listeners, what waits for them and what was discarded.
     GetListenerPools,
     /// `upkeep.getLogLosses`: logs that have lost bytes, and why.
@@ -130,6 +141,10 @@ pub enum Reply {
     Results(Vec<ActionResult>),
     /// What an update would do.
     Plan(Vec<PlannedChange>),
+    /// Configurations that were applied, oldest first.
+    ConfigGenerations(Vec<ConfigGeneration>),
+    /// Files of a configuration.
+    ConfigFiles(Vec<ConfigFile>),
     /// What a reread found.
     Reread(Reread),
     /// What an update did.

@@ -3,8 +3,8 @@
 
 use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
-    FaultCode, GroupUpdate, HealthInfo, KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange,
-    ProcessInfo, ProcessState, Reread, ScheduleInfo, UpgradeState,
+    ConfigFile, ConfigGeneration, FaultCode, GroupUpdate, HealthInfo, KeptReload, ListenerPool, LogLoss,
+    LogTail, PlannedChange, ProcessInfo, ProcessState, Reread, ScheduleInfo, UpgradeState,
 };
 
 use crate::ClientError;
@@ -177,6 +177,14 @@ pub(crate) fn kept(value: &Value) -> Result<KeptReload, ClientError> {
 
 pub(crate) fn plan(value: &Value) -> Result<Vec<PlannedChange>, ClientError> {
     PlannedChange::list_from_value(value).map_err(|error| wrong(&error.0))
+}
+
+pub(crate) fn config_generations(value: &Value) -> Result<Vec<ConfigGeneration>, ClientError> {
+    ConfigGeneration::list_from_value(value).map_err(|error| wrong(&error.0))
+}
+
+pub(crate) fn config_files(value: &Value) -> Result<Vec<ConfigFile>, ClientError> {
+    ConfigFile::list_from_value(value).map_err(|error| wrong(&error.0))
 }
 
 pub(crate) fn pools(value: &Value) -> Result<Vec<ListenerPool>, ClientError> {

@@ -5,8 +5,8 @@
 use upkeep_api::verbs::read_processes;
 use upkeep_api::xmlrpc::{Value, decode_response};
 use upkeep_api::{
-    Channel, FaultCode, GroupUpdate, HealthInfo, KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange,
-    ProcessInfo, Reread, ScheduleInfo, UpgradeState,
+    Channel, ConfigFile, ConfigGeneration, FaultCode, GroupUpdate, HealthInfo, KeptReload, ListenerPool,
+    LogLoss, LogTail, PlannedChange, ProcessInfo, Reread, ScheduleInfo, UpgradeState,
 };
 
 use crate::decode::{self, Configured, Outcome};
@@ -114,6 +114,35 @@ impl Client {
             Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The configurations that were applied, oldest first; `None` when the server keeps none, as the original.
+    pub fn config_generations(&self) -> Answer<Option<Vec<ConfigGeneration>>> {
+        match self.call("upkeep.getConfigGenerations", &[]) {
+            Ok(value) => decode::config_generations(&value).map(Some),
+            Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every file of a configuration that was applied; of what was read last for 0.
+    pub fn config_files(&self, number: i64) -> Answer<Vec<ConfigFile>> {
+        decode::config_files(&self.call_waiting("upkeep.getConfigGeneration", &[number.into()])?)
+    }
+
+    /// What going back to a configuration would do.
+    pub fn rollback_plan(&self, number: i64) -> Answer<Vec<PlannedChange>> {
+        decode::plan(&self.call_waiting("upkeep.getRollbackPlan", &[number.into()])?)
+    }
+
+    /// Takes a configuration that was applied before for what was read last, and tells what differs.
+    pub fn rollback_config(&self, number: i64) -> Answer<Reread> {
+        decode::reread(&self.call_waiting("upkeep.rollbackConfig", &[number.into()])?)
+    }
+
+    /// Writes the files of a configuration back; what became of each.
+    pub fn write_config(&self, number: i64) -> Answer<Vec<ConfigFile>> {
+        decode::config_files(&self.call_waiting("upkeep.writeConfigGeneration", &[number.into()])?)
     }
 
     /// The event listener pools; `None` when the server cannot tell, as the original cannot.

@@ -69,6 +69,10 @@ pub struct Settings {
     pub log_prefix: bool,
     /// `exit_when`: what makes the daemon stop everything and end by itself; `None` is nothing.
     pub exit_when: Option<ExitWhen>,
+    /// Configurations that were applied and are kept. Default 10.
+    pub config_history: usize,
+    /// Absolute: where they are kept besides in memory; `None` is nowhere.
+    pub config_history_dir: Option<PathBuf>,
 }
 
 /// `[supervisord] logfile`.

@@ -1,5 +1,7 @@
 //! What an update would do to each process, before it does.
 
+mod takes;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use crate::reload::{Kind, change_kind, difference};
 use crate::spec::{GroupSpec, ProcessSpec};
 use crate::time::seconds;
+pub use takes::{Along, Dependants, Takes, starting};
 
 /// What becomes of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,10 @@ pub struct Planned {
     pub stop: Duration,
     /// It starts by itself, and does not wait for its time.
     pub autostart: bool,
+    /// Its options of now, if it is there.
+    pub old: Option<Arc<ProcessSpec>>,
+    /// Its options to be, if it stays.
+    pub new: Option<Arc<ProcessSpec>>,
 }
 
 /// Compares the active groups with a configuration, process by process, in the order of that configuration; what goes
@@ -73,17 +80,22 @@ fn changed(old: &GroupSpec, new: &GroupSpec, strict: bool, steps: &mut Vec<Plann
             Some(Kind::None) => continue,
         };
         // It is stopped as it was told to when it was started.
-        steps.push(Planned { stop: wait(known.unwrap_or(process)), ..planned(new, process, change) });
+        let stop = wait(known.unwrap_or(process));
+        steps.push(Planned { stop, old: known.cloned(), ..planned(new, process, change) });
     }
     let names: BTreeSet<&str> = new.processes.iter().map(|process| process.name.as_str()).collect();
     let gone = old.processes.iter().filter(|process| !names.contains(process.name.as_str()));
     steps.extend(gone.map(|process| planned(new, process, Change::Removed)));
     if let (true, Some(first)) = (steps.len() == before, new.processes.first()) {
-        steps.push(Planned { process: "*".to_owned(), ..planned(new, first, Change::Live) });
+        steps.push(Planned { process: "*".to_owned(), new: None, ..planned(new, first, Change::Live) });
     }
 }
 
-fn planned(group: &GroupSpec, process: &ProcessSpec, change: Change) -> Planned {
+fn planned(group: &GroupSpec, process: &Arc<ProcessSpec>, change: Change) -> Planned {
+    let (old, new) = match change {
+        Change::Removed => (Some(process.clone()), None),
+        Change::New | Change::Restart | Change::Live => (None, Some(process.clone())),
+    };
     Planned {
         group: group.name.clone(),
         process: process.name.clone(),
@@ -91,6 +103,8 @@ fn planned(group: &GroupSpec, process: &ProcessSpec, change: Change) -> Planned 
         change,
         stop: wait(process),
         autostart: process.autostart && process.schedule.is_none(),
+        old,
+        new,
     }
 }
 

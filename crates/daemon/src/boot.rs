@@ -9,6 +9,7 @@ use upkeep_keeper::wire::{Detach, ToKeeper};
 use upkeep_keeper::{Heritage, Link};
 use upkeep_logs::{Engine, Level};
 
+use crate::applied::Cause;
 use crate::generations::Loaded;
 use crate::inventory::Inventory;
 use crate::journal::{self, journal_level};
@@ -155,9 +156,11 @@ impl Shell {
     }
 
     async fn begin_afresh(&mut self, inventory: &Inventory) -> Result<(), StartError> {
+        self.read_applied();
         self.set_up()?;
         self.hold_generation(self.generations.base);
-        self.save_daemon();
+        self.note_applied(self.generations.base, Cause::Start, None);
+        self.prune_generations();
         self.become_ready(inventory.detached);
         self.announce();
         self.meet_orphans().await;

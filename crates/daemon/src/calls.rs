@@ -12,6 +12,7 @@ use upkeep_core::signal::Signal;
 use upkeep_core::{Input, Now, Phase, ProcId, Process, Refusal, StateName};
 use upkeep_logs::Level;
 
+use crate::applied::Origin;
 use crate::breath::only_asks;
 use crate::info::{Teller, config_info};
 use crate::logfiles::LogPaths;
@@ -76,7 +77,17 @@ impl Shell {
             }
             Request::Upgrade { binary } => self.upgrade_requested(&binary, reply),
             Request::GetUpgrade => respond(reply, Ok(Reply::Upgrade(self.upgrade_state()))),
-            Request::GetPlan => self.tell_plan(reply),
+            Request::GetPlan => self.tell_plan(Origin::Disk, reply),
+            Request::GetConfigGenerations => {
+                respond(reply, Ok(Reply::ConfigGenerations(self.applied_list())));
+            }
+            Request::GetConfigGeneration { number } => self.applied_files(number, reply),
+            Request::GetRollbackPlan { number } => match self.origin_of(number) {
+                Ok(origin) => self.tell_plan(origin, reply),
+                Err(fault) => respond(reply, Err(fault)),
+            },
+            Request::RollbackConfig { number } => self.roll_back(number, reply),
+            Request::WriteConfigGeneration { number } => self.write_applied(number, reply),
             Request::GetListenerPools => respond(reply, Ok(Reply::Pools(self.listener_pools()))),
             Request::GetHealth => respond(reply, Ok(Reply::Health(self.health_infos()))),
             Request::GetSchedules => respond(reply, Ok(Reply::Schedules(self.schedule_infos()))),

@@ -8,9 +8,13 @@ use upkeep_config::{CommandLine, Config, LoadError, Sources, World};
 use upkeep_core::spec::GroupSpec;
 
 use crate::launcher::refuse_open_servers;
+use crate::reading::Place;
 
 /// What `upkeep run` calls the daemon.
 const OWN_NAME: &str = "upkeep";
+
+/// What a configuration is compared with when its files are read.
+const NAMED_IN_IT: &str = "the users and directories that it names";
 
 /// One configuration that was read.
 #[derive(Clone, Debug)]
@@ -33,8 +37,10 @@ impl Loaded {
     ///
     /// # Errors
     /// They cannot be read, or are wrong.
-    pub(crate) fn again(&self, cli: &CommandLine) -> Result<Self, LoadError> {
-        Self::new(self.sources.reread()?, cli, &upkeep_config::Host)
+    pub(crate) fn again(&self, cli: &CommandLine, place: &Place) -> Result<Self, LoadError> {
+        let sources = self.sources.reread_telling(&|what| place.set(what))?;
+        place.set(NAMED_IN_IT);
+        Self::new(sources, cli, &upkeep_config::Host)
     }
 
     /// Reads the same files again for this daemon: under our own name servers that are open to the world are refused
@@ -42,8 +48,13 @@ impl Loaded {
     ///
     /// # Errors
     /// As [`Self::again`].
-    pub(crate) fn again_as(&self, program: &str, cli: &CommandLine) -> Result<Self, LoadError> {
-        let loaded = self.again(cli)?;
+    pub(crate) fn again_as(
+        &self,
+        program: &str,
+        cli: &CommandLine,
+        place: &Place,
+    ) -> Result<Self, LoadError> {
+        let loaded = self.again(cli, place)?;
         if program == OWN_NAME {
             refuse_open_servers(&loaded.config)
                 .map_err(|message| LoadError { message, diagnostics: Vec::new() })?;
@@ -117,14 +128,9 @@ impl Generations {
         &self.all[&self.latest]
     }
 
-    /// Forgets what is neither base nor latest nor `used`; returns the forgotten numbers.
-    pub(crate) fn prune(&mut self, used: impl Fn(u64) -> bool) -> Vec<u64> {
+    /// Forgets what is neither base nor latest nor `used`; returns what was forgotten.
+    pub(crate) fn prune(&mut self, used: impl Fn(u64) -> bool) -> Vec<(u64, Loaded)> {
         let (base, latest) = (self.base, self.latest);
-        let dead: Vec<u64> =
-            self.all.keys().copied().filter(|&n| n != base && n != latest && !used(n)).collect();
-        for number in &dead {
-            self.all.remove(number);
-        }
-        dead
+        self.all.extract_if(.., |&n, _| n != base && n != latest && !used(n)).collect()
     }
 }

@@ -21,6 +21,7 @@
 
 mod age;
 mod alarm;
+mod applied;
 mod boot;
 mod breath;
 mod calls;
@@ -63,6 +64,7 @@ mod planned;
 mod prepare;
 mod preparing;
 mod program;
+mod reading;
 mod records;
 mod recovery;
 mod reload;

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use upkeep_api::{Fault, FaultCode, PlannedCause, PlannedChange, Reply};
+use upkeep_api::{Fault, FaultCode, PlannedCause, PlannedChange, PlannedDependant, Reply};
 use upkeep_config::options::Effect;
-use upkeep_config::{Cause, Comparison, Sources};
-use upkeep_core::plan::{Change, Planned, plan};
+use upkeep_config::{Cause, Comparison, LoadError, Sources};
+use upkeep_core::plan::{self, Along, Change, Dependants, Planned, Takes, plan};
 use upkeep_core::spec::GroupSpec;
 
+use crate::applied::Origin;
 use crate::generations::Loaded;
 use crate::shell::{Responder, Shell};
 
@@ -23,8 +25,8 @@ struct Order {
 }
 
 impl Shell {
-    /// Reads the configuration again, off this task, and compares it with what is active.
-    pub(crate) fn tell_plan(&self, reply: Responder) {
+    /// Reads a configuration, off this task, and compares it with what is active.
+    pub(crate) fn tell_plan(&self, origin: Origin, reply: Responder) {
         let sources = |number| self.generations.get(number).map(|loaded| loaded.sources.clone());
         let active = self.active.iter();
         let active = active.filter_map(|group| Some((group.spec.clone(), sources(group.generation)?)));
@@ -39,14 +41,13 @@ impl Shell {
             up: up.collect(),
             strict: self.settings().strict_update,
         };
-        let cli = self.cli.clone();
-        tokio::task::spawn_blocking(move || {
-            let answer = match order.latest.again(&cli) {
-                Ok(new) => Ok(Reply::Plan(order.tell(&new))),
-                Err(error) => Err(Fault::about(FaultCode::CantReread, error.message)),
-            };
+        let (cli, reading) = (self.cli.clone(), self.reading.clone());
+        tokio::spawn(async move {
+            let told = reading
+                .configuration(move |place| Ok(order.tell(&origin.load(&order.latest, &cli, place)?)));
+            let cannot = |error: LoadError| Fault::about(FaultCode::CantReread, error.message);
             // The asker may have gone away.
-            let _ = reply.send(answer);
+            let _ = reply.send(told.await.map(Reply::Plan).map_err(cannot));
         });
     }
 }
@@ -55,6 +56,7 @@ impl Order {
     fn tell(&self, new: &Loaded) -> Vec<PlannedChange> {
         let active: Vec<GroupSpec> = self.active.iter().map(|(spec, _)| spec.clone()).collect();
         let steps = plan(&active, &new.config.groups, self.strict);
+        let dependants = Dependants::of(&active, |group, name| self.is_up(group, name));
         let mut comparisons: Vec<(&Arc<Sources>, Comparison<'_>)> = Vec::new();
         let mut told = Vec::with_capacity(steps.len());
         for step in steps {
@@ -65,19 +67,22 @@ impl Order {
                 comparisons.push((old, Comparison::new(old, &new.sources)));
                 comparisons.len() - 1
             });
-            told.push(self.told(step, &comparisons[at].1));
+            told.push(self.told(step, &comparisons[at].1, &dependants));
         }
         told
     }
 
-    fn told(&self, step: Planned, comparison: &Comparison<'_>) -> PlannedChange {
+    fn is_up(&self, group: &str, name: &str) -> bool {
+        self.up.contains(&(group.to_owned(), name.to_owned()))
+    }
+
+    fn told(&self, step: Planned, comparison: &Comparison<'_>, dependants: &Dependants<'_>) -> PlannedChange {
         let group = format!("group:{}", step.group);
         let mut causes = comparison.causes(&step.section);
         causes.extend(comparison.causes(&group));
-        let up = self.up.contains(&(step.group.clone(), step.process.clone()));
+        let up = self.is_up(&step.group, &step.process);
         let change = word(&step, &causes, up);
-        let stops = up && matches!(step.change, Change::Restart | Change::Removed);
-        let seconds = if stops { i64::try_from(step.stop.as_secs()).unwrap_or(i64::MAX) } else { 0 };
+        let takes = takes(&step, up, dependants);
         let causes = causes.into_iter().map(|cause| PlannedCause {
             section: cause.section,
             option: cause.option,
@@ -88,10 +93,38 @@ impl Order {
             group: step.group,
             name: step.process,
             change: change.to_owned(),
-            seconds,
+            seconds: seconds(takes.stop),
+            starting: seconds(takes.start),
+            dependants: takes.along.into_iter().map(along).collect(),
             causes: causes.collect(),
         }
     }
+}
+
+/// How long it may take, as far as something stops or starts.
+fn takes(step: &Planned, up: bool, dependants: &Dependants<'_>) -> Takes {
+    let starts = match step.change {
+        Change::New => step.autostart,
+        Change::Restart => up || step.autostart,
+        Change::Live | Change::Removed => false,
+    };
+    let stops = up && matches!(step.change, Change::Restart | Change::Removed);
+    let (old, new) = (step.old.as_ref(), step.new.as_ref());
+    let Some(process) = new.or(old) else { return Takes::default() };
+    if stops {
+        return dependants.takes(&step.group, old.unwrap_or(process), new.map(|new| &**new));
+    }
+    Takes { start: if starts { plan::starting(process) } else { Duration::ZERO }, ..Takes::default() }
+}
+
+/// Whole seconds, rounded up.
+fn seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(i64::MAX)
+}
+
+fn along(along: Along) -> PlannedDependant {
+    let change = if along.restarts { "restart" } else { "stop" };
+    PlannedDependant { group: along.group, name: along.process, change: change.to_owned() }
 }
 
 fn word(step: &Planned, causes: &[Cause], up: bool) -> &'static str {

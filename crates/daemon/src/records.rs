@@ -18,6 +18,7 @@ use upkeep_core::{
     Timer, Usage,
 };
 
+use crate::applied::AppliedRecords;
 use crate::listeners::Payload;
 use crate::watching::Seen;
 use errands::ErrandsRecord;
@@ -80,6 +81,9 @@ pub(crate) struct DaemonRecord {
     /// The file that the configuration comes from, should the keeper not hold what was read.
     #[serde(default)]
     pub(crate) file: String,
+    /// Configurations that were applied.
+    #[serde(default)]
+    pub(crate) applied: AppliedRecords,
 }
 
 impl DaemonRecord {

@@ -43,6 +43,7 @@ impl Shell {
         );
         self.exit_status = record.exit_status;
         self.told_upgrade = record.told_upgrade;
+        self.recall_applied(&record.applied, &mut inventory.held);
         let processes = inventory.process_records(record.half);
         self.half = record.half.other();
         // What a daemon that died while it recovered has left there.
@@ -61,6 +62,7 @@ impl Shell {
         }
         self.listeners.left_behind(waiting, listeners.collect(), groups, record.ending != Ending::No);
         self.restore_groups(record, &processes)?;
+        self.note_of_another_version();
         self.restore_processes(&inventory, &processes);
         self.survey_cgroups();
         self.adopt_sockets(&mut inventory.held)?;

@@ -10,6 +10,7 @@ use upkeep_core::{Input, Supervisor};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
+use crate::applied::Cause;
 use crate::calls::respond;
 use crate::generations::{self, Generations, Loaded};
 use crate::logfiles::{AutoNaming, LogTable};
@@ -22,14 +23,21 @@ impl Shell {
     pub(crate) fn reread(&mut self, reply: Responder) {
         let (latest, cli, messages) =
             (self.generations.latest().clone(), self.cli.clone(), self.messages.clone());
-        tokio::task::spawn_blocking(move || {
-            let result = latest.again(&cli);
+        let reading = self.reading.clone();
+        tokio::spawn(async move {
+            let result = reading.configuration(move |place| latest.again(&cli, place)).await;
             // Fails only when the daemon has ended.
-            let _ = messages.send(Message::Reread { result, reply });
+            let _ = messages.send(Message::Reread { result, back: None, reply });
         });
     }
 
-    pub(crate) fn reread_done(&mut self, result: Result<Loaded, LoadError>, reply: Responder) {
+    /// `back` is the number of the configuration that it came out of, if it did not come from the disk.
+    pub(crate) fn reread_done(
+        &mut self,
+        result: Result<Loaded, LoadError>,
+        back: Option<u64>,
+        reply: Responder,
+    ) {
         let loaded = match result {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -44,6 +52,7 @@ impl Shell {
             return respond(reply, Err(Fault::about(FaultCode::CantReread, message)));
         }
         self.generations.add(loaded);
+        self.note_read(back);
         self.prune_generations();
         let reread = Reread { added: found.added, changed: found.changed, removed: found.removed };
         respond(reply, Ok(Reply::Reread(reread)));
@@ -70,9 +79,15 @@ impl Shell {
             return respond(reply, Err(Fault::about(FaultCode::BadName, name)));
         };
         let (naming, known, messages) = (self.naming(), self.logs.clone(), self.messages.clone());
-        tokio::task::spawn_blocking(move || {
-            let result = naming.name_group(&spec, &known);
+        let reading = self.reading.clone();
+        tokio::spawn(async move {
             let spec = Box::new(spec);
+            let named = spec.clone();
+            let result = reading.of(move |place| {
+                place.set(&naming.directory.to_string_lossy());
+                naming.name_group(&named, &known)
+            });
+            let result = result.await.unwrap_or_else(|late| Err(std::io::Error::other(late)));
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Named { spec, generation, update, result, reply });
         });
@@ -114,10 +129,12 @@ impl Shell {
 
     fn activate(&mut self, group: Active) {
         let changes = self.watching.is_some() || is_wanted(&group.spec);
+        let (generation, name) = (group.generation, group.spec.name.clone());
         match self.active.iter_mut().find(|other| other.spec.name == group.spec.name) {
             Some(other) => *other = group,
             None => self.active.push(group),
         }
+        self.note_update(generation, &name);
         self.prune_generations();
         if changes {
             self.follow_files();
@@ -128,6 +145,7 @@ impl Shell {
     pub(crate) fn deactivate(&mut self, name: &str) {
         self.active.retain(|group| group.spec.name != name);
         self.logs.retain(|(group, _), _| group != name);
+        self.note_removed(name);
         self.prune_generations();
         self.follow_files();
     }
@@ -142,11 +160,13 @@ impl Shell {
     pub(crate) fn prune_generations(&mut self) {
         let active = &self.active;
         let dead = self.generations.prune(|number| active.iter().any(|group| group.generation == number));
+        self.keep_applied(&dead);
         // The record goes first: at no time does it name something that is not held.
         self.save_daemon();
-        for number in dead {
+        for (number, _) in dead {
             self.send(&ToKeeper::Unhold { name: generations::held_name(number) });
         }
+        self.settle_applied();
     }
 
     /// Gives the keeper what a configuration was read from.
@@ -186,6 +206,7 @@ impl Shell {
             half: self.half,
             standing: self.standing.clone(),
             file: self.generations.base().sources.path().to_string_lossy().into_owned(),
+            applied: self.applied.records(),
         };
         if let Ok(value) = serde_json::to_vec(&record) {
             self.send(&ToKeeper::Put { key: DAEMON_KEY, value });
@@ -196,9 +217,9 @@ impl Shell {
     pub(crate) fn restart_requested(&mut self, reply: Option<Responder>) {
         let (latest, cli, messages) =
             (self.generations.latest().clone(), self.cli.clone(), self.messages.clone());
-        let program = self.program.clone();
-        tokio::task::spawn_blocking(move || {
-            let result = latest.again_as(&program, &cli);
+        let (program, reading) = (self.program.clone(), self.reading.clone());
+        tokio::spawn(async move {
+            let result = reading.configuration(move |place| latest.again_as(&program, &cli, place)).await;
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::RestartChecked { result, reply });
         });
@@ -257,6 +278,7 @@ impl Shell {
         }
         let plans = self.plans_of_before();
         self.recall_plans(plans);
+        self.note_applied(self.generations.base, Cause::Restart, None);
         // Until here the record says that all this is to be done.
         self.prune_generations();
         self.announce();
@@ -267,6 +289,7 @@ impl Shell {
     /// From now on `[supervisord]` and the servers are those of this configuration.
     pub(crate) fn adopt_base(&mut self, loaded: Loaded) {
         self.hold_base(loaded);
+        self.note_applied(self.generations.base, Cause::Reload, None);
         self.prune_generations();
     }
 

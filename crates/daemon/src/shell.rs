@@ -22,6 +22,7 @@ use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Lease, Level, LogEvent, Sink};
 use upkeep_os::Thrift;
 
+use crate::applied::Applied;
 use crate::breath::Breath;
 use crate::cgroups::{Cgroups, Left};
 use crate::checks::{FirstLine, Room};
@@ -39,6 +40,7 @@ use crate::memory::{Measured, Measuring};
 use crate::orphans::RunFile;
 use crate::planned::Planned;
 use crate::prepare::{ChildContext, Prepared, Sinks};
+use crate::reading::Reading;
 use crate::records::{Half, Standing};
 use crate::said::Said;
 use crate::schedules::Schedules;
@@ -71,8 +73,8 @@ pub(crate) enum Message {
         wait: bool,
         reply: Responder,
     },
-    /// The configuration was read again.
-    Reread { result: Result<Loaded, LoadError>, reply: Responder },
+    /// The configuration was read again, or came out of the one of this number.
+    Reread { result: Result<Loaded, LoadError>, back: Option<u64>, reply: Responder },
     /// The configuration was read before a restart; nobody waits if a signal asked for it.
     RestartChecked { result: Result<Loaded, LoadError>, reply: Option<Responder> },
     /// The configuration was read for a reload that keeps everything, and what it needs was opened.
@@ -87,6 +89,8 @@ pub(crate) enum Message {
         result: io::Result<LogTable>,
         reply: Responder,
     },
+    /// Configurations cannot be kept on disk.
+    HistoryTrouble(io::Error),
     /// About events that are kept on disk.
     Queue(Told),
     /// The program of an upgrade was looked at.
@@ -219,6 +223,7 @@ pub(crate) struct Shell {
     pub(crate) program: String,
     pub(crate) environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
     pub(crate) generations: Generations,
+    pub(crate) applied: Applied,
     pub(crate) active: Vec<Active>,
     pub(crate) logs: LogTable,
     pub(crate) context: Arc<ChildContext>,
@@ -237,6 +242,7 @@ pub(crate) struct Shell {
     pub(crate) kept: BTreeMap<RunId, Arc<Shared>>,
     /// Starts that a disk holds up and that count as failed, with their processes.
     pub(crate) stuck: BTreeMap<RunId, ProcId>,
+    pub(crate) reading: Reading,
     /// Read and found good before a restart; used when everything is down.
     pub(crate) next: Option<Loaded>,
     /// Keys of what the keeper holds of open captures.
@@ -349,6 +355,7 @@ impl Shell {
             program: parts.program,
             environment,
             generations: parts.generations,
+            applied: Applied::default(),
             active: Vec::new(),
             logs: LogTable::new(),
             context,
@@ -362,6 +369,7 @@ impl Shell {
             leaving: Vec::new(),
             kept: BTreeMap::new(),
             stuck: BTreeMap::new(),
+            reading: Reading::default(),
             next: None,
             captures: BTreeSet::new(),
             capture_leases: Vec::new(),
@@ -517,7 +525,8 @@ impl Shell {
             Message::Checked { targets, many, asked, wait, reply } => {
                 self.start_checked(targets, many, asked, wait, reply);
             }
-            Message::Reread { result, reply } => self.reread_done(result, reply),
+            Message::Reread { result, back, reply } => self.reread_done(result, back, reply),
+            Message::HistoryTrouble(error) => self.store_trouble(&error),
             Message::RestartChecked { result, reply } => self.restart_checked(result, reply),
             Message::Kept { result, reply } => self.keep_ready(result, reply),
             Message::Reloaded { answer, reply } => self.reloaded(answer, reply),

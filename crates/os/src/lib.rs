@@ -13,6 +13,7 @@ mod identity;
 mod limits;
 mod memory;
 mod misc;
+mod peer;
 mod pidfd;
 mod signals;
 pub mod spawn;
@@ -29,6 +30,7 @@ pub use misc::{
     exec_descriptor, fork_child, memfd_with, monotonic_ns, own_executable, own_inherited_fd, read_memfd,
     set_cloexec, set_cloexec_of, set_process_name, set_umask, stdio_to_null,
 };
+pub use peer::peer_uid;
 pub use pidfd::{UNKNOWN_STATUS, ended_status, kill_pidfd, pidfd};
 pub use signals::{SignalFd, ignore_control_signals, ignore_pipe_signals, kill_child, unblock_signals};
 pub use users::{User, user_by_uid};

@@ -2,9 +2,9 @@
 
 use crate::xmlrpc::Value;
 use crate::{
-    ActionResult, ConfigInfo, Fault, FaultCode, GroupUpdate, HealthInfo, KeptReload, Listener, ListenerPool,
-    LogFile, LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange, ProcessInfo, ProcessState, Reread,
-    ScheduleInfo, Setting, UpgradeState,
+    ActionResult, ConfigFile, ConfigGeneration, ConfigInfo, Fault, FaultCode, GroupUpdate, HealthInfo,
+    KeptReload, Listener, ListenerPool, LogFile, LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange,
+    PlannedDependant, ProcessInfo, ProcessState, Reread, ScheduleInfo, Setting, UpgradeState,
 };
 
 /// An answer that is not what its method answers.
@@ -280,6 +280,18 @@ impl PlannedChange {
                 name: members.text("name")?,
                 change: members.text("change")?,
                 seconds: members.int("seconds")?,
+                // Older servers tell nothing of these.
+                starting: members.int("starting").unwrap_or_default(),
+                dependants: members.get("dependants", Some).map_or(Ok(Vec::new()), |list| {
+                    all(list, |one| {
+                        let members = Members(one);
+                        Ok(PlannedDependant {
+                            group: members.text("group")?,
+                            name: members.text("name")?,
+                            change: members.text("change")?,
+                        })
+                    })
+                })?,
                 causes: all(members.get("causes", Some)?, |one| {
                     let members = Members(one);
                     Ok(PlannedCause {
@@ -290,6 +302,38 @@ impl PlannedChange {
                     })
                 })?,
             })
+        })
+    }
+}
+
+impl ConfigGeneration {
+    /// Reads the answer of `getConfigGenerations`.
+    ///
+    /// # Errors
+    /// [`WrongShape`] naming the first member that is missing or of another type.
+    pub fn list_from_value(value: &Value) -> Result<Vec<Self>, WrongShape> {
+        all(value, |value| {
+            let members = Members(value);
+            Ok(Self {
+                number: members.int("number")?,
+                time: members.int("time")?,
+                cause: members.text("cause")?,
+                changed: members.int("changed")?,
+                running: members.bool("running")?,
+            })
+        })
+    }
+}
+
+impl ConfigFile {
+    /// Reads the answer of `getConfigGeneration` and `writeConfigGeneration`.
+    ///
+    /// # Errors
+    /// [`WrongShape`] naming the first member that is missing or of another type.
+    pub fn list_from_value(value: &Value) -> Result<Vec<Self>, WrongShape> {
+        all(value, |value| {
+            let members = Members(value);
+            Ok(Self { path: members.text("path")?, text: members.text("text")? })
         })
     }
 }

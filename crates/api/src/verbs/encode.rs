@@ -2,9 +2,9 @@
 
 use crate::xmlrpc::Value;
 use crate::{
-    ActionResult, ConfigInfo, FaultCode, GroupUpdate, HealthInfo, KeptReload, Listener, ListenerPool,
-    LogFile, LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange, ProcessInfo, Reply, Reread,
-    ScheduleInfo, Setting, UpgradeState,
+    ActionResult, ConfigFile, ConfigGeneration, ConfigInfo, FaultCode, GroupUpdate, HealthInfo, KeptReload,
+    Listener, ListenerPool, LogFile, LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange,
+    PlannedDependant, ProcessInfo, Reply, Reread, ScheduleInfo, Setting, UpgradeState,
 };
 
 /// Times beyond what `int` holds are capped (RPC-085).
@@ -31,6 +31,8 @@ impl From<Reply> for Value {
                 vec![Self::Array(lists.into())].into()
             }
             Reply::Plan(plan) => plan.into_iter().map(planned).collect::<Vec<_>>().into(),
+            Reply::ConfigGenerations(all) => all.into_iter().map(generation).collect::<Vec<_>>().into(),
+            Reply::ConfigFiles(files) => files.into_iter().map(file).collect::<Vec<_>>().into(),
             Reply::Upgrade(state) => upgrade(state),
             Reply::Kept(kept) => kept_reload(kept),
             Reply::Pools(pools) => pools.into_iter().map(pool).collect::<Vec<_>>().into(),
@@ -218,13 +220,32 @@ fn planned(planned: PlannedChange) -> Value {
             ("line", cause.line.into()),
         ])
     };
+    let dependant = |one: PlannedDependant| {
+        Value::record([("group", one.group.into()), ("name", one.name.into()), ("change", one.change.into())])
+    };
     Value::record([
         ("group", planned.group.into()),
         ("name", planned.name.into()),
         ("change", planned.change.into()),
         ("seconds", planned.seconds.min(LATEST).into()),
+        ("starting", planned.starting.min(LATEST).into()),
+        ("dependants", planned.dependants.into_iter().map(dependant).collect::<Vec<_>>().into()),
         ("causes", planned.causes.into_iter().map(cause).collect::<Vec<_>>().into()),
     ])
+}
+
+fn generation(generation: ConfigGeneration) -> Value {
+    Value::record([
+        ("number", generation.number.min(LATEST).into()),
+        ("time", generation.time.min(LATEST).into()),
+        ("cause", generation.cause.into()),
+        ("changed", generation.changed.min(LATEST).into()),
+        ("running", generation.running.into()),
+    ])
+}
+
+fn file(file: ConfigFile) -> Value {
+    Value::record([("path", file.path.into()), ("text", file.text.into())])
 }
 
 fn setting(setting: Setting) -> Value {

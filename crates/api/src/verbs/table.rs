@@ -11,6 +11,9 @@ const fn param(name: &'static str, kind: Type, help: &'static str) -> Param {
 const NAME: Param = param("name", Type::String, "a process: its name, or group:name");
 const NAME_OR_ALL: Param =
     param("name", Type::String, "a process: its name, group:name, or group:* for all of a group");
+const NUMBER: Param = param("number", Type::Int, "the number of a configuration that was applied");
+const NUMBER_OR_0: Param =
+    param("number", Type::Int, "the number of a configuration that was applied; 0 is what was read last");
 const GROUP: Param = param("name", Type::String, "the name of a group");
 const OFFSET: Param =
     param("offset", Type::Int, "where to begin, in bytes; negative counts back from the end");
@@ -245,7 +248,39 @@ pub static OWN: &[Verb] = &[
         .says("Does so with all that run and can.", RESULTS),
     verb("getPlan", &[], Type::Array, |_| Ok(Request::GetPlan)).says(
         "Reads the configuration again and tells what an update would do to each process, and why; changes nothing.",
-        "per process a struct of group, name, change (new, removed, restart, live, start, next start), seconds, causes (section, option, file, line)",
+        "per process a struct of group, name, change (new, removed, restart, live, start, next start), seconds (to stop), starting, dependants (group, name, change), causes (section, option, file, line)",
+    ),
+    verb("getConfigGenerations", &[], Type::Array, |_| Ok(Request::GetConfigGenerations)).says(
+        "Tells which configurations were applied, oldest first, as far as they are kept.",
+        "per configuration a struct of number, time, cause (start, restart, update, reload, rollback N), changed, running",
+    ),
+    verb("getConfigGeneration", &[NUMBER_OR_0], Type::Array, |args| {
+        Ok(Request::GetConfigGeneration { number: args.int()? })
+    })
+    .says(
+        "Tells every file of a configuration that was applied; only root and the daemon's user may ask, over a unix socket.",
+        "per file a struct of path, text",
+    ),
+    verb("getRollbackPlan", &[NUMBER], Type::Array, |args| {
+        Ok(Request::GetRollbackPlan { number: args.int()? })
+    })
+    .says(
+        "Tells what going back to a configuration would do to each process, and why; changes nothing.",
+        "as getPlan",
+    ),
+    verb("rollbackConfig", &[NUMBER], Type::Array, |args| {
+        Ok(Request::RollbackConfig { number: args.int()? })
+    })
+    .says(
+        "Takes a configuration that was applied before for what was read last, as reloadConfig does with the files; changes nothing that runs.",
+        "as reloadConfig",
+    ),
+    verb("writeConfigGeneration", &[NUMBER], Type::Array, |args| {
+        Ok(Request::WriteConfigGeneration { number: args.int()? })
+    })
+    .says(
+        "Writes the files of a configuration back; only root and the daemon's user may ask, over a unix socket.",
+        "per file a struct of path, text (what became of it)",
     ),
     verb("getListenerPools", &[], Type::Array, |_| Ok(Request::GetListenerPools)).says(
         "Tells what event listeners do, how many events wait for them and how many were discarded.",

@@ -7,9 +7,10 @@ use std::task::{Context, Poll, Waker};
 use upkeep_api::verbs::{self, dispatch};
 use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
-    ActionResult, Channel, ConfigInfo, DaemonState, Fault, FaultCode, GroupUpdate, HealthInfo, KeptReload,
-    Listener, ListenerPool, LogFile, LogLoss, LogTail, Mailbox, OutputInfo, PlannedCause, PlannedChange,
-    ProcessInfo, ProcessState, Reply, Request, Reread, ScheduleInfo, Setting, mailbox,
+    ActionResult, Channel, ConfigFile, ConfigGeneration, ConfigInfo, DaemonState, Fault, FaultCode,
+    GroupUpdate, HealthInfo, KeptReload, Listener, ListenerPool, LogFile, LogLoss, LogTail, Mailbox,
+    OutputInfo, PlannedCause, PlannedChange, PlannedDependant, ProcessInfo, ProcessState, Reply, Request,
+    Reread, ScheduleInfo, Setting, mailbox,
 };
 
 /// Calls `method` with a daemon that answers each request by `answer`; also tells what it was asked.
@@ -177,6 +178,12 @@ fn arguments_make_requests_rpc_014_147() {
         ),
         ("upkeep.reloadKeep", vec![], Some(Request::ReloadKeep)),
         ("upkeep.getPlan", vec![], Some(Request::GetPlan)),
+        ("upkeep.getConfigGenerations", vec![], Some(Request::GetConfigGenerations)),
+        ("upkeep.getConfigGeneration", vec![0.into()], Some(Request::GetConfigGeneration { number: 0 })),
+        ("upkeep.getRollbackPlan", vec![2.into()], Some(Request::GetRollbackPlan { number: 2 })),
+        ("upkeep.rollbackConfig", vec![2.into()], Some(Request::RollbackConfig { number: 2 })),
+        ("upkeep.rollbackConfig", vec![], None),
+        ("upkeep.writeConfigGeneration", vec![2.into()], Some(Request::WriteConfigGeneration { number: 2 })),
         ("upkeep.getListenerPools", vec![], Some(Request::GetListenerPools)),
         ("upkeep.reloadProcess", vec!["a".into()], Some(Request::ReloadProcess { name: "a".into() })),
         ("upkeep.reloadProcess", vec![], None),
@@ -379,6 +386,8 @@ fn what_clients_decode_is_what_was_encoded() {
         name: "a".into(),
         change: "restart".into(),
         seconds: 10,
+        starting: 3,
+        dependants: vec![PlannedDependant { group: "g".into(), name: "b".into(), change: "stop".into() }],
         causes: vec![PlannedCause {
             section: "program:a".into(),
             option: "command".into(),
@@ -387,6 +396,13 @@ fn what_clients_decode_is_what_was_encoded() {
         }],
     };
     assert_eq!(PlannedChange::list_from_value(&Reply::Plan(vec![planned.clone()]).into()), Ok(vec![planned]));
+    let generation =
+        ConfigGeneration { number: 3, time: 1000, cause: "rollback 1".into(), changed: 2, running: true };
+    let told = Reply::ConfigGenerations(vec![generation.clone()]).into();
+    assert_eq!(ConfigGeneration::list_from_value(&told), Ok(vec![generation]));
+    let file = ConfigFile { path: "/x.conf".into(), text: "[supervisord]\n".into() };
+    let told = Reply::ConfigFiles(vec![file.clone()]).into();
+    assert_eq!(ConfigFile::list_from_value(&told), Ok(vec![file]));
     let loss = LogLoss {
         name: "a".into(),
         group: "g".into(),

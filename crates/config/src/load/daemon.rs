@@ -62,6 +62,12 @@ impl<'a> Loader<'a> {
             log_prefix: scope.flag("log_prefix"),
             exit_when: scope.read("exit_when", value::exit_when),
             orphans: scope.read("orphans", value::orphans).unwrap_or_default(),
+            config_history: scope.read("config_history", value::config_history).unwrap_or_default(),
+            config_history_dir: scope
+                // It need not be there, nor what is above it: that must hinder no update.
+                .read("config_history_dir", |text| Ok(text.to_owned()))
+                .filter(|path| !path.is_empty())
+                .map(|path| absolute(&path)),
         };
         self.extend_environment(&settings.environment);
         (settings, user)

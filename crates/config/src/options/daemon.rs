@@ -91,6 +91,20 @@ pub(super) const SUPERVISORD: &[OptionRow] = &[
         "end the daemon by itself: fatal[:NAME], any-exited[:NAME] or all-exited",
     )
     .ours(),
+    OptionRow::new(
+        "config_history",
+        Kind::Integer,
+        "10",
+        "configurations that were applied and are kept for upkeep config; 0 to 100",
+    )
+    .ours(),
+    OptionRow::without_default(
+        "config_history_dir",
+        Kind::Path,
+        "/var/lib/upkeep/history",
+        "keep them in this directory, too, so that they outlive a restart of the machine",
+    )
+    .ours(),
 ];
 
 pub(super) const INCLUDE: &[OptionRow] = &[OptionRow::without_default(

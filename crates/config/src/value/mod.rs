@@ -185,6 +185,18 @@ pub(crate) fn event_queue(text: &str) -> Read<bool> {
     choice("event_queue", text, [("memory", false), ("durable", true)])
 }
 
+/// `[supervisord] config_history`.
+pub(crate) fn config_history(text: &str) -> Read<usize> {
+    let number = integer(text).ok().and_then(|number| usize::try_from(number).ok());
+    number.filter(|number| *number <= MOST_KEPT).ok_or_else(|| {
+        let message = format!("not a valid value for config_history: {}", py_repr(text));
+        Wrong::new(message, format!("write how many to keep, 0 to {MOST_KEPT}"))
+    })
+}
+
+/// Configurations that are kept, at most: each takes a descriptor.
+const MOST_KEPT: usize = 100;
+
 /// `[eventlistener:x] event_length`: whether it is in bytes.
 pub(crate) fn event_length(text: &str) -> Read<bool> {
     choice("event_length", text, [("characters", false), ("bytes", true)])

@@ -231,7 +231,7 @@ fn random_configurations_mean_the_same_in_every_dialect() {
         refused += no.len();
         failure.map(|found| format!("{text}\n{found}"))
     });
-    assert!(compared > 20, "{compared} could be loaded");
+    assert!(compared > 10, "{compared} could be loaded");
     assert_eq!(refused, 0);
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use upkeep_core::plan::{Change, plan};
+use upkeep_core::plan::{Change, Dependants, plan};
 use upkeep_core::spec::{GroupSpec, ProcessSpec};
 use upkeep_core::{StateName, seconds};
 use upkeep_sim::{Ask, Sim, secs};
@@ -42,6 +42,33 @@ fn a_stop_takes_the_time_that_was_configured_when_it_was_started() {
     let slow = |wait| with(group("a", &["x"]), "x", |spec| (spec.stopwaitsecs, spec.umask) = (wait, Some(0)));
     let plain = with(group("a", &["x"]), "x", |spec| spec.stopwaitsecs = 40);
     assert_eq!(plan(&[plain], &[slow(3)], false)[0].stop, seconds(40));
+}
+
+/// Who ends with it ends before it, and starts after it.
+#[test]
+fn those_that_end_along_take_their_time_too() {
+    let text = "[program:db]\ncommand=x\nstopwaitsecs=20\nstartsecs=5\n\
+        [program:api]\ncommand=x\ndepends_on=db\non_dependency_stop=restart\nstopwaitsecs=3\nstartsecs=2\n\
+        [program:web]\ncommand=x\ndepends_on=api\non_dependency_stop=stop\nstopwaitsecs=4\npost_stop=y\nhook_timeout=6\n\
+        [program:job]\ncommand=x\ndepends_on=db:completed\non_dependency_stop=stop\n\
+        [program:blind]\ncommand=x\ndepends_on=db\n\
+        [program:slow]\ncommand=x\nstartsecs=1\nready=notify\nready_timeout=9\nhealth_check=tcp://localhost:1\nhealth_start_period=20\n\
+        pre_start=y\nhook_timeout=3\n";
+    let active = upkeep_sim::groups(text);
+    let spec = |name: &str| active.iter().find(|group| group.name == name).expect(name).processes[0].clone();
+    let told = |up: &dyn Fn(&str) -> bool, name: &str| {
+        let takes =
+            Dependants::of(&active, |_, process| up(process)).takes(name, &spec(name), Some(&spec(name)));
+        let along = takes.along.iter().map(|one| format!(" {} {}", one.process, one.restarts));
+        format!("{} {}{}", takes.stop.as_secs(), takes.start.as_secs(), along.collect::<String>())
+    };
+    assert_eq!(told(&|_| true, "db"), "33 7 api true web false");
+    assert_eq!(told(&|name| name != "web", "db"), "23 7 api true");
+    assert_eq!(told(&|name| name != "api", "db"), "20 5");
+    assert_eq!(told(&|_| true, "web"), "10 1");
+    assert_eq!(told(&|_| true, "slow"), "10 32");
+    let gone = Dependants::of(&active, |_, _| true).takes("db", &spec("db"), None);
+    assert_eq!((gone.stop, gone.start), (seconds(33), seconds(0)));
 }
 
 #[test]

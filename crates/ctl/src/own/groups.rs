@@ -35,7 +35,7 @@ pub(super) fn reread(options: &Options) -> Result<i32, Problem> {
 }
 
 /// What has been done to groups, and what could not be.
-struct Work<'a> {
+pub(super) struct Work<'a> {
     link: &'a Link,
     json: bool,
     groups: Vec<Value>,
@@ -48,19 +48,39 @@ pub(super) fn update(options: &Options) -> Result<i32, Problem> {
     }
     let link = Link::open(options)?;
     let found = link.check("read the configuration", link.client.reload_config())?;
-    let mut work = Work { link: &link, json: options.json, groups: Vec::new(), problems: Vec::new() };
+    let mut work = Work::new(&link, options.json);
     let all = options.words.is_empty() || options.words.iter().any(|word| word == "all");
     if !all {
         work.check_names(&options.words, &found)?;
     }
-    let wanted = |group: &&String| all || options.words.contains(group);
-    found.removed.iter().filter(wanted).for_each(|group| work.removed(group));
-    found.changed.iter().filter(wanted).for_each(|group| work.changed(group));
-    found.added.iter().filter(wanted).for_each(|group| work.added(group));
+    work.apply(&found, |group| all || options.words.contains(group));
     work.finish()
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    pub(super) fn new(link: &'a Link, json: bool) -> Self {
+        Self { link, json, groups: Vec::new(), problems: Vec::new() }
+    }
+
+    /// Makes what runs agree with what was found.
+    pub(super) fn apply(&mut self, found: &Reread, wanted: impl Fn(&String) -> bool) {
+        let wanted = |group: &&String| wanted(group);
+        found.removed.iter().filter(wanted).for_each(|group| self.removed(group));
+        found.changed.iter().filter(wanted).for_each(|group| self.changed(group));
+        found.added.iter().filter(wanted).for_each(|group| self.added(group));
+    }
+
+    /// Whether something could not be done.
+    pub(super) fn has_failed(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
+    /// All that was done, and what could not be.
+    pub(super) fn in_json(&self) -> Value {
+        let errors: Vec<_> = self.problems.iter().map(Problem::to_json).collect();
+        json!({ "groups": self.groups, "errors": errors })
+    }
+
     fn check_names(&mut self, names: &[String], found: &Reread) -> Result<(), Problem> {
         let active = self.link.processes()?;
         for name in names {
@@ -140,12 +160,11 @@ impl Work<'_> {
 
     fn finish(self) -> Result<i32, Problem> {
         if self.json {
-            let errors: Vec<_> = self.problems.iter().map(Problem::to_json).collect();
-            show::json(&json!({ "groups": self.groups, "errors": errors }));
+            show::json(&self.in_json());
         } else if self.groups.is_empty() && self.problems.is_empty() {
             screen::line("nothing to change");
         }
-        Ok(if self.problems.is_empty() { status::DONE } else { status::FAILED })
+        Ok(if self.has_failed() { status::FAILED } else { status::DONE })
     }
 }
 

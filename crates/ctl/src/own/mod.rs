@@ -7,6 +7,7 @@
 //! that does not run, 4 the daemon cannot be reached.
 
 mod check;
+mod config;
 mod control;
 mod convert;
 mod daemon;
@@ -101,6 +102,18 @@ const COMMANDS: &[Row] = &[
         "[GROUP ...]",
         "What `update` would do to each process, which options are the reason, and in which lines they stand.",
         plan::diff,
+    ),
+    row(
+        "config",
+        "list | show [N] [--diff [M]] | rollback N [--dry-run] [--write]",
+        "The configurations that were applied, as they were read.\n\n  \
+         list         their numbers, when and by what each was applied, and which one runs\n  \
+         show N       the text of all files of one; without N, of the one that runs. --diff: what is otherwise in the one that runs, \
+         or in M\n  \
+         rollback N   tell what going back would do, as `upkeep diff` does, and do it; the files on disk stay as they are\n  \
+         --dry-run    only tell\n  \
+         --write      then write the files back, too, each with its owner and mode",
+        config::config,
     ),
     row(
         "reread",

@@ -36,6 +36,10 @@ pub(super) struct Options {
     pub(super) plan: bool,
     /// `update --dry-run`.
     pub(super) dry_run: bool,
+    /// `config show --diff`.
+    pub(super) diff: bool,
+    /// `config rollback --write`.
+    pub(super) write: bool,
     /// `convert --to`.
     pub(super) to: Option<String>,
     /// `convert -o`.
@@ -76,6 +80,8 @@ impl Options {
                 Arg::Long("keep") => self.keep = true,
                 Arg::Long("plan") => self.plan = true,
                 Arg::Long("dry-run") => self.dry_run = true,
+                Arg::Long("diff") => self.diff = true,
+                Arg::Long("write") => self.write = true,
                 Arg::Long("to") => self.to = Some(text(parser)?),
                 Arg::Short('o') | Arg::Long("output") => self.output = Some(text(parser)?),
                 Arg::Long("flatten") => self.flatten = true,
@@ -107,9 +113,14 @@ impl Options {
             );
             return Err(Problem::usage(&why));
         }
-        for (given, option, command) in
-            [(self.plan, "--plan", "reread"), (self.dry_run, "--dry-run", "update")]
-        {
+        self.check_config()?;
+        let dry_run = self.dry_run && self.command != "config";
+        for (given, option, command) in [
+            (self.plan, "--plan", "reread"),
+            (dry_run, "--dry-run", "update"),
+            (self.diff, "--diff", "config"),
+            (self.write, "--write", "config"),
+        ] {
             if given && self.command != command {
                 let why = format!("{option} belongs to `upkeep {command}`, not to `upkeep {}`", self.command);
                 return Err(Problem::usage(&why));
@@ -118,6 +129,27 @@ impl Options {
         if self.command != "reload" && self.keep {
             let why = format!("--keep belongs to `upkeep reload`, not to `upkeep {}`", self.command);
             return Err(Problem::usage(&why));
+        }
+        Ok(())
+    }
+
+    /// Of `upkeep config`, each belongs to one of its words.
+    fn check_config(&self) -> Result<(), Problem> {
+        if self.command != "config" {
+            return Ok(());
+        }
+        let word = self.words.first().map_or("", String::as_str);
+        for (given, option, of) in [
+            (self.diff, "--diff", "show"),
+            (self.write, "--write", "rollback"),
+            (self.dry_run, "--dry-run", "rollback"),
+        ] {
+            if given && word != of {
+                return Err(Problem::usage(&format!("{option} belongs to `upkeep config {of}`")));
+            }
+        }
+        if self.write && self.dry_run {
+            return Err(Problem::usage("--dry-run does nothing, so there is nothing to --write"));
         }
         Ok(())
     }
@@ -186,6 +218,12 @@ mod tests {
             "check --to yaml",
             "convert -o",
             "upgrade --binary",
+            "update --write",
+            "diff --diff",
+            "config show 1 --write",
+            "config rollback 1 --diff",
+            "config list --dry-run",
+            "config rollback 1 --write --dry-run",
         ] {
             let problem = parse(line).expect_err(line);
             assert_eq!(problem.status, 2, "{line}");

@@ -1,7 +1,7 @@
 //! `upkeep diff`, `upkeep reread --plan` and `upkeep update --dry-run`: what an update would do, and why.
 
 use serde_json::json;
-use upkeep_api::{PlannedCause, PlannedChange};
+use upkeep_api::{PlannedCause, PlannedChange, PlannedDependant};
 
 use super::link::Link;
 use super::options::Options;
@@ -22,7 +22,7 @@ pub(super) fn diff(options: &Options) -> Result<i32, Problem> {
         plan.retain(|change| options.words.contains(&change.group));
     }
     if options.json {
-        show::json(&json!(plan.iter().map(in_json).collect::<Vec<_>>()));
+        show::json(&all_in_json(&plan));
     } else {
         lines(&plan).iter().for_each(|line| {
             screen::line(line);
@@ -31,7 +31,13 @@ pub(super) fn diff(options: &Options) -> Result<i32, Problem> {
     Ok(status::DONE)
 }
 
-fn lines(plan: &[PlannedChange]) -> Vec<String> {
+/// A plan as JSON.
+pub(super) fn all_in_json(plan: &[PlannedChange]) -> serde_json::Value {
+    json!(plan.iter().map(in_json).collect::<Vec<_>>())
+}
+
+/// A plan for people.
+pub(super) fn lines(plan: &[PlannedChange]) -> Vec<String> {
     if plan.is_empty() {
         return vec!["nothing would change".to_owned()];
     }
@@ -41,17 +47,27 @@ fn lines(plan: &[PlannedChange]) -> Vec<String> {
         if change.seconds > 0 {
             parts.push(format!("stopping may take {} s", change.seconds));
         }
+        if change.starting > 0 {
+            parts.push(format!("starting {} s", change.starting));
+        }
+        for (word, what) in [("restart", "restarts"), ("stop", "stops")] {
+            let along = change.dependants.iter().filter(|one| one.change == word);
+            let names: Vec<String> = along.map(|one| called(&one.group, &one.name)).collect();
+            if !names.is_empty() {
+                parts.push(format!("{what} {} with it", names.join(" ")));
+            }
+        }
         format!("{:width$}  {:10}  {}", name(change), change.change, parts.join(", ")).trim_end().to_owned()
     };
     plan.iter().map(line).collect()
 }
 
 fn name(change: &PlannedChange) -> String {
-    if change.group == change.name {
-        change.name.clone()
-    } else {
-        format!("{}:{}", change.group, change.name)
-    }
+    called(&change.group, &change.name)
+}
+
+fn called(group: &str, name: &str) -> String {
+    if group == name { name.to_owned() } else { format!("{group}:{name}") }
 }
 
 /// `command (FILE:LINE)`; with its section if that is no program of this name.
@@ -71,11 +87,15 @@ fn cause(cause: &PlannedCause, change: &PlannedChange) -> String {
 
 fn in_json(change: &PlannedChange) -> serde_json::Value {
     let cause = |cause: &PlannedCause| json!({ "section": cause.section, "option": cause.option, "file": cause.file, "line": cause.line });
+    let dependant =
+        |one: &PlannedDependant| json!({ "group": one.group, "name": one.name, "change": one.change });
     json!({
         "group": change.group,
         "name": change.name,
         "change": change.change,
         "seconds": change.seconds,
+        "starting": change.starting,
+        "dependants": change.dependants.iter().map(dependant).collect::<Vec<_>>(),
         "causes": change.causes.iter().map(cause).collect::<Vec<_>>(),
     })
 }
@@ -102,6 +122,8 @@ mod tests {
             name: name.to_owned(),
             change: change.to_owned(),
             seconds,
+            starting: 0,
+            dependants: Vec::new(),
             causes: causes.iter().map(cause).collect(),
         }
     }
@@ -129,6 +151,15 @@ mod tests {
             "old        removed",
         ];
         assert_eq!(lines(&plan), expected);
+        let along = |name: &str, change: &str| PlannedDependant {
+            group: name.to_owned(),
+            name: name.to_owned(),
+            change: change.to_owned(),
+        };
+        let dependants = vec![along("api", "restart"), along("w", "restart"), along("job", "stop")];
+        let busy = PlannedChange { starting: 35, dependants, ..change("db", "db", "restart", 40, &[]) };
+        let expected = "db  restart     stopping may take 40 s, starting 35 s, restarts api w with it, stops job with it";
+        assert_eq!(lines(&[busy]), [expected]);
         assert_eq!(lines(&[]), ["nothing would change"]);
     }
 }

@@ -57,6 +57,8 @@ impl Told {
             orphans,
             log_prefix,
             exit_when,
+            config_history,
+            config_history_dir,
             minfds: _,
             minprocs: _,
             umask: _,
@@ -80,6 +82,8 @@ impl Told {
             ("orphans", *orphans != new.orphans),
             ("log_prefix", *log_prefix != new.log_prefix),
             ("exit_when", *exit_when != new.exit_when),
+            ("config_history", *config_history != new.config_history),
+            ("config_history_dir", *config_history_dir != new.config_history_dir),
         ];
         let changed = options.iter().filter(|(_, differs)| *differs);
         self.applied.extend(changed.map(|(option, _)| setting(DAEMON, option, "")));

@@ -41,9 +41,9 @@ impl Shell {
             foreground: self.in_foreground(),
             ident: self.context.ident.clone(),
         };
-        let messages = self.messages.clone();
-        tokio::task::spawn_blocking(move || {
-            let result = prepare(order).map(Box::new);
+        let (messages, reading) = (self.messages.clone(), self.reading.clone());
+        tokio::spawn(async move {
+            let result = prepare(order, &reading).await.map(Box::new);
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Kept { result, reply });
         });

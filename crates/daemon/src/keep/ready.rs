@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use upkeep_api::{Fault, FaultCode};
+use upkeep_api::{Fault, FaultCode, apart};
 use upkeep_config::{Address, CommandLine, Config, Server, Settings};
 use upkeep_logs::Journal;
 use upkeep_os::Limit;
@@ -11,6 +11,7 @@ use upkeep_os::Limit;
 use super::differences::{Own, Told, setting, taken};
 use super::undo::Undo;
 use crate::generations::Loaded;
+use crate::reading::Reading;
 use crate::servers::{OpenError, Socket, place};
 use crate::{journal, pidfile};
 
@@ -77,17 +78,22 @@ pub(super) fn cannot_listen(server: &Server, error: &OpenError) -> Fault {
     })
 }
 
-/// Reads the configuration and opens what is new. Blocks on the file system.
+/// Reads the configuration and opens what is new, on threads that may wait for the file system.
 ///
 /// # Errors
 /// What cannot be had. Everything is as it was then.
-pub(super) fn prepare(order: Order) -> Result<Ready, Fault> {
-    let loaded = order
-        .latest
-        .again_as(&order.program, &order.cli)
-        .map_err(|error| Fault::about(FaultCode::CantReread, error.to_string()))?;
+pub(super) async fn prepare(order: Order, reading: &Reading) -> Result<Ready, Fault> {
+    let (latest, program, cli) = (order.latest.clone(), order.program.clone(), order.cli.clone());
+    let loaded = reading.configuration(move |place| latest.again_as(&program, &cli, place)).await;
+    let loaded = loaded.map_err(|error| Fault::about(FaultCode::CantReread, error.to_string()))?;
+    let opened = apart(move || open(&order, loaded));
+    opened.await.unwrap_or_else(|| Err(refused("no thread can be had")))
+}
+
+/// Opens what is new. Blocks on the file system.
+fn open(order: &Order, loaded: Loaded) -> Result<Ready, Fault> {
     let mut undo = Undo::default();
-    match open_all(&order, &loaded.config, &mut undo) {
+    match open_all(order, &loaded.config, &mut undo) {
         Ok((sockets, journal, told)) => {
             Ok(Ready { base: order.base, keeper_pid: order.keeper_pid, loaded, sockets, journal, told, undo })
         }
@@ -107,7 +113,7 @@ fn open_all(order: &Order, new: &Config, undo: &mut Undo) -> Result<All, Fault> 
     let mut told = Told::compare(old, new, &taken, own);
     let mut sockets = Vec::new();
     for (server, at) in new.servers.iter().zip(&taken) {
-        sockets.push((server.clone(), open(old, &taken, server, *at, undo)?));
+        sockets.push((server.clone(), open_one(old, &taken, server, *at, undo)?));
     }
     let journal = open_journal(order, &new.settings, undo)?;
     if old.settings.pidfile != new.settings.pidfile {
@@ -117,7 +123,7 @@ fn open_all(order: &Order, new: &Config, undo: &mut Undo) -> Result<All, Fault> 
     Ok((sockets, journal, told))
 }
 
-fn open(
+fn open_one(
     old: &Config,
     taken: &[Option<usize>],
     server: &Server,

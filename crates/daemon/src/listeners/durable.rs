@@ -68,6 +68,7 @@ impl Shell {
 
     /// The daemon ends: what is to be kept is on disk afterwards.
     pub(crate) fn close_stores(&mut self) {
+        self.close_applied();
         if let Some(store) = self.listeners.store.take() {
             store.finish();
         }
