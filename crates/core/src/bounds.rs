@@ -46,9 +46,11 @@ pub enum Breach {
     /// It used more memory than it may, in bytes.
     Memory {
         /// What was measured.
-        used: Usage,
+        used: u64,
         /// `memory_limit`.
         limit: u64,
+        /// Who has said so.
+        meter: Meter,
     },
 }
 
@@ -86,12 +88,12 @@ impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Runtime(limit) => write!(f, "Ran for {} (max_runtime)", Span(limit)),
-            Self::Memory { used, limit } => {
-                let place = match used.meter {
+            Self::Memory { used, limit, meter } => {
+                let place = match meter {
                     Meter::Shares => "",
                     Meter::Cgroup => " in its control group",
                 };
-                write!(f, "Used {} of memory{place} (memory_limit is {})", Size(used.bytes), Size(limit))
+                write!(f, "Used {} of memory{place} (memory_limit is {})", Size(used), Size(limit))
             }
         }
     }
@@ -140,8 +142,8 @@ mod tests {
 
     #[test]
     fn breaches_read_well() {
-        let memory = |bytes, limit| Breach::Memory { used: Usage { bytes, meter: Meter::Shares }, limit };
-        let group = |bytes, limit| Breach::Memory { used: Usage { bytes, meter: Meter::Cgroup }, limit };
+        let memory = |used, limit| Breach::Memory { used, limit, meter: Meter::Shares };
+        let group = |used, limit| Breach::Memory { used, limit, meter: Meter::Cgroup };
         for (breach, text) in [
             (Breach::Runtime(Duration::from_hours(1)), "Ran for 60 min (max_runtime)"),
             (memory(1 << 20, 1 << 10), "Used 1 MB of memory (memory_limit is 1 KB)"),

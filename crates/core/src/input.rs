@@ -43,16 +43,7 @@ pub enum Input {
         errands: Vec<RunId>,
     },
     /// When a process was to run next by its schedule when a daemon ended that is long gone. Told before [`Input::Begin`].
-    Planned {
-        /// Name of the group.
-        group: String,
-        /// Name of the process.
-        process: String,
-        /// The time of its table, in epoch seconds.
-        next: i64,
-        /// When that was found out.
-        since: i64,
-    },
+    Planned(Box<PlannedRun>),
     /// Everything is set up: publish that the daemon runs, start what starts by itself.
     Begin {
         /// An earlier daemon had begun already: this one only goes on.
@@ -144,13 +135,26 @@ pub enum Input {
     Restart,
 }
 
+/// When a process was to run next by its schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedRun {
+    /// Name of the group.
+    pub group: String,
+    /// Name of the process.
+    pub process: String,
+    /// The time of its table, in epoch seconds.
+    pub next: i64,
+    /// When that was found out.
+    pub since: i64,
+}
+
 impl Input {
     /// Whether a new daemon may tell this of the time before it: what it finds, and that it goes on.
     pub(crate) fn may_be_of_the_past(&self) -> bool {
         match self {
             Self::Setup(_)
             | Self::Restore { .. }
-            | Self::Planned { .. }
+            | Self::Planned(_)
             | Self::Begin { .. }
             | Self::Spawned { .. }
             | Self::Exited { .. }

@@ -47,7 +47,7 @@ pub use depends::Obstacle;
 pub use effect::{Answer, Effect, Event, Outcome, Update};
 pub use errand::{Errand, ErrandKind, Errands, Fate};
 pub use group::Group;
-pub use input::{CallId, Input, Refusal, Request, SignalFailure, SignalId};
+pub use input::{CallId, Input, PlannedRun, Refusal, Request, SignalFailure, SignalId};
 pub use notice::{Level, Notice};
 pub use policy::Restarts;
 pub use process::{Child, ProcId, Process, RunEnd, RunId, State, StateName};

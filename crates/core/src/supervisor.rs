@@ -72,7 +72,7 @@ impl Supervisor {
             Input::Restore { group, process, saved, child_exists, errands } => {
                 self.restore(now, &group, &process, &saved, child_exists, &errands);
             }
-            Input::Planned { group, process, next, since } => self.was_planned(&group, &process, next, since),
+            Input::Planned(planned) => self.was_planned(&planned),
             Input::Begin { recovered } => self.begin(now, recovered),
             Input::Spawned { run, pid, at } => self.spawned(now, run, pid, at),
             Input::SpawnFailed { run, text } => self.not_spawned(now, run, text),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
-use upkeep_core::{Input, ProcId, Process};
+use upkeep_core::{Input, PlannedRun, ProcId, Process};
 use upkeep_logs::{Engine, Level};
 
 use crate::ownfile::open_own;
@@ -157,7 +157,7 @@ impl Shell {
             let process = self.core.member(&plan.group, &plan.name).and_then(|id| self.core.process(id));
             if process.is_some_and(|process| plan.is_of(process)) {
                 let Plan { group, name: process, next, since, .. } = plan;
-                self.tell(Input::Planned { group, process, next, since });
+                self.tell(Input::Planned(Box::new(PlannedRun { group, process, next, since })));
             }
         }
     }

@@ -15,7 +15,7 @@ use upkeep_core::listener::{HalfRead, ListenerState, Queued, SavedListener, Seri
 use upkeep_core::signal::{self, Signal};
 use upkeep_core::{
     Breach, Child, Errands, LastRun, Meter, Mono, ProcId, Restarts, RunEnd, RunId, Saved, State, StopOptions,
-    Timer, Usage,
+    Timer,
 };
 
 use crate::applied::AppliedRecords;
@@ -427,8 +427,8 @@ impl From<Breach> for BreachRecord {
     fn from(breach: Breach) -> Self {
         match breach {
             Breach::Runtime(limit) => Self::Runtime(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)),
-            Breach::Memory { used, limit } => {
-                Self::Memory { used: used.bytes, limit, grouped: used.meter == Meter::Cgroup }
+            Breach::Memory { used, limit, meter } => {
+                Self::Memory { used, limit, grouped: meter == Meter::Cgroup }
             }
         }
     }
@@ -440,7 +440,7 @@ impl From<BreachRecord> for Breach {
             BreachRecord::Runtime(limit) => Self::Runtime(Duration::from_nanos(limit)),
             BreachRecord::Memory { used, limit, grouped } => {
                 let meter = if grouped { Meter::Cgroup } else { Meter::Shares };
-                Self::Memory { used: Usage { bytes: used, meter }, limit }
+                Self::Memory { used, limit, meter }
             }
         }
     }
@@ -642,7 +642,7 @@ mod tests {
             last_run: Some(RunId(5)),
             starts_again: true,
             again: true,
-            breach: Some(Breach::Memory { used: Usage { bytes: 6, meter: Meter::Cgroup }, limit: 5 }),
+            breach: Some(Breach::Memory { used: 6, limit: 5, meter: Meter::Cgroup }),
             stops_next: true,
             health: Some(Box::new(health::unusual())),
             stop: StopOptions {

@@ -1,7 +1,8 @@
 //! Carrying out what the supervisor orders.
 
 use upkeep_core::{
-    Answer, CallId, Effect, Event, Input, Meter, ProcId, Process, RunId, StateName, Supervisor, Usage,
+    Answer, CallId, Effect, Event, Input, Meter, PlannedRun, ProcId, Process, RunId, StateName, Supervisor,
+    Usage,
 };
 
 use crate::ask::join;
@@ -141,7 +142,7 @@ impl Sim {
         let tell = |process: &Process| {
             let (next, since) = process.planned()?;
             let (group, process) = (process.group().to_owned(), process.name().to_owned());
-            Some(Input::Planned { group, process, next, since })
+            Some(Input::Planned(Box::new(PlannedRun { group, process, next, since })))
         };
         self.core.processes().filter_map(|(_, process)| tell(process)).collect()
     }

@@ -35,6 +35,8 @@ impl Supervisor {
     }
 
     /// The memory of a run was measured, or cannot be.
+    // Made part of the way that every input takes, it would cost each of them.
+    #[inline(never)]
     pub(crate) fn measured(&mut self, now: Now, run: RunId, memory: Result<Usage, String>) {
         let Some((id, process)) = self.running_process(run) else { return };
         if let Some(watched) = &mut process.watched {
@@ -48,7 +50,8 @@ impl Supervisor {
             }
             (Ok(_), _) if process.is_ending() => {}
             (Ok(used), Some(limit)) if used.bytes > limit.bytes && process.bounded().is_some() => {
-                let breach = Breach::Memory { used, limit: limit.bytes };
+                let Usage { bytes: used, meter } = used;
+                let breach = Breach::Memory { used, limit: limit.bytes, meter };
                 self.end_beyond(now, id, breach, limit.action);
             }
             (Ok(_), _) => process.watch_from(now.mono),

@@ -2,6 +2,7 @@
 
 use crate::depends::Along;
 use crate::effect::{Effect, Event};
+use crate::input::PlannedRun;
 use crate::notice::Notice;
 use crate::process::{AfterStop, ProcId, RunEnd, State, StateName};
 use crate::schedule::{LastRun, Missed, Overlap, Timer, Turn};
@@ -57,13 +58,15 @@ impl Supervisor {
     }
 
     /// An earlier daemon, which has ended, had planned a run for this time: if it is past by now that run was missed.
-    pub(crate) fn was_planned(&mut self, group: &str, process: &str, next: i64, since: i64) {
-        let Some(id) = self.member(group, process) else { return };
+    // As with `measured`.
+    #[cold]
+    pub(crate) fn was_planned(&mut self, planned: &PlannedRun) {
+        let Some(id) = self.member(&planned.group, &planned.process) else { return };
         let Some(process) = self.processes.get_mut(&id) else { return };
         let schedule = process.spec.schedule.as_ref();
         let remembers = schedule.is_some_and(|schedule| schedule.missed == Missed::RunOnce);
         if remembers && process.spec.autostart && process.timer.is_none() {
-            let planned = Timer { next: Some(next), since: Some(since), ..Timer::new(true) };
+            let planned = Timer { next: Some(planned.next), since: Some(planned.since), ..Timer::new(true) };
             process.timer = Some(Box::new(planned));
             self.publish(Event::WishChanged(id));
         }

@@ -106,9 +106,7 @@ pub(crate) fn beyond(name: &Name, breach: Breach, action: MemoryAction) -> Strin
     };
     match breach {
         Breach::Runtime(limit) => format!("{head} value:{} action:{action}", limit.as_secs_f64()),
-        Breach::Memory { used, limit } => {
-            format!("{head} value:{limit} used:{} action:{action}", used.bytes)
-        }
+        Breach::Memory { used, limit, .. } => format!("{head} value:{limit} used:{used} action:{action}"),
     }
 }
 
