@@ -5,6 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::Signal;
+
 use crate::rig::daemon::{Daemon, member};
 use crate::rig::home::Home;
 use crate::rig::maker::Maker;
@@ -180,9 +182,10 @@ fn send_as(uid: u32, socket: &str) -> Option<i32> {
 }
 
 fn socket_of(daemon: &Daemon, name: &str) -> String {
-    let environment = procfs::environment(daemon.pid_of(name));
-    let entry = environment.iter().find_map(|entry| entry.strip_prefix("NOTIFY_SOCKET="));
-    entry.expect("a socket").to_owned()
+    until("a socket", || {
+        let environment = procfs::environment(daemon.pid_of(name));
+        environment.iter().find_map(|entry| entry.strip_prefix("NOTIFY_SOCKET=").map(str::to_owned))
+    })
 }
 
 #[test]
@@ -214,6 +217,11 @@ fn only_its_user_may_speak_for_a_program_and_nothing_is_left_over() {
     assert!(until("both", || well(&daemon).then_some(true)) && Path::new(&own).exists());
     daemon.ctl(&["stop", "other"]);
     until_true("its socket to go", || !Path::new(&other).exists());
+    let (brain, pid) = (daemon.brain().expect("a daemon"), daemon.pid_of("own"));
+    [brain, pid].into_iter().for_each(|pid| procfs::signal(pid, Signal::KILL));
+    until_true("the socket of the dead to go", || !Path::new(&own).exists());
+    until_true("another one", || ![0, pid].contains(&daemon.pid_of("own")));
+    let own = socket_of(&daemon, "own");
     daemon.kill_both();
     assert!(Path::new(&own).exists());
     daemon.start_again();

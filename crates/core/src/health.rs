@@ -127,6 +127,8 @@ pub struct Health {
     pub(crate) asked: Option<Asked>,
     /// What a command under way has found, apart from its exit status.
     pub(crate) told: Option<Finding>,
+    /// When the command that asks it has taken so long that others have their turn beside it.
+    pub(crate) turn_until: Option<Mono>,
     /// When it will have been silent for too long.
     pub(crate) silent_at: Option<Mono>,
     /// When it has to be ready.
@@ -213,7 +215,10 @@ impl Health {
 
     /// When something is due by time alone.
     pub(crate) fn deadline(&self) -> Option<Mono> {
-        [self.ask_at, self.asked_until(), self.silent_at, self.ready_by].into_iter().flatten().min()
+        [self.ask_at, self.asked_until(), self.turn_until, self.silent_at, self.ready_by]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// When it is asked next; `None` while it is being asked, and where it is not.
@@ -256,7 +261,8 @@ impl Health {
 
     /// Nothing is looked at any more: it is about to end.
     pub(crate) fn rest(&mut self) {
-        (self.ask_at, self.asked, self.silent_at, self.ready_by) = (None, None, None, None);
+        (self.ask_at, self.asked, self.turn_until) = (None, None, None);
+        (self.silent_at, self.ready_by) = (None, None);
     }
 
     /// What all that is known comes to.

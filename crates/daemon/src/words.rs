@@ -4,6 +4,7 @@
 //! descriptor for a newline, or both. Each is the run's own, so that a late word of an earlier run means nothing, and the keeper holds it as long as the run lives: what was said
 //! while there was no daemon waits there. A word stays in the socket or pipe until what follows from it is written down.
 
+mod gone;
 mod listen;
 mod parse;
 mod place;
@@ -12,8 +13,7 @@ mod sender;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::task::AbortHandle;
@@ -22,6 +22,8 @@ use upkeep_core::spec::{ProcessSpec, Ready};
 use upkeep_core::{Input, RunId};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
+
+pub(crate) use gone::GoneSockets;
 
 use crate::shell::{Message, Shell};
 use listen::Listener;
@@ -160,8 +162,9 @@ impl Shell {
         let is_ours = |name: &String| name.starts_with(NOTIFY) || name.starts_with(NEWLINE);
         let stale: Vec<String> = held.keys().filter(|name| is_ours(name)).cloned().collect();
         for name in stale {
-            held.remove(&name);
+            let path = held.remove(&name).and_then(|fd| place::path_of(fd.as_fd()));
             self.send(&ToKeeper::Unhold { name });
+            self.remove_socket(path);
         }
     }
 
@@ -172,28 +175,6 @@ impl Shell {
             self.send(&ToKeeper::Unhold { name });
         }
         self.discard_vitals(vitals);
-    }
-
-    /// Nobody is going to say anything there: removes the name of the socket.
-    pub(crate) fn discard_vitals(&mut self, vitals: Option<Box<Vitals>>) {
-        let Some(path) = vitals.and_then(|vitals| place::path_of(vitals.notify.as_ref()?.as_fd())) else {
-            return;
-        };
-        self.gone_sockets.add(path);
-        let gone = self.gone_sockets.clone();
-        tokio::spawn(upkeep_api::apart(move || gone.remove()));
-    }
-
-    /// At the end: what is not removed yet.
-    pub(crate) fn remove_gone_sockets(&self) {
-        self.gone_sockets.remove();
-    }
-
-    /// At the beginning: what daemons have left that were killed.
-    pub(crate) fn remove_left_sockets(&self) {
-        if place::leaves_something() {
-            tokio::spawn(upkeep_api::apart(place::sweep));
-        }
     }
 
     /// Listens to a run whose child exists.
@@ -233,27 +214,6 @@ impl Shell {
                 );
             }
         }
-    }
-}
-
-/// Names of sockets that are to be removed.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct GoneSockets {
-    paths: Arc<Mutex<Vec<PathBuf>>>,
-    /// Held by who removes them.
-    turn: Arc<Mutex<()>>,
-}
-
-impl GoneSockets {
-    fn add(&self, path: PathBuf) {
-        self.paths.lock().unwrap_or_else(PoisonError::into_inner).push(path);
-    }
-
-    /// Removes them all, and waits for who does so already. Blocks on the file system.
-    fn remove(&self) {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let paths = std::mem::take(&mut *self.paths.lock().unwrap_or_else(PoisonError::into_inner));
-        paths.iter().for_each(|path| place::remove(path));
     }
 }
 

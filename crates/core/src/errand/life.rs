@@ -60,7 +60,9 @@ impl Supervisor {
             (Fate::Runs, _) => usual,
             (Fate::CalledOff | Fate::Overdue, _) => now.mono,
         });
-        if kind != ErrandKind::Check {
+        if kind == ErrandKind::Check {
+            self.check_command_begun(id, run, at);
+        } else {
             self.log(Notice::ErrandBegan { name, kind, pid });
         }
         self.publish(Event::WishChanged(id));
@@ -213,7 +215,9 @@ impl Supervisor {
         for errand in chosen {
             if errand.until.is_some() {
                 let (kind, pid) = (errand.kind, errand.pid);
-                if kind != ErrandKind::Check {
+                if kind == ErrandKind::Check {
+                    self.checks.is_over(errand.run);
+                } else {
                     self.log(Notice::ErrandEnds { name: name.clone(), kind, pid, signal });
                 }
                 self.signal_errand(id, errand.run, signal);

@@ -1,19 +1,22 @@
 //! Checks that are commands: errands of a kind of their own, of which only so many run at once.
 //!
 //! Who finds no room waits for its turn. That is no failure, and its time begins when its command does. The turn is that of whoever
-//! waits longest, so that nobody waits for ever: each command ends, or is killed. Of one process there are never two.
+//! waits longest, and one that takes its time holds nobody up: after a while others run beside it. Of one process there are never two.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use super::{Asked, Finding, HealthSpec};
 use crate::effect::Event;
 use crate::errand::{ErrandKind, Verdict};
 use crate::process::{ProcId, RunId};
 use crate::supervisor::Supervisor;
-use crate::time::{Now, Span};
+use crate::time::{Mono, Now, Span};
 
 /// Commands that run at once.
 const AT_ONCE: usize = 16;
+/// Who takes longer does not count among them any more: else a few that hang would keep everybody from being asked.
+const TURN: Duration = Duration::from_secs(5);
 
 /// Whose turn it is.
 #[derive(Debug, Default)]
@@ -85,7 +88,28 @@ impl Supervisor {
         let run = self.last_run();
         self.checks.running.insert(run);
         if let Some(health) = self.processes.get_mut(&id).and_then(|process| process.health.as_mut()) {
-            (health.asked, health.told) = (Some(Asked::Command(run)), None);
+            (health.asked, health.told, health.turn_until) = (Some(Asked::Command(run)), None, None);
+        }
+    }
+
+    /// The child of a command exists.
+    pub(crate) fn check_command_begun(&mut self, id: ProcId, run: RunId, at: Mono) {
+        if let Some(health) = self.processes.get_mut(&id).and_then(|process| process.health.as_mut())
+            && health.asked == Some(Asked::Command(run))
+        {
+            health.turn_until = Some(at.after(TURN));
+        }
+    }
+
+    /// A command takes its time: others go on beside it.
+    pub(super) fn end_turn(&mut self, id: ProcId) {
+        let Some(health) = self.processes.get_mut(&id).and_then(|process| process.health.as_mut()) else {
+            return;
+        };
+        health.turn_until = None;
+        if let Some(Asked::Command(run)) = health.asked {
+            self.checks.is_over(run);
+            self.begin_checks();
         }
     }
 
@@ -119,7 +143,7 @@ impl Supervisor {
             && health.asked == Some(Asked::Command(run))
         {
             found = Some(finding(verdict, health.told.take(), &spec));
-            health.asked = None;
+            (health.asked, health.turn_until) = (None, None);
         }
         match found.filter(|_| self.is_looked_at(id)) {
             Some(finding) => {

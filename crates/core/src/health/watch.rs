@@ -133,7 +133,9 @@ impl Supervisor {
             health.note_lateness(spec);
             news = true;
         }
-        if is_past(health.asked_until()) {
+        if is_past(health.turn_until) {
+            self.end_turn(id);
+        } else if is_past(health.asked_until()) {
             let reason = format!("no answer within {}", Span(spec.timeout));
             news |= self.answered(now, id, Finding::Bad(reason));
         } else if is_past(health.ask_at) && spec.command().is_some() {

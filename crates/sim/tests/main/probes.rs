@@ -107,6 +107,20 @@ fn so_many_run_at_once_and_who_waits_for_its_turn_has_not_failed() {
 }
 
 #[test]
+fn those_that_hang_keep_nobody_from_being_asked() {
+    let text = "[program:bad]\ncommand=bad\nnumprocs=40\nprocess_name=%(process_num)02d\nhealth_check=exec:ask\n\
+                health_timeout=1h\nhealth_interval=0.1\n[program:web]\ncommand=web\nhealth_check=exec:ask\n";
+    let mut sim = Sim::from_conf(text);
+    for number in 0..40 {
+        sim.plan(&format!("bad:{number:02} health_check"), [Plan::runs()]);
+    }
+    sim.begin().advance(secs(20));
+    assert_eq!(verdict(&sim), Some(Verdict::Healthy));
+    let asks = |process: &str| process.starts_with("bad:") && process.ends_with("health_check");
+    assert_eq!(most_at_once(&sim, asks), 40, "each is asked once");
+}
+
+#[test]
 fn the_end_of_its_process_ends_it_and_nobody_waits_for_it() {
     let hangs = || Plan::runs().ignoring(&[TERM]);
     let mut sim = begun(&format!("{CHECK}health_timeout=1h\nstopwaitsecs=100"), [hangs()]);
