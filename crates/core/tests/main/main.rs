@@ -15,6 +15,8 @@ mod listener;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod probes;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod reload;
