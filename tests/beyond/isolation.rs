@@ -223,6 +223,35 @@ fn who_uses_too_much_memory_with_all_it_started_is_ended() {
     daemon.wait_file("heard", "eventname:PROCESS_LIMIT");
 }
 
+/// Everybody uses more than a kilobyte.
+#[test]
+fn who_is_killed_for_its_memory_has_so_many_restarts_a_day() {
+    let config = "[program:web]\ncommand=/bin/cat\nstartsecs=0\nautorestart=true\nmemory_limit=1KB\n\
+                  memory_limit_interval=1\nmemory_limit_action=kill\nmax_restarts_per_day=1\n";
+    let daemon = Daemon::start(Maker::Upkeep, config);
+    daemon.wait("FATAL", &["web"]);
+    let log = daemon.log();
+    assert_eq!((starts(&daemon), log.matches("exited: web (terminated by SIGKILL").count()), (2, 2), "{log}");
+    assert!(log.contains("restarted 1 times within 24 h (max_restarts_per_day)"), "{log}");
+    assert!(log.contains("of memory (memory_limit is 1 KB)"), "{log}");
+}
+
+/// Who depends on it ends first, and comes back after it.
+#[test]
+fn a_run_that_lasts_too_long_ends_after_those_that_depend_on_it() {
+    let config = "[program:db]\ncommand=/bin/cat\nautorestart=true\nmax_runtime=2\nstartsecs=0\n\
+                  [program:web]\ncommand=/bin/cat\nstartsecs=0\ndepends_on=db\non_dependency_stop=restart\n";
+    let daemon = Daemon::start(Maker::Upkeep, config);
+    let log = until("both to come back", || {
+        let log = daemon.log();
+        (log.matches("spawned: 'web'").count() > 1).then_some(log)
+    });
+    let at = |line: &str| log.find(line).unwrap_or_else(|| panic!("{line}: {log}"));
+    let ended = [at("ending 'db' ("), at("stopped: web ("), at("stopped: db (")];
+    assert!(ended.is_sorted(), "{log}");
+    assert!(at("stopped: db (") < log.rfind("spawned: 'db'").unwrap_or(0), "{log}");
+}
+
 /// Plain files stand for those of the kernel; where they are missing the start fails with the key in its error.
 #[test]
 fn a_program_joins_its_control_group_with_its_limits() {
@@ -321,6 +350,7 @@ fn a_control_group_stays_while_somebody_lives_in_it() {
     let web = program("web", "setsid sleep 1000 >/dev/null 2>&1 </dev/null & :", &groups.option("web"));
     let other = program("other", ":", "");
     let daemon = Daemon::start(Maker::Upkeep, &format!("{web}{other}"));
+    assert_eq!(said(&daemon, "web"), "");
     let own = daemon.pid_of("web").to_string();
     let left = until("the process that stays", || {
         let mut members = groups.members("web");
