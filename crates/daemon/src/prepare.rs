@@ -1,10 +1,9 @@
 //! Everything a start needs from the file system, done off the daemon's own task: find the command, open the logs,
 //! look up the user.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use upkeep_config::py_repr;
@@ -12,6 +11,7 @@ use upkeep_core::ErrandKind;
 use upkeep_core::spec::{OutputSpec, ProcessSpec, StdinKind};
 use upkeep_keeper::wire::{SpawnPlan, StdinPlan, UserPlan};
 use upkeep_logs::Sink;
+use upkeep_os::Strings;
 use upkeep_os::spawn::landlock_version;
 
 use crate::console::is_standard_stream;
@@ -127,22 +127,18 @@ impl ChildContext {
     }
 
     /// base < SUPERVISOR_* < configured (PROC-070 … PROC-073), as `K=V`.
-    fn child_environment(&self, group: &str, spec: &ProcessSpec) -> Vec<Vec<u8>> {
-        let mut all: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-        for (name, value) in &self.environment {
-            all.insert(name.clone().into_vec(), value.clone().into_vec());
-        }
-        let mut set = |name: &str, value: &str| all.insert(name.into(), value.into());
-        set("SUPERVISOR_ENABLED", "1");
-        if let Some(url) = spec.serverurl.as_ref().or(self.server_url.as_ref()) {
-            set("SUPERVISOR_SERVER_URL", url);
-        }
-        set("SUPERVISOR_PROCESS_NAME", &spec.name);
-        set("SUPERVISOR_GROUP_NAME", group);
-        for (name, value) in &spec.environment {
-            set(name, value);
-        }
-        all.into_iter().map(|(name, value)| [name, value].join(&b'=')).collect()
+    fn child_environment(&self, group: &str, spec: &ProcessSpec) -> Strings {
+        let mut all: Vec<(&[u8], &[u8])> =
+            Vec::with_capacity(self.environment.len() + spec.environment.len() + 4);
+        all.extend(self.environment.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        let mut set = |name: &'static str, value| all.push((name.as_bytes(), value));
+        set("SUPERVISOR_ENABLED", b"1");
+        let url = spec.serverurl.as_ref().or(self.server_url.as_ref());
+        url.inspect(|url| set("SUPERVISOR_SERVER_URL", url.as_bytes()));
+        set("SUPERVISOR_PROCESS_NAME", spec.name.as_bytes());
+        set("SUPERVISOR_GROUP_NAME", group.as_bytes());
+        all.extend(spec.environment.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        last_of_each(all)
     }
 
     fn sink_context(&self, group: &str, spec: &ProcessSpec) -> SinkContext {
@@ -237,6 +233,19 @@ impl Order {
         let weakness = spec.confinement.as_ref().and_then(|_| weakness(spec, landlock_version()));
         Ok(Prepared { plan, trouble, weakness, stdout, stderr, socket, vitals, room })
     }
+}
+
+/// Sorted by name; of those with the same name the last one counts.
+fn last_of_each(mut all: Vec<(&[u8], &[u8])>) -> Strings {
+    all.sort_by_key(|(name, _)| *name);
+    let bytes = all.iter().map(|(name, value)| name.len() + 1 + value.len()).sum();
+    let mut strings = Strings::with_capacity(all.len(), bytes);
+    for (at, (name, value)) in all.iter().enumerate() {
+        if all.get(at + 1).is_none_or(|(next, _)| next != name) {
+            strings.push(&[name, b"=", value]);
+        }
+    }
+    strings
 }
 
 /// The pipes whose other ends come to us.

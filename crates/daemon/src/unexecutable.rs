@@ -55,7 +55,7 @@ fn too_long(plan: &SpawnPlan, room: u64) -> Option<String> {
     if let Some((what, length)) = long {
         return Some(format!("{what} has {length} bytes, of which the system takes {}", LONGEST - 1));
     }
-    let strings = plan.argv.iter().chain(&plan.env);
+    let strings = plan.argv.iter().map(Vec::as_slice).chain(plan.env.iter());
     // Each has a final zero and a pointer to it.
     let needed: usize =
         plan.path.len() + strings.map(|text| text.len() + 1 + size_of::<usize>()).sum::<usize>();

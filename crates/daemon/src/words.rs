@@ -22,6 +22,7 @@ use upkeep_core::spec::{ProcessSpec, Ready};
 use upkeep_core::{Input, RunId};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
+use upkeep_os::Strings;
 
 pub(crate) use gone::GoneSockets;
 
@@ -76,7 +77,7 @@ impl Vitals {
     ///
     /// # Errors
     /// There are no descriptors.
-    pub(crate) fn of(spec: &ProcessSpec, env: &mut Vec<Vec<u8>>) -> io::Result<Option<Box<Self>>> {
+    pub(crate) fn of(spec: &ProcessSpec, env: &mut Strings) -> io::Result<Option<Box<Self>>> {
         let Some(health) = spec.health.as_deref() else { return Ok(None) };
         let mut vitals = Self::default();
         if let Some(Ready::Descriptor(number)) = health.ready {
@@ -110,10 +111,10 @@ fn held_name(kind: &str, run: RunId) -> String {
 }
 
 /// Sets a variable, whatever it was.
-fn set(env: &mut Vec<Vec<u8>>, name: &str, value: &str) {
+fn set(env: &mut Strings, name: &str, value: &str) {
     let prefix = format!("{name}=").into_bytes();
-    env.retain(|entry| !entry.starts_with(&prefix));
-    env.push([prefix, value.as_bytes().to_vec()].concat());
+    *env = env.iter().filter(|entry| !entry.starts_with(&prefix)).collect();
+    env.push(&[&prefix, value.as_bytes()]);
 }
 
 impl Shell {

@@ -315,6 +315,8 @@ fn program_of(plan: SpawnPlan) -> Program {
 
 #[cfg(test)]
 mod tests {
+    use upkeep_os::Strings;
+
     use super::*;
 
     #[test]
@@ -323,7 +325,7 @@ mod tests {
         let plan = SpawnPlan {
             path: b"/bin/sh".to_vec(),
             argv: [b"sh".as_slice(), b"-c", b"read line"].map(<[u8]>::to_vec).to_vec(),
-            env: Vec::new(),
+            env: Strings::default(),
             cwd: None,
             umask: None,
             user: UserPlan::Keep,

@@ -14,6 +14,8 @@ mod to_keeper;
 
 use std::fmt;
 
+use upkeep_os::Strings;
+
 pub(crate) use body::{Reader as BodyReader, Writer as BodyWriter};
 pub use buffer::{Incoming, Outgoing};
 pub(crate) use to_daemon::{read_exit, write_exit};
@@ -195,7 +197,7 @@ pub struct SpawnPlan {
     /// The arguments; the first is the name as written.
     pub argv: Vec<Vec<u8>>,
     /// `K=V`.
-    pub env: Vec<Vec<u8>>,
+    pub env: Strings,
     /// Working directory; `None` is the keeper's.
     pub cwd: Option<Vec<u8>>,
     /// File mode creation mask; `None` is the keeper's.

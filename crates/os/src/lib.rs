@@ -17,6 +17,7 @@ mod peer;
 mod pidfd;
 mod signals;
 pub mod spawn;
+mod strings;
 mod users;
 mod wait;
 
@@ -33,5 +34,6 @@ pub use misc::{
 pub use peer::peer_uid;
 pub use pidfd::{UNKNOWN_STATUS, ended_status, kill_pidfd, pidfd};
 pub use signals::{SignalFd, ignore_control_signals, ignore_pipe_signals, kill_child, unblock_signals};
+pub use strings::Strings;
 pub use users::{User, user_by_uid};
 pub use wait::{Ended, reap, wait_child};

@@ -9,7 +9,7 @@ mod capabilities;
 mod landlock;
 mod restraint;
 
-use std::ffi::{CString, NulError};
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
@@ -17,6 +17,7 @@ use std::ptr;
 use rustix::process::{Gid, Uid, chdir};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
+use crate::Strings;
 use crate::errno::known_name;
 use capabilities::keep_capabilities;
 use restraint::{Failure, Step};
@@ -117,16 +118,18 @@ pub struct Plan {
 /// Strings and the null-ended array of pointers to them that execve(2) wants.
 #[derive(Debug)]
 struct CStrings {
-    // The pointers point into the heap buffers of these, which stay where they are when the vector moves.
-    _owned: Vec<CString>,
+    // The pointers point into the heap buffer of this, which stays where it is when this moves.
+    _owned: Strings,
     pointers: Vec<*const libc::c_char>,
 }
 
 impl CStrings {
-    fn new(strings: Vec<Vec<u8>>) -> Result<Self, NulError> {
-        let owned = strings.into_iter().map(CString::new).collect::<Result<Vec<_>, _>>()?;
-        let pointers = owned.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect();
-        Ok(Self { _owned: owned, pointers })
+    fn new(strings: Strings) -> io::Result<Self> {
+        if strings.iter().any(|text| text.contains(&0)) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let pointers = strings.iter().map(|text| text.as_ptr().cast()).chain([ptr::null()]).collect();
+        Ok(Self { _owned: strings, pointers })
     }
 }
 
@@ -138,7 +141,7 @@ pub struct Program {
     /// The arguments; the first is the name as written.
     pub argv: Vec<Vec<u8>>,
     /// `K=V`.
-    pub env: Vec<Vec<u8>>,
+    pub env: Strings,
     /// Working directory; `None` stays.
     pub cwd: Option<Vec<u8>>,
     /// File mode creation mask; `None` stays.
@@ -168,7 +171,7 @@ impl Plan {
         let shown_cwd = program.cwd.clone().unwrap_or_default();
         Ok(Self {
             path: CString::new(program.path)?,
-            argv: CStrings::new(program.argv)?,
+            argv: CStrings::new(program.argv.iter().collect())?,
             env: CStrings::new(program.env)?,
             cwd: program.cwd.map(CString::new).transpose()?,
             umask: program.umask,

@@ -1,5 +1,7 @@
 //! Fields of a frame's body.
 
+use upkeep_os::Strings;
+
 use super::WireError;
 
 /// Appends fields.
@@ -33,6 +35,15 @@ impl Writer {
         self.u32(u32::try_from(items.len()).unwrap_or(u32::MAX));
         for item in items {
             put(self, item);
+        }
+        self
+    }
+
+    /// As [`Self::list`] writes them.
+    pub(crate) fn strings(&mut self, texts: &Strings) -> &mut Self {
+        self.u32(u32::try_from(texts.len()).unwrap_or(u32::MAX));
+        for text in texts.iter() {
+            self.bytes(text);
         }
         self
     }
@@ -90,10 +101,23 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, WireError> {
+        self.field().map(<[u8]>::to_vec)
+    }
+
+    fn field(&mut self) -> Result<&'a [u8], WireError> {
         let length = usize::try_from(self.u32()?).map_err(|_| WireError::Truncated)?;
         let (field, rest) = self.0.split_at_checked(length).ok_or(WireError::Truncated)?;
         self.0 = rest;
-        Ok(field.to_vec())
+        Ok(field)
+    }
+
+    /// As [`Self::list`] reads them.
+    pub(crate) fn strings(&mut self) -> Result<Strings, WireError> {
+        let mut texts = Strings::default();
+        for _ in 0..self.u32()? {
+            texts.push(&[self.field()?]);
+        }
+        Ok(texts)
     }
 
     pub(crate) fn text(&mut self) -> Result<String, WireError> {

@@ -127,9 +127,7 @@ fn write_plan(body: &mut Writer, plan: &SpawnPlan) {
         .list(&plan.argv, |body, arg| {
             body.bytes(arg);
         })
-        .list(&plan.env, |body, entry| {
-            body.bytes(entry);
-        })
+        .strings(&plan.env)
         .option(plan.cwd.as_ref(), |body, cwd| {
             body.bytes(cwd);
         })
@@ -147,7 +145,7 @@ fn read_plan(body: &mut Reader<'_>) -> Result<SpawnPlan, WireError> {
     Ok(SpawnPlan {
         path: body.bytes()?,
         argv: body.list(Reader::bytes)?,
-        env: body.list(Reader::bytes)?,
+        env: body.strings()?,
         cwd: body.option(Reader::bytes)?,
         umask: body.option(Reader::u32)?,
         user: read_user(body)?,

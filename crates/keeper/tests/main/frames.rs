@@ -143,7 +143,7 @@ fn every_plan_of_a_users_and_input_is_told_apart() {
         plan: SpawnPlan {
             path: b"/bin/x".to_vec(),
             argv: Vec::new(),
-            env: Vec::new(),
+            env: upkeep_os::Strings::default(),
             cwd: None,
             umask: None,
             user,

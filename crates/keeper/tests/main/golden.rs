@@ -30,7 +30,7 @@ fn plan(user: UserPlan, stdin: StdinPlan) -> SpawnPlan {
     SpawnPlan {
         path: b"/bin/x".to_vec(),
         argv: vec![b"x".to_vec(), Vec::new()],
-        env: vec![b"A=1".to_vec()],
+        env: [b"A=1"].iter().collect(),
         cwd: Some(b"/".to_vec()),
         umask: Some(0o22),
         user,

@@ -48,7 +48,7 @@ fn plan() -> impl Strategy<Value = SpawnPlan> {
         |((path, argv, env, cwd), umask, user, stdin, (stderr_to_stdout, restraints))| SpawnPlan {
             path,
             argv,
-            env,
+            env: env.iter().collect(),
             cwd,
             umask,
             user,

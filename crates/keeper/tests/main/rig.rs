@@ -259,7 +259,7 @@ pub(crate) fn sh(script: &str) -> SpawnPlan {
     SpawnPlan {
         path: b"/bin/sh".to_vec(),
         argv: [b"sh".as_slice(), b"-c", script.as_bytes()].map(<[u8]>::to_vec).to_vec(),
-        env: vec![b"PATH=/usr/bin:/bin".to_vec()],
+        env: [b"PATH=/usr/bin:/bin"].iter().collect(),
         cwd: None,
         umask: None,
         user: UserPlan::Keep,

@@ -76,7 +76,7 @@ fn environment_directory_mask_and_arguments_are_the_plans_proc_064_proc_075_proc
         argv: [b"name".as_slice(), b"-c", b"/usr/bin/env; pwd; umask; echo \"$0 $1\"", b"~", b"a b"]
             .map(<[u8]>::to_vec)
             .to_vec(),
-        env: vec![b"B=2".to_vec(), b"A=1=x".to_vec()],
+        env: ["B=2", "A=1=x"].iter().collect(),
         cwd: Some(directory.as_bytes().to_vec()),
         umask: Some(0o27),
         ..sh("")
@@ -152,7 +152,7 @@ fn what_fails_before_exec_is_said_by_the_child_proc_060_to_proc_063() {
         (named(b"/etc/passwd"), "couldn't exec ~/x y: EACCES"),
         (named(&text_file), "couldn't exec ~/x y: ENOEXEC"),
         (
-            SpawnPlan { path: b"/bin/true".to_vec(), env: vec![vec![b'x'; 200_000]], ..sh("") },
+            SpawnPlan { path: b"/bin/true".to_vec(), env: [[b'x'; 200_000]].iter().collect(), ..sh("") },
             "couldn't exec sh: E2BIG",
         ),
     ];

@@ -278,7 +278,7 @@ mod tests {
     fn shell(script: &str) -> Plan {
         let argv = ["sh", "-c", script].map(|word| word.as_bytes().to_vec()).to_vec();
         let path = b"/bin/sh".to_vec();
-        let env = vec![b"PATH=/bin:/usr/bin".to_vec()];
+        let env = [b"PATH=/bin:/usr/bin"].iter().collect();
         Plan::new(Program {
             path,
             argv,
@@ -342,7 +342,7 @@ mod tests {
                 let argv = argv.map(|word| word.as_bytes().to_vec()).to_vec();
                 let nice = Restraint { key: "nice".to_owned(), what: What::Nice(1) };
                 let restraints = if restrained { vec![nice] } else { Vec::new() };
-                let env = vec![b"PATH=/bin:/usr/bin".to_vec()];
+                let env = [b"PATH=/bin:/usr/bin"].iter().collect();
                 let (path, identity) = (b"/bin/bash".to_vec(), Identity::Keep);
                 let program = Program { path, argv, env, cwd: None, umask: None, identity, restraints };
                 let pid = nursery.spawn(Plan::new(program).unwrap(), stdio).unwrap();
