@@ -30,7 +30,10 @@ fn a_configuration_that_cannot_be_read_holds_up_nobody_else() {
     let body = "[program:web]\ncommand=/bin/cat\n";
     let mut daemon = Daemon::start_in(home, Maker::Upkeep, body);
     daemon.wait("RUNNING", &["web"]);
-    let config = format!("{HEAD}{body}[include]\nfiles=%(here)s/fifo\n");
+    let more = format!("{HEAD}{body}[program:extra]\ncommand=/bin/cat\n");
+    daemon.home.write("supervisord.conf", &more);
+    assert_eq!(daemon.upkeep(&["reread"]).status, Some(0));
+    let config = format!("{more}[include]\nfiles=%(here)s/fifo\n");
     daemon.home.write("supervisord.conf", &config);
     let commands: [&[&str]; 6] =
         [&["diff"], &["reread"], &["diff"], &["reread"], &["reload", "--keep"], &["diff"]];
@@ -42,7 +45,9 @@ fn a_configuration_that_cannot_be_read_holds_up_nobody_else() {
     assert_eq!(daemon.upkeep(&["restart", "web"]).status, Some(0));
     daemon.kill_keeper();
     assert_eq!(daemon.upkeep(&["restart", "web"]).status, Some(0));
-    daemon.wait("RUNNING", &["web"]);
+    // What was read before is there.
+    assert_eq!(daemon.ctl(&["add", "extra"]).stdout, "extra: added process group\n");
+    daemon.wait("RUNNING", &["web", "extra"]);
     drop(writer);
     // One after the other comes to read the fifo, which is empty.
     until("all to be answered", || {

@@ -71,7 +71,7 @@ impl Drop for Thread {
 }
 
 impl Reading {
-    /// Does `job` when those before it are done. It must change nothing: nobody hears of it when it was given up.
+    /// Does `job` when those before it are done. Nobody hears of it when it was given up, whatever it did.
     ///
     /// # Errors
     /// It took too long: what it waits for, in words.

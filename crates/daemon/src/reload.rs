@@ -79,7 +79,7 @@ impl Shell {
             return respond(reply, Err(Fault::about(FaultCode::BadName, name)));
         };
         let (naming, known, messages) = (self.naming(), self.logs.clone(), self.messages.clone());
-        let reading = self.reading.clone();
+        let reading = self.naming_logs.clone();
         tokio::spawn(async move {
             let spec = Box::new(spec);
             let named = spec.clone();

@@ -243,6 +243,8 @@ pub(crate) struct Shell {
     /// Starts that a disk holds up and that count as failed, with their processes.
     pub(crate) stuck: BTreeMap<RunId, ProcId>,
     pub(crate) reading: Reading,
+    /// Directories of logs are looked at in a queue of their own: who has read everything waits for nobody who has not.
+    pub(crate) naming_logs: Reading,
     /// Read and found good before a restart; used when everything is down.
     pub(crate) next: Option<Loaded>,
     /// Keys of what the keeper holds of open captures.
@@ -370,6 +372,7 @@ impl Shell {
             kept: BTreeMap::new(),
             stuck: BTreeMap::new(),
             reading: Reading::default(),
+            naming_logs: Reading::default(),
             next: None,
             captures: BTreeSet::new(),
             capture_leases: Vec::new(),

@@ -40,7 +40,7 @@ pub(super) fn rollback(options: &Options, text: &str) -> Result<i32, Problem> {
         let one = |file: &ConfigFile| json!({ "path": file.path, "result": file.text });
         told["files"] = written.iter().map(one).collect::<Vec<_>>().into();
     }
-    told["next_update"] = next_update(&link, options, number);
+    told["next_update"] = next_update(&link, options);
     if options.json {
         show::json(&told);
     }
@@ -58,7 +58,7 @@ fn is_good(file: &ConfigFile) -> bool {
 }
 
 /// Says what the files make of all this when they are read again: they are what counts then.
-fn next_update(link: &Link, options: &Options, number: i64) -> Value {
+fn next_update(link: &Link, options: &Options) -> Value {
     let found = link.check("compare the files with what runs", link.client.plan());
     let (lines, value) = match &found {
         Ok(Some(planned)) if planned.is_empty() => return json!([]),
@@ -67,10 +67,10 @@ fn next_update(link: &Link, options: &Options, number: i64) -> Value {
         Err(problem) => (vec![problem.to_string()], problem.to_json()),
     };
     if !options.json {
-        screen::note(&format!(
-            "note: the files on disk still say something else. The next `upkeep update`, reload or start of the daemon makes of \
-             {number} again:"
-        ));
+        screen::note(
+            "note: the files on disk still say something else, and the next `upkeep update`, `reload` or start of the daemon goes by \
+             them:",
+        );
         lines.iter().for_each(|line| screen::note(&format!("  {line}")));
         screen::note(if options.write {
             "hint: put these files right by hand, then see `upkeep diff`"
