@@ -96,7 +96,7 @@ pub(super) unsafe fn raise_ambient(set: u64) -> Result<(), i32> {
     Ok(())
 }
 
-/// Lets what is permitted outlive the change of the user, for [`What::AmbientSet`].
+/// Lets what is permitted outlive the change of the user, for [`What::AmbientSet`](super::What::AmbientSet).
 ///
 /// SAFETY: for the child between fork(2) and exec.
 pub(super) unsafe fn keep_capabilities() {
