@@ -95,6 +95,29 @@ while :; do sleep 0.05; done
     assert_eq!(daemon.home.read("speaker.log"), "logline\n.\n");
 }
 
+/// A listener that was stopped with an event in hand is not taken for busy when the daemon has died since: started again, it gets
+/// that event.
+#[test]
+fn a_listener_that_was_stopped_busy_begins_anew() {
+    let home = Home::new();
+    home.write("listen.py", LISTENER);
+    let section =
+        section_answering("busy", "'hold %(here)s/go'", "events=REMOTE_COMMUNICATION\nstopsignal=KILL");
+    let daemon = Daemon::start_in(home, Maker::Upkeep, &section);
+    daemon.wait("RUNNING", &["busy"]);
+    daemon.call("supervisor.sendRemoteCommEvent", &[Text("t"), Text("one")]);
+    until_true("the event", || recorded(&daemon.home, "busy").len() == 1);
+    assert_eq!(daemon.ctl(&["stop", "busy"]).stdout, "busy: stopped\n");
+    daemon.kill_brain();
+    daemon.home.write("go", "");
+    assert_eq!(daemon.ctl(&["start", "busy"]).stdout, "busy: started\n");
+    until_true("the event again", || recorded(&daemon.home, "busy").len() == 2);
+    daemon.call("supervisor.sendRemoteCommEvent", &[Text("t"), Text("two")]);
+    until_true("the next one", || recorded(&daemon.home, "busy").len() == 3);
+    let told: Vec<String> = recorded(&daemon.home, "busy").into_iter().map(|event| event.data).collect();
+    assert_eq!(told, ["type:t\none", "type:t\none", "type:t\ntwo"]);
+}
+
 /// An event that is longer than a pipe holds, of which the listener has read a part when the daemon dies: it gets the rest, then
 /// what else was sent to it, each once.
 #[test]

@@ -293,8 +293,13 @@ impl<P: Clone> Pool<P> {
     /// A listener's child is gone: its event goes back (EVT-075).
     pub(super) fn ended(&mut self, id: ProcId, out: &mut VecDeque<PoolEffect<P>>) {
         let Some(listener) = self.listeners.get_mut(&id) else { return };
-        listener.protocol = Protocol::new(ListenerState::Acknowledged);
-        if let Some(event) = listener.event.take() {
+        let before = std::mem::replace(&mut listener.protocol, Protocol::new(ListenerState::Acknowledged));
+        let event = listener.event.take();
+        if before.state != ListenerState::Acknowledged || event.is_some() {
+            // The next daemon would take its next child for one that has the event.
+            out.push_back(PoolEffect::Save { id });
+        }
+        if let Some(event) = event {
             self.put_back(event, out);
         }
     }

@@ -261,6 +261,21 @@ fn a_listener_that_dies_busy_has_rejected_its_event_evt_075() {
 }
 
 #[test]
+fn that_a_listener_has_died_with_its_event_is_written_down() {
+    let mut bench = Bench::new(&spec(&[Event], 10));
+    bench.say(ONE, "READY\n").publish(Tick5, "a");
+    let saves = |bench: &mut Bench| {
+        let effects = std::iter::from_fn(|| bench.pools.poll_effect());
+        effects.filter(|effect| matches!(effect, PoolEffect::Save { id } if *id == ONE)).count()
+    };
+    assert!(saves(&mut bench) > 0);
+    bench.pools.ended(ONE);
+    assert_eq!(saves(&mut bench), 1);
+    bench.pools.ended(ONE);
+    assert_eq!(saves(&mut bench), 0, "nothing is new");
+}
+
+#[test]
 fn a_listener_that_cannot_be_written_to_is_passed_over_evt_076_evt_093() {
     let mut bench = Bench::new(&spec(&[Event], 10));
     bench.say(ONE, "READY\n").say(TWO, "READY\n").log();
