@@ -108,7 +108,9 @@ impl Supervisor {
     ) {
         saved.last_run.into_iter().chain(saved.state.run()).for_each(|run| self.skip_runs(run));
         let known = self.member(group, process);
-        let leaving = || child_exists.then_some(saved.stop);
+        // Its hooks are waited for, too.
+        let has_errands = saved.state.run().is_some() && saved.errands.is_some();
+        let leaving = || (child_exists || has_errands).then_some(saved.stop);
         let Some(id) = known.or_else(|| self.bring_back(group, process, leaving()?)) else { return };
         let Some(process) = self.processes.get_mut(&id) else { return };
         process.restore(saved);

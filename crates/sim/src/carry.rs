@@ -156,7 +156,11 @@ impl Sim {
 
     /// The keeper may forget a child: the daemon has taken in its end.
     pub(crate) fn release_if_heard(&mut self, run: RunId) {
-        let heard = self.core.process_of(run).is_none();
+        // One that is being stopped keeps its run until its hooks are through.
+        let goes_on =
+            |process: &upkeep_core::Process| process.state().run() == Some(run) && process.pid() == 0;
+        let process = self.core.process_of(run).map(|id| self.core.process(id));
+        let heard = process.is_none_or(|process| process.is_some_and(goes_on));
         if heard {
             self.machine.release(run);
         }

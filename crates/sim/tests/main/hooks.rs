@@ -387,3 +387,24 @@ fn who_asked_for_many_reloads_is_told_of_each() {
         assert!(text.contains("exit status 3"), "{orders}: {text}");
     }
 }
+
+/// It is taken out of the configuration, and its child has ended, but not what runs after that: the next daemon waits for that, and
+/// tells how the child ended.
+#[test]
+fn the_end_of_one_that_is_no_longer_configured_is_told_after_its_hook() {
+    let both =
+        format!("{}[program:other]\ncommand=other\n[group:g]\nprograms=web,other\n", conf("post_stop=tidy"));
+    let without = "[program:other]\ncommand=other\n[group:g]\nprograms=other\n";
+    for (wait, in_flight) in [(0, InFlight::Lost), (0, InFlight::Made), (500, InFlight::Lost)] {
+        let mut sim = Sim::from_conf(&both);
+        sim.plan("g:web post_stop", [takes(2), takes(2)]);
+        sim.begin().run_until(|sim| sim.is("g:web", StateName::Running));
+        sim.request(Ask::update(groups(without).remove(0)));
+        sim.advance(millis(wait));
+        sim.crash(Crash { down: millis(10), in_flight }).advance(secs(20));
+        let told = sim.log().iter().filter(|line| line.contains("stopped: web")).count();
+        assert_eq!(told, 1, "{wait} {in_flight:?}: {:?}", sim.log());
+        assert!(sim.process("g:web").is_none(), "{wait} {in_flight:?}");
+        assert_eq!(sim.state("g:other"), StateName::Running);
+    }
+}
