@@ -9,6 +9,7 @@ mod isolation;
 mod logs;
 mod plan;
 mod probes;
+mod rolling;
 mod schedule;
 mod stdin;
 mod watch;

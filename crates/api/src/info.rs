@@ -281,6 +281,36 @@ pub struct GroupUpdate {
     pub live: Vec<String>,
     /// The group itself was replaced, with all its processes, whether any ran or not.
     pub whole: bool,
+    /// The rolling restart that gives others their new options from now on; 0 if there is none.
+    pub rolling: i64,
+}
+
+/// A rolling restart, as `getRollingRestarts` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RollingInfo {
+    /// Names it.
+    pub number: i64,
+    /// `under way`, `done`, `failed` or `called off`.
+    pub state: String,
+    /// Why it did not come to its end; empty if it did, or is under way.
+    pub reason: String,
+    /// Whether it is part of an update.
+    pub update: bool,
+    /// Its processes, in the order in which they come.
+    pub members: Vec<RollingMember>,
+}
+
+/// A process of a rolling restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RollingMember {
+    /// Name of the process.
+    pub name: String,
+    /// Name of its group.
+    pub group: String,
+    /// `pending`, `stopping`, `starting`, `done`, `failed` or `left`.
+    pub stage: String,
+    /// Why it failed, or was left as it is; else empty.
+    pub reason: String,
 }
 
 /// What is running and what became of the last upgrade, as `getUpgrade` tells it.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::{
     ActionResult, Channel, ConfigFile, ConfigGeneration, ConfigInfo, DaemonState, GroupUpdate, HealthInfo,
-    KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange, ProcessInfo, Reread, ScheduleInfo, SharedList,
-    UpgradeState,
+    KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange, ProcessInfo, Reread, RollingInfo,
+    ScheduleInfo, SharedList, UpgradeState,
 };
 
 /// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
@@ -55,6 +55,12 @@ pub enum Request {
     ReloadProcessGroup { name: String },
     /// `upkeep.reloadAllProcesses`: all that run and can.
     ReloadAllProcesses,
+    /// `upkeep.restartRolling`: restarts those of these that run, some at a time (`batch`: a number, a percentage, or empty for what the
+    /// programs say), each batch when all of the last are RUNNING and healthy again, within `wait` seconds (0: what the programs say). `all`
+    /// is every process.
+    RestartRolling { names: Vec<String>, batch: String, wait: i64 },
+    /// `upkeep.getRollingRestarts`: those under way, and the last ones that are over.
+    GetRollingRestarts,
     /// `upkeep.getPlan`: reads the configuration again and tells what an update would do, and why; changes nothing.
     GetPlan,
     /// `upkeep.getConfigGenerations`: the configurations that were applied.
@@ -157,6 +163,8 @@ pub enum Reply {
     Pools(Vec<ListenerPool>),
     /// The logs that have lost bytes.
     Losses(Vec<LogLoss>),
+    /// Rolling restarts.
+    Rolling(Vec<RollingInfo>),
     /// Programs with a schedule.
     Schedules(Vec<ScheduleInfo>),
     /// Programs whose health is looked at.

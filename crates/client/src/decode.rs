@@ -4,7 +4,7 @@
 use upkeep_api::xmlrpc::Value;
 use upkeep_api::{
     ConfigFile, ConfigGeneration, FaultCode, GroupUpdate, HealthInfo, KeptReload, ListenerPool, LogLoss,
-    LogTail, PlannedChange, ProcessInfo, ProcessState, Reread, ScheduleInfo, UpgradeState,
+    LogTail, PlannedChange, ProcessInfo, ProcessState, Reread, RollingInfo, ScheduleInfo, UpgradeState,
 };
 
 use crate::ClientError;
@@ -207,6 +207,10 @@ pub(crate) fn health(value: &Value) -> Result<Vec<HealthInfo>, ClientError> {
     HealthInfo::list_from_value(value).map_err(|error| wrong(&error.0))
 }
 
+pub(crate) fn rollings(value: &Value) -> Result<Vec<RollingInfo>, ClientError> {
+    RollingInfo::list_from_value(value).map_err(|error| wrong(&error.0))
+}
+
 pub(crate) fn log_tail(value: &Value) -> Result<LogTail, ClientError> {
     LogTail::from_value(value).map_err(|error| wrong(&error.0))
 }
@@ -219,6 +223,7 @@ pub(crate) fn update(value: &Value) -> Result<GroupUpdate, ClientError> {
         started: list("started")?,
         live: list("live")?,
         whole: value.get("whole").and_then(Value::as_bool).unwrap_or_default(),
+        rolling: value.get("rolling").and_then(Value::as_int).unwrap_or_default(),
     })
 }
 

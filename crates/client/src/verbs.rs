@@ -6,7 +6,7 @@ use upkeep_api::verbs::read_processes;
 use upkeep_api::xmlrpc::{Value, decode_response};
 use upkeep_api::{
     Channel, ConfigFile, ConfigGeneration, FaultCode, GroupUpdate, HealthInfo, KeptReload, ListenerPool,
-    LogLoss, LogTail, PlannedChange, ProcessInfo, Reread, ScheduleInfo, UpgradeState,
+    LogLoss, LogTail, PlannedChange, ProcessInfo, Reread, RollingInfo, ScheduleInfo, UpgradeState,
 };
 
 use crate::decode::{self, Configured, Outcome};
@@ -263,6 +263,26 @@ impl Client {
     /// Lets all that run and can read their configuration again.
     pub fn reload_all_processes(&self) -> Answer<Vec<Outcome>> {
         decode::outcomes(&self.call_waiting("upkeep.reloadAllProcesses", &[])?)
+    }
+
+    /// Begins to restart those of these that run (`G:P`, `G:*`, `all`), `batch` at a time (empty: what the programs say), each with `wait`
+    /// seconds to be well again (0: what the programs say); the number of the rolling restart, or `None` when the server cannot do that.
+    pub fn restart_rolling(&self, names: &[String], batch: &str, wait: i64) -> Answer<Option<i64>> {
+        let names = Value::strings(names.to_vec());
+        match self.call("upkeep.restartRolling", &[names, batch.into(), wait.into()]) {
+            Ok(value) => decode::number(&value).map(Some),
+            Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The rolling restarts that are under way, and the last ones that are over; none when the server cannot tell, as the original cannot.
+    pub fn rolling_restarts(&self) -> Answer<Vec<RollingInfo>> {
+        match self.call("upkeep.getRollingRestarts", &[]) {
+            Ok(value) => decode::rollings(&value),
+            Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sends a signal, a name or a number, to one process.

@@ -122,7 +122,7 @@ fn value(kind: Kind) -> Value {
         Kind::Integer | Kind::Seconds | Kind::Bytes | Kind::Signal | Kind::User | Kind::Endpoint => {
             json!({ "type": ["integer", "string"] })
         }
-        Kind::Percent | Kind::Limit | Kind::Rlimit => json!({ "type": ["integer", "string"] }),
+        Kind::Percent | Kind::Share | Kind::Limit | Kind::Rlimit => json!({ "type": ["integer", "string"] }),
         Kind::Time | Kind::Factor => json!({ "type": ["number", "string"] }),
         Kind::Boolean => json!({ "type": ["boolean", "string"] }),
         Kind::Autorestart => {

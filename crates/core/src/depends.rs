@@ -176,6 +176,12 @@ impl Depends {
         }
     }
 
+    /// The same for one that has other options.
+    pub(crate) fn relist(&mut self, id: ProcId, old: &ProcessSpec, new: &ProcessSpec) {
+        self.unlist(id, old);
+        self.list(id, new);
+    }
+
     fn unlist(&mut self, id: ProcId, spec: &ProcessSpec) {
         for group in groups_of(spec) {
             if let Some(listed) = self.dependants.get_mut(group) {
@@ -247,8 +253,7 @@ impl Supervisor {
         if process.state == State::Waiting {
             self.depends.changes.push_back(Change::Look(id));
         }
-        self.depends.unlist(id, &old);
-        self.depends.list(id, &spec);
+        self.depends.relist(id, &old, &spec);
         if old.health != spec.health {
             self.asks_differently(now, id, old.health.as_deref());
         }

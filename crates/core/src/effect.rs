@@ -99,6 +99,8 @@ pub enum Answer {
     Many(Vec<Outcome>),
     /// What an update did.
     Updated(Update),
+    /// A rolling restart has begun, and has this number.
+    Rolling(u64),
 }
 
 /// What became of one process of many.
@@ -125,6 +127,8 @@ pub struct Update {
     pub live: Vec<String>,
     /// The group itself was replaced, with all its processes, whether any ran or not.
     pub whole: bool,
+    /// The rolling restart that gives others their new options, if there is one; it has just begun.
+    pub rolling: Option<u64>,
 }
 
 /// What is published.
@@ -178,6 +182,10 @@ pub enum Event {
     ChildSpawned(ProcId),
     /// Something the next daemon has to know of a process changed; its state is the same.
     WishChanged(ProcId),
+    /// A rolling restart has begun, or gone on.
+    RollingChanged(u64),
+    /// A rolling restart is over.
+    RollingOver(u64),
     /// A group became active.
     GroupAdded(String),
     /// A group is no longer active; its processes' keys are void.

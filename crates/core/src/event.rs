@@ -1,6 +1,6 @@
 //! The types of events and their family tree (EVT-001 … EVT-022).
 //!
-//! Some are ours: `PROCESS_CRASH_LOOP`, `PROCESS_LIMIT`, and `PROCESS_HEALTH` with its two. They are no `PROCESS_STATE`, whose readers
+//! Some are ours: `PROCESS_CRASH_LOOP`, `PROCESS_LIMIT`, and `PROCESS_HEALTH` and `ROLLING_RESTART` with their two. They are no `PROCESS_STATE`, whose readers
 //! expect a state in it, and come only where an option of ours (`restart_limit`, `max_runtime`, `health_check` and its like) is set; so
 //! only who asks for them, or for every `EVENT`, ever meets them.
 
@@ -50,6 +50,9 @@ kinds! {
     ProcessHealth "PROCESS_HEALTH" Some(Event);
     ProcessHealthHealthy "PROCESS_HEALTH_HEALTHY" Some(ProcessHealth);
     ProcessHealthUnhealthy "PROCESS_HEALTH_UNHEALTHY" Some(ProcessHealth);
+    RollingRestart "ROLLING_RESTART" Some(Event);
+    RollingRestartDone "ROLLING_RESTART_DONE" Some(RollingRestart);
+    RollingRestartFailed "ROLLING_RESTART_FAILED" Some(RollingRestart);
     ProcessCommunication "PROCESS_COMMUNICATION" Some(Event);
     ProcessCommunicationStdout "PROCESS_COMMUNICATION_STDOUT" Some(ProcessCommunication);
     ProcessCommunicationStderr "PROCESS_COMMUNICATION_STDERR" Some(ProcessCommunication);

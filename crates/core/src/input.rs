@@ -1,11 +1,15 @@
 //! What the shell tells the supervisor: facts in the past, requests in the imperative.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::bounds::Usage;
 use crate::health::{Finding, Word};
 use crate::process::{ProcId, RunEnd, RunId};
 use crate::restore::Saved;
+use crate::rolling::{Batch, Rolling};
 use crate::signal::Signal;
-use crate::spec::GroupSpec;
+use crate::spec::{GroupSpec, ProcessSpec};
 use crate::time::Mono;
 use crate::wait::Waiting;
 
@@ -41,9 +45,13 @@ pub enum Input {
         child_exists: bool,
         /// Those of its errands whose child does so.
         errands: Vec<RunId>,
+        /// The options that it has, if an update has left it behind: those of its group are for its turn.
+        behind: Option<Arc<ProcessSpec>>,
     },
     /// When a process was to run next by its schedule when a daemon ended that is long gone. Told before [`Input::Begin`].
     Planned(Box<PlannedRun>),
+    /// A rolling restart of an earlier daemon, under way or over; told before the processes.
+    RestoreRolling(Box<Rolling>),
     /// Everything is set up: publish that the daemon runs, start what starts by itself.
     Begin {
         /// An earlier daemon had begun already: this one only goes on.
@@ -155,6 +163,7 @@ impl Input {
             Self::Setup(_)
             | Self::Restore { .. }
             | Self::Planned(_)
+            | Self::RestoreRolling(_)
             | Self::Begin { .. }
             | Self::Spawned { .. }
             | Self::Exited { .. }
@@ -248,6 +257,15 @@ pub enum Request {
     ReloadMany {
         /// Which.
         targets: Vec<ProcId>,
+    },
+    /// Restart those of these that run, some at a time, and the next ones when those are well again.
+    RestartRolling {
+        /// Which.
+        targets: Vec<ProcId>,
+        /// How many at a time; `None` is what the programs say.
+        batch: Option<Batch>,
+        /// How long each may take to be well again; `None` is what the programs say.
+        wait: Option<Duration>,
     },
     /// Make a group active; starts what starts by itself.
     AddGroup(GroupSpec),

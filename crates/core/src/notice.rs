@@ -69,6 +69,16 @@ pub enum Notice {
     Healthy { name: String, pid: u32 },
     /// Something is.
     Unhealthy { name: String, pid: u32, reason: String, action: HealthAction },
+    /// A rolling restart begins.
+    RollingBegins { number: u64, count: usize },
+    /// One of its processes is well again.
+    RollingStep { number: u64, name: String, done: usize, of: usize },
+    /// It is over, and all went well.
+    RollingDone { number: u64, done: usize },
+    /// It is over because one has failed; the others run on as they are.
+    RollingFailed { number: u64, name: String, why: String, untouched: Vec<String> },
+    /// It is over because something else came first.
+    RollingCalledOff { number: u64, why: String, untouched: Vec<String> },
     /// A start that something is in the way of.
     Waits { name: String, obstacle: Obstacle },
     /// It was stopped while it waited.
@@ -132,6 +142,8 @@ impl Notice {
             | Self::Beyond { .. }
             | Self::NotMeasured { .. }
             | Self::Unhealthy { .. }
+            | Self::RollingFailed { .. }
+            | Self::RollingCalledOff { .. }
             | Self::EndsWith { .. } => Level::Warn,
             Self::CheckFailed { count: None, .. }
             | Self::Kill { .. }
@@ -162,6 +174,9 @@ impl Notice {
             | Self::ScheduleOff { .. }
             | Self::CheckFailed { count: Some(_), .. }
             | Self::Healthy { .. }
+            | Self::RollingBegins { .. }
+            | Self::RollingStep { .. }
+            | Self::RollingDone { .. }
             | Self::Waits { .. }
             | Self::WaitsNoMore { .. }
             | Self::WaitingToStop { .. }
@@ -240,6 +255,23 @@ impl fmt::Display for Notice {
                     HealthAction::None => Ok(()),
                 }
             }
+            Self::RollingBegins { number, count } => {
+                write!(f, "rolling restart {number} begins: {count} processes")
+            }
+            Self::RollingStep { number, name, done, of } => {
+                write!(f, "rolling restart {number}: {name} is back ({done} of {of})")
+            }
+            Self::RollingDone { number, done } => {
+                write!(f, "rolling restart {number} is done: {done} processes were restarted")
+            }
+            Self::RollingFailed { number, name, why, untouched } => {
+                write!(f, "rolling restart {number} failed at {name}: {why}; ")?;
+                write_untouched(f, untouched)
+            }
+            Self::RollingCalledOff { number, why, untouched } => {
+                write!(f, "rolling restart {number} was called off: {why}; ")?;
+                write_untouched(f, untouched)
+            }
             Self::Waits { name, obstacle } => write!(f, "{name} {obstacle}"),
             Self::WaitsNoMore { name } => {
                 write!(f, "stopped: {name} (it waited for something it depends on)")
@@ -285,5 +317,17 @@ impl fmt::Display for Notice {
                 "group '{group}' is defined twice (as a [group:{group}] and as a program); only the first is active"
             ),
         }
+    }
+}
+
+/// Names of those that a rolling restart did not come to; a line that names thousands is of no use.
+fn write_untouched(f: &mut fmt::Formatter<'_>, names: &[String]) -> fmt::Result {
+    const MOST: usize = 20;
+    match names {
+        [] => f.write_str("no other was left to restart"),
+        names if names.len() > MOST => {
+            write!(f, "not restarted: {} and {} more", names[..MOST].join(", "), names.len() - MOST)
+        }
+        names => write!(f, "not restarted: {}", names.join(", ")),
     }
 }

@@ -105,6 +105,7 @@ impl ProcessSpec {
             || self.watch != new.watch
             || self.schedule != new.schedule
             || self.health != new.health
+            || self.rolling != new.rolling
             || !output_is_same(&self.stdout, &new.stdout)
             || !output_is_same(&self.stderr, &new.stderr);
         if live { Kind::Live } else { Kind::None }

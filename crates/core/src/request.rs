@@ -35,6 +35,9 @@ impl Supervisor {
             Request::SignalMany { targets, signal } => self.signal_many(now, call, targets, signal),
             Request::Reload { target, asked } => self.reload_one(now, call, target, asked),
             Request::ReloadMany { targets } => self.reload_many(now, call, targets),
+            Request::RestartRolling { targets, batch, wait } => {
+                self.restart_rolling(call, &targets, batch, wait);
+            }
             Request::AddGroup(spec) => {
                 let result = self.add_group(now, spec);
                 self.answer(call, result);

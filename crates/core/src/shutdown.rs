@@ -76,6 +76,7 @@ impl Supervisor {
                     Phase::Stopping { restart, queue, told: false, report_at: now.mono, last_events: None };
                 self.unstopped.begin(self.processes.iter());
                 self.publish(Event::SupervisorStopping);
+                self.leave_all_rolling();
                 // All are stopped now.
                 drop(self.depends.stops_of_another_daemon());
                 self.settle_lost_runs(now);

@@ -13,6 +13,7 @@ use crate::errand::ErrandKind;
 use crate::event::EventKind;
 pub use crate::health::{Check, HealthAction, HealthSpec, Ready};
 pub use crate::policy::{OnGiveup, RestartPolicy};
+pub use crate::rolling::{Batch, RollingSpec};
 pub use crate::schedule::{Missed, Overlap, Schedule};
 use crate::signal::Signal;
 
@@ -181,6 +182,8 @@ pub struct ProcessSpec {
     pub schedule: Option<Arc<Schedule>>,
     /// How its health is looked at. Default not at all.
     pub health: Option<Arc<HealthSpec>>,
+    /// How it is restarted bit by bit; `None` is [`RollingSpec::default`].
+    pub rolling: Option<Arc<RollingSpec>>,
     /// The socket it shares with the other processes of its `[fcgi-program:x]`, as descriptor 0; `None` is a pipe.
     pub socket: Option<Arc<SocketSpec>>,
     /// `SUPERVISOR_SERVER_URL` for the child; `None` is the daemon's own (PROC-072).
@@ -521,6 +524,7 @@ impl ProcessSpec {
             watch: None,
             schedule: None,
             health: None,
+            rolling: None,
             socket: None,
             serverurl: None,
             confinement: None,

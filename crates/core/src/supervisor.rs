@@ -11,6 +11,7 @@ use crate::input::{Input, SignalFailure, SignalId};
 use crate::names::Names;
 use crate::notice::Notice;
 use crate::process::{ProcId, Process, RunId, State, StateName};
+use crate::rolling::Rollings;
 use crate::schedule::Schedules;
 use crate::shutdown::Phase;
 use crate::slots::Slots;
@@ -41,6 +42,7 @@ pub struct Supervisor {
     pub(crate) waits: Waits,
     pub(crate) depends: Depends,
     pub(crate) schedules: Schedules,
+    pub(crate) rolling: Rollings,
     pub(crate) phase: Phase,
     /// Runs of an earlier daemon whose child does not exist.
     pub(crate) lost: Vec<RunId>,
@@ -69,7 +71,9 @@ impl Supervisor {
             Input::Tick => {}
             Input::ClockSet => self.clock_set(now),
             Input::Setup(spec) => self.setup_group(spec),
-            Input::Restore { group, process, saved, child_exists, errands } => {
+            Input::RestoreRolling(rolling) => self.restore_rolling(*rolling),
+            Input::Restore { group, process, saved, child_exists, errands, behind } => {
+                self.bring_behind(&group, &process, behind);
                 self.restore(now, &group, &process, &saved, child_exists, &errands);
             }
             Input::Planned(planned) => self.was_planned(&planned),
@@ -91,11 +95,14 @@ impl Supervisor {
         self.run_deadlines(now);
         loop {
             self.follow_dependencies(now);
+            if !self.rolling.is_idle() {
+                self.follow_rolling(now);
+            }
             self.advance_shutdown(now);
             if !self.schedules.is_empty() {
                 self.run_schedules(now);
             }
-            if self.catching_up || !self.depends.has_news() {
+            if self.catching_up || !(self.depends.has_news() || self.rolling.has_news()) {
                 break;
             }
         }
@@ -115,9 +122,13 @@ impl Supervisor {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Mono> {
         let process = self.deadlines.first().map(|&(at, _)| at);
-        if self.depends.has_news() || self.schedules.has_news() {
+        if self.depends.has_news() || self.schedules.has_news() || self.rolling.has_news() {
             return Some(Mono(0));
         }
+        let process = match self.rolling.deadline() {
+            None => process,
+            Some(at) => Some(process.map_or(at, |process| process.min(at))),
+        };
         match (process, self.shutdown_deadline()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -227,6 +238,7 @@ impl Supervisor {
                 self.deadlines.remove(&(at, id));
             }
             self.schedules.set(id, None);
+            self.rolling.gone(id);
             self.publish(Event::ProcessRemoved(id));
             self.abandon_waits(id);
         }
@@ -243,6 +255,7 @@ impl Supervisor {
         let from = process.enter(state);
         self.unstopped.follow(id, process);
         self.depends.follow(id, process, from);
+        self.rolling.follow(id);
         if state.name().is_stopped() && process.timer().is_some_and(|timer| timer.queued) {
             self.schedules.has_ended(id);
         }

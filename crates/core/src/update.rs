@@ -20,6 +20,7 @@ impl Supervisor {
             self.answer(call, Err(Refusal::BadName(spec.name)));
             return;
         };
+        self.leave_rolling(&spec.name);
         let everything = strict || change_kind(&self.groups[at].kind, &spec.kind) == Kind::Restart;
         self.groups[at].priority = spec.priority;
         self.groups[at].kind = spec.kind;
@@ -40,6 +41,9 @@ impl Supervisor {
         change.fresh.sort_by_key(|id| self.processes.get(id).map_or(0, |process| process.spec.priority));
         for &id in &change.fresh {
             self.autostart(now, id);
+        }
+        if !change.rolling.is_empty() {
+            change.update.rolling = Some(self.begin_rolling(&change.rolling, true, None, None));
         }
         let open = change.stopping.iter().map(|&id| (id, Goal::Stopped)).collect();
         self.wait_for(now, call, Shape::Update(change.update), open, Vec::new());
@@ -63,6 +67,12 @@ impl Supervisor {
         // One that an earlier update is still stopping follows the latest wish once it has stopped.
         let overtaken = !matches!(process.after_stop, AfterStop::Stay | AfterStop::Again);
         let kind = if change.everything || overtaken { Kind::Restart } else { process.spec.change_to(&spec) };
+        if kind == Kind::Restart && self.rolls(id, &spec, change.strict) {
+            self.leave_behind(id, spec);
+            change.rolling.push(id);
+            return id;
+        }
+        let Some(process) = self.processes.get_mut(&id) else { return id };
         match (kind, process.state.name()) {
             (Kind::None, _) => self.set_spec(now, id, spec),
             (Kind::Live, _) => {
@@ -91,6 +101,14 @@ impl Supervisor {
             ) => self.renew_stopped(now, id, spec, change),
         }
         id
+    }
+
+    /// Whether a process gets these options when its turn in a rolling restart comes, and not now.
+    fn rolls(&self, id: ProcId, spec: &ProcessSpec, strict: bool) -> bool {
+        let is_asked_for = spec.rolling.as_ref().is_some_and(|rolling| rolling.update);
+        let Some(process) = self.processes.get(&id).filter(|_| is_asked_for && !strict) else { return false };
+        let stays_up = self.reason_to_leave(id, process).is_none() && process.starts_again(spec, strict);
+        stays_up && spec.schedule.is_none()
     }
 
     /// A process that does not run gets new options; it starts again if it starts by itself, as it would if its
@@ -162,6 +180,8 @@ struct Change {
     /// Restarted is what Supervisor would restart: what starts by itself.
     strict: bool,
     update: Update,
+    /// Their turn in a rolling restart comes.
+    rolling: Vec<ProcId>,
     stopping: Vec<ProcId>,
     fresh: Vec<ProcId>,
 }

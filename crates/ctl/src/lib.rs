@@ -26,6 +26,7 @@ mod names;
 mod outcome;
 mod own;
 mod resolve;
+mod rolling;
 mod screen;
 mod session;
 mod shell;

@@ -16,7 +16,7 @@ use crate::applied::Origin;
 use crate::breath::only_asks;
 use crate::info::{Teller, config_info};
 use crate::logfiles::LogPaths;
-use crate::names::{Target, lexical, resolve, resolve_process};
+use crate::names::{Target, resolve, resolve_process};
 use crate::shell::{Message, Purpose, Responder, Shell, now};
 use crate::stdin::StdinError;
 
@@ -90,6 +90,10 @@ impl Shell {
             Request::WriteConfigGeneration { number } => self.write_applied(number, reply),
             Request::GetListenerPools => respond(reply, Ok(Reply::Pools(self.listener_pools()))),
             Request::GetHealth => respond(reply, Ok(Reply::Health(self.health_infos()))),
+            Request::RestartRolling { names, batch, wait } => {
+                self.restart_rolling(&names, &batch, wait, reply);
+            }
+            Request::GetRollingRestarts => respond(reply, Ok(Reply::Rolling(self.rolling_infos()))),
             Request::GetSchedules => respond(reply, Ok(Reply::Schedules(self.schedule_infos()))),
             Request::GetLogLosses => respond(reply, Ok(Reply::Losses(self.log_losses()))),
             Request::UpdateProcessGroup { name } => self.update_group(&name, reply),
@@ -127,8 +131,8 @@ impl Shell {
         let id = resolve_process(&self.core, name)?;
         let process = self.core.process(id).ok_or_else(|| Fault::about(FaultCode::BadName, name))?;
         let key = (process.group().to_owned(), process.name().to_owned());
-        let info =
-            Teller::new(now()).tell(process, self.logs.get(&key), self.core.obstacle_of(process)).into();
+        let (obstacle, note) = (self.core.obstacle_of(process), self.rolling_note(id));
+        let info = Teller::new(now()).tell(process, self.logs.get(&key), obstacle, note).into();
         Ok(Reply::Process(Box::new(info)))
     }
 
@@ -151,14 +155,15 @@ impl Shell {
         let mut teller = Teller::new(now);
         let mut list = ProcessList::with_capacity(self.core.by_name().len());
         let mut logs = self.logs.iter().peekable();
-        for process in lexical(&self.core) {
+        for id in self.core.by_name() {
+            let Some(process) = self.core.process(id) else { continue };
             // Both are in the same order: going along is a good deal quicker than looking each of them up.
             let order = |key: &(String, String)| {
                 (key.0.as_str(), key.1.as_str()).cmp(&(process.group(), process.name()))
             };
             while logs.next_if(|(key, _)| order(key).is_lt()).is_some() {}
             let auto = logs.peek().filter(|(key, _)| order(key).is_eq()).map(|(_, paths)| *paths);
-            list.push(teller.tell(process, auto, self.core.obstacle_of(process)));
+            list.push(teller.tell(process, auto, self.core.obstacle_of(process), self.rolling_note(id)));
         }
         list.into()
     }
@@ -200,7 +205,7 @@ impl Shell {
         }
     }
 
-    fn group_members(&self, name: &str) -> Result<Vec<ProcId>, Fault> {
+    pub(crate) fn group_members(&self, name: &str) -> Result<Vec<ProcId>, Fault> {
         let group = self.core.group(name).ok_or_else(|| Fault::about(FaultCode::BadName, name.to_owned()))?;
         Ok(self.core.by_priority(group))
     }

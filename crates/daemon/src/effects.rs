@@ -240,8 +240,12 @@ impl Shell {
                 self.leave_cgroup(*id);
                 self.forget_plan(*id);
             }
+            Event::RollingChanged(_) => self.rolling_changed(),
             Event::SupervisorStopping => self.save_daemon(),
-            Event::GroupAdded(_) | Event::GroupRemoved(_) | Event::SupervisorRunning => {}
+            Event::GroupAdded(_)
+            | Event::GroupRemoved(_)
+            | Event::RollingOver(_)
+            | Event::SupervisorRunning => {}
         }
         self.listen(event);
     }
@@ -274,7 +278,9 @@ impl Shell {
                 started: update.started,
                 live: update.live,
                 whole: update.whole,
+                rolling: crate::rolling::shown(update.rolling.unwrap_or_default()),
             })),
+            Answer::Rolling(number) => Ok(Reply::Int(crate::rolling::shown(number))),
         };
         match asker.purpose {
             Purpose::Control | Purpose::Update => {}

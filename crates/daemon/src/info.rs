@@ -45,12 +45,13 @@ impl Teller {
         Self { now, description: String::new(), stopped: None, next: None }
     }
 
-    /// `auto` are its AUTO logs.
+    /// `auto` are its AUTO logs, `note` comes last in its description.
     pub(crate) fn tell<'a>(
         &'a mut self,
         process: &'a Process,
         auto: Option<&'a LogPaths>,
         obstacle: Option<Obstacle>,
+        note: Option<&str>,
     ) -> ProcessView<'a> {
         self.describe(process);
         if let Some(obstacle) = obstacle {
@@ -59,6 +60,10 @@ impl Teller {
         }
         if process.health().is_some() || process.spec().health.is_some() {
             health::describe(process, &mut self.description);
+        }
+        if let Some(note) = note {
+            let gap = if self.description.is_empty() { "" } else { "; " };
+            let _ = write!(self.description, "{gap}{note}");
         }
         let [stdout, stderr] = LogPaths::borrowed(process.spec(), auto);
         ProcessView {

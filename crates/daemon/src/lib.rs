@@ -69,6 +69,7 @@ mod records;
 mod recovery;
 mod reload;
 mod restraints;
+mod rolling;
 mod said;
 mod schedules;
 mod servers;

@@ -29,7 +29,7 @@ impl Shell {
     pub(crate) fn tell_plan(&self, origin: Origin, reply: Responder) {
         let sources = |number| self.generations.get(number).map(|loaded| loaded.sources.clone());
         let active = self.active.iter();
-        let active = active.filter_map(|group| Some((group.spec.clone(), sources(group.generation)?)));
+        let active = active.filter_map(|group| Some((self.running_group(group), sources(group.generation)?)));
         let up = self
             .core
             .processes()

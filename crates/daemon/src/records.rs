@@ -4,6 +4,7 @@
 
 mod errands;
 mod health;
+mod rolling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::listeners::Payload;
 use crate::watching::Seen;
 use errands::ErrandsRecord;
 use health::HealthRecord;
+pub(crate) use rolling::RollingRecord;
 
 /// Key of the daemon's own record.
 pub(crate) const DAEMON_KEY: u64 = 0;
@@ -84,12 +86,20 @@ pub(crate) struct DaemonRecord {
     /// Configurations that were applied.
     #[serde(default)]
     pub(crate) applied: AppliedRecords,
+    /// Processes that run with the options of an older generation than their group's: group, process, generation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) behind: Vec<(String, String, u64)>,
 }
 
 impl DaemonRecord {
     /// Every configuration that something in effect comes from.
     pub(crate) fn generations(&self) -> BTreeSet<u64> {
-        self.groups.iter().map(|(_, number)| *number).chain([self.base, self.latest]).collect()
+        self.groups
+            .iter()
+            .map(|(_, number)| *number)
+            .chain([self.base, self.latest])
+            .chain(self.behind.iter().map(|(.., number)| *number))
+            .collect()
     }
 }
 
@@ -145,6 +155,8 @@ pub(crate) const CAPTURE_KEY: u64 = 1 << 62;
 pub(crate) const LINE_KEY: u64 = CAPTURE_KEY | 1 << 61;
 /// Key of the lines that may not be in the daemon's own log yet.
 pub(crate) const JOURNAL_KEY: u64 = CLIENT_KEY - 1;
+/// Key of the rolling restarts.
+pub(crate) const ROLLING_KEY: u64 = JOURNAL_KEY - 1;
 /// With the number of a call added, the key of what its client waits for.
 pub(crate) const CLIENT_KEY: u64 = 1 << 63;
 

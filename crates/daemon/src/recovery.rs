@@ -15,7 +15,9 @@ use crate::inventory::{HeldChild, Inventory};
 use crate::keeping::{run_end, stderr_of, stdout_of};
 use crate::logfiles::LogTable;
 use crate::prepare::Sinks;
-use crate::records::{CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, LINE_KEY, ProcessRecord};
+use crate::records::{
+    CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, LINE_KEY, ProcessRecord, ROLLING_KEY,
+};
 use crate::said;
 use crate::servers::{self, Socket};
 use crate::shell::{Active, Shell};
@@ -63,7 +65,8 @@ impl Shell {
         self.listeners.left_behind(waiting, listeners.collect(), groups, record.ending != Ending::No);
         self.restore_groups(record, &processes)?;
         self.note_of_another_version();
-        self.restore_processes(&inventory, &processes);
+        self.restore_rolling(inventory.records.remove(&ROLLING_KEY));
+        self.restore_processes(record, &inventory, &processes);
         self.survey_cgroups();
         self.adopt_sockets(&mut inventory.held)?;
         self.adopt_fcgi_sockets(&mut inventory.held);
@@ -140,7 +143,12 @@ impl Shell {
         Ok(())
     }
 
-    fn restore_processes(&mut self, inventory: &Inventory, processes: &BTreeMap<u64, ProcessRecord>) {
+    fn restore_processes(
+        &mut self,
+        daemon: &DaemonRecord,
+        inventory: &Inventory,
+        processes: &BTreeMap<u64, ProcessRecord>,
+    ) {
         let runs: HashSet<RunId> = inventory.children.iter().map(|child| child.run).collect();
         runs.iter().for_each(|run| self.core.skip_runs(*run));
         for record in processes.values() {
@@ -148,7 +156,9 @@ impl Shell {
             let child_exists = saved.state.run().is_some_and(|run| runs.contains(&run));
             let errands = saved.errands.iter().flat_map(|errands| &errands.list).map(|errand| errand.run);
             let errands = errands.filter(|run| runs.contains(run)).collect();
+            let behind = self.options_behind(daemon, &record.group, &record.name);
             self.tell(Input::Restore {
+                behind,
                 group: record.group.clone(),
                 process: record.name.clone(),
                 saved: Box::new(saved),

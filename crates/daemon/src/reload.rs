@@ -44,7 +44,7 @@ impl Shell {
                 return respond(reply, Err(Fault::about(FaultCode::CantReread, error.message)));
             }
         };
-        let active: Vec<GroupSpec> = self.active.iter().map(|group| group.spec.clone()).collect();
+        let active = self.running_groups();
         let found = difference(&active, &loaded.config.groups);
         // A configuration that the next daemon could not find is not taken in.
         if let Err(error) = self.hold(self.generations.next(), &loaded) {
@@ -117,17 +117,26 @@ impl Shell {
             return respond(reply, Err(Fault::about(FaultCode::Failed, error.to_string())));
         }
         self.logs.extend(table);
-        self.activate(Active { spec: spec.clone(), generation });
+        let group = Active { spec: spec.clone(), generation };
         if update {
+            let before = self.active.iter().find(|other| other.spec.name == name);
+            let before = before.map_or(generation, |other| other.generation);
+            let changes = self.replace_active(group);
             let strict = self.settings().strict_update;
             self.ask(upkeep_core::Request::UpdateGroup { spec, strict }, Purpose::Update, reply);
+            // Nothing is done before it is written down who keeps older options.
+            self.note_behind(&name, before);
+            self.activated(changes);
             self.follow_group(&name);
         } else {
+            let changes = self.replace_active(group);
+            self.activated(changes);
             self.ask(upkeep_core::Request::AddGroup(spec), Purpose::Add(name), reply);
         }
     }
 
-    fn activate(&mut self, group: Active) {
+    /// Whether it may change which files are watched.
+    fn replace_active(&mut self, group: Active) -> bool {
         let changes = self.watching.is_some() || is_wanted(&group.spec);
         let (generation, name) = (group.generation, group.spec.name.clone());
         match self.active.iter_mut().find(|other| other.spec.name == group.spec.name) {
@@ -135,6 +144,10 @@ impl Shell {
             None => self.active.push(group),
         }
         self.note_update(generation, &name);
+        changes
+    }
+
+    fn activated(&mut self, changes: bool) {
         self.prune_generations();
         if changes {
             self.follow_files();
@@ -146,6 +159,7 @@ impl Shell {
         self.active.retain(|group| group.spec.name != name);
         self.logs.retain(|(group, _), _| group != name);
         self.note_removed(name);
+        self.behind.retain(|(group, _), _| group != name);
         self.prune_generations();
         self.follow_files();
     }
@@ -158,8 +172,10 @@ impl Shell {
 
     /// Lets go of configurations that nothing comes from any more, and writes down which are in effect.
     pub(crate) fn prune_generations(&mut self) {
-        let active = &self.active;
-        let dead = self.generations.prune(|number| active.iter().any(|group| group.generation == number));
+        let (active, behind) = (&self.active, &self.behind);
+        let dead = self.generations.prune(|number| {
+            active.iter().any(|group| group.generation == number) || behind.values().any(|old| *old == number)
+        });
         self.keep_applied(&dead);
         // The record goes first: at no time does it name something that is not held.
         self.save_daemon();
@@ -207,6 +223,7 @@ impl Shell {
             standing: self.standing.clone(),
             file: self.generations.base().sources.path().to_string_lossy().into_owned(),
             applied: self.applied.records(),
+            behind: self.behind_record(),
         };
         if let Ok(value) = serde_json::to_vec(&record) {
             self.send(&ToKeeper::Put { key: DAEMON_KEY, value });
@@ -261,6 +278,7 @@ impl Shell {
         for key in keys {
             self.send(&ToKeeper::Delete { key });
         }
+        self.forget_rolling();
         self.forget_listeners();
         self.core = Supervisor::new();
         self.core.skip_runs(last);

@@ -42,6 +42,7 @@ use crate::planned::Planned;
 use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::reading::Reading;
 use crate::records::{Half, Standing};
+use crate::rolling::Behind;
 use crate::said::Said;
 use crate::schedules::Schedules;
 use crate::stdin::Stdin;
@@ -307,6 +308,10 @@ pub(crate) struct Shell {
     pub(crate) watching: Option<Box<Watching>>,
     /// What files are like, to be written down.
     pub(crate) seen_files: Vec<(Arc<str>, Seen)>,
+    /// Who has older options than its group.
+    pub(crate) behind: Behind,
+    /// The version of the rolling restarts that the keeper has.
+    pub(crate) rolling_saved: u64,
 }
 
 /// What a shell is made of.
@@ -412,6 +417,8 @@ impl Shell {
             planned: Planned::default(),
             watching: None,
             seen_files: Vec::new(),
+            behind: Behind::new(),
+            rolling_saved: 0,
         }
     }
 

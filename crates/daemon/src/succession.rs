@@ -177,6 +177,7 @@ impl Shell {
         self.save_daemon();
         let processes: Vec<_> = self.core.processes().map(|(id, _)| id).collect();
         processes.into_iter().for_each(|id| self.save_process(id));
+        self.save_rolling();
         self.give_clients();
         self.hold_all_said();
         self.hold_all_told();

@@ -1,8 +1,10 @@
 //! Requests by name, as a client makes them.
 
+use std::time::Duration;
+
 use upkeep_core::signal::Signal;
 use upkeep_core::spec::GroupSpec;
-use upkeep_core::{ProcId, Refusal, Request, Supervisor};
+use upkeep_core::{Batch, ProcId, Refusal, Request, Supervisor};
 
 /// A request, before names are looked up. `all` and `group:*` ask about many processes.
 #[derive(Clone, Debug)]
@@ -18,6 +20,7 @@ enum Verb {
     Stop,
     Signal(String),
     Reload,
+    Rolling { batch: Option<Batch>, wait: Option<Duration> },
     Add(GroupSpec),
     Remove,
     Update { spec: GroupSpec, strict: bool },
@@ -60,6 +63,18 @@ impl Ask {
         Self::new(Verb::Reload, name)
     }
 
+    /// Restart bit by bit.
+    #[must_use]
+    pub fn rolling(name: &str) -> Self {
+        Self::new(Verb::Rolling { batch: None, wait: None }, name)
+    }
+
+    /// The same with so many at a time, each of which has so long to be well again.
+    #[must_use]
+    pub fn rolling_by(name: &str, batch: Batch, wait: Duration) -> Self {
+        Self::new(Verb::Rolling { batch: Some(batch), wait: Some(wait) }, name)
+    }
+
     /// Make a group active.
     #[must_use]
     pub fn add(spec: GroupSpec) -> Self {
@@ -97,7 +112,12 @@ impl Ask {
     pub(crate) fn new_spec(&self) -> Option<&GroupSpec> {
         match &self.verb {
             Verb::Add(spec) | Verb::Update { spec, .. } => Some(spec),
-            Verb::Start { .. } | Verb::Stop | Verb::Signal(_) | Verb::Reload | Verb::Remove => None,
+            Verb::Start { .. }
+            | Verb::Stop
+            | Verb::Signal(_)
+            | Verb::Reload
+            | Verb::Rolling { .. }
+            | Verb::Remove => None,
         }
     }
 
@@ -115,6 +135,7 @@ impl Ask {
             | Verb::Start { .. }
             | Verb::Stop
             | Verb::Reload
+            | Verb::Rolling { .. }
             | Verb::Signal(_) => None,
         }
     }
@@ -141,6 +162,12 @@ impl Ask {
             }
             (Verb::Reload, Target::One(target)) => Request::Reload { target, asked },
             (Verb::Reload, Target::Many(targets)) => Request::ReloadMany { targets },
+            (Verb::Rolling { batch, wait }, Target::One(target)) => {
+                Request::RestartRolling { targets: vec![target], batch, wait }
+            }
+            (Verb::Rolling { batch, wait }, Target::Many(targets)) => {
+                Request::RestartRolling { targets, batch, wait }
+            }
             (Verb::Add(spec), _) => Request::AddGroup(spec),
             (Verb::Remove, _) => Request::RemoveGroup(asked),
             (Verb::Update { spec, strict }, _) => Request::UpdateGroup { spec, strict },

@@ -85,8 +85,12 @@ impl Sim {
                     self.records.remove(&name);
                 }
             }
+            Event::RollingChanged(number) => self.save_rolling(*number),
             Event::SupervisorStopping => self.ending = Ending::of(self.core.phase()),
-            Event::GroupAdded(_) | Event::GroupRemoved(_) | Event::SupervisorRunning => {}
+            Event::GroupAdded(_)
+            | Event::GroupRemoved(_)
+            | Event::RollingOver(_)
+            | Event::SupervisorRunning => {}
         }
         let text = text_of(event, |id| self.name(id));
         self.events.extend(text.map(|text| (self.now, text)));
@@ -98,6 +102,18 @@ impl Sim {
         if let (Some(name), Some(saved)) = (self.names.get(&id), saved) {
             self.records.insert(name.clone(), saved);
         }
+    }
+
+    /// Writes a rolling restart down, then who is behind: what is over and not told of any more is forgotten.
+    fn save_rolling(&mut self, number: u64) {
+        let found = self.core.rollings().find(|rolling| rolling.number == number).cloned();
+        self.rollings.extend(found.map(|rolling| (number, rolling)));
+        let core = &self.core;
+        self.rollings.retain(|number, _| core.rollings().any(|rolling| rolling.number == *number));
+        self.behind.retain(|name, _| {
+            let (group, process) = crate::ask::split(name);
+            core.member(group, process).is_some_and(|id| core.is_behind(id))
+        });
     }
 
     fn answered(&mut self, call: CallId, answer: Answer) {
@@ -128,6 +144,8 @@ impl Sim {
         self.core.skip_runs(last);
         self.names.clear();
         self.records.clear();
+        self.rollings.clear();
+        self.behind.clear();
         self.ending = Ending::No;
         self.machine.children.values_mut().for_each(|child| child.abandoned = true);
         let active = std::mem::take(&mut self.active);

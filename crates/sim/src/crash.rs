@@ -128,6 +128,9 @@ impl Sim {
         for group in self.active.clone() {
             self.core.handle(now, Input::Setup(group));
         }
+        for rolling in self.rollings.values() {
+            self.core.handle(now, Input::RestoreRolling(Box::new(rolling.clone())));
+        }
         self.restore();
         let word = match self.ending {
             Ending::No => Input::Begin { recovered: true },
@@ -162,6 +165,7 @@ impl Sim {
             let input = Input::Restore {
                 group: group.to_owned(),
                 process: process.to_owned(),
+                behind: self.behind.get(name).cloned(),
                 saved: Box::new(saved.clone()),
                 child_exists: run.is_some_and(|run| self.machine.children.contains_key(&run)),
                 errands: saved

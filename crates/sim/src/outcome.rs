@@ -17,7 +17,7 @@ impl Call {
     pub fn one(&self) -> Option<Result<(), Refusal>> {
         match self.answers.first() {
             Some((_, Answer::One(result))) => Some(result.clone()),
-            Some((_, Answer::Many(_) | Answer::Updated(_))) | None => None,
+            Some((_, Answer::Many(_) | Answer::Updated(_) | Answer::Rolling(_))) | None => None,
         }
     }
 }

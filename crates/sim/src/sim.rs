@@ -1,10 +1,13 @@
 //! The shell's loop in virtual time: what happens next, and telling the supervisor.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use upkeep_core::spec::GroupSpec;
-use upkeep_core::{Aim, CallId, Input, Mono, Notice, Now, ProcId, RunEnd, RunId, Saved, Supervisor, Waiting};
+use upkeep_core::spec::{GroupSpec, ProcessSpec};
+use upkeep_core::{
+    Aim, CallId, Input, Mono, Notice, Now, ProcId, Rolling, RunEnd, RunId, Saved, Supervisor, Waiting,
+};
 
 use crate::ask::Ask;
 use crate::crash::{Armed, Ending};
@@ -31,6 +34,10 @@ pub struct Sim {
     pub(crate) machine: Machine,
     /// What the keeper holds of each process for the next daemon.
     pub(crate) records: BTreeMap<String, Saved>,
+    /// The same of each rolling restart.
+    pub(crate) rollings: BTreeMap<u64, Rolling>,
+    /// The older options that processes run with whose turn in one has not come.
+    pub(crate) behind: BTreeMap<String, Arc<ProcessSpec>>,
     pub(crate) ending: Ending,
     /// The options of the active groups, as the shell would load them again.
     pub(crate) active: Vec<GroupSpec>,
@@ -81,6 +88,8 @@ impl Sim {
             now: START,
             machine: Machine::default(),
             records: BTreeMap::new(),
+            rollings: BTreeMap::new(),
+            behind: BTreeMap::new(),
             ending: Ending::No,
             active: Vec::new(),
             next: None,
@@ -284,6 +293,7 @@ impl Sim {
         let calls = self.calls_of(&input);
         self.hearing = Some(input.clone()).filter(|input| matches!(input, Input::Notified { .. }));
         self.core.handle(self.now(), input);
+        self.note_behind();
         // The keeper has the client before anything is done for it.
         self.hold_clients(calls);
         self.carry_out();
@@ -358,6 +368,19 @@ impl Sim {
         if to > self.now {
             self.now = to;
             self.spins = 0;
+        }
+    }
+
+    /// What the shell notes when an update leaves processes their options.
+    fn note_behind(&mut self) {
+        if !self.core.has_rolling() {
+            return;
+        }
+        for (id, process) in self.core.processes().filter(|(id, _)| self.core.is_behind(*id)) {
+            let spec = process.spec();
+            self.behind
+                .entry(self.names.get(&id).cloned().unwrap_or_default())
+                .or_insert_with(|| spec.clone());
         }
     }
 

@@ -39,7 +39,9 @@ pub(crate) fn text_of(event: &Event, name: impl Fn(upkeep_core::ProcId) -> Strin
         Event::GroupRemoved(group) => Some(format!("GROUP_REMOVED {group}")),
         Event::SupervisorRunning => Some("SUPERVISOR_RUNNING".to_owned()),
         Event::SupervisorStopping => Some("SUPERVISOR_STOPPING".to_owned()),
-        Event::ChildSpawned(_)
+        Event::RollingOver(number) => Some(format!("ROLLING_OVER {number}")),
+        Event::RollingChanged(_)
+        | Event::ChildSpawned(_)
         | Event::WishChanged(_)
         | Event::ProcessAdded { .. }
         | Event::ProcessRemoved(_) => None,

@@ -42,6 +42,15 @@ impl<'a> Args<'a> {
         self.string_or_int()
     }
 
+    /// An array of strings.
+    ///
+    /// # Errors
+    /// `INCORRECT_PARAMETERS` for anything else.
+    pub fn strings(&mut self) -> Result<Vec<String>, Fault> {
+        let items = self.next()?.as_array().ok_or_else(incorrect)?;
+        items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(incorrect)).collect()
+    }
+
     /// `stdout` or `stderr`.
     ///
     /// # Errors

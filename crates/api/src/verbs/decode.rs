@@ -4,7 +4,8 @@ use crate::xmlrpc::Value;
 use crate::{
     ActionResult, ConfigFile, ConfigGeneration, ConfigInfo, Fault, FaultCode, GroupUpdate, HealthInfo,
     KeptReload, Listener, ListenerPool, LogFile, LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange,
-    PlannedDependant, ProcessInfo, ProcessState, Reread, ScheduleInfo, Setting, UpgradeState,
+    PlannedDependant, ProcessInfo, ProcessState, Reread, RollingInfo, RollingMember, ScheduleInfo, Setting,
+    UpgradeState,
 };
 
 /// An answer that is not what its method answers.
@@ -218,6 +219,8 @@ impl GroupUpdate {
             started: members.texts("started")?,
             live: members.texts("live")?,
             whole: members.bool("whole")?,
+            // An older server knows of none.
+            rolling: value.get("rolling").and_then(Value::as_int).unwrap_or(0),
         })
     }
 }
@@ -378,6 +381,33 @@ impl LogLoss {
                 dropped: members.int("dropped")?,
                 reason: members.text("reason")?,
                 dropping: members.bool("dropping")?,
+            })
+        })
+    }
+}
+
+impl RollingInfo {
+    /// Reads the answer of `getRollingRestarts`.
+    ///
+    /// # Errors
+    /// [`WrongShape`] naming the first member that is missing or of another type.
+    pub fn list_from_value(value: &Value) -> Result<Vec<Self>, WrongShape> {
+        all(value, |value| {
+            let members = Members(value);
+            Ok(Self {
+                number: members.int("number")?,
+                state: members.text("state")?,
+                reason: members.text("reason")?,
+                update: members.bool("update")?,
+                members: all(members.get("members", Some)?, |one| {
+                    let members = Members(one);
+                    Ok(RollingMember {
+                        name: members.text("name")?,
+                        group: members.text("group")?,
+                        stage: members.text("stage")?,
+                        reason: members.text("reason")?,
+                    })
+                })?,
             })
         })
     }

@@ -4,7 +4,8 @@ use crate::xmlrpc::Value;
 use crate::{
     ActionResult, ConfigFile, ConfigGeneration, ConfigInfo, FaultCode, GroupUpdate, HealthInfo, KeptReload,
     Listener, ListenerPool, LogFile, LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange,
-    PlannedDependant, ProcessInfo, Reply, Reread, ScheduleInfo, Setting, UpgradeState,
+    PlannedDependant, ProcessInfo, Reply, Reread, RollingInfo, RollingMember, ScheduleInfo, Setting,
+    UpgradeState,
 };
 
 /// Times beyond what `int` holds are capped (RPC-085).
@@ -36,6 +37,7 @@ impl From<Reply> for Value {
             Reply::Upgrade(state) => upgrade(state),
             Reply::Kept(kept) => kept_reload(kept),
             Reply::Pools(pools) => pools.into_iter().map(pool).collect::<Vec<_>>().into(),
+            Reply::Rolling(all) => all.into_iter().map(rolling).collect::<Vec<_>>().into(),
             Reply::Schedules(all) => all.into_iter().map(schedule).collect::<Vec<_>>().into(),
             Reply::Health(all) => all.into_iter().map(health).collect::<Vec<_>>().into(),
             Reply::Losses(losses) => losses.into_iter().map(loss).collect::<Vec<_>>().into(),
@@ -263,5 +265,24 @@ fn group_update(update: GroupUpdate) -> Value {
         ("started", Value::strings(update.started)),
         ("live", Value::strings(update.live)),
         ("whole", update.whole.into()),
+        ("rolling", update.rolling.into()),
+    ])
+}
+
+fn rolling(info: RollingInfo) -> Value {
+    let member = |member: RollingMember| {
+        Value::record([
+            ("name", member.name.into()),
+            ("group", member.group.into()),
+            ("stage", member.stage.into()),
+            ("reason", member.reason.into()),
+        ])
+    };
+    Value::record([
+        ("number", info.number.into()),
+        ("state", info.state.into()),
+        ("reason", info.reason.into()),
+        ("update", info.update.into()),
+        ("members", info.members.into_iter().map(member).collect::<Vec<_>>().into()),
     ])
 }

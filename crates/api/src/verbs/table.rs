@@ -213,7 +213,7 @@ pub static OWN: &[Verb] = &[
     })
     .says(
         "Makes an active group what the last read configuration says, touching only what must change.",
-        "names of processes: stopped, restarted, started, live",
+        "names of processes: stopped, restarted, started, live; rolling: the rolling restart that gives others their options, or 0",
     ),
     verb(
         "upgrade",
@@ -246,6 +246,27 @@ pub static OWN: &[Verb] = &[
     .says("Does so with those of a group that run and can.", RESULTS),
     verb("reloadAllProcesses", &[], Type::Array, |_| Ok(Request::ReloadAllProcesses))
         .says("Does so with all that run and can.", RESULTS),
+    verb(
+        "restartRolling",
+        &[
+            param("names", Type::Array, "processes (group:name), groups (group:*), or all"),
+            param("batch", Type::String, "how many at a time: 2, 25%, or empty for what the programs say"),
+            param("wait", Type::Int, "seconds that each may take to be well again; 0 is what the programs say"),
+        ],
+        Type::Int,
+        |args| {
+            let (names, batch) = (args.strings()?, args.string()?);
+            Ok(Request::RestartRolling { names, batch, wait: args.int()? })
+        },
+    )
+    .says(
+        "Restarts the running ones of these some at a time, and goes on when those are RUNNING and healthy. Answers at once.",
+        "the number of the rolling restart, for getRollingRestarts; it has begun",
+    ),
+    verb("getRollingRestarts", &[], Type::Array, |_| Ok(Request::GetRollingRestarts)).says(
+        "Tells the rolling restarts that are under way, and the last ones that are over.",
+        "per rolling restart a struct of number, state, reason, update, members (name, group, stage, reason)",
+    ),
     verb("getPlan", &[], Type::Array, |_| Ok(Request::GetPlan)).says(
         "Reads the configuration again and tells what an update would do to each process, and why; changes nothing.",
         "per process a struct of group, name, change (new, removed, restart, live, start, next start), seconds (to stop), starting, dependants (group, name, change), causes (section, option, file, line)",

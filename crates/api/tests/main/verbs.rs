@@ -10,7 +10,7 @@ use upkeep_api::{
     ActionResult, Channel, ConfigFile, ConfigGeneration, ConfigInfo, DaemonState, Fault, FaultCode,
     GroupUpdate, HealthInfo, KeptReload, Listener, ListenerPool, LogFile, LogLoss, LogTail, Mailbox,
     OutputInfo, PlannedCause, PlannedChange, PlannedDependant, ProcessInfo, ProcessState, Reply, Request,
-    Reread, ScheduleInfo, Setting, mailbox,
+    Reread, RollingInfo, RollingMember, ScheduleInfo, Setting, mailbox,
 };
 
 /// Calls `method` with a daemon that answers each request by `answer`; also tells what it was asked.
@@ -357,8 +357,22 @@ fn what_clients_decode_is_what_was_encoded() {
         started: names("t"),
         live: names("l"),
         whole: true,
+        rolling: 3,
     };
     assert_eq!(GroupUpdate::from_value(&Reply::Update(update.clone()).into()), Ok(update));
+    let member =
+        RollingMember { name: "p".into(), group: "g".into(), stage: "failed".into(), reason: "why".into() };
+    let rolling = RollingInfo {
+        number: 3,
+        state: "failed".into(),
+        reason: "g:p: why".into(),
+        update: true,
+        members: vec![member],
+    };
+    assert_eq!(
+        RollingInfo::list_from_value(&Reply::Rolling(vec![rolling.clone()]).into()),
+        Ok(vec![rolling])
+    );
     let listeners = vec![Listener { name: "l_0".into(), state: "BUSY".into() }];
     let pool = ListenerPool {
         name: "l".into(),

@@ -73,7 +73,7 @@ fn typed(kind: Kind, text: &str, twice: bool) -> Option<Tree> {
         Kind::Boolean => value::boolean(text).ok().map(Tree::Boolean),
         Kind::Autorestart => value::boolean(text).ok().map(Tree::Boolean),
         Kind::Integer | Kind::Seconds | Kind::Bytes => integer::parse(text, 10).map(Tree::Number),
-        Kind::Time | Kind::Factor | Kind::Percent | Kind::Limit | Kind::Rlimit => {
+        Kind::Time | Kind::Factor | Kind::Percent | Kind::Share | Kind::Limit | Kind::Rlimit => {
             text.parse::<i64>().ok().filter(|number| number.to_string() == text).map(Tree::Number)
         }
         Kind::ExitCodes => {

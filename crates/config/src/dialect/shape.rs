@@ -71,6 +71,7 @@ fn takes_number(kind: Kind) -> bool {
         | Kind::Time
         | Kind::Factor
         | Kind::Percent
+        | Kind::Share
         | Kind::Limit
         | Kind::Rlimit
         | Kind::Bytes
@@ -107,6 +108,7 @@ fn expected(kind: Kind) -> &'static str {
         Kind::Time => "seconds, or a text such as \"5m\"",
         Kind::Factor => "a number such as 1.5",
         Kind::Percent => "a percentage",
+        Kind::Share => "a whole number, or a text such as \"25%\"",
         Kind::Limit => "a whole number, or none",
         Kind::Rlimit => "an amount, unlimited, or a text such as \"1024:4096\"",
         Kind::Boolean => "true or false",

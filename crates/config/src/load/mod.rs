@@ -17,6 +17,7 @@ mod plugin;
 mod process;
 mod program;
 mod restart;
+mod rolling;
 mod schedule;
 pub(crate) mod scope;
 mod server;

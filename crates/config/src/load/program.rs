@@ -96,6 +96,7 @@ impl Scope<'_, '_> {
         spec.bounds = self.bounds();
         set(&mut spec.depends_on, self.read("depends_on", value::dependencies).map(Into::into));
         set(&mut spec.on_dependency_stop, self.read("on_dependency_stop", value::on_dependency_stop));
+        spec.rolling = self.rolling();
         self.check_health_keys();
         spec
     }

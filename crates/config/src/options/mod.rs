@@ -51,6 +51,8 @@ pub enum Kind {
     Factor,
     /// A percentage.
     Percent,
+    /// A whole number, or a percentage.
+    Share,
     /// A whole number, or `none`.
     Limit,
     /// An amount or `unlimited`, or two of them with a colon between.

@@ -523,6 +523,30 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     )
     .ours()
     .effect(Effect::Live),
+    OptionRow::new(
+        "update_strategy",
+        Kind::Choice(&["restart", "rolling"]),
+        "restart",
+        "how an update restarts its processes: all at once, or bit by bit as `upkeep restart --rolling` does",
+    )
+    .ours()
+    .effect(Effect::Live),
+    OptionRow::new(
+        "rolling_batch",
+        Kind::Share,
+        "1",
+        "processes that a rolling restart takes at a time; or such as 25%, of all of the program",
+    )
+    .ours()
+    .effect(Effect::Live),
+    OptionRow::without_default(
+        "rolling_wait",
+        Kind::Time,
+        "1m",
+        "how long each may take to be RUNNING and healthy again before a rolling restart is given up",
+    )
+    .ours()
+    .effect(Effect::Live),
     OptionRow::without_default(
         "watch",
         Kind::List,

@@ -9,6 +9,7 @@ pub(crate) mod logs;
 mod machine;
 mod pairs;
 pub(crate) mod restart;
+pub(crate) mod rolling;
 pub(crate) mod schedule;
 pub(crate) mod stopping;
 

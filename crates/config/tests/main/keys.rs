@@ -57,7 +57,7 @@ fn other(row: &OptionRow) -> &'static str {
         Kind::Time => "17s",
         Kind::Factor => "3",
         Kind::Percent => "7",
-        Kind::Integer | Kind::Limit => "7",
+        Kind::Integer | Kind::Limit | Kind::Share => "7",
         Kind::Bytes => "7MB",
         Kind::Giveup => "shutdown",
         Kind::Boolean if row.default == Some("false") => "true",

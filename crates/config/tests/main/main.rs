@@ -18,6 +18,7 @@ mod properties;
 mod random;
 mod reference;
 mod reload;
+mod rolling;
 mod sample;
 mod schedule;
 mod schema;

@@ -221,6 +221,7 @@ impl Supervisor {
             }
         }
         self.depends.changed_health(id);
+        self.rolling.follow(id);
         if verdict == Verdict::Unhealthy && action != HealthAction::None {
             self.end_unhealthy(now, id, action, &reason);
         }

@@ -8,6 +8,7 @@ use upkeep_client::{Client, Configured};
 use super::{Next, refuses_arguments};
 use crate::codes;
 use crate::names::namespec;
+use crate::rolling;
 use crate::screen;
 use crate::session::Session;
 use crate::trouble::Trouble;
@@ -120,7 +121,7 @@ pub(super) fn update(session: &mut Session, arg: &str) -> Result<Next, Trouble> 
         remove_group(session, &client, group)?;
     }
     for group in found.changed.iter().filter(|group| wanted.has(group)) {
-        change_group(&client, group)?;
+        change_group(session, &client, group)?;
     }
     for group in found.added.iter().filter(|group| wanted.has(group)) {
         client.add_process_group(group)?;
@@ -185,16 +186,33 @@ fn remove_group(session: &mut Session, client: &Client, group: &str) -> Result<(
 }
 
 /// Lets the server change only what must change; where it cannot, the whole group starts over (D-37).
-fn change_group(client: &Client, group: &str) -> Result<(), Trouble> {
-    match client.update_process_group(group)? {
+fn change_group(session: &mut Session, client: &Client, group: &str) -> Result<(), Trouble> {
+    let update = client.update_process_group(group)?;
+    let number = update.as_ref().map_or(0, |update| update.rolling);
+    match update {
         Some(update) if update.whole || !update.stopped.is_empty() || !update.restarted.is_empty() => {
             screen::line(&format!("{group}: stopped"));
         }
         Some(_) => {}
         None => replace_group(client, group)?,
     }
+    if number != 0
+        && let Some(text) = rolling_failure(client, number)?
+    {
+        session.fail(&format!("{group}: ERROR (rolling restart {text})"), codes::GENERIC);
+        return Ok(());
+    }
     screen::line(&format!("{group}: updated process group"));
     Ok(())
+}
+
+/// What went wrong with the rest of an update, which is a rolling restart and has its end here.
+fn rolling_failure(client: &Client, number: i64) -> Result<Option<String>, Trouble> {
+    let Some(info) = rolling::follow(client, number, |_| {})? else {
+        return Ok(Some("is not known of any more".to_owned()));
+    };
+    let text = || format!("{}: {}; {}", info.state, info.reason, rolling::summary(&info));
+    Ok((info.state != "done").then(text))
 }
 
 fn replace_group(client: &Client, group: &str) -> Result<(), Trouble> {

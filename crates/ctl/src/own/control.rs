@@ -21,6 +21,9 @@ pub(super) fn stop(options: &Options) -> Result<i32, Problem> {
 }
 
 pub(super) fn restart(options: &Options) -> Result<i32, Problem> {
+    if options.rolling {
+        return super::rolling::restart(options);
+    }
     run(options, &[Verb::Stop, Verb::Start], &options.words)
 }
 

@@ -7,6 +7,7 @@ use super::link::Link;
 use super::options::Options;
 use super::plan;
 use super::problem::{Problem, status};
+use super::rolling;
 use super::show;
 use crate::screen;
 
@@ -111,7 +112,23 @@ impl<'a> Work<'a> {
 
     fn changed(&mut self, group: &str) {
         match self.change(group) {
-            Ok(update) => self.tell(group, "updated", &update),
+            Ok(update) if update.rolling == 0 => self.tell(group, "updated", &update),
+            Ok(update) => self.rolled(group, update),
+            Err(problem) => self.problem(problem),
+        }
+    }
+
+    /// The rest of it is a rolling restart, which is followed to its end.
+    fn rolled(&mut self, group: &str, mut update: GroupUpdate) {
+        let mut told = rolling::Told::new(self.json);
+        match rolling::outcome(self.link, update.rolling, &mut told) {
+            Ok(info) => {
+                let done = info.members.iter().filter(|member| member.stage == "done");
+                update.restarted.extend(done.map(|member| member.name.clone()));
+                let problem = rolling::problem(&format!("update all of \"{group}\""), &info);
+                self.tell(group, if problem.is_some() { "updated in part" } else { "updated" }, &update);
+                problem.into_iter().for_each(|problem| self.problem(problem));
+            }
             Err(problem) => self.problem(problem),
         }
     }

@@ -104,7 +104,7 @@ pub(super) fn since(text: &str, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// A number with `s`, `m`, `h`, `d` or `w`, or some of them in a row: `1h30m`.
-fn ago(text: &str) -> Option<SignedDuration> {
+pub(super) fn ago(text: &str) -> Option<SignedDuration> {
     let mut seconds = 0i64;
     let mut rest = text;
     while !rest.is_empty() {

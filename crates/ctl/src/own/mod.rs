@@ -24,6 +24,7 @@ mod options;
 mod plan;
 mod problem;
 mod reload;
+mod rolling;
 mod schedules;
 mod show;
 mod status;
@@ -61,7 +62,16 @@ const COMMANDS: &[Row] = &[
     ),
     row("start", "NAME ... | all", "Start processes and wait until they run.", control::start),
     row("stop", "NAME ... | all", "Stop processes and wait until they have ended.", control::stop),
-    row("restart", "NAME ... | all", "Stop processes, then start them.", control::restart),
+    row(
+        "restart",
+        "[--rolling [--batch N|N%] [--wait TIME]] NAME ... | all",
+        "Stop processes, then start them.\n\n  \
+         --rolling     some of those that run at a time, and the next ones only when those are RUNNING and healthy; if one does not get\n                \
+         there, the rest is left as it is\n  \
+         --batch N     how many at a time: a number, or a percentage of those of each program (default: rolling_batch, 1)\n  \
+         --wait TIME   how long each may take: 90, 2m (default: rolling_wait, or what its options let expect)",
+        control::restart,
+    ),
     row("signal", "SIGNAL NAME ... | SIGNAL all", "Send a signal, by name or number.", control::signal),
     row(
         "logs",

@@ -40,6 +40,12 @@ pub(super) struct Options {
     pub(super) diff: bool,
     /// `config rollback --write`.
     pub(super) write: bool,
+    /// `restart --rolling`.
+    pub(super) rolling: bool,
+    /// `restart --batch`.
+    pub(super) batch: Option<String>,
+    /// `restart --wait`.
+    pub(super) wait: Option<String>,
     /// `convert --to`.
     pub(super) to: Option<String>,
     /// `convert -o`.
@@ -82,6 +88,9 @@ impl Options {
                 Arg::Long("dry-run") => self.dry_run = true,
                 Arg::Long("diff") => self.diff = true,
                 Arg::Long("write") => self.write = true,
+                Arg::Long("rolling") => self.rolling = true,
+                Arg::Long("batch") => self.batch = Some(text(parser)?),
+                Arg::Long("wait") => self.wait = Some(text(parser)?),
                 Arg::Long("to") => self.to = Some(text(parser)?),
                 Arg::Short('o') | Arg::Long("output") => self.output = Some(text(parser)?),
                 Arg::Long("flatten") => self.flatten = true,
@@ -120,11 +129,16 @@ impl Options {
             (dry_run, "--dry-run", "update"),
             (self.diff, "--diff", "config"),
             (self.write, "--write", "config"),
+            (self.rolling, "--rolling", "restart"),
         ] {
             if given && self.command != command {
                 let why = format!("{option} belongs to `upkeep {command}`, not to `upkeep {}`", self.command);
                 return Err(Problem::usage(&why));
             }
+        }
+        if !self.rolling && (self.batch.is_some() || self.wait.is_some()) {
+            let why = "--batch and --wait belong to `upkeep restart --rolling`";
+            return Err(Problem::usage(why));
         }
         if self.command != "reload" && self.keep {
             let why = format!("--keep belongs to `upkeep reload`, not to `upkeep {}`", self.command);
@@ -214,6 +228,9 @@ mod tests {
             "update --plan",
             "reread --dry-run",
             "status --plan",
+            "start --rolling a",
+            "restart --batch 2 a",
+            "restart --rolling --wait",
             "status --binary x",
             "check --to yaml",
             "convert -o",

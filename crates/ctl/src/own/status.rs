@@ -8,6 +8,7 @@ use super::link::{Link, no_such_process};
 use super::losses::Losses;
 use super::options::Options;
 use super::problem::{Problem, status as code};
+use super::rolling;
 use super::schedules::Schedules;
 use super::show;
 use crate::commands::is_stopped;
@@ -19,6 +20,7 @@ pub(super) fn status(options: &Options) -> Result<i32, Problem> {
     let link = Link::open(options)?;
     let all = link.processes()?;
     let losses = Losses::ask(&link)?;
+    let rollings = link.check("ask for rolling restarts", link.client.rolling_restarts())?;
     let (shown, problems) = selected(&link, options, &all);
     if options.json {
         let schedules = Schedules::ask(&link)?;
@@ -26,13 +28,18 @@ pub(super) fn status(options: &Options) -> Result<i32, Problem> {
         let in_json = |info: &&ProcessInfo| in_json(info, &losses, &schedules, &health);
         let processes: Vec<_> = shown.iter().map(in_json).collect();
         let errors: Vec<_> = problems.iter().map(Problem::to_json).collect();
-        show::json(
-            &json!({ "processes": processes, "log_losses": losses.others_in_json(), "errors": errors }),
-        );
+        let rollings: Vec<_> = rollings.iter().map(rolling::in_json).collect();
+        show::json(&json!({
+            "processes": processes,
+            "log_losses": losses.others_in_json(),
+            "rolling_restarts": rollings,
+            "errors": errors,
+        }));
     } else {
         problems.iter().for_each(|problem| screen::note(&problem.to_string()));
         screen::bytes(table(&shown, &losses).as_bytes());
         losses.others().for_each(|line| screen::note(&line));
+        rolling::notes(&rollings, &all).iter().for_each(|line| screen::note(line));
     }
     Ok(if shown.iter().any(|info| is_stopped(info.state)) {
         code::NOT_RUNNING

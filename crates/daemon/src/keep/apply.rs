@@ -8,7 +8,6 @@ use std::time::Duration;
 use upkeep_api::{Fault, FaultCode, KeptReload, Reply, Reread, Setting};
 use upkeep_config::{Address, Config, Level as ConfigLevel, LogFile, Server};
 use upkeep_core::reload::difference;
-use upkeep_core::spec::GroupSpec;
 use upkeep_logs::{Journal, Level};
 
 use super::differences::Told;
@@ -234,7 +233,7 @@ impl Shell {
 
     /// Groups that differ wait for an update.
     fn waiting_groups(&self, new: &Config) -> Reread {
-        let active: Vec<GroupSpec> = self.active.iter().map(|group| group.spec.clone()).collect();
+        let active = self.running_groups();
         let found = difference(&active, &new.groups);
         Reread { added: found.added, changed: found.changed, removed: found.removed }
     }

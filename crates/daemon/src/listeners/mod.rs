@@ -156,7 +156,12 @@ impl Shell {
                     self.publish(kind, || payload::health(&name, *pid, reason));
                 }
             }
-            Event::ChildSpawned(_) | Event::WishChanged(_) => {}
+            Event::RollingOver(number) => {
+                if let Some((kind, text)) = self.rolling_event(*number) {
+                    self.publish(kind, || text);
+                }
+            }
+            Event::RollingChanged(_) | Event::ChildSpawned(_) | Event::WishChanged(_) => {}
         }
     }
 

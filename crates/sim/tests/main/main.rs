@@ -15,6 +15,7 @@ mod hooks;
 mod probes;
 #[cfg(test)]
 mod restarts;
+mod rolling;
 #[cfg(test)]
 mod schedule;
 #[cfg(test)]

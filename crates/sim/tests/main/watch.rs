@@ -56,7 +56,8 @@ impl Watch {
             Request::Signal { .. }
             | Request::SignalMany { .. }
             | Request::Reload { .. }
-            | Request::ReloadMany { .. } => {}
+            | Request::ReloadMany { .. }
+            | Request::RestartRolling { .. } => {}
             Request::Stop { target, .. } => return running(sim, names(&[*target])),
             Request::StopMany { targets, .. } => return running(sim, names(targets)),
         }

@@ -1,0 +1,56 @@
+//! Following a rolling restart until it is over. It goes on without this client, and under the next daemon.
+
+use std::time::{Duration, Instant};
+
+use upkeep_api::RollingInfo;
+use upkeep_client::{Client, ClientError};
+
+use crate::names::namespec;
+
+/// Time between two looks.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long nobody may answer: another daemon comes up in far less.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Tells each look, and returns the last one; `None` if the daemon does not know of this one any more.
+pub(crate) fn follow(
+    client: &Client,
+    number: i64,
+    mut tell: impl FnMut(&RollingInfo),
+) -> Result<Option<RollingInfo>, ClientError> {
+    let mut answered = Instant::now();
+    loop {
+        match client.rolling_restarts() {
+            Ok(all) => {
+                answered = Instant::now();
+                let Some(info) = all.into_iter().find(|info| info.number == number) else { return Ok(None) };
+                tell(&info);
+                if info.state != "under way" {
+                    return Ok(Some(info));
+                }
+            }
+            // An answer under way is cut when one daemon follows on the other.
+            Err(error) if is_passing(&error) && answered.elapsed() < PATIENCE => {}
+            Err(error) => return Err(error),
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn is_passing(error: &ClientError) -> bool {
+    !matches!(error, ClientError::Fault(_) | ClientError::Interrupted | ClientError::Unauthorized { .. })
+}
+
+/// The names of those that are as far as this.
+pub(crate) fn names(info: &RollingInfo, stage: &str) -> Vec<String> {
+    let members = info.members.iter().filter(|member| member.stage == stage);
+    members.map(|member| namespec(&member.group, &member.name)).collect()
+}
+
+/// `restarted: a, b; not restarted: c`.
+pub(crate) fn summary(info: &RollingInfo) -> String {
+    let parts = [("restarted", names(info, "done")), ("not restarted", names(info, "pending"))];
+    let parts = parts.into_iter().filter(|(_, names)| !names.is_empty());
+    let parts: Vec<String> = parts.map(|(what, names)| format!("{what}: {}", names.join(", "))).collect();
+    parts.join("; ")
+}

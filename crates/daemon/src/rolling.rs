@@ -1,0 +1,225 @@
+//! Rolling restarts, as far as they are the shell's: they are asked for, told of and written down, and the options that an update
+//! has not given to a process yet are kept for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use upkeep_api::{Fault, FaultCode, RollingInfo, RollingMember};
+use upkeep_core::event::EventKind;
+use upkeep_core::spec::{GroupSpec, ProcessSpec};
+use upkeep_core::{Batch, Input, ProcId, Rolling, RollingEnd, Stage};
+use upkeep_keeper::wire::ToKeeper;
+
+use crate::calls::respond;
+use crate::names::{Target, resolve};
+use crate::records::{DaemonRecord, ROLLING_KEY, RollingRecord};
+use crate::shell::{Active, Purpose, Responder, Shell};
+
+/// Processes that run with the options of an older generation than their group's, by group and name.
+pub(crate) type Behind = BTreeMap<(String, String), u64>;
+
+/// Longer than anybody waits: 1000 days.
+const LONGEST: u64 = 1000 * 86_400;
+
+/// A number on the wire.
+pub(crate) fn shown(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl Shell {
+    pub(crate) fn restart_rolling(&mut self, names: &[String], batch: &str, wait: i64, reply: Responder) {
+        match self.rolling_request(names, batch, wait) {
+            Ok(request) => self.ask(request, Purpose::Control, reply),
+            Err(fault) => respond(reply, Err(fault)),
+        }
+    }
+
+    fn rolling_request(
+        &self,
+        names: &[String],
+        batch: &str,
+        wait: i64,
+    ) -> Result<upkeep_core::Request, Fault> {
+        let wrong = |text: &str| Fault::about(FaultCode::IncorrectParameters, text);
+        let batch = match batch {
+            "" => None,
+            text => Some(
+                Batch::parse(text).ok_or_else(|| wrong("batch is a number from 1 on, or a percentage"))?,
+            ),
+        };
+        let seconds = u64::try_from(wait).ok().filter(|seconds| *seconds <= LONGEST);
+        let seconds = seconds.ok_or_else(|| wrong("wait is a number of seconds, 1000 days at most"))?;
+        let wait = (seconds > 0).then(|| Duration::from_secs(seconds));
+        let mut targets: Vec<ProcId> = Vec::new();
+        for name in names {
+            if name == "all" {
+                targets.extend(self.core.all_by_priority());
+                continue;
+            }
+            match resolve(&self.core, name)? {
+                Target::Process(id) => targets.push(id),
+                Target::Group(group) => targets.extend(self.group_members(&group)?),
+            }
+        }
+        Ok(upkeep_core::Request::RestartRolling { targets, batch, wait })
+    }
+
+    pub(crate) fn rolling_infos(&self) -> Vec<RollingInfo> {
+        self.core.rollings().map(info).collect()
+    }
+
+    /// What the description of a process says about rolling restarts.
+    pub(crate) fn rolling_note(&self, id: ProcId) -> Option<&'static str> {
+        if !self.core.has_rolling() {
+            return None;
+        }
+        match self.core.rolling_stage(id) {
+            Some(Stage::Pending) => Some("waits for its turn in a rolling restart"),
+            Some(Stage::Ending { .. } | Stage::Starting { .. }) => Some("is restarted in a rolling restart"),
+            Some(Stage::Done | Stage::Failed(_) | Stage::Left(_)) | None => {
+                self.core.is_behind(id).then_some("has its old options, since the rolling restart has failed")
+            }
+        }
+    }
+
+    /// The event that a rolling restart is over.
+    pub(crate) fn rolling_event(&self, number: u64) -> Option<(EventKind, String)> {
+        let rolling = self.core.rollings().find(|rolling| rolling.number == number)?;
+        let info = info(rolling);
+        let kind = match rolling.end.as_ref()? {
+            RollingEnd::Done => EventKind::RollingRestartDone,
+            RollingEnd::Failed | RollingEnd::CalledOff(_) => EventKind::RollingRestartFailed,
+        };
+        let (done, of) = (rolling.done(), rolling.wanted());
+        let state = info.state.replace(' ', "_");
+        Some((kind, format!("number:{number} result:{state} restarted:{done} of:{of}\n{}", info.reason)))
+    }
+
+    /// Writes all of them down, unless that was done since, and then who is behind.
+    pub(crate) fn rolling_changed(&mut self) {
+        if self.rolling_saved != self.core.rolling_version() {
+            self.save_rolling();
+        }
+        self.follow_behind();
+    }
+
+    pub(crate) fn save_rolling(&mut self) {
+        self.rolling_saved = self.core.rolling_version();
+        let records: Vec<RollingRecord> = self.core.rollings().map(RollingRecord::from).collect();
+        if records.is_empty() {
+            return;
+        }
+        if let Ok(value) = serde_json::to_vec(&records) {
+            self.send(&ToKeeper::Put { key: ROLLING_KEY, value });
+        }
+    }
+
+    /// Goes on with those of an earlier daemon.
+    pub(crate) fn restore_rolling(&mut self, record: Option<Vec<u8>>) {
+        let records: Vec<RollingRecord> =
+            record.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
+        for record in records {
+            self.tell(Input::RestoreRolling(Box::new(record.into())));
+        }
+    }
+
+    /// Everything is down, and nothing goes on.
+    pub(crate) fn forget_rolling(&mut self) {
+        self.behind.clear();
+        self.rolling_saved = 0;
+        self.send(&ToKeeper::Delete { key: ROLLING_KEY });
+    }
+
+    /// A group was updated: who has not got its new options yet has those of the generation before.
+    pub(crate) fn note_behind(&mut self, group: &str, before: u64) {
+        let members = self.core.group(group).map(|group| group.members().to_vec()).unwrap_or_default();
+        for id in members.into_iter().filter(|id| self.core.is_behind(*id)) {
+            if let Some(process) = self.core.process(id) {
+                let key = (process.group().to_owned(), process.name().to_owned());
+                self.behind.entry(key).or_insert(before);
+            }
+        }
+        let core = &self.core;
+        self.behind.retain(|(group, name), _| core.member(group, name).is_some_and(|id| core.is_behind(id)));
+    }
+
+    /// Some may have got their new options.
+    fn follow_behind(&mut self) {
+        let (core, before) = (&self.core, self.behind.len());
+        self.behind.retain(|(group, name), _| core.member(group, name).is_some_and(|id| core.is_behind(id)));
+        if self.behind.len() != before {
+            self.prune_generations();
+        }
+    }
+
+    pub(crate) fn behind_record(&self) -> Vec<(String, String, u64)> {
+        self.behind.iter().map(|((group, name), old)| (group.clone(), name.clone(), *old)).collect()
+    }
+
+    /// The options that an earlier daemon had left a process.
+    pub(crate) fn options_behind(
+        &mut self,
+        record: &DaemonRecord,
+        group: &str,
+        name: &str,
+    ) -> Option<Arc<ProcessSpec>> {
+        let (.., old) = record.behind.iter().find(|(g, p, _)| g == group && p == name)?;
+        let spec = self.generations.get(*old)?.group(group)?;
+        let spec = spec.processes.iter().find(|process| process.name == name)?.clone();
+        self.behind.insert((group.to_owned(), name.to_owned()), *old);
+        Some(spec)
+    }
+
+    /// The active groups with the options that their processes really have.
+    pub(crate) fn running_groups(&self) -> Vec<GroupSpec> {
+        self.active.iter().map(|group| self.running_group(group)).collect()
+    }
+
+    pub(crate) fn running_group(&self, group: &Active) -> GroupSpec {
+        let mut spec = group.spec.clone();
+        if self.behind.is_empty() {
+            return spec;
+        }
+        for process in &mut spec.processes {
+            let id = self.core.member(&spec.name, &process.name).filter(|id| self.core.is_behind(*id));
+            if let Some(behind) = id.and_then(|id| self.core.process(id)) {
+                process.clone_from(behind.spec());
+            }
+        }
+        spec
+    }
+}
+
+fn info(rolling: &Rolling) -> RollingInfo {
+    let failure = || rolling.failure().map(|(name, why)| format!("{name}: {why}")).unwrap_or_default();
+    let (state, reason) = match &rolling.end {
+        None => ("under way", String::new()),
+        Some(RollingEnd::Done) => ("done", String::new()),
+        Some(RollingEnd::Failed) => ("failed", failure()),
+        Some(RollingEnd::CalledOff(why)) => ("called off", why.clone()),
+    };
+    let members = rolling.members.iter().map(|member| {
+        let (stage, reason) = match &member.stage {
+            Stage::Pending => ("pending", ""),
+            Stage::Ending { .. } => ("stopping", ""),
+            Stage::Starting { .. } => ("starting", ""),
+            Stage::Done => ("done", ""),
+            Stage::Failed(why) => ("failed", why.as_str()),
+            Stage::Left(why) => ("left", why.as_str()),
+        };
+        RollingMember {
+            name: member.process.clone(),
+            group: member.group.clone(),
+            stage: stage.to_owned(),
+            reason: reason.to_owned(),
+        }
+    });
+    RollingInfo {
+        number: shown(rolling.number),
+        state: state.to_owned(),
+        reason,
+        update: rolling.update,
+        members: members.collect(),
+    }
+}
