@@ -128,13 +128,19 @@ fn say(daemon: &Daemon, line: &str) {
     daemon.call("supervisor.sendProcessStdin", &[Text("cat"), Text(&format!("{line}\n"))]);
 }
 
-/// Nothing that runs with the old keys alone has a second thread for old files.
+/// Nothing that runs with the old keys alone has a second thread for old files. All of them together take no more than they may.
 #[test]
 fn old_files_are_looked_after_by_a_thread_that_ends() {
-    let rules = "stdout_logfile_maxbytes=100KB\nstdout_logfile_compress=gzip\n";
+    const MOST: u64 = 16 << 10;
+    let rules = "stdout_logfile_maxbytes=20KB\nstdout_logfile_backups=100\nstdout_logfile_compress=gzip\nstdout_logfile_maxtotal=16KB\n";
     let daemon = Daemon::start(Maker::Upkeep, &format!("{COUNT}{rules}"));
     until_true("a compressed file", || daemon.home.join("log.1.gz").exists());
+    let first = || daemon.home.read("log").split(' ').next().and_then(|number| number.parse::<u32>().ok());
+    until_true("some rotations", || first().is_some_and(|number| number > 10_000));
     daemon.ctl(&["stop", "count"]);
+    let sizes =
+        || old_files(&daemon).iter().filter_map(|path| Some(fs::metadata(path).ok()?.len())).sum::<u64>();
+    until_true("old files to be small together", || (1..=MOST).contains(&sizes()));
     let brain = daemon.brain().expect("a daemon");
     until_true("the thread to end", || !threads(brain).iter().any(|name| name == "old logs"));
     assert!(procfs::alive(brain));

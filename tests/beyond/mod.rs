@@ -12,4 +12,6 @@ mod probes;
 mod rolling;
 mod schedule;
 mod stdin;
+#[cfg(feature = "tls")]
+mod tls;
 mod watch;

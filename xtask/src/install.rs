@@ -22,12 +22,13 @@ type Package = (&'static str, &'static [&'static str]);
 
 const VALGRIND: Package = ("valgrind", &["valgrind", "--version"]);
 
-const PACKAGES: [Package; 14] = [
+const PACKAGES: [Package; 15] = [
     ("chromium", &["chromium", "--version"]),
     ("libfcgi-bin", &["sh", "-c", "command -v cgi-fcgi"]),
     ("librpc-xml-perl", &["perl", "-MRPC::XML::Client", "-e", "1"]),
     ("nodejs", &["node", "--version"]),
     ("npm", &["npm", "--version"]),
+    ("openssl", &["openssl", "version"]),
     ("php-cgi", &["php-cgi", "--version"]),
     ("php-cli", &["php", "--version"]),
     ("php-redis", &["php", "-r", "exit(extension_loaded('redis') ? 0 : 1);"]),

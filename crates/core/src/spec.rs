@@ -392,11 +392,35 @@ pub enum LogDestination {
         /// Port.
         port: u16,
     },
+    /// A syslog server, by an encrypted connection.
+    Tls {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+        /// How it and we prove who we are.
+        tls: Arc<LogTls>,
+    },
     /// journald.
     Journald {
         /// Path of its socket.
         path: String,
     },
+}
+
+/// How the two ends of an encrypted connection prove who they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogTls {
+    /// `forward_tls_ca`: file with the certificates of the authorities that are believed. Default the machine's own store.
+    #[doc(alias = "forward_tls_ca")]
+    pub ca: Option<String>,
+    /// `forward_tls_cert` and `forward_tls_key`: files with the certificate that is shown to the server, and with its private key.
+    /// Default none.
+    #[doc(alias = "forward_tls_cert")]
+    pub identity: Option<(String, String)>,
+    /// `forward_tls_name`: whom the server's certificate has to name. Default the host.
+    #[doc(alias = "forward_tls_name")]
+    pub name: Option<String>,
 }
 
 /// `std*_logfile_format`.

@@ -10,7 +10,7 @@ use upkeep_core::spec::{
 use upkeep_logs::auto::Channel;
 use upkeep_logs::{
     Destination, Every, FileRules, LineFormat, LineRules, MODE_AUTO, MODE_NAMED, Origin, Rate, RotatingFile,
-    Sink, SyslogTag, Unit,
+    Sink, SyslogTag, TlsRules, Unit,
 };
 
 /// The log files of one process; `None` where there is none.
@@ -193,6 +193,11 @@ fn destination(configured: &LogDestination) -> Destination {
     match configured.clone() {
         LogDestination::Udp { host, port } => Destination::Udp { host, port },
         LogDestination::Tcp { host, port } => Destination::Tcp { host, port },
+        LogDestination::Tls { host, port, tls } => {
+            let identity = tls.identity.as_ref().map(|(cert, key)| (cert.into(), key.into()));
+            let tls = TlsRules { ca: tls.ca.as_ref().map(Into::into), identity, name: tls.name.clone() };
+            Destination::Tls { host, port, tls }
+        }
         LogDestination::Journald { path } => Destination::Journald { path: path.into() },
     }
 }

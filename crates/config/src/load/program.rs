@@ -5,7 +5,7 @@ use std::sync::Arc;
 use upkeep_core::spec::ProcessSpec;
 
 use super::process::Copies;
-use super::{At, Loader, logs};
+use super::{At, Loader};
 use crate::expand::Names;
 use crate::ini::Section;
 use crate::names;
@@ -84,8 +84,7 @@ impl Scope<'_, '_> {
             .filter(|url| !crate::python::text::strip(url).eq_ignore_ascii_case("auto"));
         spec.uid = self.read("user", |text| machine.user(text)).map(|user| user.uid);
         spec.umask = self.read("umask", value::octal);
-        spec.stdout.rules = self.log_rules(&logs::STDOUT);
-        spec.stderr.rules = self.log_rules(&logs::STDERR);
+        [spec.stdout.rules, spec.stderr.rules] = self.all_log_rules();
         spec.restart = self.restart_policy();
         self.stop_sequence(&mut spec);
         self.files = self.file_variables();

@@ -397,7 +397,7 @@ pub(super) const PROGRAM: &[OptionRow] = &[
         "stdout_forward",
         Kind::List,
         "udp://logs.example:514,journald",
-        "also send every line there: udp://HOST:PORT, tcp://HOST:PORT (RFC 5424), journald",
+        "also send every line there: udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT (RFC 5424), journald",
     )
     .effect(Effect::Live)
     .ours(),
@@ -479,7 +479,7 @@ pub(super) const PROGRAM: &[OptionRow] = &[
         "stderr_forward",
         Kind::List,
         "udp://logs.example:514,journald",
-        "also send every line there: udp://HOST:PORT, tcp://HOST:PORT (RFC 5424), journald",
+        "also send every line there: udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT (RFC 5424), journald",
     )
     .effect(Effect::Live)
     .ours(),
@@ -494,6 +494,38 @@ pub(super) const PROGRAM: &[OptionRow] = &[
         .effect(Effect::Live),
     OptionRow::new("stderr_syslog", Kind::Boolean, "false", "also send every line to the system's log")
         .effect(Effect::Live),
+    OptionRow::without_default(
+        "forward_tls_ca",
+        Kind::Text,
+        "/etc/ssl/logs-ca.pem",
+        "authorities that tls:// destinations are checked with, in PEM; without it those of the machine",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::without_default(
+        "forward_tls_cert",
+        Kind::Text,
+        "/etc/ssl/app.pem",
+        "certificate that tls:// destinations are shown, in PEM",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::without_default(
+        "forward_tls_key",
+        Kind::Text,
+        "/etc/ssl/private/app.key",
+        "private key of forward_tls_cert, in PEM",
+    )
+    .effect(Effect::Live)
+    .ours(),
+    OptionRow::without_default(
+        "forward_tls_name",
+        Kind::Text,
+        "logs.example",
+        "name in the certificate of tls:// destinations, if it is not their host",
+    )
+    .effect(Effect::Live)
+    .ours(),
     OptionRow::without_default("directory", Kind::Text, "/tmp", "working directory").effect(Effect::Restart),
     OptionRow::without_default("umask", Kind::Octal, "022", "file mode mask").effect(Effect::Restart),
     OptionRow::new("environment", Kind::Pairs, "", "variables, over those of [supervisord]")

@@ -1,5 +1,6 @@
 //! Values about logs that Supervisor has no keys for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use upkeep_core::spec::{LogDestination, LogFormat, LogPeriod, LogRate};
@@ -79,10 +80,11 @@ pub(crate) fn rate(option: &str, text: &str) -> Read<Option<LogRate>> {
 const MOST_DESTINATIONS: usize = 8;
 /// Where journald listens.
 const JOURNALD: &str = "/run/systemd/journal/socket";
-/// Where syslog servers listen.
+/// Where syslog servers listen, and where they do so for TLS.
 const SYSLOG_PORT: u16 = 514;
+const SYSLOG_TLS_PORT: u16 = 6514;
 
-/// `std*_forward`: `udp://HOST[:PORT]`, `tcp://HOST[:PORT]`, `journald[://PATH]`, with commas between.
+/// `std*_forward`: `udp://HOST[:PORT]`, `tcp://HOST[:PORT]`, `tls://HOST[:PORT]`, `journald[://PATH]`, with commas between.
 pub(crate) fn forward(option: &str, text: &str) -> Read<Vec<LogDestination>> {
     let parts = list(text);
     if parts.len() > MOST_DESTINATIONS {
@@ -93,7 +95,10 @@ pub(crate) fn forward(option: &str, text: &str) -> Read<Vec<LogDestination>> {
         let destination = destination(part).ok_or_else(|| {
             let message =
                 format!("not a valid destination for {option}: {}", py_repr(&without_password(part)));
-            Wrong::new(message, "write udp://HOST:PORT, tcp://HOST:PORT or journald, with commas between")
+            Wrong::new(
+                message,
+                "write udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or journald, with commas between",
+            )
         })?;
         if !all.contains(&destination) {
             all.push(destination);
@@ -105,8 +110,12 @@ pub(crate) fn forward(option: &str, text: &str) -> Read<Vec<LogDestination>> {
 fn destination(text: &str) -> Option<LogDestination> {
     let (scheme, rest) = text.split_once("://").unwrap_or((text, ""));
     match scheme.to_lowercase().as_str() {
-        "udp" => endpoint(rest).map(|(host, port)| LogDestination::Udp { host, port }),
-        "tcp" => endpoint(rest).map(|(host, port)| LogDestination::Tcp { host, port }),
+        "udp" => endpoint(rest, SYSLOG_PORT).map(|(host, port)| LogDestination::Udp { host, port }),
+        "tcp" => endpoint(rest, SYSLOG_PORT).map(|(host, port)| LogDestination::Tcp { host, port }),
+        "tls" => {
+            let (host, port) = endpoint(rest, SYSLOG_TLS_PORT)?;
+            Some(LogDestination::Tls { host, port, tls: Arc::default() })
+        }
         "journald" if text.len() == scheme.len() => {
             Some(LogDestination::Journald { path: JOURNALD.to_owned() })
         }
@@ -116,7 +125,7 @@ fn destination(text: &str) -> Option<LogDestination> {
 }
 
 /// `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`.
-fn endpoint(text: &str) -> Option<(String, u16)> {
+fn endpoint(text: &str, usual: u16) -> Option<(String, u16)> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;
@@ -128,9 +137,31 @@ fn endpoint(text: &str) -> Option<(String, u16)> {
             None => (text, None),
         },
     };
+    let port = port.map_or(Some(usual), |port| port.parse().ok().filter(|port| *port > 0))?;
+    is_host(host).then(|| (host.to_owned(), port))
+}
+
+fn is_host(text: &str) -> bool {
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
-    let port = port.map_or(Some(SYSLOG_PORT), |port| port.parse().ok().filter(|port| *port > 0))?;
-    (!host.is_empty() && host.chars().all(is_name)).then(|| (host.to_owned(), port))
+    !text.is_empty() && text.chars().all(is_name)
+}
+
+/// `forward_tls_ca`, `forward_tls_cert`, `forward_tls_key`.
+pub(crate) fn pem_file(option: &str, text: &str) -> Read<String> {
+    if text.starts_with('/') && !text.contains('\0') {
+        return Ok(text.to_owned());
+    }
+    let message = format!("not a valid value for {option}: {}", py_repr(text));
+    Err(Wrong::new(message, "write the absolute path of a file in PEM format"))
+}
+
+/// `forward_tls_name`.
+pub(crate) fn server_name(option: &str, text: &str) -> Read<String> {
+    if is_host(text) && text.is_ascii() && text.len() <= 253 {
+        return Ok(text.to_owned());
+    }
+    let message = format!("not a valid value for {option}: {}", py_repr(text));
+    Err(Wrong::new(message, "write the host name or the address that the server's certificate is for"))
 }
 
 /// A number from 1 on, and whether it is one of bytes.
@@ -184,16 +215,19 @@ mod tests {
         let udp = |host: &str, port| LogDestination::Udp { host: host.to_owned(), port };
         let tcp = |host: &str, port| LogDestination::Tcp { host: host.to_owned(), port };
         let journald = |path: &str| LogDestination::Journald { path: path.to_owned() };
+        let tls = |host: &str, port| LogDestination::Tls { host: host.to_owned(), port, tls: Arc::default() };
         assert_eq!(forward("x", ""), Ok(vec![]));
         assert_eq!(
             forward(
                 "x",
-                "udp://log.example, tcp://10.0.0.1:601, TCP://[::1]:601,journald,journald:///x,journald"
+                "udp://log.example, tcp://10.0.0.1:601, TCP://[::1]:601,tls://a,tls://a:1,journald,journald:///x,journald"
             ),
             Ok(vec![
                 udp("log.example", 514),
                 tcp("10.0.0.1", 601),
                 tcp("::1", 601),
+                tls("a", 6514),
+                tls("a", 1),
                 journald(JOURNALD),
                 journald("/x")
             ])
@@ -203,7 +237,8 @@ mod tests {
             "udp://",
             "udp://a:0",
             "udp://a:70000",
-            "tls://a",
+            "tls://",
+            "tls://a:x",
             "journald://x",
             "tcp://::1",
             "tcp://[x]:1",
@@ -214,6 +249,20 @@ mod tests {
             assert!(wrong.message.starts_with("not a valid destination for stdout_forward: "), "{text}");
         }
         assert!(forward("x", &"udp://a,".repeat(9)).is_err());
+    }
+
+    #[test]
+    fn files_and_names_of_tls() {
+        assert_eq!(pem_file("x", "/etc/ca.pem"), Ok("/etc/ca.pem".to_owned()));
+        for text in ["", "ca.pem", "/a\0b"] {
+            assert!(pem_file("x", text).is_err(), "{text:?}");
+        }
+        for text in ["logs.example", "10.0.0.1", "::1"] {
+            assert_eq!(server_name("x", text), Ok(text.to_owned()));
+        }
+        for text in ["", "a b", "日志", &"a".repeat(254)] {
+            assert!(server_name("x", text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -443,10 +443,40 @@ fn log_options_are_looked_at_closely() {
             "write lines or bytes a second, such as 1000/s, or 1MB/s burst 5MB, or none",
         ),
         (
-            "stdout_forward=udp://logs.example, tls://logs.example",
+            "stdout_forward=udp://logs.example, ssl://logs.example",
             Severity::Error,
-            "not a valid destination for stdout_forward: 'tls://logs.example'",
-            "write udp://HOST:PORT, tcp://HOST:PORT or journald, with commas between",
+            "not a valid destination for stdout_forward: 'ssl://logs.example'",
+            "write udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or journald, with commas between",
+        ),
+        (
+            "stdout_forward=tls://logs.example\nforward_tls_ca=ca.pem",
+            Severity::Error,
+            "not a valid value for forward_tls_ca: 'ca.pem'",
+            "write the absolute path of a file in PEM format",
+        ),
+        (
+            "stderr_forward=tls://logs.example\nforward_tls_name=not a name",
+            Severity::Error,
+            "not a valid value for forward_tls_name: 'not a name'",
+            "write the host name or the address that the server's certificate is for",
+        ),
+        (
+            "stdout_forward=tls://logs.example\nforward_tls_cert=/etc/own.pem",
+            Severity::Error,
+            "forward_tls_cert needs forward_tls_key",
+            "write the files of the certificate and of its private key, in PEM format",
+        ),
+        (
+            "stdout_forward=tls://logs.example\nforward_tls_key=/etc/own.key",
+            Severity::Error,
+            "forward_tls_key needs forward_tls_cert",
+            "write the files of the certificate and of its private key, in PEM format",
+        ),
+        (
+            "stdout_forward=tcp://logs.example\nforward_tls_ca=/etc/ca.pem",
+            Severity::Warning,
+            "forward_tls_ca has no effect without a tls:// destination in stdout_forward or stderr_forward",
+            "",
         ),
         (
             "stdout_logfile_backups=0\nstdout_logfile_compress=gzip",

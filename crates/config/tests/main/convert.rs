@@ -164,6 +164,8 @@ fn section(dice: &mut Dice, text: &mut String, kind: SectionKind, name: &str) {
             "env_files",
             "cpu_limit",
             "pids_limit",
+            "forward_tls_cert",
+            "forward_tls_key",
         ];
         if elsewhere.contains(&row.name) {
             continue;
@@ -175,7 +177,8 @@ fn section(dice: &mut Dice, text: &mut String, kind: SectionKind, name: &str) {
         let strict = matches!(
             row.name,
             "exit_when" | "health_check" | "ready" | "schedule_timezone" | "ionice" | "cgroup"
-        ) || row.name.ends_with("_rate_limit");
+        ) || row.name.ends_with("_rate_limit")
+            || row.name.starts_with("forward_tls_");
         let free = matches!(row.kind, Kind::Text | Kind::Command | Kind::Pairs) && !strict;
         let value = match dice.below(if free { 10 } else { 2000 }) {
             _ if factory => row.sample,

@@ -18,6 +18,9 @@ const COMPANIONS: &[(&str, &str)] = &[
     ("restart_window", "restart_limit=3"),
     ("restart_backoff", "restart_delay=1\nrestart_delay_max=60"),
     ("restart_", "restart_delay=1"),
+    ("forward_tls_cert", ""),
+    ("forward_tls_key", ""),
+    ("forward_tls_", "stdout_forward=tls://logs.example"),
     ("watch_", "watch=src\nreload_signal=HUP"),
 ];
 
@@ -34,8 +37,8 @@ const OTHERS: &[(&str, &str)] = &[
     ("health_watchdog", "7"),
 ];
 
-/// What depends on other sections or files, and is looked at by tests of its own.
-const OF_OTHERS: &[&str] = &["extends", "depends_on", "env_files"];
+/// What depends on other sections or files, or on one another, and is looked at by tests of its own.
+const OF_OTHERS: &[&str] = &["extends", "depends_on", "env_files", "forward_tls_cert", "forward_tls_key"];
 
 fn ours() -> impl Iterator<Item = &'static OptionRow> {
     SectionKind::Program.rows().filter(|row| row.ours)

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::Destination;
 use super::queue::Batch;
+use super::tls::Secure;
+use super::{Destination, Message};
 
 /// How long connecting and sending may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest datagram that syslog servers are known to take whole.
 const LONGEST_DATAGRAM: usize = 8 * 1024;
 /// The longest message otherwise: any line, and a header.
@@ -26,6 +27,7 @@ pub(super) struct Link {
 enum Socket {
     Udp(UdpSocket),
     Tcp(TcpStream),
+    Tls(Box<Secure>),
     Journald(UnixDatagram),
 }
 
@@ -34,6 +36,7 @@ impl Link {
         let socket = match destination {
             Destination::Udp { host, port } => Socket::Udp(udp(host, *port)?),
             Destination::Tcp { host, port } => Socket::Tcp(tcp(host, *port)?),
+            Destination::Tls { host, port, tls } => Socket::Tls(Box::new(Secure::open(host, *port, tls)?)),
             Destination::Journald { path } => {
                 let socket = UnixDatagram::unbound()?;
                 socket.connect(path)?;
@@ -47,14 +50,16 @@ impl Link {
 
     /// Sends messages and takes them out of `batch`; those that remain after an error were not sent whole.
     pub(super) fn send(&mut self, batch: &mut Batch) -> io::Result<()> {
-        if let Socket::Tcp(stream) = &mut self.socket {
-            return send_counted(stream, &self.host, batch);
+        match &mut self.socket {
+            Socket::Tcp(stream) => return send_counted(stream, &self.host, batch),
+            Socket::Tls(secure) => return secure.send(&self.host, batch),
+            Socket::Udp(_) | Socket::Journald(_) => {}
         }
         while let Some(message) = batch.front() {
             let sent = match &self.socket {
                 Socket::Udp(socket) => socket.send(&message.rfc5424(&self.host, LONGEST_DATAGRAM)),
                 Socket::Journald(socket) => socket.send(&message.journald()),
-                Socket::Tcp(_) => Ok(0),
+                Socket::Tcp(_) | Socket::Tls(_) => Ok(0),
             };
             match sent {
                 // Nobody will ever take this one.
@@ -83,7 +88,7 @@ fn udp(host: &str, port: u16) -> io::Result<UdpSocket> {
     Err(last)
 }
 
-fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+pub(super) fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let mut last = io::ErrorKind::NotFound.into();
     for address in (host, port).to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, PATIENCE) {
@@ -97,16 +102,21 @@ fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// Octet counting. A message that was cut off by the end of a connection is sent again with the next one.
+/// A message as it stands in a stream: behind its length.
+pub(super) fn count_octets(message: &Message, host: &str, out: &mut Vec<u8>) {
+    let text = message.rfc5424(host, LONGEST);
+    out.extend_from_slice(format!("{} ", text.len()).as_bytes());
+    out.extend_from_slice(&text);
+}
+
+/// A message that was cut off by the end of a connection is sent again with the next one.
 fn send_counted(stream: &mut TcpStream, host: &str, batch: &mut Batch) -> io::Result<()> {
     if is_closed(stream)? {
         return Err(io::ErrorKind::ConnectionReset.into());
     }
     let (mut bytes, mut ends) = (Vec::new(), Vec::new());
     for message in &*batch {
-        let text = message.rfc5424(host, LONGEST);
-        bytes.extend_from_slice(format!("{} ", text.len()).as_bytes());
-        bytes.extend_from_slice(&text);
+        count_octets(message, host, &mut bytes);
         ends.push(bytes.len());
     }
     let mut written = 0;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::{Message, Warn};
@@ -44,6 +44,29 @@ struct State {
     dropped: u64,
     is_dropping: bool,
     is_failing: bool,
+    /// Who takes what cannot be sent from here.
+    successor: Option<Weak<Queue>>,
+    /// Whether the last message has been taken out.
+    is_closing: bool,
+    /// Whether its thread has ended, or never was.
+    is_over: bool,
+}
+
+impl State {
+    /// Adds what was taken out before, or waited elsewhere.
+    fn put_back(&mut self, mut older: Batch) {
+        if !older.is_empty() {
+            older.append(&mut self.messages);
+            // Those of one moment stay as they are.
+            older.make_contiguous().sort_by_key(|message| message.at);
+            self.messages = older;
+        }
+    }
+}
+
+/// What a message takes.
+fn cost(message: &Message) -> usize {
+    message.text.len() + COST
 }
 
 impl fmt::Debug for Queue {
@@ -62,11 +85,10 @@ impl Queue {
         let mut state = self.lock();
         let mut dropped = 0;
         for message in messages {
-            let cost = message.text.len() + COST;
-            if state.bytes + cost > LIMIT {
+            if state.bytes + cost(message) > LIMIT {
                 dropped += message.text.len() as u64;
             } else {
-                state.bytes += cost;
+                state.bytes += cost(message);
                 state.messages.push_back(Arc::clone(message));
             }
         }
@@ -90,28 +112,32 @@ impl Queue {
         let mut state = self.lock();
         while state.messages.is_empty() {
             if state.closed.is_some() {
+                state.is_closing = true;
                 return None;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let mut batch = Batch::new();
         while let Some(message) = state.messages.front()
-            && (batch.is_empty() || state.sending + message.text.len() + COST <= TOGETHER)
+            && (batch.is_empty() || state.sending + cost(message) <= TOGETHER)
         {
-            state.sending += message.text.len() + COST;
+            state.sending += cost(message);
             batch.extend(state.messages.pop_front());
         }
         Some(batch)
     }
 
-    /// The last ones have been sent.
-    pub(super) fn sent(&self) {
+    /// The last ones have been sent, but for these.
+    pub(super) fn sent_all_but(&self, left: Batch) {
         let mut state = self.lock();
         state.bytes -= std::mem::take(&mut state.sending);
+        state.bytes += left.iter().map(|message| cost(message)).sum::<usize>();
+        let is_all = left.is_empty();
+        state.put_back(left);
         if state.messages.is_empty() {
             state.messages.shrink_to(0);
         }
-        let ends = state.is_dropping && state.bytes < LIMIT / 2;
+        let ends = is_all && state.is_dropping && state.bytes < LIMIT / 2;
         drop(state);
         self.changed.notify_all();
         if ends {
@@ -146,6 +172,9 @@ impl Queue {
         loop {
             let now = Instant::now();
             let last = state.closed.map(|closed| closed + GRACE);
+            if last.is_some() && state.successor.is_some() {
+                return false;
+            }
             if last.is_some_and(|last| now >= last) {
                 return false;
             }
@@ -160,16 +189,46 @@ impl Queue {
         }
     }
 
-    /// What waits, and `batch`, is not sent any more.
-    pub(super) fn give_up(&self, batch: &Batch) {
+    /// Whoever writes there now takes what this one could not send.
+    pub(super) fn is_followed_by(&self, other: &Arc<Self>) {
+        self.lock().successor = Some(Arc::downgrade(other));
+        self.changed.notify_all();
+    }
+
+    /// What waits is not sent any more, at least not from here.
+    pub(super) fn give_up(&self) {
         let mut state = self.lock();
-        let left = state.messages.iter().chain(batch).map(|message| message.text.len() as u64).sum();
-        state.messages.clear();
-        (state.bytes, state.sending) = (0, 0);
+        let mut left = std::mem::take(&mut state.messages);
+        (state.bytes, state.sending, state.is_closing) = (0, 0, true);
+        let successor = state.successor.take().and_then(|successor| successor.upgrade());
         drop(state);
         self.changed.notify_all();
-        self.losses.add(&self.path, left);
-        self.losses.end(&self.path);
+        let is_known = successor.is_some();
+        if let Some(successor) = successor {
+            left = successor.take_over(left);
+        }
+        self.losses.add(&self.path, left.iter().map(|message| message.text.len() as u64).sum());
+        if !is_known {
+            self.losses.end(&self.path);
+        }
+    }
+
+    /// Takes what another one could not send; returns that for which there is no room.
+    fn take_over(&self, messages: Batch) -> Batch {
+        let mut state = self.lock();
+        if state.is_closing {
+            return messages;
+        }
+        let (mut taken, mut refused) = (Batch::new(), Batch::new());
+        for message in messages {
+            let has_room = state.bytes + cost(&message) <= LIMIT;
+            state.bytes += if has_room { cost(&message) } else { 0 };
+            if has_room { taken.push_back(message) } else { refused.push_back(message) }
+        }
+        state.put_back(taken);
+        drop(state);
+        self.changed.notify_all();
+        refused
     }
 
     /// Nobody writes any more.
@@ -180,8 +239,30 @@ impl Queue {
 
     /// Waits until all is sent, or cannot be.
     pub(super) fn wait_until_empty(&self, deadline: Instant) {
+        self.wait_while(deadline, |state| state.bytes > 0 && !state.is_failing);
+    }
+
+    /// The thread ends.
+    pub(super) fn ends(&self) {
         let mut state = self.lock();
-        while state.bytes > 0 && !state.is_failing {
+        (state.is_closing, state.is_over) = (true, true);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Whether what was tried last failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.lock().is_failing
+    }
+
+    /// Waits until the thread has ended, unless it cannot do what it is there for.
+    pub(super) fn wait_until_over(&self, deadline: Instant) {
+        self.wait_while(deadline, |state| !state.is_over && !state.is_failing);
+    }
+
+    fn wait_while(&self, deadline: Instant, is_waiting: impl Fn(&State) -> bool) {
+        let mut state = self.lock();
+        while is_waiting(&state) {
             let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
             else {
                 return;

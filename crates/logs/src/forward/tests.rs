@@ -80,7 +80,6 @@ fn a_connection_is_made_again_and_nothing_that_waits_is_lost() {
     tcp.send(&[message("one"), message("")]);
     let (mut stream, _) = server.accept().unwrap();
     assert_eq!([counted(&mut stream), counted(&mut stream)], [Some("one".into()), Some(String::new())]);
-    forwarders.finish(soon());
     drop((stream, server));
     tcp.send(&[message("two")]);
     assert!(word(&words).starts_with(&format!("cannot forward lines to tcp://{address}: ")));
@@ -91,10 +90,52 @@ fn a_connection_is_made_again_and_nothing_that_waits_is_lost() {
     assert_eq!(word(&words), format!("lines are forwarded to tcp://{address} again; 0 bytes were dropped"));
     tcp.send(&[message("three")]);
     drop(tcp);
+    forwarders.finish(soon());
     assert_eq!(
         (counted(&mut stream).as_deref(), counted(&mut stream)),
         (Some("three"), None),
         "then it ends"
+    );
+}
+
+/// What could not be sent is sent by whoever writes there next: a program that starts again, or one whose options are better now.
+#[test]
+fn what_waits_outlives_who_wrote_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let destination = Destination::Journald { path: path.clone() };
+    let (mut forwarders, losses, words) = forwarders();
+    let first = forwarders.to(&destination);
+    first.send(&[message("one"), message("two")]);
+    assert!(word(&words).starts_with("cannot forward lines to journald://"));
+    drop(first);
+    let second = forwarders.to(&destination);
+    second.send(&[message("three")]);
+    let journal = UnixDatagram::bind(&path).unwrap();
+    journal.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    second.send(&[message("four")]);
+    let mut found = Vec::new();
+    while found.len() < 4 {
+        let mut buffer = [0; 1000];
+        let count = journal.recv(&mut buffer).unwrap();
+        let text = String::from_utf8_lossy(&buffer[..count]).trim_end().to_owned();
+        found.push(text[text.rfind(|c: char| !c.is_ascii_lowercase()).unwrap() + 1..].to_owned());
+    }
+    found.sort();
+    assert_eq!(found, ["four", "one", "three", "two"]);
+    assert!(word(&words).ends_with("again; 0 bytes were dropped"));
+    assert!(losses.all().values().all(|loss| loss.bytes == 0 && !loss.now));
+}
+
+/// A build without TLS says so where it is asked for.
+#[cfg(not(feature = "tls"))]
+#[test]
+fn without_tls_it_says_so() {
+    let (mut forwarders, _, words) = forwarders();
+    let destination = Destination::Tls { host: "127.0.0.1".into(), port: 1, tls: TlsRules::default() };
+    forwarders.to(&destination).send(&[message("one")]);
+    assert!(
+        word(&words).contains("this build has no TLS: build one with `cargo build --release --features tls`")
     );
 }
 
