@@ -249,6 +249,18 @@ fn what_is_over_the_limit_is_dropped_counted_and_said_once() {
     assert_eq!(daemon.log().matches("writes more than").count(), 1);
     let status = daemon.upkeep(&["status"]);
     assert!(status.stdout.contains("log: 160 bytes dropped\n"), "{}", status.stdout);
+
+    // The count outlives the daemon, and ends with the file.
+    let mut daemon = daemon;
+    daemon.kill_brain();
+    daemon.kill_keeper();
+    daemon.kill_brain();
+    let status = daemon.upkeep(&["status"]);
+    assert!(status.stdout.contains("log: 160 bytes dropped\n"), "{}", status.stdout);
+    assert_eq!(daemon.ctl(&["clear", "cat"]).stdout, "cat: cleared\n");
+    daemon.kill_brain();
+    let status = daemon.upkeep(&["status"]);
+    assert!(!status.stdout.contains("dropped"), "{}", status.stdout);
 }
 
 /// The receiver of `receiver.py`, ended with the test.

@@ -212,6 +212,17 @@ impl Shell {
 
     /// The log thread has something to say.
     pub(crate) fn log_event(&mut self, event: LogEvent) {
+        let concerns_losses = matches!(
+            event,
+            LogEvent::Lost
+                | LogEvent::Cleared { .. }
+                | LogEvent::Limited { .. }
+                | LogEvent::WithinLimit { .. }
+                | LogEvent::Dropping { .. }
+                | LogEvent::Resumed { .. }
+                | LogEvent::GaveUp { .. }
+                | LogEvent::Warn { .. }
+        );
         match event {
             LogEvent::Closed { id, fd } => self.stream_closed(id, fd),
             LogEvent::Drained { id } => {
@@ -255,7 +266,7 @@ impl Shell {
                 );
                 self.log(Level::Warn, text);
             }
-            LogEvent::Grew { .. } => {}
+            LogEvent::Grew { .. } | LogEvent::Lost => {}
             LogEvent::Dropping { error, path, .. } => {
                 let (path, error) = (path.display(), words(&error));
                 self.log(
@@ -274,6 +285,9 @@ impl Shell {
                 self.log(Level::Warn, format!("log file '{path}' is closed; {bytes} bytes were dropped"));
             }
             LogEvent::Warn { text } => self.log(Level::Warn, text),
+        }
+        if concerns_losses {
+            self.hold_losses();
         }
     }
 

@@ -1,15 +1,58 @@
 //! Which logs have lost bytes, process by process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use upkeep_api::{Channel, LogLoss};
+use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Loss;
 
 use crate::logfiles::LogPaths;
 use crate::names::lexical;
+use crate::records::LOSSES_KEY;
 use crate::shell::Shell;
 
+/// The losses of so many logs outlive the daemon.
+const MOST_HELD: usize = 500;
+
+/// What a log has lost, as the keeper holds it for the next daemon.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct LossRecord {
+    path: String,
+    bytes: u64,
+    reason: String,
+}
+
 impl Shell {
+    /// Lets the keeper hold what is known of losses, since the counts end with this daemon.
+    pub(crate) fn hold_losses(&mut self) {
+        let lost = self.engine.losses();
+        let records: Vec<LossRecord> = lost
+            .iter()
+            .filter(|(_, loss)| loss.bytes > 0)
+            .take(MOST_HELD)
+            .filter_map(LossRecord::of)
+            .collect();
+        if records.is_empty() {
+            if std::mem::take(&mut self.losses_held) {
+                self.send(&ToKeeper::Delete { key: LOSSES_KEY });
+            }
+        } else if let Ok(value) = serde_json::to_vec(&records) {
+            self.losses_held = true;
+            self.send(&ToKeeper::Put { key: LOSSES_KEY, value });
+        }
+    }
+
+    /// Goes on counting where the last daemon stopped.
+    pub(crate) fn restore_losses(&mut self, record: Option<Vec<u8>>) {
+        let Some(record) = record else { return };
+        self.losses_held = true;
+        let records: Vec<LossRecord> = serde_json::from_slice(&record).unwrap_or_default();
+        for LossRecord { path, bytes, reason } in records {
+            self.engine.restore_loss(path.into(), bytes, reason);
+        }
+    }
+
     /// Every log with a loss: those of processes in the order of `status`, then the daemon's own.
     pub(crate) fn log_losses(&self) -> Vec<LogLoss> {
         let mut lost = self.engine.losses();
@@ -43,6 +86,13 @@ impl Shell {
             _ => "",
         };
         LogLoss { channel: channel.to_owned(), path: path.to_string_lossy().into_owned(), ..unnamed(loss) }
+    }
+}
+
+impl LossRecord {
+    fn of((path, loss): (&PathBuf, &Loss)) -> Option<Self> {
+        let path = path.to_str()?.to_owned();
+        Some(Self { path, bytes: loss.bytes, reason: loss.reason.clone() })
     }
 }
 

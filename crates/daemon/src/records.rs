@@ -157,6 +157,8 @@ pub(crate) const LINE_KEY: u64 = CAPTURE_KEY | 1 << 61;
 pub(crate) const JOURNAL_KEY: u64 = CLIENT_KEY - 1;
 /// Key of the rolling restarts.
 pub(crate) const ROLLING_KEY: u64 = JOURNAL_KEY - 1;
+/// Key of what logs have lost.
+pub(crate) const LOSSES_KEY: u64 = ROLLING_KEY - 1;
 /// With the number of a call added, the key of what its client waits for.
 pub(crate) const CLIENT_KEY: u64 = 1 << 63;
 

@@ -286,6 +286,8 @@ pub(crate) struct Shell {
     next_token: u64,
     /// The keeper holds lines of the log.
     pub(crate) journal_held: bool,
+    /// The keeper holds what logs have lost.
+    pub(crate) losses_held: bool,
     pub(crate) thrift: Thrift,
     /// Starts that wait until earlier ones are answered.
     pub(crate) later: VecDeque<(RunId, Box<Prepared>)>,
@@ -404,6 +406,7 @@ impl Shell {
             next_call: 0,
             next_token: 0,
             journal_held: false,
+            losses_held: false,
             thrift: Thrift::default(),
             later: VecDeque::new(),
             worked_at: Instant::now(),

@@ -163,6 +163,8 @@ pub enum LogEvent {
         /// As with [`LogEvent::Chunk`].
         lease: Lease,
     },
+    /// What a log has lost has doubled: [`Engine::losses`] tells more.
+    Lost,
     /// More lines come than [`LineRules::rate`] says: what is over it is dropped until [`LogEvent::WithinLimit`].
     Limited {
         /// Which stream.
@@ -349,6 +351,11 @@ impl Engine {
     #[must_use]
     pub fn losses(&self) -> BTreeMap<PathBuf, Loss> {
         self.shared.losses.all()
+    }
+
+    /// Adds what an earlier process has counted for a log.
+    pub fn restore_loss(&self, path: PathBuf, bytes: u64, reason: String) {
+        self.shared.losses.restore(path, bytes, reason);
     }
 
     /// Empties a log that no live stream writes; see [`clear_path`]. Waits for the disk.

@@ -2,7 +2,7 @@
 //!
 //! The log thread counts; anybody may look, without asking that thread anything: it may hang on the very disk that
 //! somebody asks about. Counts live as long as the process, however often the file is closed and opened meanwhile, and
-//! end when the file is cleared.
+//! end when the file is cleared; whoever wants them to live longer is told when they have grown, and gives them back.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -50,9 +50,22 @@ impl Losses {
         }
     }
 
-    /// So many more.
-    pub(crate) fn add(&self, path: &Path, bytes: u64) {
-        self.lock().entry(path.to_owned()).or_default().bytes += bytes;
+    /// So many more. Returns whether there are twice as many as when it last did so, or about.
+    pub(crate) fn add(&self, path: &Path, bytes: u64) -> bool {
+        let mut all = self.lock();
+        let count = &mut all.entry(path.to_owned()).or_default().bytes;
+        let before = std::mem::replace(count, count.saturating_add(bytes));
+        before.checked_ilog2() != count.checked_ilog2()
+    }
+
+    /// What an earlier process counted.
+    pub(crate) fn restore(&self, path: PathBuf, bytes: u64, reason: String) {
+        let mut all = self.lock();
+        let loss = all.entry(path).or_default();
+        loss.bytes = loss.bytes.saturating_add(bytes);
+        if loss.reason.is_empty() {
+            loss.reason = reason;
+        }
     }
 
     /// The file is written again, or nobody writes it any more.

@@ -251,13 +251,20 @@ impl Outputs {
                 }
             }
             Err((error, bytes)) => {
-                self.losses.add(&path, bytes as u64);
+                self.lose(&path, bytes as u64);
                 if self.syslog_dropped.is_none() {
                     self.losses.begin(&path, &error);
                     self.tell(LogEvent::Dropping { id, error, path });
                 }
                 *self.syslog_dropped.get_or_insert(0) += bytes as u64;
             }
+        }
+    }
+
+    /// Counts what is dropped.
+    fn lose(&self, path: &Path, bytes: u64) {
+        if self.losses.add(path, bytes) {
+            self.tell(LogEvent::Lost);
         }
     }
 
@@ -269,7 +276,7 @@ impl Outputs {
         };
         let lost = bucket.take_lost();
         if lost > 0 {
-            self.losses.add(path, lost);
+            self.lose(path, lost);
         }
         for news in bucket.take_news() {
             let path = path.to_owned();
@@ -294,8 +301,8 @@ impl Outputs {
             self.tidy.add(chore);
         }
         let (notices, lost) = (shared.outlet.notices(), shared.outlet.take_lost());
-        if lost > 0 {
-            self.losses.add(shared.outlet.path(), lost);
+        if lost > 0 && self.losses.add(shared.outlet.path(), lost) {
+            (self.tell)(LogEvent::Lost);
         }
         let watched =
             self.watched.lock().is_ok_and(|mut set| !set.is_empty() && set.remove(shared.outlet.path()));
