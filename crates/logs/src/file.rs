@@ -24,7 +24,7 @@ pub use period::Every;
 pub use rotate::clear_path;
 pub use rules::FileRules;
 use rules::Ruled;
-pub(crate) use rules::{Chore, Names};
+pub(crate) use rules::{Chore, Inode, Names};
 use target::{Kind, Opened};
 
 /// Mode of a named log at creation, before the umask (PROC-134).

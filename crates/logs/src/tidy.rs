@@ -10,7 +10,7 @@
 
 mod compress;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -19,10 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crate::file::old::{Label, OldFile, age, old_files, partial};
-use crate::file::{Chore, Names};
+use crate::file::{Chore, Inode, Names};
 
 /// The lowest priority there is.
 const NICEST: i32 = 19;
+/// How often is looked for files that were rotated meanwhile; later ones have a chore of their own.
+const PASSES: usize = 10;
 /// What the thread needs, and room to spare.
 const STACK: usize = 256 * 1024;
 
@@ -111,13 +113,33 @@ impl Shared {
 fn look_after(chore: &Chore) -> io::Result<()> {
     remove_partial(&chore.path)?;
     let mut result = remove_old(chore);
+    let mut tried = HashSet::new();
     if chore.rules.gzip {
-        for file in old_files(&chore.path)?.iter().filter(|file| !file.is_gzip) {
-            let done = compress::compress(file, &chore.path, &chore.names);
-            result = result.and(done.map_err(|error| about(&file.path, "compressed", error)));
+        result = result.and(compress_all(chore, &mut tried));
+    }
+    result.and(remove_beyond_total(chore, &tried))
+}
+
+/// Compresses what there is, and what is rotated meanwhile; `tried` are those that had their turn.
+fn compress_all(chore: &Chore, tried: &mut HashSet<Inode>) -> io::Result<()> {
+    let mut result = Ok(());
+    for _ in 0..PASSES {
+        let mut waiting = old_files(&chore.path)?;
+        waiting.retain(|file| !file.is_gzip && !tried.contains(&file.inode));
+        if waiting.is_empty() {
+            break;
+        }
+        for file in &waiting {
+            match compress::compress(file, &chore.path, &chore.names) {
+                // It has another name now.
+                Ok(false) => continue,
+                Ok(true) => {}
+                Err(error) => result = result.and(Err(about(&file.path, "compressed", error))),
+            }
+            tried.insert(file.inode);
         }
     }
-    result.and(remove_beyond_total(chore))
+    result
 }
 
 fn about(path: &Path, what: &str, error: io::Error) -> io::Error {
@@ -155,12 +177,14 @@ fn has_twin(file: &OldFile) -> bool {
     !file.is_gzip && crate::file::old::compressed(&file.path).exists()
 }
 
-fn remove_beyond_total(chore: &Chore) -> io::Result<()> {
+/// One that has yet to be compressed does not count: it is going to be smaller, and its turn comes.
+fn remove_beyond_total(chore: &Chore, tried: &HashSet<Inode>) -> io::Result<()> {
     if chore.rules.max_total == 0 {
         return Ok(());
     }
     let (mut total, mut result) = (0u64, Ok(()));
-    for file in old_files(&chore.path)? {
+    let is_as_it_stays = |file: &OldFile| !chore.rules.gzip || file.is_gzip || tried.contains(&file.inode);
+    for file in old_files(&chore.path)?.into_iter().filter(is_as_it_stays) {
         total = total.saturating_add(file.bytes);
         if total > chore.rules.max_total {
             result = result.and(remove(&file, &chore.names));

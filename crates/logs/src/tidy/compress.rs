@@ -23,20 +23,26 @@ pub(super) fn inode(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// Compresses an old file of the log at `base`, unless it is being written or has gone.
-pub(super) fn compress(file: &OldFile, base: &Path, names: &Names) -> io::Result<()> {
+/// Compresses an old file of the log at `base`, unless it is being written. Returns whether it was there.
+pub(super) fn compress(file: &OldFile, base: &Path, names: &Names) -> io::Result<bool> {
     let mut source = match open(&file.path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         other => other?,
     };
     // A rotation may have come in between; then it is listed anew.
     let meta = source.metadata()?;
-    if (meta.dev(), meta.ino()) != file.inode || !meta.is_file() || *names.lock() == Some(file.inode) {
-        return Ok(());
+    if (meta.dev(), meta.ino()) != file.inode {
+        return Ok(false);
+    }
+    if !meta.is_file() || *names.lock() == Some(file.inode) {
+        return Ok(true);
     }
     let twin = compressed(&file.path);
     if twin.exists() {
-        return if is_whole(&twin, &mut source)? { remove_source(file, inode(&twin), names) } else { Ok(()) };
+        if is_whole(&twin, &mut source)? {
+            remove_source(file, inode(&twin), names)?;
+        }
+        return Ok(true);
     }
     let made = write_compressed(&mut source, &partial(base));
     let result = made.and_then(|made| put_in_place(file, &made, &source, base, names));
@@ -44,7 +50,7 @@ pub(super) fn compress(file: &OldFile, base: &Path, names: &Names) -> io::Result
         // What a failed attempt leaves is removed before the next one, too.
         let _ = fs::remove_file(partial(base));
     }
-    result
+    result.map(|()| true)
 }
 
 fn open(path: &Path) -> io::Result<File> {
