@@ -1,15 +1,14 @@
 //! What the shell tells the supervisor: facts in the past, requests in the imperative.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bounds::Usage;
 use crate::health::{Finding, Word};
 use crate::process::{ProcId, RunEnd, RunId};
 use crate::restore::Saved;
-use crate::rolling::{Batch, Rolling};
+use crate::rolling::{Batch, LeftBehind, Rolling};
 use crate::signal::Signal;
-use crate::spec::{GroupSpec, ProcessSpec};
+use crate::spec::GroupSpec;
 use crate::time::Mono;
 use crate::wait::Waiting;
 
@@ -45,11 +44,11 @@ pub enum Input {
         child_exists: bool,
         /// Those of its errands whose child does so.
         errands: Vec<RunId>,
-        /// The options that it has, if an update has left it behind: those of its group are for its turn.
-        behind: Option<Arc<ProcessSpec>>,
     },
     /// When a process was to run next by its schedule when a daemon ended that is long gone. Told before [`Input::Begin`].
     Planned(Box<PlannedRun>),
+    /// An update of an earlier daemon has left a process behind; told before the process.
+    RestoreBehind(Box<LeftBehind>),
     /// A rolling restart of an earlier daemon, under way or over; told before the processes.
     RestoreRolling(Box<Rolling>),
     /// Everything is set up: publish that the daemon runs, start what starts by itself.
@@ -164,6 +163,7 @@ impl Input {
             | Self::Restore { .. }
             | Self::Planned(_)
             | Self::RestoreRolling(_)
+            | Self::RestoreBehind(_)
             | Self::Begin { .. }
             | Self::Spawned { .. }
             | Self::Exited { .. }

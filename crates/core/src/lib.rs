@@ -53,7 +53,7 @@ pub use notice::{Level, Notice};
 pub use policy::Restarts;
 pub use process::{Child, ProcId, Process, RunEnd, RunId, State, StateName};
 pub use restore::{Saved, StopOptions};
-pub use rolling::{Batch, Member, Rolling, RollingEnd, Stage};
+pub use rolling::{Batch, LeftBehind, Member, Rolling, RollingEnd, Stage};
 pub use schedule::{LastRun, Timer, Timetable};
 pub use shutdown::Phase;
 pub use supervisor::Supervisor;

@@ -94,13 +94,6 @@ impl Supervisor {
         })
     }
 
-    /// An earlier daemon had left a process with these options: those of its group are for its turn in a rolling restart.
-    pub(crate) fn bring_behind(&mut self, group: &str, process: &str, options: Option<Arc<ProcessSpec>>) {
-        if let Some((options, id)) = options.zip(self.member(group, process)) {
-            self.restore_behind(id, options);
-        }
-    }
-
     /// Puts a process back where it stood, without publishing: nothing happened to it.
     ///
     /// A child of which the state does not know yet, and an exit, are told afterwards as usual.

@@ -125,6 +125,17 @@ pub struct Member {
     pub stage: Stage,
 }
 
+/// A process that has the options of before an update: those of its group are for its turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftBehind {
+    /// Its group.
+    pub group: String,
+    /// Its name.
+    pub process: String,
+    /// The options that it has.
+    pub options: Arc<ProcessSpec>,
+}
+
 /// How far a process is in a rolling restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -240,11 +251,6 @@ impl Rollings {
         self.due.is_empty()
     }
 
-    /// Whether one has to be looked at.
-    pub(crate) fn has_news(&self) -> bool {
-        !self.news.is_empty()
-    }
-
     /// Something of a process is other than before.
     pub(crate) fn follow(&mut self, id: ProcId) {
         if !self.by_process.is_empty()
@@ -261,8 +267,12 @@ impl Rollings {
         self.behind.remove(&id);
     }
 
-    /// When one has to be looked at by time alone.
+    /// When one has to be looked at.
+    #[cold]
     pub(crate) fn deadline(&self) -> Option<Mono> {
+        if !self.news.is_empty() {
+            return Some(Mono(0));
+        }
         self.due.values().flatten().min().copied()
     }
 
@@ -353,9 +363,10 @@ impl Supervisor {
     }
 
     /// An earlier daemon had left a process the options that it ran with: those of its group are for later.
-    pub(crate) fn restore_behind(&mut self, id: ProcId, options: Arc<ProcessSpec>) {
+    pub(crate) fn restore_behind(&mut self, left: LeftBehind) {
+        let Some(id) = self.member(&left.group, &left.process) else { return };
         let Some(process) = self.processes.get_mut(&id) else { return };
-        let next = std::mem::replace(&mut process.spec, options);
+        let next = std::mem::replace(&mut process.spec, left.options);
         self.depends.relist(id, &next, &process.spec);
         self.rolling.behind.insert(id, next);
     }

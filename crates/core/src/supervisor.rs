@@ -72,8 +72,8 @@ impl Supervisor {
             Input::ClockSet => self.clock_set(now),
             Input::Setup(spec) => self.setup_group(spec),
             Input::RestoreRolling(rolling) => self.restore_rolling(*rolling),
-            Input::Restore { group, process, saved, child_exists, errands, behind } => {
-                self.bring_behind(&group, &process, behind);
+            Input::RestoreBehind(left) => self.restore_behind(*left),
+            Input::Restore { group, process, saved, child_exists, errands } => {
                 self.restore(now, &group, &process, &saved, child_exists, &errands);
             }
             Input::Planned(planned) => self.was_planned(&planned),
@@ -95,14 +95,15 @@ impl Supervisor {
         self.run_deadlines(now);
         loop {
             self.follow_dependencies(now);
-            if !self.rolling.is_idle() {
-                self.follow_rolling(now);
-            }
             self.advance_shutdown(now);
             if !self.schedules.is_empty() {
                 self.run_schedules(now);
             }
-            if self.catching_up || !(self.depends.has_news() || self.rolling.has_news()) {
+            // Last: what comes before may concern it, and what it does is followed up in the next round.
+            if !self.rolling.is_idle() {
+                self.follow_rolling(now);
+            }
+            if self.catching_up || !self.depends.has_news() {
                 break;
             }
         }
@@ -122,12 +123,13 @@ impl Supervisor {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Mono> {
         let process = self.deadlines.first().map(|&(at, _)| at);
-        if self.depends.has_news() || self.schedules.has_news() || self.rolling.has_news() {
+        if self.depends.has_news() || self.schedules.has_news() {
             return Some(Mono(0));
         }
-        let process = match self.rolling.deadline() {
-            None => process,
-            Some(at) => Some(process.map_or(at, |process| process.min(at))),
+        let process = if self.rolling.is_idle() {
+            process
+        } else {
+            process.into_iter().chain(self.rolling.deadline()).min()
         };
         match (process, self.shutdown_deadline()) {
             (Some(a), Some(b)) => Some(a.min(b)),

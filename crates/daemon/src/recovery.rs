@@ -157,9 +157,10 @@ impl Shell {
             let child_exists = saved.state.run().is_some_and(|run| runs.contains(&run));
             let errands = saved.errands.iter().flat_map(|errands| &errands.list).map(|errand| errand.run);
             let errands = errands.filter(|run| runs.contains(run)).collect();
-            let behind = self.options_behind(daemon, &record.group, &record.name);
+            if let Some(left) = self.options_behind(daemon, &record.group, &record.name) {
+                self.tell(Input::RestoreBehind(Box::new(left)));
+            }
             self.tell(Input::Restore {
-                behind,
                 group: record.group.clone(),
                 process: record.name.clone(),
                 saved: Box::new(saved),

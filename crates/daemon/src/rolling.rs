@@ -2,13 +2,12 @@
 //! has not given to a process yet are kept for it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use upkeep_api::{Fault, FaultCode, RollingInfo, RollingMember};
 use upkeep_core::event::EventKind;
-use upkeep_core::spec::{GroupSpec, ProcessSpec};
-use upkeep_core::{Batch, Input, ProcId, Rolling, RollingEnd, Stage};
+use upkeep_core::spec::GroupSpec;
+use upkeep_core::{Batch, Input, LeftBehind, ProcId, Rolling, RollingEnd, Stage};
 use upkeep_keeper::wire::ToKeeper;
 
 use crate::calls::respond;
@@ -163,12 +162,12 @@ impl Shell {
         record: &DaemonRecord,
         group: &str,
         name: &str,
-    ) -> Option<Arc<ProcessSpec>> {
+    ) -> Option<LeftBehind> {
         let (.., old) = record.behind.iter().find(|(g, p, _)| g == group && p == name)?;
         let spec = self.generations.get(*old)?.group(group)?;
         let spec = spec.processes.iter().find(|process| process.name == name)?.clone();
         self.behind.insert((group.to_owned(), name.to_owned()), *old);
-        Some(spec)
+        Some(LeftBehind { group: group.to_owned(), process: name.to_owned(), options: spec })
     }
 
     /// The active groups with the options that their processes really have.

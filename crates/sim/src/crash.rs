@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use upkeep_core::{Input, Phase, RunId, Supervisor};
+use upkeep_core::{Input, LeftBehind, Phase, RunId, Supervisor};
 
 use crate::ask::{join, split};
 use crate::sim::Sim;
@@ -161,11 +161,15 @@ impl Sim {
         }
         for (name, saved) in &self.records {
             let (group, process) = split(name);
+            if let Some(options) = self.behind.get(name).cloned() {
+                let (group, process) = (group.to_owned(), process.to_owned());
+                let left = Box::new(LeftBehind { group, process, options });
+                self.core.handle(now, Input::RestoreBehind(left));
+            }
             let run = saved.state.run();
             let input = Input::Restore {
                 group: group.to_owned(),
                 process: process.to_owned(),
-                behind: self.behind.get(name).cloned(),
                 saved: Box::new(saved.clone()),
                 child_exists: run.is_some_and(|run| self.machine.children.contains_key(&run)),
                 errands: saved

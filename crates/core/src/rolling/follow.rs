@@ -21,6 +21,8 @@ enum Look {
 
 impl Supervisor {
     /// Looks at what has changed, and goes on.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn follow_rolling(&mut self, now: Now) {
         if self.catching_up || !self.phase.is_running() {
             return;

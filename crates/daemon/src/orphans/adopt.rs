@@ -107,7 +107,6 @@ impl Shell {
         };
         let (group, process) = (entry.group.clone(), entry.name.clone());
         self.tell(Input::Restore {
-            behind: None,
             group,
             process,
             saved: Box::new(saved),
