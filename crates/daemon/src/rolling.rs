@@ -1,7 +1,7 @@
 //! Rolling restarts, as far as they are the shell's: they are asked for, told of and written down, and the options that an update
 //! has not given to a process yet are kept for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use upkeep_api::{Fault, FaultCode, RollingInfo, RollingMember};
@@ -51,7 +51,9 @@ impl Shell {
         let seconds = seconds.ok_or_else(|| wrong("wait is a number of seconds, 1000 days at most"))?;
         let wait = (seconds > 0).then(|| Duration::from_secs(seconds));
         let mut targets: Vec<ProcId> = Vec::new();
-        for name in names {
+        // A long list of one name costs no more than the name.
+        let mut known = BTreeSet::new();
+        for name in names.iter().filter(|name| known.insert(name.as_str())) {
             if name == "all" {
                 targets.extend(self.core.all_by_priority());
                 continue;
