@@ -123,6 +123,29 @@ startretries=0
     assert_eq!(status.matches(" RUNNING ").count(), 90, "{status}");
 }
 
+/// A new daemon that finds no descriptor for the log of a program that runs already leaves what that writes in the pipe until there is one.
+#[test]
+fn a_log_that_cannot_be_opened_yet_loses_nothing() {
+    let config = "\
+[program:late]
+command=/bin/sh -c 'until [ -e %(here)s/go ]; do sleep 0.02; done; echo one; echo two; exec cat'
+redirect_stderr=true
+stdout_logfile=%(here)s/late.log
+startsecs=0
+";
+    let daemon = Daemon::start(Maker::Upkeep, config);
+    daemon.wait("RUNNING", &["late"]);
+    daemon.kill_brain();
+    let pid = daemon.pid_of("late");
+    let brain = until("the deciding process", || procfs::brain(daemon.pid()));
+    allow(brain, first_free(brain));
+    daemon.home.write("go", "");
+    let words = || std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    until_true("it to have said all", || words().starts_with("cat"));
+    allow(brain, 256);
+    daemon.wait_file("late.log", "one\ntwo\n");
+}
+
 /// A configuration of which the keeper cannot get a copy is not taken in: the next daemon would not find it.
 #[test]
 fn a_configuration_that_cannot_be_kept_is_not_read() {

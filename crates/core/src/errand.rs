@@ -148,9 +148,15 @@ impl Process {
         self.errands.is_none() && self.spec.hooks.is_none()
     }
 
-    /// Whether it has stopped and nothing runs beside it.
+    /// Whether an errand runs that has to end before it goes on. A check whose answer nobody wants any more does not: it is killed,
+    /// and one that cannot be killed, on a disk that hangs, must not hold up what it looked at.
+    pub(crate) fn awaits_errand(&self) -> bool {
+        self.errands().iter().any(|errand| errand.kind != ErrandKind::Check || errand.fate == Fate::Runs)
+    }
+
+    /// Whether it has stopped and nothing that counts runs beside it.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.state.name().is_stopped() && self.errands().is_empty()
+        self.state.name().is_stopped() && !self.awaits_errand()
     }
 
     /// When the first errand's time is over.

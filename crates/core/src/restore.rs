@@ -164,7 +164,7 @@ impl Supervisor {
             match process.state {
                 State::Starting { child: None, .. } => self.start_lost_run(now, id, run),
                 // Its errands are told of, or ordered again: then it goes on.
-                State::Stopping { child: None, .. } if !process.errands().is_empty() => {}
+                State::Stopping { child: None, .. } if process.awaits_errand() => {}
                 State::Stopping { child: None, .. } => self.spawn_failed(now, run, String::new()),
                 State::Starting { child: Some(_), .. }
                 | State::Stopping { child: Some(_), .. }
@@ -185,7 +185,7 @@ impl Supervisor {
             self.go_on_starting(id, run);
         } else {
             self.stop(now, id);
-            if self.processes.get(&id).is_some_and(|process| process.errands().is_empty()) {
+            if self.processes.get(&id).is_some_and(|process| !process.awaits_errand()) {
                 self.spawn_failed(now, run, String::new());
             }
         }

@@ -299,7 +299,9 @@ impl Rollings {
         self.news.remove(&number);
         let over = self.all.values().filter(|rolling| rolling.end.is_some());
         let mut over: Vec<u64> = over.map(|rolling| rolling.number).collect();
-        over.truncate(over.len().saturating_sub(MOST_KEPT));
+        // Not this one, however many are newer: whoever follows it has not heard yet.
+        over.retain(|other| *other != number);
+        over.truncate((over.len() + 1).saturating_sub(MOST_KEPT));
         for number in over {
             self.all.remove(&number);
         }

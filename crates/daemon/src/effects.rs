@@ -3,7 +3,9 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use upkeep_api::{ActionResult, Fault, FaultCode, GroupUpdate, Reply};
-use upkeep_core::{Answer, Effect, Event, Level as CoreLevel, Outcome, ProcId, Refusal, RunId, StateName};
+use upkeep_core::{
+    Answer, Effect, ErrandKind, Event, Level as CoreLevel, Outcome, ProcId, Refusal, RunId, StateName,
+};
 use upkeep_keeper::wire::{RESTRAINS, StdinPlan, ToKeeper};
 use upkeep_logs::Level;
 
@@ -54,12 +56,15 @@ impl Shell {
     /// Carries out all orders there are.
     pub(crate) async fn carry_out(&mut self) {
         let mut starts: Vec<(RunId, Order)> = Vec::new();
+        // Apart from them: a command on a disk that hangs must not hold up a start.
+        let mut asks: Vec<(RunId, Order)> = Vec::new();
         let mut measures: Vec<(RunId, u32)> = Vec::new();
         while let Some(effect) = self.core.poll_effect() {
             match effect {
                 Effect::Spawn { id, run } => starts.extend(self.start_of(id, run)),
                 Effect::Errand { id, run, kind } => {
-                    starts.extend(self.errand_order(id, kind).map(|order| (run, order)));
+                    let list = if kind == ErrandKind::Check { &mut asks } else { &mut starts };
+                    list.extend(self.errand_order(id, kind).map(|order| (run, order)));
                 }
                 Effect::Signal { id, run, signal, group } => {
                     let frame = ToKeeper::Signal { token: id.0, run: run.0, signo: signal.0, group };
@@ -101,6 +106,7 @@ impl Shell {
         }
         self.release_sockets();
         self.prepare(starts);
+        self.prepare(asks);
         self.measure(measures);
     }
 

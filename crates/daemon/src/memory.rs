@@ -127,7 +127,7 @@ async fn measure_each(
         }
         at_once.fetch_sub(1, Ordering::Relaxed);
     };
-    one_by_one(items, patience, work, |run| {
+    one_by_one(items, patience, work, |run, _| {
         let _ = messages.send(Message::NotMeasuredInTime { run });
     })
     .await;

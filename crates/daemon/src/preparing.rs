@@ -10,10 +10,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use upkeep_api::apart;
-use upkeep_core::{Input, ProcId, RunId};
+use upkeep_core::{ErrandKind, Input, ProcId, RunId};
 
 use crate::prepare::Order;
 use crate::shell::{Message, Shell};
+
+/// Why a start fails that there was no thread for.
+const NO_THREAD: &str = "no thread can be had to find its command and open its logs: a limit of processes is reached (ulimit -u, pids.max)";
 
 /// How long finding a command and opening logs may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,7 +27,9 @@ impl Shell {
         let mut orders = VecDeque::with_capacity(starts.len());
         for (run, order) in starts {
             let process = self.core.process_of(run);
-            if self.stuck.values().any(|&stuck| Some(stuck) == process) {
+            let asks = self.core.errand_of(run) == Some(ErrandKind::Check);
+            // A check whose command lies on a disk that hangs must not keep its process from being started, or stopped.
+            if self.stuck.values().any(|&(stuck, checks)| Some(stuck) == process && checks == asks) {
                 self.start_overdue(run, process);
             } else {
                 orders.push_back((run, order));
@@ -38,15 +43,19 @@ impl Shell {
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Prepared { run, result: order.prepare().map(Box::new) });
         };
-        tokio::spawn(one_by_one(orders, PATIENCE, work, move |run| {
-            let _ = overdue.send(Message::Overdue { run });
+        tokio::spawn(one_by_one(orders, PATIENCE, work, move |run, why| {
+            let _ = overdue.send(match why {
+                Undone::Late => Message::Overdue { run },
+                Undone::NoThread => Message::Prepared { run, result: Err(NO_THREAD.to_owned()) },
+            });
         }));
     }
 
     /// A start could not be prepared in time.
     pub(crate) fn overdue(&mut self, run: RunId) {
         let process = self.core.process_of(run);
-        self.stuck.extend(process.map(|process| (run, process)));
+        let asks = self.core.errand_of(run) == Some(ErrandKind::Check);
+        self.stuck.extend(process.map(|process| (run, (process, asks))));
         self.start_overdue(run, process);
     }
 
@@ -67,13 +76,28 @@ struct Queue<T> {
 
 type Shared<T> = Arc<Mutex<Queue<T>>>;
 
-/// Does `work` with each item on a thread of its own; where one takes longer than `patience`, says `overdue` and leaves the
+/// Why nobody waits for an item any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Undone {
+    /// It takes too long; it may yet be done.
+    Late,
+    /// There is no thread for it, or that has failed: nobody will do it.
+    NoThread,
+}
+
+/// What became of a step.
+enum Step {
+    Done,
+    Undone(Undone),
+}
+
+/// Does `work` with each item on a thread of its own; where one takes longer than `patience`, says so by `undone` and leaves the
 /// thread to it.
 pub(crate) async fn one_by_one<T: Send + 'static>(
     items: VecDeque<(RunId, T)>,
     patience: Duration,
     work: impl Fn(RunId, T) + Clone + Send + 'static,
-    overdue: impl Fn(RunId),
+    undone: impl Fn(RunId, Undone),
 ) {
     let mut left: VecDeque<RunId> = items.iter().map(|(run, _)| *run).collect();
     let queue = Arc::new(Mutex::new(Queue { items, turn: 0 }));
@@ -82,31 +106,36 @@ pub(crate) async fn one_by_one<T: Send + 'static>(
         let (queue_of_worker, work) = (Arc::clone(&queue), work.clone());
         let turn = queue.lock().unwrap_or_else(PoisonError::into_inner).turn;
         tokio::spawn(apart(move || take_turn(&queue_of_worker, turn, &work, &done)));
-        while step(&mut steps, patience, &queue).await {
-            left.pop_front();
-        }
-        match left.pop_front() {
-            Some(run) => overdue(run),
-            None => return,
-        }
+        let why = loop {
+            match step(&mut steps, patience, &queue).await {
+                Step::Done => left.pop_front(),
+                Step::Undone(why) => break why,
+            };
+        };
+        let Some(run) = left.pop_front() else { return };
+        // Nobody may have taken it.
+        queue.lock().unwrap_or_else(PoisonError::into_inner).items.retain(|(other, _)| *other != run);
+        undone(run, why);
         if left.is_empty() {
             return;
         }
     }
 }
 
-/// Waits for the next item to be done. False when that takes too long, and the turn is over, or when all are done.
-async fn step<T>(steps: &mut UnboundedReceiver<()>, patience: Duration, queue: &Shared<T>) -> bool {
-    if let Ok(step) = tokio::time::timeout(patience, steps.recv()).await {
-        return step.is_some();
+/// Waits for the next item to be done. Where that takes too long the turn is over. There is no thread any more when all are done, too.
+async fn step<T>(steps: &mut UnboundedReceiver<()>, patience: Duration, queue: &Shared<T>) -> Step {
+    match tokio::time::timeout(patience, steps.recv()).await {
+        Ok(Some(())) => return Step::Done,
+        Ok(None) => return Step::Undone(Undone::NoThread),
+        Err(_) => {}
     }
     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
     // What was done in the last moment was told before the next item was taken.
     if steps.try_recv().is_ok() {
-        return true;
+        return Step::Done;
     }
     queue.turn += 1;
-    false
+    Step::Undone(Undone::Late)
 }
 
 /// Works until nothing is left or the turn is over.
@@ -143,11 +172,29 @@ mod tests {
         let overdue = Mutex::new(Vec::new());
         let items = [(1, false), (2, true), (3, false), (4, false)];
         let items = items.map(|(run, stuck)| (RunId(run), stuck)).into();
-        let tell = |run: RunId| overdue.lock().expect("a list").push(run.0);
+        let tell = |run: RunId, why| overdue.lock().expect("a list").push((run.0, why));
         runtime.block_on(one_by_one(items, Duration::from_millis(300), work, tell));
-        assert_eq!(*overdue.lock().expect("a list"), [2]);
+        assert_eq!(*overdue.lock().expect("a list"), [(2, Undone::Late)]);
         assert_eq!(list.try_iter().collect::<Vec<_>>(), [1, 3, 4]);
         hangs.wait();
         assert_eq!(list.iter().collect::<Vec<_>>(), [2], "it goes on when it can, and takes nobody's turn");
+    }
+
+    #[test]
+    fn what_nobody_can_do_is_said_of_each_and_the_others_are_done() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let (done, list) = std::sync::mpsc::channel();
+        // A thread that fails is what a thread looks like that was never there.
+        let work = move |run: RunId, fails: bool| {
+            assert!(!fails, "as it shall");
+            done.send(run.0).expect("a reader");
+        };
+        let undone = Mutex::new(Vec::new());
+        let items = [(1, false), (2, true), (3, false), (4, true)];
+        let items = items.map(|(run, fails)| (RunId(run), fails)).into();
+        let tell = |run: RunId, why| undone.lock().expect("a list").push((run.0, why));
+        runtime.block_on(one_by_one(items, Duration::from_secs(60), work, tell));
+        assert_eq!(*undone.lock().expect("a list"), [(2, Undone::NoThread), (4, Undone::NoThread)]);
+        assert_eq!(list.iter().collect::<Vec<_>>(), [1, 3]);
     }
 }

@@ -2,7 +2,7 @@
 //! a limit. What it holds up are those who asked for it, and they are told what it waits for.
 
 use std::fmt::Display;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,16 +40,24 @@ impl Default for Reading {
 
 /// What is being read. The thread of a reading that was given up has one that nobody looks at.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Place(Arc<Mutex<String>>);
+pub(crate) struct Place {
+    what: Arc<Mutex<String>>,
+    given_up: Arc<AtomicBool>,
+}
 
 impl Place {
     /// This comes next.
     pub(crate) fn set(&self, what: &str) {
-        what.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        what.clone_into(&mut self.what.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whether whoever asked was told that nothing comes of it: then nothing may.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::SeqCst)
     }
 
     fn get(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.what.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -79,10 +87,11 @@ impl Reading {
         &self,
         job: impl FnOnce(&Place) -> T + Send + 'static,
     ) -> Result<T, String> {
+        let place = Place::default();
+        let given_up = Arc::clone(&place.given_up);
         let work = async {
             let _turn = self.desk.turn.lock().await;
             let thread = Thread::begin(&self.desk)?;
-            let place = Place::default();
             *self.at() = place.clone();
             let done = apart(move || {
                 let done = job(&place);
@@ -91,7 +100,9 @@ impl Reading {
             });
             done.await
         };
-        match timeout(self.patience, work).await {
+        let done = timeout(self.patience, work).await;
+        given_up.store(done.is_err(), Ordering::SeqCst);
+        match done {
             Ok(Some(done)) => Ok(done),
             Ok(None) if self.desk.threads.load(Ordering::Relaxed) >= MOST_THREADS => {
                 Err(self.nothing_yet(format_args!(

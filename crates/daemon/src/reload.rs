@@ -101,6 +101,14 @@ impl Shell {
         result: std::io::Result<LogTable>,
         reply: Responder,
     ) {
+        if self.generations.get(generation).is_none() {
+            // The configuration was read again meanwhile, or everything came up anew: this one is held by nobody any more.
+            return if update {
+                self.update_group(&spec.name, reply)
+            } else {
+                self.add_group(&spec.name, reply)
+            };
+        }
         let table = match result {
             Ok(table) => table,
             Err(error) => {

@@ -242,7 +242,7 @@ pub(crate) struct Shell {
     /// Shares for starts that are being prepared.
     pub(crate) kept: BTreeMap<RunId, Arc<Shared>>,
     /// Starts that a disk holds up and that count as failed, with their processes.
-    pub(crate) stuck: BTreeMap<RunId, ProcId>,
+    pub(crate) stuck: BTreeMap<RunId, (ProcId, bool)>,
     pub(crate) reading: Reading,
     /// Directories of logs are looked at in a queue of their own: who has read everything waits for nobody who has not.
     pub(crate) naming_logs: Reading,

@@ -53,6 +53,9 @@ pub enum Notice {
     Warn(String),
 }
 
+/// How often a file is tried to be opened before what is to go there is dropped. The log thread tries fifty times a second.
+const MOST_TRIES: u16 = 250;
+
 /// What became of a [`RotatingFile::take_from`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -84,6 +87,8 @@ pub struct RotatingFile {
     /// Bytes dropped since [`Self::take_lost`].
     lost: u64,
     notices: Vec<Notice>,
+    /// How often it could not be opened for want of what this process has too little of.
+    tries: u16,
     /// `None` with nothing but a size and a number of old files.
     ruled: Option<Box<Ruled>>,
 }
@@ -119,6 +124,7 @@ impl RotatingFile {
             dropped: None,
             lost: 0,
             notices: Vec::new(),
+            tries: 0,
             ruled: None,
         };
         file.rotate_at = file.maxbytes;
@@ -251,6 +257,31 @@ impl RotatingFile {
                 Taken::Refused
             }
             Err(_) => Taken::Refused,
+        }
+    }
+
+    /// Whether the file cannot be opened now for want of descriptors or memory of this process, which others may soon give back. What
+    /// is still in a pipe is better left there until then: reading it would lose it. Not for ever: after so many tries it is lost, and
+    /// said to be.
+    pub fn must_wait(&mut self) -> bool {
+        if self.target.is_some() || self.dropped.is_some() || self.tries >= MOST_TRIES {
+            return false;
+        }
+        match target::open(&self.path, self.mode) {
+            Ok(Some(target)) => {
+                (self.target, self.tries) = (Some(target), 0);
+                self.check_limit();
+                self.note_target();
+                false
+            }
+            Err(error) => {
+                let scarce = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+                let waits = Errno::from_io_error(&error).is_some_and(|errno| scarce.contains(&errno));
+                self.tries += u16::from(waits);
+                waits
+            }
+            // A write says what is wrong.
+            Ok(None) => false,
         }
     }
 

@@ -11,7 +11,7 @@ impl Supervisor {
     pub(crate) fn go_on_starting(&mut self, id: ProcId, run: RunId) {
         let Some(process) = self.processes.get(&id) else { return };
         let prepared = process.errands.as_ref().is_some_and(|errands| errands.prepared);
-        if !process.errands().is_empty() || (!prepared && self.begin_errand(id, ErrandKind::PreStart)) {
+        if process.awaits_errand() || (!prepared && self.begin_errand(id, ErrandKind::PreStart)) {
             return;
         }
         self.order(Effect::Spawn { id, run });
@@ -61,14 +61,14 @@ impl Supervisor {
             // Told twice: an earlier daemon knew it.
             return false;
         }
-        if process.errands().is_empty() && process.spec.errand_command(ErrandKind::PostStop).is_none() {
+        if !process.awaits_errand() && process.spec.errand_command(ErrandKind::PostStop).is_none() {
             return true;
         }
         process.errands.get_or_insert_default().ended = Some((end, pid));
         process.state = State::Stopping { run, child: None, kill_at: Mono(0) };
         self.publish(Event::WishChanged(id));
         self.reschedule(id);
-        let alone = self.processes.get(&id).is_some_and(|process| process.errands().is_empty());
+        let alone = self.processes.get(&id).is_some_and(|process| !process.awaits_errand());
         if alone {
             self.begin_errand(id, ErrandKind::PostStop);
         }
@@ -135,7 +135,7 @@ impl Supervisor {
     /// A stop whose child has ended, or never was, goes on when no errand is left.
     fn go_on_ending(&mut self, now: Now, id: ProcId, run: RunId, last: ErrandKind) {
         let Some(process) = self.processes.get_mut(&id) else { return };
-        if !process.errands().is_empty() {
+        if process.awaits_errand() {
             return;
         }
         let Some((end, pid)) = process.errands.as_ref().and_then(|errands| errands.ended) else {

@@ -95,18 +95,19 @@ impl Supervisor {
         self.reschedule(id);
         if kind == ErrandKind::Check {
             self.check_command_over(now, id, run, &verdict);
-        } else {
-            self.log(match &verdict {
-                Verdict::Done => Notice::ErrandDone { name, kind },
-                Verdict::Failed(why) | Verdict::Overdue(why) => {
-                    Notice::ErrandFailed { name, kind, why: why.clone() }
-                }
-                Verdict::CalledOff => Notice::ErrandCalledOff { name, kind },
-            });
-            // Before it is written down that it is over: the next daemon could not tell how.
-            self.settle_errand(id, run, &verdict);
-            self.publish(Event::WishChanged(id));
+            // Nothing waits for a check.
+            return true;
         }
+        self.log(match &verdict {
+            Verdict::Done => Notice::ErrandDone { name, kind },
+            Verdict::Failed(why) | Verdict::Overdue(why) => {
+                Notice::ErrandFailed { name, kind, why: why.clone() }
+            }
+            Verdict::CalledOff => Notice::ErrandCalledOff { name, kind },
+        });
+        // Before it is written down that it is over: the next daemon could not tell how.
+        self.settle_errand(id, run, &verdict);
+        self.publish(Event::WishChanged(id));
         self.follow_errand(now, id, kind, verdict);
         true
     }

@@ -134,7 +134,9 @@ impl Supervisor {
                 let reason = process.health().and_then(|health| health.reason.clone());
                 failed(format!("it is unhealthy: {}", reason.unwrap_or_default()))
             }
-            State::Exited { expected: true } => Look::Is(Stage::Done),
+            // One that does its work and ends has nobody who asks how it is.
+            State::Exited { expected: true } if process.spec.health.is_none() => Look::Is(Stage::Done),
+            State::Exited { expected: true } => failed("it has ended before it was healthy".to_owned()),
             State::Exited { expected: false } | State::Fatal => failed(process.trouble()),
             State::Stopped => failed("it was stopped".to_owned()),
             State::Stopping { .. } if !process.is_to_start_again() => failed("it was stopped".to_owned()),

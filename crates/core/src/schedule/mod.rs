@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::policy::chance;
-use crate::process::{ProcId, Process, RunEnd};
+use crate::process::{ProcId, Process, RunEnd, State};
 use crate::time::Mono;
 
 pub(crate) use due::meeting;
@@ -201,12 +201,13 @@ impl Process {
     }
 
     /// What [`Input::Planned`](crate::Input::Planned) tells a daemon that starts afresh, if it matters to that: the next time of its
-    /// table, and when that was found out.
+    /// table, and when that was found out. A run that was due and has not begun is still to come.
     #[must_use]
     pub fn planned(&self) -> Option<(i64, i64)> {
         self.spec.schedule.as_ref().filter(|schedule| schedule.missed == Missed::RunOnce)?;
         let timer = self.timer.as_ref().filter(|timer| timer.on)?;
-        timer.next.zip(timer.since)
+        let due = timer.queued || self.state == State::Waiting;
+        if due { timer.since.zip(timer.since) } else { timer.next.zip(timer.since) }
     }
 
     /// When it runs next by its schedule, in epoch seconds.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use upkeep_core::health::Finding;
 use upkeep_core::spec::{Check, GroupSpec, HealthAction, HealthSpec, ProcessSpec};
-use upkeep_core::{Effect, Input, Mono, Now, RunEnd, RunId, Supervisor};
+use upkeep_core::{Effect, Input, Mono, Now, RunEnd, RunId, Supervisor, signal};
 
 const START: u64 = 1_000_000_000;
 
@@ -76,4 +76,33 @@ fn what_a_command_has_told_counts_if_it_fails() {
         assert!(!health.is_asked() && process.errands().is_empty(), "{row}");
         assert!(health.next_check().is_some_and(|at| at > now(3).mono), "{row}");
     }
+}
+
+/// A command that cannot be killed, on a disk that hangs, holds up neither the next start nor the end.
+#[test]
+fn a_command_that_stays_holds_nothing_up() {
+    let (mut core, command) = asked();
+    core.handle(now(3), Input::Spawned { run: command, pid: 8, at: now(3).mono });
+    let (_, process) = core.processes().next().expect("a process");
+    let child = process.state().run().expect("a child");
+    core.handle(now(4), Input::Exited { run: child, end: RunEnd::Code(1), at: now(4).mono });
+    let again = ordered(&mut core).expect("a start");
+    assert_ne!(again, command);
+    core.handle(now(5), Input::Spawned { run: again, pid: 9, at: now(5).mono });
+    core.handle(now(7), Input::Tick);
+    assert_eq!(ordered(&mut core), None, "it is not asked while the last command is still there");
+    core.handle(now(8), Input::Shutdown);
+    core.handle(
+        now(9),
+        Input::Exited {
+            run: again,
+            end: RunEnd::Signal { signal: signal::TERM, core: false },
+            at: now(9).mono,
+        },
+    );
+    let ends =
+        std::iter::from_fn(|| core.poll_effect()).any(|effect| matches!(effect, Effect::Terminate { .. }));
+    assert!(ends, "the daemon ends");
+    let (_, process) = core.processes().next().expect("a process");
+    assert_eq!(process.errands().len(), 1, "and nobody takes it for gone");
 }

@@ -78,12 +78,17 @@ fn write_all(origin: Origin, latest: &Sources, number: i64, place: &Place) -> Re
     let files = files_of(origin)?;
     let write = |file: &SourceFile| {
         place.set(&file.path);
-        ConfigFile { path: file.path.clone(), text: write::write_back(file) }
+        (!file.variables).then(|| write::write_back(file, || place.is_given_up()))
     };
-    let mut told: Vec<ConfigFile> = files.iter().map(write).collect();
+    let written: Vec<Option<String>> = files.iter().map(write).collect();
     // Files that would be read by the next update, and were not there then. The main file is what it was now.
     let again =
         latest.reread_telling(&|what| place.set(what)).map(|sources| sources.files()).unwrap_or_default();
+    let of_each = files.iter().zip(written).map(|(file, written)| {
+        let text = written.unwrap_or_else(|| write::compare(file, &again).to_owned());
+        ConfigFile { path: file.path.clone(), text }
+    });
+    let mut told: Vec<ConfigFile> = of_each.collect();
     for file in again {
         if !file.variables && !files.iter().any(|other| other.path == file.path) {
             let text = format!("was not there in {number}, and still is: remove it, or it is read again");

@@ -289,8 +289,9 @@ impl Shell {
             };
             Some(Kept { record: AppliedRecord { generation: None, ..entry.record.clone() }, content })
         };
-        let list: Vec<Kept> = self.applied.list.iter().filter_map(keep).collect();
-        if let Some(store) = &mut self.applied.store {
+        // What is not in the list is removed from the disk: better none than one that lacks what cannot be had at present.
+        let list: Option<Vec<Kept>> = self.applied.list.iter().map(keep).collect();
+        if let (Some(store), Some(list)) = (&mut self.applied.store, list) {
             store.keep(list);
         }
     }

@@ -14,16 +14,11 @@ use upkeep_config::SourceFile;
 const WRITABLE_BY_MORE: u32 = 0o022;
 const WRITABLE_BY_ALL: u32 = 0o002;
 
-/// What became of a file, in words.
-pub(super) fn write_back(file: &SourceFile) -> String {
+/// What became of a file, in words. Once `given_up` none is replaced.
+pub(super) fn write_back(file: &SourceFile, given_up: impl Fn() -> bool) -> String {
     match &file.text {
         None => "could not be read then, and is left as it is".to_owned(),
-        // Its owner may be another one by now, who may not have been allowed to read it.
-        Some(text) if file.variables => match fs::read(&file.path) {
-            Ok(now) if now == *text => "as it was".to_owned(),
-            _ => "differs, but is only written by hand: it has variables (env_files)".to_owned(),
-        },
-        Some(text) => match write(Path::new(&file.path), text) {
+        Some(text) => match write(Path::new(&file.path), text, given_up) {
             Ok(true) => "written".to_owned(),
             Ok(false) => "as it was".to_owned(),
             Err(error) => format!("cannot be written: {error}"),
@@ -31,8 +26,18 @@ pub(super) fn write_back(file: &SourceFile) -> String {
     }
 }
 
+/// What there is to say of a file with variables, of those that are read now. It is not written: its owner may be another one by now,
+/// who may not have been allowed to read it.
+pub(super) fn compare(file: &SourceFile, now: &[SourceFile]) -> &'static str {
+    if now.iter().any(|other| other.path == file.path && other.text == file.text) {
+        "as it was"
+    } else {
+        "differs, but is only written by hand: it has variables (env_files)"
+    }
+}
+
 /// Whether it had to be written.
-fn write(path: &Path, text: &[u8]) -> io::Result<bool> {
+fn write(path: &Path, text: &[u8], given_up: impl Fn() -> bool) -> io::Result<bool> {
     // A link stays a link.
     let path = match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
@@ -59,6 +64,9 @@ fn write(path: &Path, text: &[u8]) -> io::Result<bool> {
             fchmod(&file, Mode::from_raw_mode(about.mode() & 0o7777))?;
         }
         file.sync_all()?;
+        if given_up() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         fs::rename(&beside, &path)
     });
     if written.is_err() {
@@ -118,7 +126,7 @@ mod tests {
         let before = fs::metadata(&real).unwrap();
         let back = |path: &Path, text: &str| {
             let path = path.to_string_lossy().into_owned();
-            write_back(&SourceFile { path, text: Some(text.into()), variables: false })
+            write_back(&SourceFile { path, text: Some(text.into()), variables: false }, || false)
         };
         assert_eq!(back(&link, "old"), "written");
         assert_eq!(back(&link, "old"), "as it was");
@@ -135,6 +143,16 @@ mod tests {
         assert!(back(&loose.join("a"), "x").contains("others may write to its directory"));
         assert!(back(home.path(), "x").starts_with("cannot be written: it is no file"));
         assert!(back(&home.path().join("no/such"), "x").starts_with("cannot be written: No such file"));
+        let late = SourceFile {
+            path: real.to_string_lossy().into_owned(),
+            text: Some("x".into()),
+            variables: false,
+        };
+        assert!(
+            write_back(&late, || true).starts_with("cannot be written: "),
+            "nobody waits for it any more"
+        );
+        assert_eq!(fs::read_to_string(&real).unwrap(), "old");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 4, "nothing is left behind");
     }
 }

@@ -80,7 +80,15 @@ fn open_at(folder: &Path, uid: Option<u32>) -> io::Result<(OwnedFd, String)> {
     let owner = uid.filter(|uid| *uid != rustix::process::geteuid().as_raw());
     let mut last = io::Error::from(Errno::NOENT);
     for _ in 0..TRIES {
-        let lock = locked(folder)?;
+        let lock = match locked(folder) {
+            Ok(lock) => lock,
+            // It went with the socket of somebody who has just ended.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                last = error;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let path = folder.join(unguessable());
         let made = upkeep_os::datagram_socket_at(&path, owner);
         drop(lock);

@@ -73,6 +73,11 @@ impl Outlet {
         }
     }
 
+    /// Whether nothing should be read for it yet; see [`RotatingFile::must_wait`].
+    pub(super) fn must_wait(&mut self) -> bool {
+        !self.is_full() && self.file.must_wait()
+    }
+
     /// Moves bytes from a pipe without copying them; see [`RotatingFile::take_from`].
     pub(super) fn take_from(&mut self, pipe: BorrowedFd<'_>, limit: usize) -> Taken {
         if self.is_full() { Taken::Refused } else { self.file.take_from(pipe, limit) }

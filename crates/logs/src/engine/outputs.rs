@@ -167,6 +167,11 @@ impl Outputs {
         }
     }
 
+    /// Whether nothing should be read for this log yet.
+    pub(super) fn must_wait(&mut self, key: OutletKey) -> bool {
+        self.open.get_mut(&key).is_some_and(|shared| shared.outlet.must_wait())
+    }
+
     /// Moves bytes from a pipe to a log without copying them here.
     pub(super) fn take_from(
         &mut self,

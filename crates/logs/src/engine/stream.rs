@@ -36,6 +36,8 @@ pub(super) enum Got {
     Nothing,
     /// Nobody can write any more.
     End,
+    /// Its log cannot be opened at present: what is there is left where it is.
+    Later,
 }
 
 pub(super) struct Stream {
@@ -152,8 +154,16 @@ impl Stream {
         rustix::io::ioctl_fionread(&self.pipe).unwrap_or(0)
     }
 
-    /// Moves what is there to the log, or reads once and passes on what was read.
+    /// Moves what is there to the log, or reads once and passes on what was read, unless there is reason to do so later.
     pub(super) fn turn(&mut self, buffer: &mut [u8], out: &mut Outputs) -> Got {
+        if self.route.outlet.is_some_and(|key| out.must_wait(key)) {
+            return Got::Later;
+        }
+        self.turn_now(buffer, out)
+    }
+
+    /// The same, whatever becomes of it.
+    pub(super) fn turn_now(&mut self, buffer: &mut [u8], out: &mut Outputs) -> Got {
         if let Some(got) = self.spooled(buffer, out) {
             return got;
         }

@@ -28,6 +28,10 @@ const CHUNKS_A_TURN: usize = 4;
 const COMMANDS_A_TURN: usize = 1024;
 /// How long full logs have to take what waits for them when the thread ends.
 const LAST_WRITES: Duration = Duration::from_secs(1);
+/// How long is waited until a log is opened again that there was no descriptor for.
+const SHORT: Duration = Duration::from_millis(20);
+/// How often that is done for what a child that has ended left behind: others wait meanwhile.
+const LAST_TRIES: u32 = 10;
 /// The key of the handle; streams have other even keys, outlets have odd ones.
 const WAKE: u64 = 0;
 
@@ -43,6 +47,8 @@ pub(super) struct Worker {
     next_key: u64,
     buffer: Box<[u8]>,
     pace: Pace,
+    /// A log could not be opened for want of descriptors.
+    short: bool,
     stopping: bool,
 }
 
@@ -66,6 +72,7 @@ impl Worker {
             next_key: WAKE + 2,
             buffer: vec![0; CHUNK].into_boxed_slice(),
             pace: Pace::new(Instant::now()),
+            short: false,
             stopping: false,
         })
     }
@@ -81,7 +88,9 @@ impl Worker {
             for &key in &keys {
                 self.happened(key);
             }
-            if let Some(rest) = self.pace.rest(Instant::now()) {
+            if std::mem::take(&mut self.short) {
+                self.wake.rest(SHORT);
+            } else if let Some(rest) = self.pace.rest(Instant::now()) {
                 self.wake.rest(rest);
             }
         }
@@ -110,6 +119,10 @@ impl Worker {
                     }
                 }
                 Got::Nothing => break,
+                Got::Later => {
+                    self.short = true;
+                    break;
+                }
                 Got::End => {
                     let closed = stream.closed();
                     self.close(key);
@@ -227,9 +240,18 @@ impl Worker {
         let key = *self.keys.get(&id)?;
         let stream = self.streams.get_mut(&key)?;
         let mut left = stream.pending();
+        let mut tries = LAST_TRIES;
         while left > 0 {
-            match stream.turn(&mut self.buffer, &mut self.out) {
+            let got = match stream.turn(&mut self.buffer, &mut self.out) {
+                Got::Later if tries == 0 => stream.turn_now(&mut self.buffer, &mut self.out),
+                got => got,
+            };
+            match got {
                 Got::Bytes(count) => left = left.saturating_sub(count as u64),
+                Got::Later => {
+                    tries -= 1;
+                    std::thread::sleep(SHORT);
+                }
                 Got::Nothing | Got::End => break,
             }
         }

@@ -154,6 +154,11 @@ fn who_is_not_healthy_in_time_has_failed() {
     roll_on(&mut sim, 1);
     assert_eq!(stages(&sim)[0], &Stage::Failed("it is not healthy in time: HTTP status 500".to_owned()));
     assert_eq!(sim.now().mono.since(before), secs(3));
+    let mut sim = begun(HEALTH);
+    sim.plan("web:0", [Plan::exits(millis(1500), 0).answering(&[Reaction::Ill])]);
+    sim.request(Ask::rolling("web:*"));
+    roll_on(&mut sim, 1);
+    assert_eq!(stages(&sim)[0], &Stage::Failed("it has ended before it was healthy".to_owned()));
     let mut sim = begun("");
     sim.plan("web:0", [Plan::runs().launched_after(secs(20))]);
     sim.request(Ask::rolling("web:*"));

@@ -385,3 +385,14 @@ fn what_was_planned_before_outlives_the_next_daemon_too() {
         assert_eq!(sim.forks("job"), 1, "{orders}\n{}", sim.recent());
     }
 }
+
+/// At 22:47 a long run begins, at 22:48 one more is due and waits for its end. The daemon comes up again before that.
+#[test]
+fn a_run_that_was_due_and_had_not_begun_is_run_once() {
+    let conf = job("schedule_missed=run_once\nschedule_overlap=queue").replace("* * * * *", "47,48 * * * *");
+    let mut sim = Sim::from_conf(&conf);
+    sim.plan("job", [Plan::exits(secs(10_000), 0)]).begin().advance(secs(2100));
+    assert_eq!(launches(&sim), [2020]);
+    sim.restart().advance(secs(300));
+    assert_eq!(launches(&sim).len(), 2, "{}", sim.recent());
+}
