@@ -293,6 +293,15 @@ impl Rollings {
     }
 
     /// One is over: its processes are free. The oldest that are over are forgotten.
+    /// How long a process has to be well, if it is on its way up.
+    fn starting_until(&self, id: ProcId) -> Option<Mono> {
+        let &(number, at) = self.by_process.get(&id)?;
+        match self.all.get(&number)?.members.get(at)?.stage {
+            Stage::Starting { until } => Some(until),
+            Stage::Pending | Stage::Ending { .. } | Stage::Done | Stage::Failed(_) | Stage::Left(_) => None,
+        }
+    }
+
     fn close(&mut self, number: u64) {
         self.by_process.retain(|_, (other, _)| *other != number);
         self.due.remove(&number);

@@ -20,7 +20,7 @@ impl Supervisor {
             self.answer(call, Err(Refusal::BadName(spec.name)));
             return;
         };
-        self.leave_rolling(&spec.name);
+        let mut begun = self.leave_rolling(&spec.name);
         let everything = strict || change_kind(&self.groups[at].kind, &spec.kind) == Kind::Restart;
         self.groups[at].priority = spec.priority;
         self.groups[at].kind = spec.kind;
@@ -43,7 +43,8 @@ impl Supervisor {
             self.autostart(now, id);
         }
         if !change.rolling.is_empty() {
-            change.update.rolling = Some(self.begin_rolling(&change.rolling, true, None, None));
+            begun.retain(|(id, _)| staying.contains(id) && !change.stopping.contains(id));
+            change.update.rolling = Some(self.begin_rolling(&change.rolling, true, None, None, &begun));
         }
         let open = change.stopping.iter().map(|&id| (id, Goal::Stopped)).collect();
         self.wait_for(now, call, Shape::Update(change.update), open, Vec::new());

@@ -201,6 +201,11 @@ impl Supervisor {
             let (begun, others) = done.into_iter().partition(|outcome| self.is_waiting(outcome));
             open.extend(Vec::<Outcome>::into_iter(begun).filter_map(|outcome| self.awaited(outcome)));
             done = others;
+        } else if matches!(aim, Aim::Stopped | Aim::StopSent) {
+            // Those that have stopped may still be about to start, as far as it is written down.
+            let (stopped, others) = done.into_iter().partition(|outcome| self.has_stopped(outcome));
+            open.extend(Vec::<Outcome>::into_iter(stopped).filter_map(|outcome| self.stopped_since(outcome)));
+            done = others;
         }
         Some(Waiting { asked, aim, open, done })
     }
@@ -208,6 +213,17 @@ impl Supervisor {
     fn is_waiting(&self, outcome: &Outcome) -> bool {
         let process = self.member(&outcome.group, &outcome.process).and_then(|id| self.processes.get(&id));
         outcome.result.is_ok() && process.is_some_and(|process| process.state == State::Waiting)
+    }
+
+    fn has_stopped(&self, outcome: &Outcome) -> bool {
+        let process = self.member(&outcome.group, &outcome.process).and_then(|id| self.processes.get(&id));
+        outcome.result.is_ok() && process.is_some_and(|process| process.state == State::Stopped)
+    }
+
+    fn stopped_since(&self, outcome: Outcome) -> Option<Awaited> {
+        let Outcome { group, process, .. } = outcome;
+        let run = self.processes.get(&self.member(&group, &process)?)?.last_run;
+        Some(Awaited { group, process, run })
     }
 
     fn awaited(&self, outcome: Outcome) -> Option<Awaited> {
@@ -313,8 +329,14 @@ impl Supervisor {
         let untold = ids.iter().filter(|(id, run)| {
             self.processes.get(id).is_some_and(|process| {
                 let name = process.state.name();
-                let begun = if to_run { process.last_run >= *run } else { process.state.run() != *run };
-                run.is_some() && !begun && if to_run { name.is_startable() } else { name.is_running() }
+                if to_run {
+                    run.is_some() && process.last_run < *run && name.is_startable()
+                } else if matches!(process.state, State::Waiting | State::Backoff { .. }) {
+                    // It has no child, and was about to get one.
+                    process.last_run == *run
+                } else {
+                    run.is_some() && process.state.run() == *run && name.is_running()
+                }
             })
         });
         let untold: Vec<ProcId> = untold.map(|&(id, _)| id).collect();

@@ -9,6 +9,7 @@ use crate::input::{CallId, Refusal};
 use crate::notice::Notice;
 use crate::process::{AfterStop, ProcId, Process, State, StateName};
 use crate::supervisor::Supervisor;
+use crate::time::Mono;
 use crate::wait::full_name;
 
 impl Supervisor {
@@ -23,7 +24,7 @@ impl Supervisor {
         if let Some(refusal) = self.rolling_refusal(targets) {
             return self.answer(call, Err(refusal));
         }
-        let number = self.begin_rolling(targets, false, batch, wait);
+        let number = self.begin_rolling(targets, false, batch, wait, &[]);
         self.order(Effect::Answer { call, answer: Answer::Rolling(number) });
     }
 
@@ -41,18 +42,25 @@ impl Supervisor {
         many.then(|| Refusal::Failed(format!("{MOST_AT_ONCE} rolling restarts are under way already")))
     }
 
-    /// Begins one with these processes, in this order; those that do not run well come first. Its number.
+    /// Begins one with these processes, in this order; those that do not run well come first. Those in `begun` are on their way up
+    /// already, and waited for until then: nobody else is restarted before they are well. Its number.
     pub(crate) fn begin_rolling(
         &mut self,
         targets: &[ProcId],
         update: bool,
         batch: Option<Batch>,
         wait: Option<Duration>,
+        begun: &[(ProcId, Mono)],
     ) -> u64 {
         let mut known = BTreeSet::new();
         let mut ids: Vec<ProcId> = targets.iter().copied().filter(|id| known.insert(*id)).collect();
         ids.sort_by_key(|id| self.processes.get(id).is_some_and(Process::is_well));
-        let members: Vec<Member> = ids.iter().filter_map(|id| self.new_member(*id)).collect();
+        let begun = begun.iter().filter(|(id, _)| !ids.contains(id));
+        let begun = begun.filter_map(|&(id, until)| {
+            let stage = Stage::Starting { until };
+            Some(Member { stage, ..self.new_member(id)? })
+        });
+        let members: Vec<Member> = begun.chain(ids.iter().filter_map(|id| self.new_member(*id))).collect();
         let number = self.rolling.last + 1;
         let rolling = Rolling { number, update, batch, wait, members, end: None };
         self.log(Notice::RollingBegins { number, count: rolling.wanted() });
@@ -86,20 +94,23 @@ impl Supervisor {
         }
     }
 
-    /// A group gets other options: what is under way with its processes is over.
-    pub(crate) fn leave_rolling(&mut self, group: &str) {
+    /// A group gets other options: what is under way with its processes is over. Those that are on their way up, and how long they
+    /// have for that.
+    pub(crate) fn leave_rolling(&mut self, group: &str) -> Vec<(ProcId, Mono)> {
         if self.rolling.by_process.is_empty() && self.rolling.behind.is_empty() {
-            return;
+            return Vec::new();
         }
         let members = self.group(group).map(|group| group.members.clone()).unwrap_or_default();
         let numbers: BTreeSet<u64> =
             members.iter().filter_map(|id| Some(self.rolling.by_process.get(id)?.0)).collect();
+        let begun = members.iter().filter_map(|&id| Some((id, self.rolling.starting_until(id)?))).collect();
         for number in numbers {
             self.end_rolling(number, RollingEnd::CalledOff(format!("group {group} was updated")));
         }
         for id in members {
             self.rolling.behind.remove(&id);
         }
+        begun
     }
 
     /// Everything ends.

@@ -314,3 +314,27 @@ fn what_has_stopped_and_was_started_again_is_not_stopped_twice() {
     assert_eq!(crate::scene::many(&sim, call).map(|all| all.len()), Some(2));
     assert_eq!((sim.state("g:a"), sim.state("g:b")), (StateName::Running, StateName::Stopped));
 }
+
+/// What was about to start, after a pause or after something else, stays stopped wherever the daemon dies.
+#[test]
+fn what_was_stopped_before_it_could_start_does_not_start() {
+    let conf = "[program:a]\ncommand=a\n[program:flaps]\ncommand=flaps\nstartretries=50\n\
+                [program:waits]\ncommand=waits\ndepends_on=never\n[program:never]\ncommand=never\nautostart=false\n";
+    for orders in 0..12 {
+        for asked in [Ask::stop("all"), Ask::stop("all").without_waiting()] {
+            let mut sim = Sim::from_conf(conf);
+            sim.plan("flaps", [Plan::exits(millis(100), 1)]).begin().advance(millis(500));
+            assert_eq!((sim.state("flaps"), sim.state("waits")), (StateName::Backoff, StateName::Starting));
+            let crash = Crash { down: millis(10), in_flight: InFlight::Lost };
+            sim.crash_after(orders, crash);
+            let call = sim.request(asked);
+            sim.disarm();
+            sim.advance(secs(20));
+            let results = crate::scene::many(&sim, call).expect("an answer");
+            assert!(results.iter().all(|(_, result)| result.is_ok()), "{orders}: {results:?}");
+            let states = ["a", "flaps", "waits"].map(|name| sim.state(name));
+            assert_eq!(states, [StateName::Stopped; 3], "{orders}\n{}", sim.recent());
+            assert_eq!(sim.forks("waits"), 0, "{orders}");
+        }
+    }
+}

@@ -343,6 +343,24 @@ fn an_update_rolls_and_each_process_has_its_old_options_until_its_turn() {
     assert!(!sim.core().has_rolling());
 }
 
+/// Who is on its way up is waited for by what follows, too.
+#[test]
+fn an_update_in_the_middle_of_one_restarts_no_more_at_once() {
+    for dies in [false, true] {
+        let mut sim = begun(ROLLING);
+        updated(&mut sim, &many(4, "two", ROLLING));
+        sim.advance(millis(300));
+        assert!(matches!(stages(&sim)[0], Stage::Starting { .. }), "{:?}", stages(&sim));
+        updated(&mut sim, &many(4, "two", ROLLING));
+        if dies {
+            sim.crash(Crash::default());
+        }
+        roll_on(&mut sim, 1);
+        assert_eq!((end(&sim), commands(&sim)), (Some(&RollingEnd::Done), vec!["two"; 4]));
+        assert_eq!(forks(&sim), [2; 4]);
+    }
+}
+
 /// After an update that failed at `web:1`.
 fn failed_update() -> Sim {
     let mut sim = begun(ROLLING);
