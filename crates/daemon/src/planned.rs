@@ -246,6 +246,8 @@ fn write(path: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
     let _ = std::fs::remove_file(&beside);
     let mut file = open_own(Path::new(&beside), OFlags::CREATE | OFlags::EXCL)?;
     file.write_all(bytes)?;
+    // It is read after a power cut, too, and must not be empty then.
+    file.sync_all()?;
     std::fs::rename(&beside, path)
 }
 

@@ -107,7 +107,9 @@ impl Chase {
     fn settle(&mut self, end: End, is_first: bool, view: &View<'_>) -> i32 {
         if end.is_missing {
             self.known.retain(|log| *log != end.log);
-            self.missing.push(end.log);
+            if !self.missing.contains(&end.log) {
+                self.missing.push(end.log);
+            }
             if !is_first {
                 return status::DONE;
             }
