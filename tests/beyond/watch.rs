@@ -75,6 +75,10 @@ fn settled(daemon: &Daemon) {
     if std::fs::read_to_string(format!("/proc/{brain}/task/{brain}/syscall")).is_ok() {
         until("the files have been looked at", waits);
     }
+    // What the thread has found is written down before a second question is answered.
+    for _ in 0..2 {
+        daemon.state("other");
+    }
 }
 
 /// Waits until `web` has started so often, and returns what it found last.
