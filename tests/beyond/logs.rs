@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
+use super::receiver::Receiver;
 use crate::rig::daemon::{Daemon, HEAD};
 use crate::rig::home::{Home, repository};
 use crate::rig::maker::{Maker, reference_python};
@@ -265,32 +266,11 @@ fn what_is_over_the_limit_is_dropped_counted_and_said_once() {
     assert!(!status.stdout.contains("dropped"), "{}", status.stdout);
 }
 
-/// The receiver of `receiver.py`, ended with the test.
-struct Receiver(Child);
-
-impl Receiver {
-    fn start(home: &Home, port: Option<&str>) -> Receiver {
-        fs::remove_file(home.join("port")).ok();
-        let mut command = Command::new(reference_python());
-        command.arg(repository("tests/beyond/receiver.py")).arg(home.path()).args(port);
-        let receiver = Receiver(command.stdin(Stdio::null()).spawn().expect("python"));
-        until_true("the receiver", || home.join("port").exists());
-        receiver
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 /// A syslog server gets each line once and in order, also what was written while it was away; one that never comes holds up nobody.
 #[test]
 fn lines_reach_servers_that_come_and_go() {
     let home = Home::new();
-    let receiver = Receiver::start(&home, None);
+    let receiver = Receiver::start("receiver.py", &home, None);
     let port = home.read("port");
     let rules = format!(
         "stdout_forward=udp://127.0.0.1:{port},tcp://127.0.0.1:{port},journald://{}/journal.sock\n\
@@ -321,7 +301,7 @@ fn lines_reach_servers_that_come_and_go() {
     daemon.wait_log(&format!("cannot forward lines to tcp://127.0.0.1:{port}: "));
     let status = daemon.upkeep(&["status"]).stderr;
     assert!(status.contains(&format!("warning: tcp://127.0.0.1:{port}: 0 bytes dropped (")), "{status}");
-    let _receiver = Receiver::start(&daemon.home, Some(&port));
+    let _receiver = Receiver::start("receiver.py", &daemon.home, Some(&port));
     daemon.wait_file("tcp", " stdout - three\n");
     daemon.wait_log(&format!("lines are forwarded to tcp://127.0.0.1:{port} again; 0 bytes were dropped"));
     assert_eq!(daemon.home.read("tcp").lines().count(), 3);

@@ -9,6 +9,7 @@ mod isolation;
 mod logs;
 mod plan;
 mod probes;
+mod receiver;
 mod rolling;
 mod schedule;
 mod stdin;

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
+use super::receiver::Receiver;
 use crate::rig::daemon::{Daemon, HEAD};
-use crate::rig::home::{Home, repository};
+use crate::rig::home::Home;
 use crate::rig::http::Arg::Text;
-use crate::rig::maker::{Maker, reference_python};
-use crate::rig::wait::until_true;
+use crate::rig::maker::Maker;
 
 const CAT: &str = "\
 [program:cat]
@@ -56,27 +56,6 @@ fn home_with_certificates() -> Home {
     home
 }
 
-/// The server of `tls_receiver.py`, ended with the test.
-struct Receiver(Child);
-
-impl Receiver {
-    fn start(home: &Home, port: Option<&str>) -> Receiver {
-        fs::remove_file(home.join("port")).ok();
-        let mut command = Command::new(reference_python());
-        command.arg(repository("tests/beyond/tls_receiver.py")).arg(home.path()).args(port);
-        let receiver = Receiver(command.stdin(Stdio::null()).spawn().expect("python"));
-        until_true("the receiver", || home.join("port").exists());
-        receiver
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 fn say(daemon: &Daemon, line: &str) {
     daemon.call("supervisor.sendProcessStdin", &[Text("cat"), Text(&format!("{line}\n"))]);
 }
@@ -102,7 +81,7 @@ fn configure(daemon: &Daemon, body: &str) {
 #[test]
 fn mistakes_are_told_and_mended_and_nothing_that_waits_is_lost() {
     let home = home_with_certificates();
-    let receiver = Receiver::start(&home, None);
+    let receiver = Receiver::start("tls_receiver.py", &home, None);
     let port = home.read("port");
     let body = rules(&home, &port, "stranger.pem", "client");
     let mut daemon = Daemon::start_in(home, Maker::Upkeep, &body);
@@ -144,7 +123,7 @@ fn mistakes_are_told_and_mended_and_nothing_that_waits_is_lost() {
     drop(receiver);
     say(&daemon, "six");
     daemon.wait_file("out", "six\n");
-    let _receiver = Receiver::start(&daemon.home, Some(&port));
+    let _receiver = Receiver::start("tls_receiver.py", &daemon.home, Some(&port));
     daemon.wait_file("tls", " stdout - six\n");
     assert_eq!(daemon.pid_of("cat"), pid);
     say(&daemon, "seven");
@@ -164,7 +143,7 @@ fn mistakes_are_told_and_mended_and_nothing_that_waits_is_lost() {
 #[test]
 fn a_destination_is_not_connected_to_before_there_is_something_to_send() {
     let home = home_with_certificates();
-    let receiver = Receiver::start(&home, None);
+    let receiver = Receiver::start("tls_receiver.py", &home, None);
     let port = home.read("port");
     let body = format!("{}forward_tls_name=logs.test\n", rules(&home, &port, "ca.pem", "client"));
     let daemon = Daemon::start_in(home, Maker::Upkeep, &body);

@@ -24,3 +24,26 @@ pub(crate) fn open_own(path: &Path, flags: OFlags) -> io::Result<File> {
         Err(error) => Err(error.into()),
     }
 }
+
+/// Puts a new file of ours in the place of `path`, with what `fill` writes: whoever reads it has the old one or the whole new one.
+///
+/// # Errors
+/// As [`open_own`] and `fill`; the old one is still there then.
+pub(crate) fn replace_own(
+    path: &Path,
+    flags: OFlags,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<File> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    // One that an earlier daemon left is in the way.
+    let _ = std::fs::remove_file(beside);
+    let mut file = open_own(beside, flags | OFlags::CREATE | OFlags::EXCL)?;
+    if let Err(error) = fill(&mut file).and_then(|()| std::fs::rename(beside, path)) {
+        // There must be room for others.
+        let _ = std::fs::remove_file(beside);
+        return Err(error);
+    }
+    Ok(file)
+}

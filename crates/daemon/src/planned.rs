@@ -5,6 +5,7 @@
 //! changes. Where no program asks for it there is neither a file nor a thread.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use upkeep_core::{Input, PlannedRun, ProcId, Process};
 use upkeep_logs::{Engine, Level};
 
-use crate::ownfile::open_own;
+use crate::ownfile::{open_own, replace_own};
 use crate::shell::Shell;
 
 /// How long the end of the daemon waits for the disk.
@@ -240,15 +241,12 @@ fn write(path: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
             _ => Ok(()),
         };
     };
-    let mut beside = path.to_owned().into_os_string();
-    beside.push(".new");
-    // One that an earlier daemon left is in the way.
-    let _ = std::fs::remove_file(&beside);
-    let mut file = open_own(Path::new(&beside), OFlags::CREATE | OFlags::EXCL)?;
-    file.write_all(bytes)?;
-    // It is read after a power cut, too, and must not be empty then.
-    file.sync_all()?;
-    std::fs::rename(&beside, path)
+    let fill = |file: &mut File| {
+        file.write_all(bytes)?;
+        // It is read after a power cut, too, and must not be empty then.
+        file.sync_all()
+    };
+    replace_own(path, OFlags::empty(), fill).map(drop)
 }
 
 #[cfg(test)]

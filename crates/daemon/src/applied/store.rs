@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use upkeep_config::Sources;
 
 use super::record::AppliedRecord;
-use crate::ownfile::open_own;
+use crate::ownfile::{open_own, replace_own};
 
 /// How long the end of the daemon waits for the disk.
 const LAST_WRITES: Duration = Duration::from_secs(3);
@@ -194,7 +194,7 @@ impl Shelf {
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
             let name = entry.file_name();
-            let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".tmp").or(Some(name))) else {
+            let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".new").or(Some(name))) else {
                 continue;
             };
             let number = name.strip_suffix(SUFFIX).and_then(|number| number.parse().ok());
@@ -286,27 +286,11 @@ fn read_own(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Writes a file beside its name, makes it durable and gives it its name.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    let beside = PathBuf::from(name);
-    // What a daemon that died has left, or a link.
-    let _ = fs::remove_file(&beside);
-    let written = create(&beside).and_then(|mut file| {
+    replace_own(path, OFlags::empty(), |file| {
         file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    });
-    if written.is_err() {
-        // There must be room for others.
-        let _ = fs::remove_file(&beside);
-    }
-    written?;
+        file.sync_all()
+    })?;
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?))
 }
 
 #[cfg(test)]
@@ -354,12 +338,12 @@ mod tests {
         drop(first);
         // A daemon that dies midway: a file that the list does not name, a list that names a file that is not whole.
         fs::write(dir.join("4.files"), "half").unwrap();
-        fs::write(dir.join("5.files.tmp"), "half").unwrap();
+        fs::write(dir.join("5.files.new"), "half").unwrap();
         fs::write(dir.join("2.files"), "half").unwrap();
         assert_eq!(numbers(&dir, &main), [3]);
         shelf(&dir, &main).keep(&[kept(home.path(), 3), kept(home.path(), 4)]).unwrap();
         assert_eq!(numbers(&dir, &main), [3, 4]);
-        assert!(!dir.join("5.files.tmp").exists() && !dir.join("2.files").exists());
+        assert!(!dir.join("5.files.new").exists() && !dir.join("2.files").exists());
     }
 
     #[test]

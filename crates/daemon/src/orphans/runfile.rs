@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use upkeep_logs::{Engine, Level};
 
 use crate::age::start_ticks;
-use crate::ownfile::open_own;
+use crate::ownfile::{open_own, replace_own};
 
 /// Lines about the past that are not worth writing the file anew.
 const SLACK: usize = 1000;
@@ -200,19 +200,12 @@ impl Writer {
     }
 
     fn write_anew(&self) -> io::Result<File> {
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
-        // One that an earlier daemon left is in the way.
-        let _ = std::fs::remove_file(&beside);
-        let mut file = open_own(Path::new(&beside), OFlags::CREATE | OFlags::EXCL | OFlags::APPEND)?;
         let mut text = Vec::new();
         write_line(&mut text, &Line::Boot(boot_id()?))?;
         for child in self.living.values() {
             write_line(&mut text, &Line::Child(child.clone()))?;
         }
-        file.write_all(&text)?;
-        std::fs::rename(&beside, &self.path)?;
-        Ok(file)
+        replace_own(&self.path, OFlags::APPEND, |file| file.write_all(&text))
     }
 
     fn complain(&mut self, error: &io::Error) {

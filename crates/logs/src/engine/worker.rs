@@ -30,7 +30,7 @@ const COMMANDS_A_TURN: usize = 1024;
 const LAST_WRITES: Duration = Duration::from_secs(1);
 /// How long is waited until a log is opened again that there was no descriptor for.
 const SHORT: Duration = Duration::from_millis(20);
-/// How often that is done for what a child that has ended left behind: others wait meanwhile.
+/// How often that is done for what children that have ended left behind, all of them in one turn: others wait meanwhile.
 const LAST_TRIES: u32 = 10;
 /// The key of the handle; streams have other even keys, outlets have odd ones.
 const WAKE: u64 = 0;
@@ -49,6 +49,8 @@ pub(super) struct Worker {
     pace: Pace,
     /// A log could not be opened for want of descriptors.
     short: bool,
+    /// How often that may still be waited for with everything else.
+    last_tries: u32,
     stopping: bool,
 }
 
@@ -73,6 +75,7 @@ impl Worker {
             buffer: vec![0; CHUNK].into_boxed_slice(),
             pace: Pace::new(Instant::now()),
             short: false,
+            last_tries: LAST_TRIES,
             stopping: false,
         })
     }
@@ -85,6 +88,7 @@ impl Worker {
                 self.out.warn(format!("the log thread ends: {error}"));
                 break;
             }
+            self.last_tries = LAST_TRIES;
             for &key in &keys {
                 self.happened(key);
             }
@@ -240,16 +244,15 @@ impl Worker {
         let key = *self.keys.get(&id)?;
         let stream = self.streams.get_mut(&key)?;
         let mut left = stream.pending();
-        let mut tries = LAST_TRIES;
         while left > 0 {
             let got = match stream.turn(&mut self.buffer, &mut self.out) {
-                Got::Later if tries == 0 => stream.turn_now(&mut self.buffer, &mut self.out),
+                Got::Later if self.last_tries == 0 => stream.turn_now(&mut self.buffer, &mut self.out),
                 got => got,
             };
             match got {
                 Got::Bytes(count) => left = left.saturating_sub(count as u64),
                 Got::Later => {
-                    tries -= 1;
+                    self.last_tries -= 1;
                     std::thread::sleep(SHORT);
                 }
                 Got::Nothing | Got::End => break,
