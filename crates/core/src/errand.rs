@@ -79,6 +79,18 @@ pub enum Fate {
     Overdue,
 }
 
+/// How it goes to kill an errand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Killing {
+    /// Nobody has tried.
+    #[default]
+    Untried,
+    /// It was ordered.
+    Tried,
+    /// It may not be signalled, or was killed long ago and is still there.
+    Vain,
+}
+
 /// A command that runs beside a process, or is about to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errand {
@@ -92,6 +104,14 @@ pub struct Errand {
     pub until: Option<Mono>,
     /// Whether it may go on.
     pub fate: Fate,
+    /// How it goes to kill it. Each daemon finds out for itself.
+    pub killing: Killing,
+}
+
+impl Errand {
+    fn is_overdue(&self, now: Mono) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
 }
 
 /// What runs beside a process, and what waits for that.
@@ -154,6 +174,13 @@ impl Process {
         self.errands().iter().any(|errand| errand.kind != ErrandKind::Check || errand.fate == Fate::Runs)
     }
 
+    /// The check that cannot be ended, and because of which nothing is asked: two of a process never run at once.
+    #[must_use]
+    pub fn stuck_check(&self) -> Option<&Errand> {
+        let is_stuck = |errand: &&Errand| errand.kind == ErrandKind::Check && errand.killing == Killing::Vain;
+        self.errands().iter().find(is_stuck)
+    }
+
     /// Whether it has stopped and nothing that counts runs beside it.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.state.name().is_stopped() && !self.awaits_errand()
@@ -169,7 +196,7 @@ impl Process {
         if let State::Stopping { kill_at, .. } = self.state { Some(kill_at) } else { None }
     }
 
-    fn errand_mut(&mut self, run: RunId) -> Option<&mut Errand> {
+    pub(crate) fn errand_mut(&mut self, run: RunId) -> Option<&mut Errand> {
         self.errands.as_mut()?.list.iter_mut().find(|errand| errand.run == run)
     }
 

@@ -130,7 +130,7 @@ impl Supervisor {
         Ok(())
     }
 
-    pub(crate) fn remove_group(&mut self, name: &str) -> Result<(), Refusal> {
+    pub(crate) fn remove_group(&mut self, now: Now, name: &str) -> Result<(), Refusal> {
         let bad_name = || Refusal::BadName(name.to_owned());
         let group = self.group(name).ok_or_else(bad_name)?;
         let stopped =
@@ -140,19 +140,19 @@ impl Supervisor {
         }
         let group = self.take_group(name).ok_or_else(bad_name)?;
         for id in group.members {
-            self.forget_process(id);
+            self.forget_process(now, id);
         }
         self.publish(Event::GroupRemoved(group.name));
         Ok(())
     }
 
     /// Takes one process out of its group.
-    pub(crate) fn drop_member(&mut self, id: ProcId) {
+    pub(crate) fn drop_member(&mut self, now: Now, id: ProcId) {
         let group = self.processes.get(&id).and_then(|process| self.group_at(process.group()));
         if let Some(at) = group {
             self.groups[at].members.retain(|&member| member != id);
         }
-        self.forget_process(id);
+        self.forget_process(now, id);
     }
 }
 

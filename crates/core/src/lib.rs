@@ -46,7 +46,7 @@ mod watch;
 pub use bounds::{Breach, Meter, Usage};
 pub use depends::Obstacle;
 pub use effect::{Answer, Effect, Event, Outcome, Update};
-pub use errand::{Errand, ErrandKind, Errands, Fate};
+pub use errand::{Errand, ErrandKind, Errands, Fate, Killing};
 pub use group::Group;
 pub use input::{CallId, Input, PlannedRun, Refusal, Request, SignalFailure, SignalId};
 pub use notice::{Level, Notice};

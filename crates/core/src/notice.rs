@@ -65,6 +65,8 @@ pub enum Notice {
     ScheduleOff { name: String },
     /// A check failed; so many of so many, if it counts.
     CheckFailed { name: String, reason: String, count: Option<(u32, u32)> },
+    /// The command of a check cannot be ended.
+    CheckStuck { name: String, pid: u32, why: String },
     /// Nothing is known against it.
     Healthy { name: String, pid: u32 },
     /// Something is.
@@ -151,9 +153,10 @@ impl Notice {
             | Self::Send { .. }
             | Self::StopInBackoff { .. }
             | Self::GoneBeforeSignal { .. } => Level::Debug,
-            Self::KillProblem { .. } | Self::SendProblem { .. } | Self::ErrandProblem { .. } => {
-                Level::Critical
-            }
+            Self::KillProblem { .. }
+            | Self::SendProblem { .. }
+            | Self::ErrandProblem { .. }
+            | Self::CheckStuck { .. } => Level::Critical,
             Self::NameTaken { .. } => Level::Error,
             Self::ErrandEnds { signal, .. } => {
                 if *signal == KILL {
@@ -285,6 +288,12 @@ impl fmt::Display for Notice {
             Self::Kill { name, pid, signal, group } => {
                 let whom = if *group { "process group " } else { "" };
                 write!(f, "killing {name} (pid {pid}) {whom}with signal {signal}")
+            }
+            Self::CheckStuck { name, pid, why } => {
+                write!(
+                    f,
+                    "health_check of {name} (pid {pid}) cannot be ended: {why}; until it has ended by itself nothing is asked"
+                )
             }
             Self::ErrandBegan { name, kind, pid } => write!(f, "{kind} of {name} runs with pid {pid}"),
             Self::ErrandDone { name, kind } => write!(f, "{kind} of {name} is done"),

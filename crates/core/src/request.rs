@@ -43,7 +43,7 @@ impl Supervisor {
                 self.answer(call, result);
             }
             Request::RemoveGroup(name) => {
-                let result = self.remove_group(&name);
+                let result = self.remove_group(now, &name);
                 self.answer(call, result);
             }
             Request::UpdateGroup { spec, strict } => self.update_group(now, call, spec, strict),

@@ -227,12 +227,12 @@ impl Supervisor {
         id
     }
 
-    pub(crate) fn forget_process(&mut self, id: ProcId) {
+    pub(crate) fn forget_process(&mut self, now: Now, id: ProcId) {
         self.strike(id);
         if let Some(process) = self.processes.remove(&id) {
             self.unstopped.forget(id, &process.group);
             self.depends.gone(id, &process);
-            self.abandon_errands(&process);
+            self.abandon_errands(now, &process);
             if let Some(run) = process.state.run() {
                 self.runs.remove(&run);
             }

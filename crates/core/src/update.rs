@@ -138,7 +138,7 @@ impl Supervisor {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let name = process.state.name();
         if name.is_stopped() && process.pid() == 0 {
-            self.drop_member(id);
+            self.drop_member(now, id);
             return;
         }
         change.update.stopped.push(process.spec.name.clone());

@@ -62,7 +62,13 @@ fn wall(now: Now, at: Mono) -> i64 {
 /// Goes on with a description. What Supervisor says there stays as it is, and stays in front.
 pub(crate) fn describe(process: &Process, description: &mut String) {
     match (process.state().name(), process.health()) {
-        (StateName::Starting | StateName::Running, Some(health)) => describe_living(health, description),
+        (StateName::Starting | StateName::Running, Some(health)) => {
+            describe_living(health, description);
+            if let Some(check) = process.stuck_check() {
+                let _ =
+                    write!(description, "; not asked: its last check (pid {}) cannot be ended", check.pid);
+            }
+        }
         (StateName::Stopping, _) => {
             add(description, process.spawnerr().filter(|text| text.starts_with(BLAMED)))
         }
@@ -105,4 +111,63 @@ fn add(description: &mut String, text: Option<&str>) {
         description.push_str(", ");
     }
     description.push_str(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use upkeep_core::spec::{Check, GroupSpec, HealthAction, HealthSpec, ProcessSpec};
+    use upkeep_core::{Effect, Input, SignalFailure, Supervisor};
+
+    use super::*;
+
+    /// A process whose check may not be signalled and takes too long.
+    #[test]
+    fn a_check_that_cannot_be_ended_is_shown_as_the_reason_why_nothing_is_asked() {
+        let health = HealthSpec {
+            check: Some(Check::Exec("ask".to_owned())),
+            action: HealthAction::None,
+            ..HealthSpec::default()
+        };
+        let spec = ProcessSpec { health: Some(health.into()), ..ProcessSpec::new("web", "web") };
+        let mut core = Supervisor::new();
+        let (mut pid, mut lines) = (6, Vec::new());
+        let mut step = |core: &mut Supervisor, second, input| {
+            let mut inputs = vec![input];
+            let now = Now { mono: Mono(1).after(Duration::from_secs(second)), wall: 1_000 };
+            while let Some(input) = inputs.pop() {
+                core.handle(now, input);
+                while let Some(effect) = core.poll_effect() {
+                    match effect {
+                        Effect::Spawn { run, .. } | Effect::Errand { run, .. } => {
+                            pid += 1;
+                            inputs.push(Input::Spawned { run, pid, at: now.mono });
+                        }
+                        Effect::Signal { id, .. } => {
+                            let failure = SignalFailure { gone: false, error: "no".to_owned() };
+                            inputs.push(Input::Signalled { id, outcome: Err(failure) });
+                        }
+                        Effect::Log(notice) => lines.push(notice.to_string()),
+                        _ => {}
+                    }
+                }
+            }
+        };
+        step(&mut core, 0, Input::Setup(GroupSpec::plain("web", vec![spec])));
+        step(&mut core, 0, Input::Begin { recovered: false });
+        for second in [2, 60, 120] {
+            step(&mut core, second, Input::Tick);
+        }
+        let (_, process) = core.processes().next().expect("a process");
+        let mut description = "pid 7".to_owned();
+        describe(process, &mut description);
+        assert!(
+            description
+                .ends_with("(no answer within 5 s); not asked: its last check (pid 8) cannot be ended"),
+            "{description}"
+        );
+        let said = lines.iter().filter(|line| line.contains("cannot be ended")).count();
+        assert_eq!(said, 1, "{lines:?}");
+    }
 }

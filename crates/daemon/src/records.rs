@@ -686,6 +686,7 @@ mod tests {
             pid: 8,
             until: (number > 3).then_some(Mono(number)),
             fate,
+            killing: upkeep_core::Killing::default(),
         };
         (1..).zip(kinds.into_iter().zip(fates.into_iter().cycle())).map(errand).collect()
     }

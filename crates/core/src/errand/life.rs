@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Errand, ErrandKind, Fate, Verdict};
+use super::{Errand, ErrandKind, Fate, Killing, Verdict};
 use crate::effect::{Effect, Event};
 use crate::input::SignalId;
 use crate::notice::Notice;
@@ -32,7 +32,8 @@ impl Supervisor {
         }
         let run = self.new_errand(id);
         if let Some(process) = self.processes.get_mut(&id) {
-            let errand = Errand { kind, run, pid: 0, until: None, fate: Fate::Runs };
+            let errand =
+                Errand { kind, run, pid: 0, until: None, fate: Fate::Runs, killing: Killing::Untried };
             process.errands.get_or_insert_default().list.push(errand);
             process.last_run = Some(run);
             self.unstopped.follow(id, process);
@@ -130,19 +131,26 @@ impl Supervisor {
     /// What a check finds nobody wants to know any more: nothing waits for it to end by itself.
     pub(crate) fn call_off_check(&mut self, now: Now, id: ProcId) {
         self.end_errands(id, signal::KILL, |_, errand| {
-            if errand.kind != ErrandKind::Check || errand.fate != Fate::Runs {
+            let was = errand.fate;
+            if errand.kind == ErrandKind::Check {
+                errand.fate = Fate::CalledOff;
+            }
+            if errand.kind != ErrandKind::Check || was != Fate::Runs {
                 return false;
             }
-            errand.fate = Fate::CalledOff;
             errand.until = errand.until.map(|_| now.mono.after(KILL_AGAIN));
             true
         });
+        self.begin_checks(now);
     }
 
     /// Kills those whose time is over.
     pub(crate) fn kill_overdue_errands(&mut self, now: Now, id: ProcId) {
+        let is_stuck = |errand: &&Errand| errand.killing == Killing::Tried && errand.is_overdue(now.mono);
+        let errands = self.processes.get(&id).map_or(&[][..], Process::errands);
+        let stuck = errands.iter().find(is_stuck).map(|errand| errand.run);
         self.end_errands(id, signal::KILL, |_, errand| {
-            if errand.until.is_none_or(|until| until > now.mono) {
+            if !errand.is_overdue(now.mono) {
                 return false;
             }
             if errand.fate == Fate::Runs {
@@ -151,6 +159,10 @@ impl Supervisor {
             errand.until = Some(now.mono.after(KILL_AGAIN));
             true
         });
+        self.begin_checks(now);
+        if let Some(run) = stuck {
+            self.check_is_stuck(now, id, run, "it was killed, and is still there");
+        }
     }
 
     /// The time of a stop command is over, whether there is a child or not.
@@ -170,12 +182,15 @@ impl Supervisor {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let name = process.spec.name.clone();
         let Some(&mut Errand { kind, pid, .. }) = process.errand_mut(run) else { return };
+        if kind == ErrandKind::Check {
+            return self.check_is_stuck(now, id, run, error);
+        }
         self.log(Notice::ErrandProblem { name, kind, pid, error: error.to_owned() });
         self.errand_over(now, run, Err(error.to_owned()));
     }
 
     /// Nobody waits for these any more: their process is no longer active.
-    pub(crate) fn abandon_errands(&mut self, process: &Process) {
+    pub(crate) fn abandon_errands(&mut self, now: Now, process: &Process) {
         for errand in process.errands() {
             self.errand_runs.remove(&errand.run);
             if errand.until.is_none() {
@@ -185,7 +200,7 @@ impl Supervisor {
             }
             self.checks.is_over(errand.run);
         }
-        self.begin_checks();
+        self.begin_checks(now);
     }
 
     /// The child of an errand exists that nobody waits for any more.
@@ -206,19 +221,26 @@ impl Supervisor {
     ) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         let Some(errands) = &mut process.errands else { return };
-        let chosen =
-            errands.list.iter_mut().filter_map(|errand| choose(&process.spec, errand).then_some(*errand));
+        let choose = |errand: &mut Errand| {
+            let chosen = choose(&process.spec, errand);
+            if chosen && errand.until.is_some() && errand.killing == Killing::Untried {
+                errand.killing = Killing::Tried;
+            }
+            chosen.then_some(*errand)
+        };
+        let chosen = errands.list.iter_mut().filter_map(choose);
         let chosen: Vec<Errand> = chosen.collect();
         if chosen.is_empty() {
             return;
         }
         let name = process.spec.name.clone();
         for errand in chosen {
+            let (kind, pid) = (errand.kind, errand.pid);
+            if kind == ErrandKind::Check {
+                self.checks.is_over(errand.run);
+            }
             if errand.until.is_some() {
-                let (kind, pid) = (errand.kind, errand.pid);
-                if kind == ErrandKind::Check {
-                    self.checks.is_over(errand.run);
-                } else {
+                if kind != ErrandKind::Check {
                     self.log(Notice::ErrandEnds { name: name.clone(), kind, pid, signal });
                 }
                 self.signal_errand(id, errand.run, signal);

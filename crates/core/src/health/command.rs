@@ -1,15 +1,17 @@
 //! Checks that are commands: errands of a kind of their own, of which only so many run at once.
 //!
 //! Who finds no room waits for its turn. That is no failure, and its time begins when its command does. The turn is that of whoever
-//! waits longest, and one that takes its time holds nobody up: after a while others run beside it. Of one process there are never two.
+//! waits longest, and one that takes its time, or does not come to be, holds nobody up: after a while others run beside it. Of one process
+//! there are never two: while one cannot be ended nothing is asked.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::{Asked, Finding, HealthSpec};
 use crate::effect::Event;
-use crate::errand::{ErrandKind, Verdict};
-use crate::process::{ProcId, RunId};
+use crate::errand::{ErrandKind, Fate, Killing, Verdict};
+use crate::notice::Notice;
+use crate::process::{ProcId, Process, RunId};
 use crate::supervisor::Supervisor;
 use crate::time::{Mono, Now, Span};
 
@@ -21,7 +23,8 @@ const TURN: Duration = Duration::from_secs(5);
 /// Whose turn it is.
 #[derive(Debug, Default)]
 pub(crate) struct Checks {
-    running: BTreeSet<RunId>,
+    /// Each until others run beside it.
+    running: BTreeMap<RunId, Mono>,
     /// Processes that are to be asked, those that wait longest first.
     waiting: VecDeque<ProcId>,
 }
@@ -44,17 +47,21 @@ enum Turn {
 
 impl Supervisor {
     /// Asks a process by its command as soon as it is its turn.
-    pub(super) fn ask_by_command(&mut self, id: ProcId) {
+    pub(super) fn ask_by_command(&mut self, now: Now, id: ProcId) {
         let Some(health) = self.processes.get_mut(&id).and_then(|process| process.health.as_mut()) else {
             return;
         };
         (health.ask_at, health.asked) = (None, Some(Asked::InLine));
         self.checks.waiting.push_back(id);
-        self.begin_checks();
+        self.begin_checks(now);
     }
 
     /// Begins the commands whose turn it is.
-    pub(crate) fn begin_checks(&mut self) {
+    pub(crate) fn begin_checks(&mut self, now: Now) {
+        if self.checks.waiting.is_empty() {
+            return;
+        }
+        self.checks.running.retain(|_, until| *until > now.mono);
         let mut at = 0;
         while self.checks.running.len() < AT_ONCE
             && let Some(&id) = self.checks.waiting.get(at)
@@ -66,7 +73,7 @@ impl Supervisor {
                 }
                 Turn::Now => {
                     self.checks.waiting.remove(at);
-                    self.begin_check(id);
+                    self.begin_check(now, id);
                 }
             }
         }
@@ -81,35 +88,39 @@ impl Supervisor {
         if process.runs_errand(ErrandKind::Check) { Turn::Later } else { Turn::Now }
     }
 
-    fn begin_check(&mut self, id: ProcId) {
+    fn begin_check(&mut self, now: Now, id: ProcId) {
         if !self.begin_errand(id, ErrandKind::Check) {
             return;
         }
         let run = self.last_run();
-        self.checks.running.insert(run);
+        let until = now.mono.after(TURN);
+        self.checks.running.insert(run, until);
         if let Some(health) = self.processes.get_mut(&id).and_then(|process| process.health.as_mut()) {
-            (health.asked, health.told, health.turn_until) = (Some(Asked::Command(run)), None, None);
+            (health.asked, health.told, health.turn_until) = (Some(Asked::Command(run)), None, Some(until));
         }
+        self.reschedule(id);
     }
 
-    /// The child of a command exists.
+    /// The child of a command exists: if it still has its turn, that begins now.
     pub(crate) fn check_command_begun(&mut self, id: ProcId, run: RunId, at: Mono) {
+        let Some(until) = self.checks.running.get_mut(&run) else { return };
+        *until = at.after(TURN);
         if let Some(health) = self.processes.get_mut(&id).and_then(|process| process.health.as_mut())
             && health.asked == Some(Asked::Command(run))
         {
-            health.turn_until = Some(at.after(TURN));
+            health.turn_until = Some(*until);
         }
     }
 
     /// A command takes its time: others go on beside it.
-    pub(super) fn end_turn(&mut self, id: ProcId) {
+    pub(super) fn end_turn(&mut self, now: Now, id: ProcId) {
         let Some(health) = self.processes.get_mut(&id).and_then(|process| process.health.as_mut()) else {
             return;
         };
         health.turn_until = None;
         if let Some(Asked::Command(run)) = health.asked {
             self.checks.is_over(run);
-            self.begin_checks();
+            self.begin_checks(now);
         }
     }
 
@@ -152,15 +163,50 @@ impl Supervisor {
             }
             None => self.publish(Event::WishChanged(id)),
         }
-        self.begin_checks();
+        self.begin_checks(now);
     }
+
+    /// A command cannot be ended. That is all that it will ever say, and nothing else is asked until it has ended by itself.
+    pub(crate) fn check_is_stuck(&mut self, now: Now, id: ProcId, run: RunId, why: &str) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let name = process.name().to_owned();
+        let Some(errand) = process.errand_mut(run).filter(|errand| errand.killing != Killing::Vain) else {
+            return;
+        };
+        errand.killing = Killing::Vain;
+        let pid = errand.pid;
+        self.log(Notice::CheckStuck { name, pid, why: why.to_owned() });
+        self.checks.is_over(run);
+        let health = self.processes.get_mut(&id).and_then(|process| process.health.as_mut());
+        if let Some(health) = health.filter(|health| health.asked == Some(Asked::Command(run))) {
+            (health.asked, health.turn_until) = (None, None);
+            self.is_still_unanswered(now, id);
+            self.reconsider(now, id, true);
+        }
+        self.begin_checks(now);
+    }
+
+    /// Whether its last question hangs, and cannot be taken back: then it has not answered this time, either.
+    pub(super) fn is_still_unanswered(&mut self, now: Now, id: ProcId) -> bool {
+        let hangs =
+            |process: &Process| process.stuck_check().is_some_and(|check| check.fate == Fate::Overdue);
+        let Some(process) = self.processes.get(&id).filter(|process| hangs(process)) else { return false };
+        let Some(spec) = process.spec.health.as_deref() else { return false };
+        let finding = Finding::Bad(no_answer(spec));
+        self.answered(now, id, finding);
+        true
+    }
+}
+
+fn no_answer(spec: &HealthSpec) -> String {
+    format!("no answer within {}", Span(spec.timeout))
 }
 
 /// What the end of a command says about its process.
 fn finding(verdict: &Verdict, told: Option<Finding>, spec: &HealthSpec) -> Finding {
     match verdict {
         Verdict::Done => Finding::Good,
-        Verdict::Overdue(_) => Finding::Bad(format!("no answer within {}", Span(spec.timeout))),
+        Verdict::Overdue(_) => Finding::Bad(no_answer(spec)),
         Verdict::CalledOff => Finding::None,
         Verdict::Failed(end) => told.unwrap_or_else(|| Finding::Bad(end.clone())),
     }

@@ -116,6 +116,9 @@ impl Supervisor {
             return;
         }
         let goes_on = self.is_looked_at(id);
+        if !goes_on {
+            self.end_turn(now, id);
+        }
         let Some(process) = self.processes.get_mut(&id) else { return };
         let Some(Watched { spec, health, run, child }) = process.watched() else {
             return process.health.iter_mut().for_each(|health| health.rest());
@@ -134,12 +137,16 @@ impl Supervisor {
             news = true;
         }
         if is_past(health.turn_until) {
-            self.end_turn(id);
+            self.end_turn(now, id);
         } else if is_past(health.asked_until()) {
             let reason = format!("no answer within {}", Span(spec.timeout));
             news |= self.answered(now, id, Finding::Bad(reason));
         } else if is_past(health.ask_at) && spec.command().is_some() {
-            self.ask_by_command(id);
+            if self.is_still_unanswered(now, id) {
+                news = true;
+            } else {
+                self.ask_by_command(now, id);
+            }
         } else if is_past(health.ask_at) {
             let number = health.asked_next(spec, child, now);
             self.order(Effect::Check { id, run, number });

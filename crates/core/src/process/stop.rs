@@ -133,7 +133,7 @@ impl Supervisor {
                     self.start_again(now, id);
                 }
             }
-            AfterStop::Remove => self.drop_member(id),
+            AfterStop::Remove => self.drop_member(now, id),
             AfterStop::Replace { spec, start } => {
                 process.failures = 0;
                 self.set_spec(now, id, spec);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use upkeep_core::signal::Signal;
-use upkeep_core::{Errand, ErrandKind, Errands, Fate, Mono, RunEnd, RunId};
+use upkeep_core::{Errand, ErrandKind, Errands, Fate, Killing, Mono, RunEnd, RunId};
 
 use super::is_default;
 
@@ -113,7 +113,14 @@ impl From<ErrandRecord> for Errand {
             FateRecord::CalledOff => Fate::CalledOff,
             FateRecord::Overdue => Fate::Overdue,
         };
-        Self { kind, run: RunId(record.run), pid: record.pid, until: record.until.map(Mono), fate }
+        Self {
+            kind,
+            run: RunId(record.run),
+            pid: record.pid,
+            until: record.until.map(Mono),
+            fate,
+            killing: Killing::default(),
+        }
     }
 }
 

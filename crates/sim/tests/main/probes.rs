@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use upkeep_core::health::Verdict;
 use upkeep_core::signal::{KILL, TERM};
-use upkeep_core::{Fate, StateName};
-use upkeep_sim::{Ask, Crash, Did, Plan, Sim, groups, millis, secs};
+use upkeep_core::{Fate, RunEnd, StateName};
+use upkeep_sim::{Ask, Crash, Did, Plan, Signalling, Sim, groups, millis, secs};
 
 const CHECK: &str = "health_check=exec:ask\nhealth_start_period=0\n";
 const ASKED: &str = "web health_check";
@@ -203,4 +203,86 @@ fn the_next_daemon_kills_what_the_last_one_wanted_to_know() {
     sim.advance(secs(1));
     assert_eq!((sim.signals(ASKED), sim.forks(ASKED)), (vec![KILL], 2));
     assert_eq!((fates(&sim), verdict(&sim)), (vec![], Some(Verdict::Healthy)));
+}
+
+/// What `sudo` makes of a command, say: it may not be signalled.
+fn denied() -> Plan {
+    Plan::runs().signalling(Signalling::Denied)
+}
+
+const DENIED: &str = "health_check of web (pid 102) cannot be ended: [Errno 1] Operation not permitted; until it has ended by itself \
+                      nothing is asked";
+
+fn said(sim: &Sim, line: &str) -> usize {
+    sim.log().iter().filter(|said| said.contains(line)).count()
+}
+
+#[test]
+fn one_that_cannot_be_ended_is_never_doubled_and_goes_on_counting_as_no_answer() {
+    let options = format!("{CHECK}health_timeout=2\nhealth_interval=3\nhealth_action=none");
+    let vain = Plan::runs().ignoring(&[TERM, KILL]);
+    let killed = DENIED.replace("[Errno 1] Operation not permitted", "it was killed, and is still there");
+    for (check, line) in [(denied(), DENIED.to_owned()), (vain, killed)] {
+        let mut sim = begun(&options, [check, Plan::exits(millis(1), 0)]);
+        sim.advance(secs(60));
+        assert_eq!((sim.forks(ASKED), said(&sim, &line)), (1, 1), "{:?}", sim.log());
+        assert_eq!(health_events(&sim), ["web UNHEALTHY no answer within 2 s"]);
+        assert_eq!(said(&sim, "(3 of 3)"), 1, "each time it is due is one more without an answer");
+        let stuck = |sim: &Sim| sim.process("web").and_then(|process| Some(process.stuck_check()?.pid));
+        assert_eq!(stuck(&sim), Some(102));
+        sim.end_child(ASKED, RunEnd::Code(0));
+        sim.advance(secs(4));
+        assert_eq!((stuck(&sim), verdict(&sim)), (None, Some(Verdict::Healthy)));
+    }
+}
+
+#[test]
+fn one_that_cannot_be_ended_says_nothing_about_the_next_run_or_of_another_question() {
+    let options =
+        format!("{CHECK}health_timeout=2\nhealth_interval=1\nhealth_failures=1\nhealth_action=none");
+    let stuck = || {
+        let mut sim = begun(&options, [denied(), Plan::exits(millis(1), 0)]);
+        sim.advance(secs(4));
+        assert_eq!((verdict(&sim), said(&sim, DENIED)), (Some(Verdict::Unhealthy), 1));
+        sim
+    };
+    let mut restarted = stuck();
+    restarted.end_child("web", RunEnd::Code(0));
+    let mut asked_otherwise = stuck();
+    let other = web(&options.replace("exec:ask", "exec:other"));
+    asked_otherwise.request(Ask::update(groups(&other).remove(0)));
+    let mut known_to_the_next = stuck();
+    known_to_the_next.crash(Crash::default());
+    for (mut sim, thought) in [
+        (restarted, Verdict::Unknown),
+        (asked_otherwise, Verdict::Unknown),
+        (known_to_the_next, Verdict::Unhealthy),
+    ] {
+        sim.advance(secs(30));
+        assert_eq!((sim.forks(ASKED), verdict(&sim)), (1, Some(thought)));
+        assert!(said(&sim, "(1 of 1)") <= 3 + 1, "{:?}", sim.log());
+        sim.end_child(ASKED, RunEnd::Code(1));
+        sim.run_until(|sim| verdict(sim) == Some(Verdict::Healthy));
+        assert_eq!(most_at_once(&sim, |process| process == ASKED), 1);
+    }
+}
+
+#[test]
+fn those_whose_command_does_not_come_to_be_keep_nobody_from_being_asked() {
+    let text = "[program:bad]\ncommand=bad\nnumprocs=20\nprocess_name=%(process_num)02d\nhealth_check=exec:ask\n\
+                health_interval=0.1\n[program:web]\ncommand=web\nhealth_check=exec:ask\n";
+    for stops in [false, true] {
+        let mut sim = Sim::from_conf(text);
+        for number in 0..20 {
+            sim.plan(&format!("bad:{number:02} health_check"), [Plan::runs().launched_after(secs(3600))]);
+        }
+        sim.begin().advance(secs(2));
+        assert_eq!(verdict(&sim), Some(Verdict::Unknown));
+        if stops {
+            // Nobody wants to know any more.
+            sim.request(Ask::stop("bad:*").without_waiting());
+        }
+        sim.advance(secs(if stops { 1 } else { 15 }));
+        assert_eq!(verdict(&sim), Some(Verdict::Healthy), "{stops}");
+    }
 }
