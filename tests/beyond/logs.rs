@@ -266,6 +266,38 @@ fn what_is_over_the_limit_is_dropped_counted_and_said_once() {
     assert!(!status.stdout.contains("dropped"), "{}", status.stdout);
 }
 
+/// What a log lacks concerns nobody any more once it is cleared, whether it is there or not, or once no program has it. The next
+/// daemon knows that, too.
+#[test]
+fn what_a_log_lacks_is_forgotten_with_it() {
+    let program = |name: &str, log: &str| {
+        let rules = "startsecs=0\nautorestart=false\nstdout_rate_limit=10/s burst 20\n";
+        format!(
+            "[program:{name}]\ncommand=/bin/sh -c 'yes | head -n 100'\n{rules}stdout_logfile=%(here)s/{log}\n"
+        )
+    };
+    let names = ["cleared", "gone", "moved", "removed", "stays"];
+    let daemon = Daemon::start(Maker::Upkeep, &names.map(|name| program(name, name)).concat());
+    daemon.wait("EXITED", &names);
+    let lost = |daemon: &Daemon| {
+        let losses = daemon.call("upkeep.getLogLosses", &[]);
+        names.into_iter().filter(|name| losses.contains(&format!("/{name}<"))).collect::<Vec<_>>()
+    };
+    until_true("all of them to be counted", || lost(&daemon) == names);
+    fs::remove_file(daemon.home.join("gone")).expect("a log");
+    for name in ["cleared", "gone"] {
+        assert_eq!(daemon.ctl(&["clear", name]).stdout, format!("{name}: cleared\n"));
+    }
+    assert_eq!(lost(&daemon), ["moved", "removed", "stays"]);
+    let rest = [program("cleared", "cleared"), program("gone", "gone"), program("moved", "elsewhere")];
+    let rest = rest.concat() + &program("stays", "stays");
+    daemon.home.write("supervisord.conf", &format!("{HEAD}{rest}"));
+    let told = daemon.ctl(&["update"]).stdout;
+    assert!(told.contains("removed: removed process group\n"), "{told}");
+    until_true("only one to be left", || lost(&daemon) == ["stays"]);
+    daemon.kill_brain();
+    assert_eq!(lost(&daemon), ["stays"]);
+}
 /// A syslog server gets each line once and in order, also what was written while it was away; one that never comes holds up nobody.
 #[test]
 fn lines_reach_servers_that_come_and_go() {

@@ -169,6 +169,8 @@ impl Shell {
                 self.close_plans();
                 self.close_stores();
                 self.engine.clone().shutdown();
+                // With what could not be forwarded any more.
+                self.hold_all_losses();
                 let _ = self.link.flush();
                 0
             }

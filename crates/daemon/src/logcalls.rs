@@ -212,17 +212,6 @@ impl Shell {
 
     /// The log thread has something to say.
     pub(crate) fn log_event(&mut self, event: LogEvent) {
-        let concerns_losses = matches!(
-            event,
-            LogEvent::Lost
-                | LogEvent::Cleared { .. }
-                | LogEvent::Limited { .. }
-                | LogEvent::WithinLimit { .. }
-                | LogEvent::Dropping { .. }
-                | LogEvent::Resumed { .. }
-                | LogEvent::GaveUp { .. }
-                | LogEvent::Warn { .. }
-        );
         match event {
             LogEvent::Closed { id, fd } => self.stream_closed(id, fd),
             LogEvent::Drained { id } => {
@@ -266,7 +255,8 @@ impl Shell {
                 );
                 self.log(Level::Warn, text);
             }
-            LogEvent::Grew { .. } | LogEvent::Lost => {}
+            LogEvent::Grew { .. } => {}
+            LogEvent::Lost => self.hold_losses(),
             LogEvent::Dropping { error, path, .. } => {
                 let (path, error) = (path.display(), words(&error));
                 self.log(
@@ -285,9 +275,6 @@ impl Shell {
                 self.log(Level::Warn, format!("log file '{path}' is closed; {bytes} bytes were dropped"));
             }
             LogEvent::Warn { text } => self.log(Level::Warn, text),
-        }
-        if concerns_losses {
-            self.hold_losses();
         }
     }
 
@@ -389,7 +376,7 @@ impl Clearing {
             ok &= cleared.await.unwrap_or(false);
         }
         let idle = self.idle;
-        let clear = move || idle.iter().all(|path| !path.exists() || engine.clear_unused(path).is_ok());
+        let clear = move || idle.iter().all(|path| engine.clear_unused(path).is_ok());
         ok & apart(clear).await.unwrap_or(false)
     }
 }

@@ -159,6 +159,8 @@ pub(crate) const JOURNAL_KEY: u64 = CLIENT_KEY - 1;
 pub(crate) const ROLLING_KEY: u64 = JOURNAL_KEY - 1;
 /// Key of what logs have lost.
 pub(crate) const LOSSES_KEY: u64 = ROLLING_KEY - 1;
+/// Keys of what single logs have lost: as many as losses that outlive the daemon.
+pub(crate) const LOSS_KEYS: std::ops::Range<u64> = LOSSES_KEY - (1 << 15)..LOSSES_KEY;
 /// With the number of a call added, the key of what its client waits for.
 pub(crate) const CLIENT_KEY: u64 = 1 << 63;
 

@@ -16,7 +16,7 @@ use crate::keeping::{run_end, stderr_of, stdout_of};
 use crate::logfiles::LogTable;
 use crate::prepare::Sinks;
 use crate::records::{
-    CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, LINE_KEY, LOSSES_KEY, ProcessRecord, ROLLING_KEY,
+    CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, LINE_KEY, ProcessRecord, ROLLING_KEY,
 };
 use crate::said;
 use crate::servers::{self, Socket};
@@ -38,7 +38,7 @@ impl Shell {
         mut inventory: Inventory,
     ) -> Result<(), StartError> {
         self.log_unwritten(inventory.records.remove(&JOURNAL_KEY));
-        self.restore_losses(inventory.records.remove(&LOSSES_KEY));
+        self.restore_losses(&mut inventory.records);
         let living = inventory.children.iter().filter(|child| child.exit.is_none()).count();
         self.log(
             Level::Warn,

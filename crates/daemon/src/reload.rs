@@ -1,5 +1,6 @@
 //! Reading the configuration again: `reread`, adding and updating groups, coming up anew.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
 use upkeep_api::{Fault, FaultCode, Reply, Reread};
@@ -124,11 +125,13 @@ impl Shell {
         if !update && let Err(error) = self.try_sockets(&spec) {
             return respond(reply, Err(Fault::about(FaultCode::Failed, error.to_string())));
         }
-        self.logs.extend(table);
         let group = Active { spec: spec.clone(), generation };
         if update {
             let before = self.active.iter().find(|other| other.spec.name == name);
+            let logs = before.map(|other| self.logs_of(&other.spec)).unwrap_or_default();
             let before = before.map_or(generation, |other| other.generation);
+            self.logs.extend(table);
+            self.forget_losses(logs, &self.logs_of(&spec));
             let changes = self.replace_active(group);
             let strict = self.settings().strict_update;
             self.ask(upkeep_core::Request::UpdateGroup { spec, strict }, Purpose::Update, reply);
@@ -137,6 +140,7 @@ impl Shell {
             self.activated(changes);
             self.follow_group(&name);
         } else {
+            self.logs.extend(table);
             let changes = self.replace_active(group);
             self.activated(changes);
             self.ask(upkeep_core::Request::AddGroup(spec), Purpose::Add(name), reply);
@@ -164,6 +168,9 @@ impl Shell {
 
     /// Forgets a group that is not active (any more).
     pub(crate) fn deactivate(&mut self, name: &str) {
+        if let Some(group) = self.active.iter().find(|group| group.spec.name == name) {
+            self.forget_losses(self.logs_of(&group.spec), &BTreeSet::new());
+        }
         self.active.retain(|group| group.spec.name != name);
         self.logs.retain(|(group, _), _| group != name);
         self.note_removed(name);
@@ -290,6 +297,7 @@ impl Shell {
         self.forget_listeners();
         self.core = Supervisor::new();
         self.core.skip_runs(last);
+        let logs = self.logs_of_all();
         self.active.clear();
         self.logs.clear();
         let loaded = self.next.take().unwrap_or_else(|| self.generations.latest().clone());
@@ -302,6 +310,7 @@ impl Shell {
             self.end = Some(End::Exit(error.status()));
             return;
         }
+        self.forget_losses(logs, &self.logs_of_all());
         let plans = self.plans_of_before();
         self.recall_plans(plans);
         self.note_applied(self.generations.base, Cause::Restart, None);

@@ -36,6 +36,7 @@ use crate::keeperlink::KeeperLink;
 use crate::listeners::{Listeners, Told};
 use crate::listening::Listening;
 use crate::logfiles::LogTable;
+use crate::losses::HeldLosses;
 use crate::memory::{Measured, Measuring};
 use crate::orphans::RunFile;
 use crate::planned::Planned;
@@ -286,8 +287,7 @@ pub(crate) struct Shell {
     next_token: u64,
     /// The keeper holds lines of the log.
     pub(crate) journal_held: bool,
-    /// The keeper holds what logs have lost.
-    pub(crate) losses_held: bool,
+    pub(crate) losses: HeldLosses,
     pub(crate) thrift: Thrift,
     /// Starts that wait until earlier ones are answered.
     pub(crate) later: VecDeque<(RunId, Box<Prepared>)>,
@@ -406,7 +406,7 @@ impl Shell {
             next_call: 0,
             next_token: 0,
             journal_held: false,
-            losses_held: false,
+            losses: HeldLosses::default(),
             thrift: Thrift::default(),
             later: VecDeque::new(),
             worked_at: Instant::now(),

@@ -183,7 +183,7 @@ impl Shell {
         self.hold_all_told();
         self.listeners.pools.write_again();
         self.save_buffers();
-        self.hold_losses();
+        self.hold_all_losses();
         let pipes = self.shared_pipes().await;
         // The captures are among it: whoever hears of this keeper may kill this daemon.
         let later = self.take_log_events();

@@ -163,7 +163,8 @@ pub enum LogEvent {
         /// As with [`LogEvent::Chunk`].
         lease: Lease,
     },
-    /// What a log has lost has doubled: [`Engine::losses`] tells more.
+    /// What some logs have lost is not what it was: [`Engine::changed_losses`] tells which, and this is not said again before
+    /// somebody has asked.
     Lost,
     /// More lines come than [`LineRules::rate`] says: what is over it is dropped until [`LogEvent::WithinLimit`].
     Limited {
@@ -237,6 +238,8 @@ pub(crate) enum Command {
     Journal(Line),
     Credit { id: StreamId },
     Warn { text: String },
+    Lost,
+    Forget { path: PathBuf },
     Duplicate { answer: Sender<Vec<(StreamId, OwnedFd)>> },
     Shutdown,
 }
@@ -282,6 +285,16 @@ impl Drop for Shared {
     }
 }
 
+/// What others have counted is told by the log thread.
+fn losses(commands: Sender<Command>, wake: Arc<Wake>) -> Losses {
+    Losses::new(move || {
+        // Nobody is told any more when the thread is gone.
+        if commands.send(Command::Lost).is_ok() {
+            wake.once();
+        }
+    })
+}
+
 /// What other threads have to say takes the way over the log thread.
 fn warn(commands: Sender<Command>, wake: Arc<Wake>) -> impl Fn(String) + Send + Sync + 'static {
     move |text| {
@@ -301,7 +314,8 @@ impl Engine {
         let (commands, inbox) = mpsc::channel();
         let wake = Arc::new(Wake::new()?);
         let queue = journal::Queue::default();
-        let (watched, losses) = (Watched::default(), Losses::default());
+        let watched = Watched::default();
+        let losses = losses(commands.clone(), Arc::clone(&wake));
         let seen = (Arc::clone(&watched), losses.clone());
         let out = Outputs::new(Sources::new()?, Syslog::default(), seen, Box::new(events));
         let forwarders = Forwarders::new(losses.clone(), warn(commands.clone(), Arc::clone(&wake)));
@@ -353,17 +367,31 @@ impl Engine {
         self.shared.losses.all()
     }
 
+    /// The losses that have changed since the last call, with `None` for one that is forgotten: that a log began or ceased to lose
+    /// bytes, or has lost twice as many as when it was told last. After the next change there is a [`LogEvent::Lost`].
+    #[must_use]
+    pub fn changed_losses(&self) -> Vec<(PathBuf, Option<Loss>)> {
+        self.shared.losses.take_news()
+    }
+
+    /// Nobody's log is at this path any more: what it has lost is forgotten, as soon as nobody writes it.
+    pub fn forget_losses(&self, path: PathBuf) {
+        self.send(Command::Forget { path });
+    }
+
     /// Adds what an earlier process has counted for a log.
     pub fn restore_loss(&self, path: PathBuf, bytes: u64, reason: String) {
         self.shared.losses.restore(path, bytes, reason);
     }
 
-    /// Empties a log that no live stream writes; see [`clear_path`]. Waits for the disk.
+    /// Empties a log that no live stream writes; see [`clear_path`]. One that is not there lacks nothing either. Waits for the disk.
     ///
     /// # Errors
     /// Those of [`clear_path`].
     pub fn clear_unused(&self, path: &Path) -> io::Result<()> {
-        clear_path(path)?;
+        if path.exists() {
+            clear_path(path)?;
+        }
         self.shared.losses.forget(path);
         Ok(())
     }

@@ -164,14 +164,16 @@ impl Forwarders {
         forwarder
     }
 
-    /// The end: what waits has until `deadline`, and so have connections to be closed as their other ends expect it.
-    pub(crate) fn finish(&self, deadline: Instant) {
+    /// The end: what waits has until `deadline`, and so have connections to be closed as their other ends expect it. What is left
+    /// then is dropped and counted. Returns what there is to say about that.
+    pub(crate) fn finish(&self, deadline: Instant) -> Vec<String> {
         let all: Vec<_> = self.all.iter().filter_map(|known| known.queue.upgrade()).collect();
         for queue in &all {
             queue.wait_until_empty(deadline);
             queue.close();
         }
         all.iter().for_each(|queue| queue.wait_until_over(deadline));
+        all.iter().filter_map(|queue| queue.leave()).collect()
     }
 }
 

@@ -100,7 +100,7 @@ mod tests {
         let mut out = Outputs::new(
             Sources::new().unwrap(),
             Syslog::default(),
-            (Watched::default(), Losses::default()),
+            (Watched::default(), Losses::new(|| ())),
             Box::new(|event| panic!("{event:?}")),
         );
         let outlet = out.acquire(RotatingFile::open(&path, 0, 0, MODE_NAMED).unwrap(), ID);

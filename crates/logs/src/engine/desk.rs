@@ -94,6 +94,11 @@ impl Desk {
     fn say_dropped(&mut self, dropped: u64, out: &mut Outputs) {
         let text =
             format!("{dropped} lines of this log were dropped because it could not be written fast enough");
+        self.say(text, out);
+    }
+
+    /// Something that the log thread has to say itself.
+    pub(super) fn say(&mut self, text: String, out: &mut Outputs) {
         self.put(&Line { at: std::time::SystemTime::now(), level: Level::Warn, text }, out);
     }
 }
@@ -127,7 +132,7 @@ mod tests {
         let mut out = Outputs::new(
             Sources::new().unwrap(),
             syslog,
-            (Watched::default(), Losses::default()),
+            (Watched::default(), Losses::new(|| ())),
             Box::new(|event| panic!("{event:?}")),
         );
         let mut desk = Desk::new(Queue::default());

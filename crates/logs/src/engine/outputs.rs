@@ -52,6 +52,8 @@ pub(super) struct Outputs {
 struct Shared {
     outlet: Outlet,
     users: usize,
+    /// It is no program's log any more: what it has lost is forgotten with it.
+    is_abandoned: bool,
 }
 
 impl Outputs {
@@ -104,6 +106,7 @@ impl Outputs {
         let found = self.by_path.get(&path).and_then(|key| Some((*key, self.open.get_mut(key)?)));
         let key = if let Some((key, shared)) = found {
             shared.users += 1;
+            shared.is_abandoned = false;
             shared.outlet.supersede(file, &self.sources);
             key
         } else {
@@ -132,7 +135,10 @@ impl Outputs {
         let key = OutletKey(self.next_key);
         self.next_key += 2;
         self.by_path.insert(file.path().to_owned(), key);
-        self.open.insert(key, Box::new(Shared { outlet: Outlet::new(file, key.0), users: 1 }));
+        self.open.insert(
+            key,
+            Box::new(Shared { outlet: Outlet::new(file, key.0), users: 1, is_abandoned: false }),
+        );
         key
     }
 
@@ -151,8 +157,19 @@ impl Outputs {
             shared.outlet.give_up();
             let path = shared.outlet.path().to_owned();
             self.settle(key, id);
-            self.open.remove(&key);
+            let closed = self.open.remove(&key);
             self.by_path.remove(&path);
+            if closed.is_some_and(|closed| closed.is_abandoned) {
+                self.losses.forget(&path);
+            }
+        }
+    }
+
+    /// No program has its log there any more: what it has lost is forgotten when the last one that writes there is done.
+    pub(super) fn abandon(&mut self, path: &Path) {
+        match self.by_path.get(path).and_then(|key| self.open.get_mut(key)) {
+            Some(shared) => shared.is_abandoned = true,
+            None => self.losses.forget(path),
         }
     }
 
@@ -243,7 +260,11 @@ impl Outputs {
                 self.settle(key, StreamId::JOURNAL);
             }
         }
-        self.forwarders.finish(deadline);
+    }
+
+    /// The same for what is forwarded. Returns what there is to say about it.
+    pub(super) fn finish_forwarding(&self, deadline: Instant) -> Vec<String> {
+        self.forwarders.finish(deadline)
     }
 
     pub(super) fn syslog(&mut self, id: StreamId, tag: &SyslogTag, data: &[u8]) {
@@ -256,7 +277,7 @@ impl Outputs {
                 }
             }
             Err((error, bytes)) => {
-                self.lose(&path, bytes as u64);
+                self.losses.add(&path, bytes as u64);
                 if self.syslog_dropped.is_none() {
                     self.losses.begin(&path, &error);
                     self.tell(LogEvent::Dropping { id, error, path });
@@ -266,23 +287,13 @@ impl Outputs {
         }
     }
 
-    /// Counts what is dropped.
-    fn lose(&self, path: &Path, bytes: u64) {
-        if self.losses.add(path, bytes) {
-            self.tell(LogEvent::Lost);
-        }
-    }
-
     /// What a limit has to say about a stream that writes here.
     pub(super) fn limited(&mut self, key: Option<OutletKey>, id: StreamId, bucket: &mut Bucket) {
         let path = match key.and_then(|key| self.open.get(&key)) {
             Some(shared) => shared.outlet.path(),
             None => Path::new(STDOUT),
         };
-        let lost = bucket.take_lost();
-        if lost > 0 {
-            self.lose(path, lost);
-        }
+        self.losses.add(path, bucket.take_lost());
         for news in bucket.take_news() {
             let path = path.to_owned();
             match news {
@@ -306,9 +317,7 @@ impl Outputs {
             self.tidy.add(chore);
         }
         let (notices, lost) = (shared.outlet.notices(), shared.outlet.take_lost());
-        if lost > 0 && self.losses.add(shared.outlet.path(), lost) {
-            (self.tell)(LogEvent::Lost);
-        }
+        self.losses.add(shared.outlet.path(), lost);
         let watched =
             self.watched.lock().is_ok_and(|mut set| !set.is_empty() && set.remove(shared.outlet.path()));
         if notices.is_empty() && !watched {

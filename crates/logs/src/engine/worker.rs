@@ -190,6 +190,8 @@ impl Worker {
             Command::Journal(line) => self.desk.write(line, &mut self.out),
             Command::Credit { id } => self.resume(id),
             Command::Warn { text } => self.out.warn(text),
+            Command::Lost => self.out.tell(LogEvent::Lost),
+            Command::Forget { path } => self.out.abandon(&path),
             Command::Duplicate { answer } => {
                 self.streams.values_mut().for_each(|stream| stream.tell_again(&self.out));
                 let pipes =
@@ -308,6 +310,9 @@ impl Worker {
             if let Some(stream) = self.streams.remove(&key) {
                 stream.leave(&mut self.out);
             }
+        }
+        for text in self.out.finish_forwarding(Instant::now() + LAST_WRITES) {
+            self.desk.say(text, &mut self.out);
         }
         self.out.finish(Instant::now() + LAST_WRITES);
     }

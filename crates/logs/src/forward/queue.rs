@@ -207,10 +207,28 @@ impl Queue {
         if let Some(successor) = successor {
             left = successor.take_over(left);
         }
-        self.losses.add(&self.path, left.iter().map(|message| message.text.len() as u64).sum());
+        let why = "nobody writes there any more, and it cannot be reached";
+        self.lose(&left, why).into_iter().for_each(|text| (self.warn)(text));
         if !is_known {
             self.losses.end(&self.path);
         }
+    }
+
+    /// The end of everything: what waits is lost. What there is to say about that.
+    pub(super) fn leave(&self) -> Option<String> {
+        let mut state = self.lock();
+        let left = std::mem::take(&mut state.messages);
+        (state.bytes, state.is_closing) = (state.sending, true);
+        drop(state);
+        self.lose(&left, "it has not taken them in time")
+    }
+
+    /// Counts what is dropped, and says it.
+    fn lose(&self, left: &Batch, why: &str) -> Option<String> {
+        let bytes: u64 = left.iter().map(|message| message.text.len() as u64).sum();
+        self.losses.add(&self.path, bytes);
+        let (count, path) = (left.len(), self.path.display());
+        (count > 0).then(|| format!("{count} lines ({bytes} bytes) for {path} are dropped: {why}"))
     }
 
     /// Takes what another one could not send; returns that for which there is no room.

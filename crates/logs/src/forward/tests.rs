@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::engine::Origin;
+use crate::losses::Loss;
 
 fn message(text: &str) -> Arc<Message> {
     let origin = Origin { group: "web".into(), process: "web".into(), is_stderr: false, pid: 1 };
@@ -14,7 +15,7 @@ fn message(text: &str) -> Arc<Message> {
 
 fn forwarders() -> (Forwarders, Losses, mpsc::Receiver<String>) {
     let (said, words) = mpsc::channel();
-    let losses = Losses::default();
+    let losses = Losses::new(|| ());
     (Forwarders::new(losses.clone(), move |text| drop(said.send(text))), losses, words)
 }
 
@@ -151,5 +152,37 @@ fn what_nobody_takes_is_dropped_and_counted() {
     assert!(said.iter().any(|text| text.contains("are dropped: too many of them wait")), "{said:?}");
     let loss = &losses.all()[&PathBuf::from("journald:///nonexistent/socket")];
     assert!(loss.now && loss.bytes >= 950_000 && loss.bytes <= 1_100_000, "{loss:?}");
-    forwarders.finish(Instant::now() + Duration::from_millis(10));
+    let said = forwarders.finish(Instant::now());
+    let all = losses.all()[&PathBuf::from("journald:///nonexistent/socket")].bytes;
+    assert!(
+        (1_900_000..=2_000_000).contains(&all),
+        "all of it is counted, but for what is being sent: {all}"
+    );
+    let left = all - loss.bytes;
+    let lines = left / 1000;
+    let text = format!(
+        "{lines} lines ({left} bytes) for journald:///nonexistent/socket are dropped: it has not taken them in time"
+    );
+    assert_eq!(said, [text]);
+}
+
+/// A program that forwarded its lines is gone, and they can be sent nowhere.
+#[test]
+fn what_is_given_up_is_told_and_counted() {
+    let (said, words) = mpsc::channel();
+    let losses = Losses::new(|| ());
+    let queue =
+        Queue::new("udp://nowhere:514".into(), losses.clone(), Arc::new(move |text| drop(said.send(text))));
+    queue.push(&[message("one"), message("three")]);
+    queue.fails(&io::Error::from(io::ErrorKind::NotFound));
+    assert!(word(&words).starts_with("cannot forward lines"));
+    queue.close();
+    queue.give_up();
+    assert_eq!(
+        word(&words),
+        "2 lines (8 bytes) for udp://nowhere:514 are dropped: nobody writes there any more, and it cannot be reached"
+    );
+    let expected = Loss { bytes: 8, reason: "entity not found".to_owned(), now: false };
+    assert_eq!(losses.take_news(), [("udp://nowhere:514".into(), Some(expected))]);
+    assert_eq!(queue.leave(), None, "not twice");
 }
