@@ -19,6 +19,7 @@
 mod check;
 mod command_line;
 mod compare;
+mod contents;
 mod convert;
 mod cron;
 mod ctl;

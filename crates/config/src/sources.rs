@@ -1,10 +1,11 @@
 //! Everything that is read to make a configuration: the only place that touches configuration files.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::command_line::CommandLine;
+use crate::contents;
 use crate::diagnostic::{Diagnostic, LoadError};
 use crate::dialect::{self, Dialect};
 use crate::envfiles::{self, EnvFiles};
@@ -120,8 +121,11 @@ impl Sources {
     /// # Errors
     /// As [`Sources::read`].
     pub fn reread_telling(&self, about: &dyn Fn(&str)) -> Result<Self, LoadError> {
-        Self::gather_at(self.name.clone(), self.path.clone(), self.searched, self.env.clone(), about)?
-            .checked()
+        about(&self.path.to_string_lossy());
+        let patience = Some(contents::PATIENCE);
+        let (name, path, env) = (self.name.clone(), self.path.clone(), self.env.clone());
+        Ok(Self::main_file(name, path, self.searched, env, patience)?.with_others(about))
+            .and_then(Self::checked)
     }
 
     /// What to say on stderr before anything else: that a privileged daemon searched for its file (CFG-004).
@@ -147,29 +151,27 @@ impl Sources {
     /// The main file cannot be read.
     pub(crate) fn gather(name: String, searched: bool, env: Environment) -> Result<Self, LoadError> {
         let path = PathBuf::from(abspath(&name, &env));
-        Self::gather_at(name, path, searched, env, &|_| {})
+        Ok(Self::main_file(name, path, searched, env, None)?.with_others(&|_| {}))
     }
 
-    fn gather_at(
-        name: String,
-        path: PathBuf,
-        searched: bool,
-        env: Environment,
-        about: &dyn Fn(&str),
-    ) -> Result<Self, LoadError> {
-        about(&path.to_string_lossy());
-        let mut sources = Self::main_file(name, path, searched, env)?;
-        let mut merged = sources.merge();
-        match sources.patterns(&merged.document) {
+    /// Reads what the main file names.
+    fn with_others(mut self, about: &dyn Fn(&str)) -> Self {
+        let mut merged = self.merge();
+        match self.patterns(&merged.document) {
             Ok(patterns) if !patterns.is_empty() => {
-                sources.includes = patterns.into_iter().map(|pattern| read_pattern(pattern, about)).collect();
-                merged = sources.merge();
+                let mut refused = Vec::new();
+                let mut read = |pattern| read_pattern(pattern, about, &mut refused);
+                self.includes = patterns.into_iter().map(&mut read).collect();
+                let refused: Vec<Diagnostic> =
+                    refused.into_iter().map(|message| no_file(message, &merged.document)).collect();
+                merged = self.merge();
+                merged.problems.extend(refused);
             }
             Ok(_) | Err(_) => {}
         }
-        sources.env_files = envfiles::gather(&merged.document, sources.here(), &sources.env, about);
-        sources.parsed.keep(merged);
-        Ok(sources)
+        self.env_files = envfiles::gather(&merged.document, self.here(), &self.env, about);
+        self.parsed.keep(merged);
+        self
     }
 
     /// Reads the main file and nothing that it includes.
@@ -178,16 +180,23 @@ impl Sources {
     /// It cannot be read.
     pub(crate) fn alone(name: String, env: Environment) -> Result<Self, LoadError> {
         let path = PathBuf::from(abspath(&name, &env));
-        Self::main_file(name, path, false, env)
+        Self::main_file(name, path, false, env, None)
     }
 
-    fn main_file(name: String, path: PathBuf, searched: bool, env: Environment) -> Result<Self, LoadError> {
+    fn main_file(
+        name: String,
+        path: PathBuf,
+        searched: bool,
+        env: Environment,
+        patience: Option<Duration>,
+    ) -> Result<Self, LoadError> {
         let failed =
             |what: &str| LoadError::one(Diagnostic::error(format!("could not {what} config file {name}")));
         if !path.exists() {
             return Err(failed("find"));
         }
-        let main = fs::read(&path).map_err(|_| failed("read"))?;
+        let unread = |error| if contents::late(&error) { not_written(&name) } else { failed("read") };
+        let main = contents::main(&path, patience).map_err(unread)?;
         let dialect = Dialect::of(&path.to_string_lossy());
         let (includes, env_files, parsed) = (Vec::new(), EnvFiles::new(), Parsed::default());
         Ok(Self { name, path, searched, main, dialect, includes, env_files, env, parsed })
@@ -221,13 +230,7 @@ impl Sources {
     /// The absolute patterns of `[include]` (CFG-064, CFG-065); none without the section.
     fn patterns(&self, document: &Document) -> Result<Vec<String>, Box<Diagnostic>> {
         let Some(section) = document.section("include") else { return Ok(Vec::new()) };
-        let located = |message: String, place: Place| {
-            let mut problem = Diagnostic::error(message).in_file(document.file(place));
-            problem.line = Some(place.line);
-            problem.column = Some(place.column).filter(|&column| column > 0);
-            problem.section = Some("include".to_owned());
-            Box::new(problem)
-        };
+        let located = |message: String, place: Place| Box::new(located(message, document.file(place), place));
         let Some(entry) = document.entry(section, "files") else {
             let message = ".ini file has [include] section, but no files setting";
             return Err(located(message.to_owned(), section.place));
@@ -307,7 +310,40 @@ fn search(program: &str, env: &Environment) -> Result<String, LoadError> {
     })
 }
 
-fn read_pattern(pattern: String, about: &dyn Fn(&str)) -> Include {
+/// A main file that is no regular file, and that nobody writes to.
+fn not_written(name: &str) -> LoadError {
+    let seconds = contents::PATIENCE.as_secs();
+    let mut problem = Diagnostic::error(format!(
+        "could not read config file {name}: it is no regular file, and its end did not come within {seconds} seconds"
+    ));
+    problem.hint = Some("write it while it is being read, or start with a regular file".to_owned());
+    LoadError::one(problem)
+}
+
+/// What is wrong with `[include]`.
+fn located(message: String, file: &str, place: Place) -> Diagnostic {
+    let mut problem = Diagnostic::error(message).in_file(file);
+    problem.line = Some(place.line);
+    problem.column = Some(place.column).filter(|&column| column > 0);
+    problem.section = Some("include".to_owned());
+    problem
+}
+
+/// A pattern matched what cannot be read like a file. The document is that of the main file.
+fn no_file(message: String, document: &Document) -> Diagnostic {
+    let section = document.section("include");
+    let entry = section.and_then(|section| Some(document.entry(section, "files")?.place));
+    let place = entry.or(section.map(|section| section.place));
+    let mut problem = match place {
+        Some(place) => located(message, document.file(place), place),
+        None => Diagnostic::error(message),
+    };
+    problem.key = Some("files".to_owned());
+    problem.hint = Some("move it away, or write a pattern that does not match it".to_owned());
+    problem
+}
+
+fn read_pattern(pattern: String, about: &dyn Fn(&str), refused: &mut Vec<String>) -> Include {
     about(&pattern);
     let mut paths = glob(&pattern);
     paths.sort_unstable();
@@ -315,7 +351,10 @@ fn read_pattern(pattern: String, about: &dyn Fn(&str)) -> Include {
         .into_iter()
         .map(|path| {
             about(&path);
-            let text = fs::read(&path).ok();
+            let text = contents::included(&path).unwrap_or_else(|kind| {
+                refused.push(format!("'{path}', which [include] matches, is {kind} and no file"));
+                None
+            });
             Included { dialect: Dialect::of(&path), path, text }
         })
         .collect();

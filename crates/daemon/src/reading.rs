@@ -1,4 +1,4 @@
-//! Reading the configuration, which a dead disk or a fifo may hold up for ever: one reading at a time, on a thread of its own, and with
+//! Reading the configuration, which a dead disk may hold up for ever: one reading at a time, on a thread of its own, and with
 //! a limit. What it holds up are those who asked for it, and they are told what it waits for.
 
 use std::fmt::Display;
@@ -134,10 +134,7 @@ impl Reading {
     }
 
     fn nothing_yet(&self, what: impl Display) -> String {
-        format!(
-            "{what} {}: a disk does not answer, or it is a fifo; everything goes on as it is",
-            self.at().get()
-        )
+        format!("{what} {}: a disk does not answer; everything goes on as it is", self.at().get())
     }
 }
 

@@ -68,3 +68,27 @@ fn going_on_does_not_stumble_over_directories_that_are_gone() {
     assert!(load(&sources, &cli, &Host).is_err());
     assert!(load(&sources, &cli, &Lenient).is_ok());
 }
+
+/// A fifo that `[include]` matches is told of with its place, by whoever reads the configuration; nobody waits for its other end.
+#[test]
+fn a_fifo_that_is_included_is_an_error_cfg_072() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, extra) = (folder.path().join("x.conf"), folder.path().join("conf.d"));
+    fs::create_dir_all(extra.join("directory.conf")).expect("made");
+    fs::write(extra.join("a.conf"), "[program:a]\ncommand=a\n").expect("written");
+    fs::write(&path, "[supervisord]\n[include]\nfiles=conf.d/*.conf\n").expect("written");
+    let env = Environment { cwd: folder.path().to_owned(), ..Environment::default() };
+    let cli = cli(&["-c", "x.conf"]);
+    let sources = Sources::read(&cli, env.clone()).expect("a directory is passed over");
+    assert_eq!(load(&sources, &cli, &Host).expect("loaded").groups.len(), 1);
+    let fifo = extra.join("b.conf");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    let message = format!("'{}', which [include] matches, is a fifo and no file", fifo.display());
+    let hint = "hint: move it away, or write a pattern that does not match it";
+    for error in [sources.reread(), Sources::read(&cli, env.clone())].map(|read| read.expect_err("a fifo")) {
+        assert_eq!(error.message, message);
+        assert_eq!(error.to_string(), format!("{message}\n  --> x.conf:3\n{hint}"));
+    }
+    let report = upkeep_config::check(Some("x.conf"), "supervisord", env, &Host);
+    assert_eq!(report.problems.iter().map(|problem| &problem.message).collect::<Vec<_>>(), [&message]);
+}
