@@ -32,6 +32,9 @@ const MOST_AT_ONCE: usize = 64;
 /// Those that are over and still told of.
 const MOST_KEPT: usize = 8;
 
+/// Why a process is left that is not there any more.
+const GONE: &str = "it was removed";
+
 /// What a new run may take beyond all that is configured.
 const SPARE: Duration = Duration::from_secs(10);
 
@@ -260,11 +263,11 @@ impl Rollings {
         }
     }
 
-    /// A process is gone for good.
-    pub(crate) fn gone(&mut self, id: ProcId) {
+    /// A process is gone for good. Its place, if it was part of one.
+    pub(crate) fn gone(&mut self, id: ProcId) -> Option<(u64, usize)> {
         self.follow(id);
-        self.by_process.remove(&id);
         self.behind.remove(&id);
+        self.by_process.remove(&id)
     }
 
     /// When one has to be looked at.
@@ -292,7 +295,6 @@ impl Rollings {
         self.all.insert(number, rolling);
     }
 
-    /// One is over: its processes are free. The oldest that are over are forgotten.
     /// How long a process has to be well, if it is on its way up.
     fn starting_until(&self, id: ProcId) -> Option<Mono> {
         let &(number, at) = self.by_process.get(&id)?;
@@ -302,6 +304,7 @@ impl Rollings {
         }
     }
 
+    /// One is over: its processes are free. The oldest that are over are forgotten.
     fn close(&mut self, number: u64) {
         self.by_process.retain(|_, (other, _)| *other != number);
         self.due.remove(&number);

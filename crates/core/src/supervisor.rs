@@ -240,7 +240,7 @@ impl Supervisor {
                 self.deadlines.remove(&(at, id));
             }
             self.schedules.set(id, None);
-            self.rolling.gone(id);
+            self.leave_gone(id);
             self.publish(Event::ProcessRemoved(id));
             self.abandon_waits(id);
         }

@@ -1,6 +1,7 @@
 //! What a rolling restart is made of, and how it ends.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Batch, MOST_AT_ONCE, Member, Rolling, RollingEnd, Stage};
@@ -8,6 +9,7 @@ use crate::effect::{Answer, Effect, Event};
 use crate::input::{CallId, Refusal};
 use crate::notice::Notice;
 use crate::process::{AfterStop, ProcId, Process, State, StateName};
+use crate::spec::ProcessSpec;
 use crate::supervisor::Supervisor;
 use crate::time::Mono;
 use crate::wait::full_name;
@@ -148,6 +150,14 @@ impl Process {
             AfterStop::Again => true,
             AfterStop::Replace { start, .. } => *start,
             AfterStop::Stay | AfterStop::Remove => false,
+        }
+    }
+
+    /// The options that its next run has: those that it has, unless it is being stopped to get others.
+    pub(super) fn options_to_be(&self) -> &Arc<ProcessSpec> {
+        match &self.after_stop {
+            AfterStop::Replace { spec, .. } => spec,
+            AfterStop::Stay | AfterStop::Again | AfterStop::Remove => &self.spec,
         }
     }
 

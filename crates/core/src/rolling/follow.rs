@@ -1,6 +1,6 @@
 //! How a rolling restart goes on.
 
-use super::{Member, Rolling, RollingEnd, Stage};
+use super::{GONE, Member, Rolling, RollingEnd, Stage};
 use crate::depends::Along;
 use crate::effect::{Effect, Event};
 use crate::health::Verdict;
@@ -59,6 +59,15 @@ impl Supervisor {
         }
     }
 
+    /// A process is gone for good, and another one of its name has no part in this.
+    pub(crate) fn leave_gone(&mut self, id: ProcId) {
+        let Some((number, at)) = self.rolling.gone(id) else { return };
+        let member = self.rolling.all.get(&number).and_then(|rolling| rolling.members.get(at));
+        if member.is_some_and(|member| member.is_busy() || member.stage == Stage::Pending) {
+            self.set_stage(number, at, Stage::Left(GONE.to_owned()));
+        }
+    }
+
     fn set_stage(&mut self, number: u64, at: usize, stage: Stage) {
         let Some(rolling) = self.rolling.all.get_mut(&number) else { return };
         let Some(member) = rolling.members.get_mut(at) else { return };
@@ -76,7 +85,7 @@ impl Supervisor {
     fn look(&self, now: Now, rolling: &Rolling, member: &Member) -> Look {
         let id = self.member(&member.group, &member.process);
         let Some((id, process)) = id.and_then(|id| Some((id, self.processes.get(&id)?))) else {
-            return Look::Is(Stage::Left("it is not configured any more".to_owned()));
+            return Look::Is(Stage::Left(GONE.to_owned()));
         };
         match member.stage {
             Stage::Ending { run } => self.look_at_end(now, rolling, id, process, run),
@@ -113,8 +122,8 @@ impl Supervisor {
             State::Stopping { .. } | State::Stopped => Look::Is(Stage::Failed("it was stopped".to_owned())),
             State::Exited { .. } | State::Fatal => Look::Is(Stage::Failed(process.trouble())),
             State::Unknown { .. } => {
-                let why = process.signal_problem.clone().unwrap_or_default();
-                Look::Is(Stage::Failed(format!("it cannot be stopped: {why}")))
+                let why = process.signal_problem.as_ref().map(|why| format!(": {why}"));
+                Look::Is(Stage::Failed(format!("it cannot be stopped{}", why.unwrap_or_default())))
             }
         }
     }
@@ -131,8 +140,8 @@ impl Supervisor {
             State::Starting { .. } | State::Running { .. } | State::Stopping { .. }
                 if verdict == Some(Verdict::Unhealthy) =>
             {
-                let reason = process.health().and_then(|health| health.reason.clone());
-                failed(format!("it is unhealthy: {}", reason.unwrap_or_default()))
+                let reason = process.health().and_then(|health| health.reason.as_ref());
+                failed(format!("it is unhealthy{}", reason.map(|why| format!(": {why}")).unwrap_or_default()))
             }
             // One that does its work and ends has nobody who asks how it is.
             State::Exited { expected: true } if process.spec.health.is_none() => Look::Is(Stage::Done),
@@ -193,8 +202,9 @@ impl Supervisor {
             |member: &Member| process(member).map(|process| &process.spec.section) == section.as_ref();
         let all = rolling.members.iter().filter(|member| is_same(member)).count();
         let batch = rolling.batch.or_else(|| {
-            let id = self.member(first?.group(), first?.name())?;
-            let options = self.rolling.behind.get(&id).unwrap_or(&first?.spec);
+            let first = first?;
+            let id = self.member(first.group(), first.name())?;
+            let options = self.rolling.behind.get(&id).unwrap_or_else(|| first.options_to_be());
             Some(options.batch())
         });
         let size = batch.map_or(1, |batch| batch.of(all));
@@ -210,7 +220,7 @@ impl Supervisor {
             let member = self.rolling.all.get(&number).and_then(|rolling| rolling.members.get(at));
             let id = member.and_then(|member| self.member(&member.group, &member.process));
             let stage = match id.and_then(|id| Some((id, self.processes.get(&id)?))) {
-                None => Stage::Left("it is not configured any more".to_owned()),
+                None => Stage::Left(GONE.to_owned()),
                 Some((id, process)) => match self.reason_to_leave(id, process) {
                     Some(why) => {
                         self.catch_up_options(now, id);
@@ -233,10 +243,7 @@ impl Supervisor {
         self.rolling_changed(number);
         for (&id, options) in stops.iter().zip(options) {
             let Some(process) = self.processes.get_mut(&id) else { continue };
-            let spec = options.unwrap_or_else(|| match &process.after_stop {
-                AfterStop::Replace { spec, .. } => spec.clone(),
-                AfterStop::Stay | AfterStop::Again | AfterStop::Remove => process.spec.clone(),
-            });
+            let spec = options.unwrap_or_else(|| process.options_to_be().clone());
             process.after_stop = AfterStop::Replace { spec, start: true };
             self.publish(Event::WishChanged(id));
         }

@@ -209,6 +209,25 @@ fn a_stop_wins() {
     assert!(ALL.iter().all(|name| sim.is(name, StateName::Stopped)), "{}", sim.recent());
 }
 
+/// Its processes are others than those that were to be restarted, which are gone.
+#[test]
+fn a_group_that_was_removed_and_added_meanwhile_is_left_alone() {
+    let mut sim = begun("");
+    let groups = groups(&web(""));
+    sim.plan("other", [Plan::runs().launched_after(secs(5))]);
+    sim.request(Ask::rolling_by("all", Batch::Count(1), secs(30)));
+    sim.request(Ask::stop("web:*"));
+    sim.request(Ask::remove("web"));
+    let web = groups.into_iter().find(|group| group.name == "web").expect("web");
+    sim.request(Ask::add(web));
+    let until = sim.now().mono.after(secs(1000));
+    while end(&sim).is_none() {
+        assert!(sim.step(until), "it never ends\n{}", sim.recent());
+    }
+    assert_eq!((end(&sim), forks(&sim)), (Some(&RollingEnd::Done), [2; 4]));
+    assert_eq!(stages(&sim)[1], &Stage::Left("it was removed".to_owned()));
+}
+
 #[test]
 fn the_end_of_the_daemon_wins() {
     let mut sim = begun("");
