@@ -167,7 +167,10 @@ impl Sim {
 
     fn note_survivors(&mut self) {
         let unknown = |name: &str| self.is(name, StateName::Unknown);
-        let left = self.all_living().into_iter().map(|(_, name, _)| name).filter(|name| !unknown(name));
+        // An errand that nobody waits for any more has been killed.
+        let living =
+            self.all_living().into_iter().filter(|(run, ..)| !self.machine.is_doomed(*run, self.now));
+        let left = living.map(|(_, name, _)| name).filter(|name| !unknown(name));
         let left: Vec<String> = left.map(str::to_owned).collect();
         self.left_alive.extend(left);
     }

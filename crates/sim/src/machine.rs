@@ -196,6 +196,13 @@ impl Machine {
         self.children.iter().filter(|(_, child)| of(child)).map(|(&run, _)| run).collect()
     }
 
+    /// Whether a child ends in this instant.
+    pub(crate) fn is_doomed(&self, wanted: RunId, now: Mono) -> bool {
+        let soon = self.agenda.range(..=(now, u64::MAX));
+        soon.into_iter()
+            .any(|(_, happening)| matches!(happening, Happening::End { run, .. } if *run == wanted))
+    }
+
     /// Whether a child for a run is ordered but not made yet.
     pub(crate) fn is_launching(&self, wanted: RunId) -> bool {
         self.agenda.values().any(|happening| match happening {

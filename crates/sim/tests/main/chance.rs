@@ -246,8 +246,13 @@ pub(crate) fn name(dice: &mut Dice) -> String {
 }
 
 /// A request that a client may make.
-pub(crate) fn ask(dice: &mut Dice) -> Ask {
+pub(crate) fn ask(dice: &mut Dice, mut dress: impl FnMut(&mut GroupSpec)) -> Ask {
     let name = name(dice);
+    let mut group = |dice: &mut Dice, name: &str| {
+        let mut group = group(dice, name);
+        dress(&mut group);
+        group
+    };
     let ask = match dice.below(14) {
         0..=3 => Ask::start(&name),
         4..=7 => Ask::stop(&name),

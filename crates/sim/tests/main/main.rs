@@ -8,6 +8,8 @@ mod chance;
 #[cfg(test)]
 mod conf;
 #[cfg(test)]
+mod dress;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod hooks;
@@ -16,6 +18,8 @@ mod probes;
 #[cfg(test)]
 mod restarts;
 mod rolling;
+#[cfg(test)]
+mod rolls;
 #[cfg(test)]
 mod schedule;
 #[cfg(test)]

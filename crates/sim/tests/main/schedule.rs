@@ -6,6 +6,8 @@ use upkeep_core::{ProcId, RunEnd, StateName};
 use upkeep_sim::{Ask, Dice, Sim, millis, secs};
 
 use crate::chance;
+use crate::dress::Dress;
+use crate::rolls::Rolls;
 use crate::watch::Watch;
 
 /// Schedules of an ordinary run.
@@ -34,8 +36,8 @@ struct Schedule {
     sim: Sim,
     watch: Watch,
     deaths: bool,
-    /// Health is looked at in some, by dice of its own.
-    health: Option<Dice>,
+    /// What this world has beyond the ordinary.
+    dress: Dress,
 }
 
 impl Drop for Schedule {
@@ -54,12 +56,12 @@ impl Schedule {
         if dice.once_in(2) {
             chance::put_on_schedule(&mut dice, &mut groups);
         }
-        let mut health = seed.is_multiple_of(3).then(|| Dice::new(!seed));
-        health.iter_mut().for_each(|dice| chance::look_at(dice, &mut groups));
+        let mut dress = Dress::new(seed);
+        dress.dress(&mut groups);
         let mut sim = Sim::new(groups);
         sim.answer_signals_after(*dice.pick(&[millis(0), millis(0), millis(20)]));
         let deaths = dice.once_in(2);
-        Self { seed, dice, sim, watch: Watch::default(), deaths, health }
+        Self { seed, dice, sim, watch: Watch::default(), deaths, dress }
     }
 
     fn run(mut self) {
@@ -79,12 +81,8 @@ impl Schedule {
     }
 
     fn plan(&mut self, name: &str) {
-        let mut plans: Vec<_> =
-            (0..=self.dice.below(4)).map(|_| chance::nasty_plan(&mut self.dice)).collect();
-        if let Some(dice) = &mut self.health {
-            plans = plans.into_iter().map(|plan| chance::talkative(dice, plan)).collect();
-            chance::plan_checks(dice, &mut self.sim, name);
-        }
+        let plans = (0..=self.dice.below(4)).map(|_| chance::nasty_plan(&mut self.dice)).collect();
+        let plans = self.dress.plans(&mut self.sim, name, plans);
         self.sim.plan(name, plans);
         chance::plan_hooks(&mut self.dice, &mut self.sim, name);
     }
@@ -129,7 +127,9 @@ impl Schedule {
     }
 
     fn ask(&mut self) {
-        let ask = chance::ask(&mut self.dice);
+        let dress = &mut self.dress;
+        let ask = chance::ask(&mut self.dice, |group| dress.dress(std::slice::from_mut(group)));
+        let ask = self.dress.ask(ask);
         self.request(ask);
     }
 
@@ -165,6 +165,12 @@ impl Schedule {
         while self.sim.step(until) {
             self.watch.check(&self.sim);
         }
+        // A rolling restart may take a while, but not for ever.
+        let until = self.sim.now().mono.after(secs(3000));
+        while !Rolls::are_over(&self.sim) && self.sim.step(until) {
+            self.watch.check(&self.sim);
+        }
+        assert!(Rolls::are_over(&self.sim), "one never ends: {:?}", self.sim.core().rollings().last());
         for (call, answers) in self.sim.calls() {
             assert!(answers.lost || answers.answers.len() == 1, "{call:?} is not answered");
         }

@@ -8,6 +8,8 @@ use upkeep_core::spec::GroupSpec;
 use upkeep_core::{ErrandKind, Mono, Process, Request, RunId, State, StateName};
 use upkeep_sim::{Did, Sim, secs};
 
+use crate::rolls::Rolls;
+
 /// The greatest `stopwaitsecs` that chance gives.
 const LONGEST_STOP: Duration = secs(5);
 
@@ -20,6 +22,7 @@ pub(crate) struct Watch {
     /// When each stop that is under way has to be a kill.
     kills: BTreeMap<RunId, (Mono, Mono)>,
     deaths: u64,
+    rolls: Rolls,
 }
 
 impl Watch {
@@ -36,12 +39,14 @@ impl Watch {
             state_and_child_agree(sim, process);
         }
         options_are_the_active_ones(sim);
+        self.rolls.check(sim);
         self.stops_become_kills(sim);
     }
 
     /// Before a request is made: what it allows to start, and what runs that it stops.
     pub(crate) fn hear(&mut self, sim: &Sim, request: &Request) -> Vec<String> {
         self.nobody_starts_what_was_stopped_by_hand(sim);
+        self.rolls.nobody_else_is_stopped(sim);
         let names = |ids: &[upkeep_core::ProcId]| -> Vec<String> {
             ids.iter().filter_map(|&id| sim.core().process(id)).map(full_name).collect()
         };
@@ -51,17 +56,27 @@ impl Watch {
                 let ids: Vec<_> = targets.iter().map(|(id, _)| *id).collect();
                 self.allow(&names(&ids));
             }
-            Request::AddGroup(spec) | Request::UpdateGroup { spec, .. } => self.allow_group(&spec.name),
+            Request::UpdateGroup { spec, .. } => {
+                let members = sim.core().group(&spec.name).map(upkeep_core::Group::members);
+                self.rolls.excuse(names(members.unwrap_or_default()));
+                self.allow_group(&spec.name);
+            }
+            Request::AddGroup(spec) => self.allow_group(&spec.name),
             Request::RemoveGroup(group) => self.allow_group(group),
             Request::Signal { .. }
             | Request::SignalMany { .. }
             | Request::Reload { .. }
             | Request::ReloadMany { .. }
             | Request::RestartRolling { .. } => {}
-            Request::Stop { target, .. } => return running(sim, names(&[*target])),
-            Request::StopMany { targets, .. } => return running(sim, names(targets)),
+            Request::Stop { target, .. } => return self.hear_stop(sim, names(&[*target])),
+            Request::StopMany { targets, .. } => return self.hear_stop(sim, names(targets)),
         }
         Vec::new()
+    }
+
+    fn hear_stop(&mut self, sim: &Sim, names: Vec<String>) -> Vec<String> {
+        self.rolls.excuse(names.clone());
+        running(sim, names)
     }
 
     /// After a request to stop these, which ran: those that are being stopped by it must not start by themselves.
@@ -197,7 +212,10 @@ fn options_are(sim: &Sim, spec: &GroupSpec) {
     for wanted in &spec.processes {
         let found = members.iter().find(|process| process.name() == wanted.name);
         let process = found.unwrap_or_else(|| panic!("{} has no {}", spec.name, wanted.name));
-        assert!(is_in_between(process) || process.spec() == wanted, "{} has old options", full_name(process));
+        let is_behind =
+            sim.core().member(&spec.name, &wanted.name).is_some_and(|id| sim.core().is_behind(id));
+        let waits = is_behind || is_in_between(process);
+        assert!(waits || process.spec() == wanted, "{} has old options", full_name(process));
     }
     for process in members {
         let wanted = spec.processes.iter().any(|wanted| wanted.name == process.name());

@@ -1,0 +1,108 @@
+//! What some worlds have beyond the ordinary: each kind by dice of its own, so that what else happens in a world stays what it was.
+
+use std::sync::Arc;
+
+use upkeep_core::Batch;
+use upkeep_core::spec::{GroupSpec, RollingSpec};
+use upkeep_sim::{Ask, Dice, Plan, Sim, millis, secs};
+
+use crate::chance;
+
+/// The kinds that a world has.
+#[derive(Debug)]
+pub(crate) struct Dress {
+    health: Option<Dice>,
+    rolling: Option<Rolling>,
+}
+
+/// Rolling restarts, and updates that roll.
+#[derive(Debug)]
+struct Rolling {
+    dice: Dice,
+    /// Most children run well, so that it comes far.
+    calm: bool,
+}
+
+impl Dress {
+    /// What the world of this seed has.
+    pub(crate) fn new(seed: u64) -> Self {
+        let rolling = (seed % 4 > 1).then(|| Dice::new(seed ^ 0x726f_6c6c));
+        let rolling = rolling.map(|mut dice| Rolling { calm: dice.once_in(2), dice });
+        Self { health: seed.is_multiple_of(3).then(|| Dice::new(!seed)), rolling }
+    }
+
+    /// Gives groups what the world has.
+    pub(crate) fn dress(&mut self, groups: &mut [GroupSpec]) {
+        self.health.iter_mut().for_each(|dice| chance::look_at(dice, groups));
+        self.rolling.iter_mut().for_each(|rolling| rolling.dress(groups));
+    }
+
+    /// What the next children of a process do, and those that are asked how it is.
+    pub(crate) fn plans(&mut self, sim: &mut Sim, name: &str, mut plans: Vec<Plan>) -> Vec<Plan> {
+        if let Some(Rolling { dice, calm: true }) = &mut self.rolling
+            && !dice.once_in(8)
+        {
+            plans = vec![Plan::runs().lingering(millis(dice.below(3) * 1500))];
+        }
+        if let Some(dice) = &mut self.health {
+            plans = plans.into_iter().map(|plan| chance::talkative(dice, plan)).collect();
+            chance::plan_checks(dice, sim, name);
+        }
+        plans
+    }
+
+    /// Makes something else of a request now and then.
+    pub(crate) fn ask(&mut self, ask: Ask) -> Ask {
+        match &mut self.rolling {
+            Some(Rolling { dice, calm }) => match dice.below(8) {
+                0..=1 => rolling(dice),
+                2..=4 if *calm => Ask::start(&chance::name(dice)),
+                _ => ask,
+            },
+            None => ask,
+        }
+    }
+}
+
+impl Rolling {
+    /// Makes programs of several processes, with their own way to be restarted.
+    fn dress(&mut self, groups: &mut [GroupSpec]) {
+        let dice = &mut self.dice;
+        for group in groups {
+            let together = ["g0", "g1"].contains(&group.name.as_str());
+            let mut rolling = None;
+            for process in &mut group.processes {
+                let process = Arc::make_mut(process);
+                process.autostart |= self.calm;
+                if together {
+                    process.section = format!("program:{}", group.name).into();
+                }
+                if !together || rolling.is_none() {
+                    rolling = Some((!dice.once_in(5)).then(|| Arc::new(options(dice))));
+                }
+                process.rolling = rolling.clone().flatten();
+            }
+        }
+    }
+}
+
+fn options(dice: &mut Dice) -> RollingSpec {
+    RollingSpec {
+        update: !dice.once_in(3),
+        batch: batch(dice),
+        wait: *dice.pick(&[None, None, Some(secs(2)), Some(secs(20))]),
+    }
+}
+
+fn batch(dice: &mut Dice) -> Batch {
+    *dice.pick(&[Batch::Count(1), Batch::Count(2), Batch::Percent(50), Batch::Percent(100)])
+}
+
+fn rolling(dice: &mut Dice) -> Ask {
+    let name =
+        if dice.once_in(2) { chance::name(dice) } else { (*dice.pick(&["all", "g0:*", "g1:*"])).to_owned() };
+    if dice.once_in(2) {
+        return Ask::rolling(&name);
+    }
+    Ask::rolling_by(&name, batch(dice), *dice.pick(&[secs(4), secs(15)]))
+}
