@@ -16,6 +16,7 @@ mod keep;
 mod keepers;
 mod moved;
 mod output;
+mod questions;
 mod requests;
 mod restarts;
 mod stopping;

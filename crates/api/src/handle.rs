@@ -18,6 +18,7 @@ impl<T: AsFd + Debug + Send + Sync> Socket for T {}
 pub struct Responder {
     slot: oneshot::Sender<Result<Reply, Fault>>,
     client: Option<Arc<dyn Socket>>,
+    held: Option<u64>,
 }
 
 impl Responder {
@@ -25,7 +26,7 @@ impl Responder {
     #[must_use]
     pub fn new() -> (Self, oneshot::Receiver<Result<Reply, Fault>>) {
         let (slot, answer) = oneshot::channel();
-        (Self { slot, client: None }, answer)
+        (Self { slot, client: None, held: None }, answer)
     }
 
     /// Answers.
@@ -40,6 +41,17 @@ impl Responder {
     #[must_use]
     pub fn client(&self) -> Option<&Arc<dyn Socket>> {
         self.client.as_ref()
+    }
+
+    /// Another one could give this answer, and knows the client by this number: first it has to be told that it shall not.
+    pub fn hold(&mut self, number: u64) {
+        self.held = Some(number);
+    }
+
+    /// The number under which another one could give this answer, if it could.
+    #[must_use]
+    pub fn held(&self) -> Option<u64> {
+        self.held
     }
 }
 
@@ -82,7 +94,7 @@ impl Handle {
     /// The daemon's fault, or `SHUTDOWN_STATE` when it has gone.
     pub async fn call(&self, request: Request) -> Result<Reply, Fault> {
         let (slot, answer) = oneshot::channel();
-        let reply = Responder { slot, client: self.client.clone() };
+        let reply = Responder { slot, client: self.client.clone(), held: None };
         let gone = || Fault::new(FaultCode::ShutdownState);
         self.calls.send(Call { request, reply }).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?

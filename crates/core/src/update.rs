@@ -11,7 +11,7 @@ use crate::reload::{Kind, change_kind};
 use crate::spec::{GroupSpec, ProcessSpec};
 use crate::supervisor::Supervisor;
 use crate::time::Now;
-use crate::wait::{Goal, Shape};
+use crate::wait::{Awaited, Goal, Shape};
 
 impl Supervisor {
     /// Makes an active group what `spec` says (D-37); answered when all that had to stop has stopped.
@@ -48,6 +48,27 @@ impl Supervisor {
         }
         let open = change.stopping.iter().map(|&id| (id, Goal::Stopped)).collect();
         self.wait_for(now, call, Shape::Update(change.update), open, Vec::new());
+    }
+
+    /// Goes on with an update of an earlier daemon: what runs still as it did then is stopped if that was not told, and waited for.
+    pub(crate) fn resume_update(&mut self, now: Now, call: CallId, update: Update, open: Vec<Awaited>) {
+        let mut change = Change::default();
+        for Awaited { group, process: name, run } in open {
+            run.into_iter().for_each(|run| self.skip_runs(run));
+            let Some(id) = self.member(&group, &name) else { continue };
+            let Some(process) = self.processes.get(&id).filter(|process| process.state.run() == run) else {
+                continue;
+            };
+            let (state, spec) = (process.state.name(), process.spec.clone());
+            if state == StateName::Stopping {
+                change.stopping.push(id);
+            } else if run.is_some() && state.is_running() && self.phase.is_running() {
+                let start = update.restarted.contains(&name);
+                self.stop_then(now, id, AfterStop::Replace { spec, start }, &mut change);
+            }
+        }
+        let open = change.stopping.iter().map(|&id| (id, Goal::Stopped)).collect();
+        self.wait_for(now, call, Shape::Update(update), open, Vec::new());
     }
 
     fn update_member(

@@ -65,6 +65,8 @@ pub struct Waiting {
     pub open: Vec<Awaited>,
     /// What is known already.
     pub done: Vec<Outcome>,
+    /// It is an update, which has done all this and waits for the rest to stop.
+    pub update: Option<Box<Update>>,
 }
 
 /// One of the processes that a request waits for.
@@ -180,8 +182,7 @@ impl Supervisor {
         let wait = self.waits.calls.get(&call)?;
         let asked = match &wait.shape {
             Shape::One(asked) => Some(asked.clone()),
-            Shape::Many => None,
-            Shape::Update(_) => return None,
+            Shape::Many | Shape::Update(_) => None,
         };
         let aim = wait.open.first()?.1.aim()?;
         // What is answered at once for one process is done at once, or not at all.
@@ -195,6 +196,16 @@ impl Supervisor {
             Some(Awaited { group: process.group().to_owned(), process: process.name().to_owned(), run })
         });
         let mut open: Vec<Awaited> = names.collect();
+        if let Shape::Update(update) = &wait.shape {
+            // How each ended is no part of its answer.
+            return Some(Waiting {
+                asked,
+                aim,
+                open,
+                done: Vec::new(),
+                update: Some(Box::new(update.clone())),
+            });
+        }
         let mut done = wait.done.clone();
         if aim == Aim::Spawned {
             // Those that wait for others are begun, but may not be written down yet.
@@ -207,7 +218,7 @@ impl Supervisor {
             open.extend(Vec::<Outcome>::into_iter(stopped).filter_map(|outcome| self.stopped_since(outcome)));
             done = others;
         }
-        Some(Waiting { asked, aim, open, done })
+        Some(Waiting { asked, aim, open, done, update: None })
     }
 
     fn is_waiting(&self, outcome: &Outcome) -> bool {
@@ -235,7 +246,10 @@ impl Supervisor {
     /// Goes on with a request of an earlier daemon, which may have died before all that are part of it were told. A process
     /// that is gone has stopped.
     pub(crate) fn resume(&mut self, now: Now, call: CallId, waiting: Waiting) {
-        let Waiting { asked, aim, open, mut done } = waiting;
+        let Waiting { asked, aim, open, mut done, update } = waiting;
+        if let Some(update) = update {
+            return self.resume_update(now, call, *update, open);
+        }
         let shape = asked.map_or(Shape::Many, Shape::One);
         let goal = match aim {
             Aim::Spawned => Goal::Spawned,

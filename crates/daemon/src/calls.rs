@@ -26,21 +26,23 @@ const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 /// Processes of a list that is kept for who asks next. With more of them what keeps it costs more memory than it saves work.
 const MOST_TOLD_AGAIN: usize = 64;
 
-/// Answers, if the asker is still there.
+/// Answers, if the asker is still there, what nobody else can answer.
 pub(crate) fn respond(reply: Responder, result: Result<Reply, Fault>) {
+    debug_assert_eq!(reply.held(), None, "the keeper holds this client");
     let _ = reply.send(result);
 }
 
 impl Shell {
     /// Answers one request, now or later.
-    pub(crate) fn answer(&mut self, request: Request, reply: Responder) {
+    pub(crate) fn answer(&mut self, request: Request, mut reply: Responder) {
         if !only_asks(&request) {
             self.told = None;
         }
         let ending = self.core.phase().is_ending();
         if ending && !matches!(request, Request::SendRemoteCommEvent { .. } | Request::LogPath { .. }) {
-            return respond(reply, Err(Fault::new(FaultCode::ShutdownState)));
+            return self.respond(reply, Err(Fault::new(FaultCode::ShutdownState)));
         }
+        self.hold_question(&request, &mut reply);
         match request {
             Request::GetApiVersion => respond(reply, Ok(Reply::Text(upkeep_api::API_VERSION.to_owned()))),
             Request::GetSupervisorVersion => respond(reply, Ok(Reply::Text(SUPERVISOR_VERSION.to_owned()))),
@@ -84,7 +86,7 @@ impl Shell {
             Request::GetConfigGeneration { number } => self.applied_files(number, reply),
             Request::GetRollbackPlan { number } => match self.origin_of(number) {
                 Ok(origin) => self.tell_plan(origin, reply),
-                Err(fault) => respond(reply, Err(fault)),
+                Err(fault) => self.respond(reply, Err(fault)),
             },
             Request::RollbackConfig { number } => self.roll_back(number, reply),
             Request::WriteConfigGeneration { number } => self.write_applied(number, reply),

@@ -12,7 +12,7 @@ use upkeep_core::spec::GroupSpec;
 
 use crate::applied::Origin;
 use crate::generations::Loaded;
-use crate::shell::{Responder, Shell};
+use crate::shell::{Message, Responder, Shell};
 
 /// Everything that telling needs, taken together so that it can be done off the daemon's task.
 struct Order {
@@ -41,13 +41,14 @@ impl Shell {
             up: up.collect(),
             strict: self.settings().strict_update,
         };
-        let (cli, reading) = (self.cli.clone(), self.reading.clone());
+        let (cli, reading, messages) = (self.cli.clone(), self.reading.clone(), self.messages.clone());
         tokio::spawn(async move {
             let told = reading
                 .configuration(move |place| Ok(order.tell(&origin.load(&order.latest, &cli, place)?)));
             let cannot = |error: LoadError| Fault::about(FaultCode::CantReread, error.message);
-            // The asker may have gone away.
-            let _ = reply.send(told.await.map(Reply::Plan).map_err(cannot));
+            let answer = told.await.map(Reply::Plan).map_err(cannot);
+            // Fails only when the daemon has ended.
+            let _ = messages.send(Message::Told { answer, reply });
         });
     }
 }

@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn who_waits_too_long_is_told_for_what_and_the_next_reading_is_not_held_up() {
-        let reading = Reading { patience: Duration::from_millis(20), ..Reading::default() };
+        let reading = Reading { patience: Duration::from_millis(250), ..Reading::default() };
         let (release, hang) = mpsc::channel::<()>();
         let hang = Arc::new(Mutex::new(hang));
         let hanging = || {

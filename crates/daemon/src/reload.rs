@@ -12,7 +12,6 @@ use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
 use crate::applied::Cause;
-use crate::calls::respond;
 use crate::generations::{self, Generations, Loaded};
 use crate::logfiles::{AutoNaming, LogTable};
 use crate::records::{DAEMON_KEY, DaemonRecord, Ending};
@@ -42,7 +41,7 @@ impl Shell {
         let loaded = match result {
             Ok(loaded) => loaded,
             Err(error) => {
-                return respond(reply, Err(Fault::about(FaultCode::CantReread, error.message)));
+                return self.respond(reply, Err(Fault::about(FaultCode::CantReread, error.message)));
             }
         };
         let active = self.running_groups();
@@ -50,25 +49,29 @@ impl Shell {
         // A configuration that the next daemon could not find is not taken in.
         if let Err(error) = self.hold(self.generations.next(), &loaded) {
             let message = format!("cannot keep a copy for a restart of the daemon: {error}");
-            return respond(reply, Err(Fault::about(FaultCode::CantReread, message)));
+            return self.respond(reply, Err(Fault::about(FaultCode::CantReread, message)));
         }
         self.generations.add(loaded);
         self.note_read(back);
         self.prune_generations();
         let reread = Reread { added: found.added, changed: found.changed, removed: found.removed };
-        respond(reply, Ok(Reply::Reread(reread)));
+        self.respond(reply, Ok(Reply::Reread(reread)));
     }
 
     pub(crate) fn add_group(&mut self, name: &str, reply: Responder) {
-        if self.core.group(name).is_some() {
-            return respond(reply, Err(Fault::about(FaultCode::AlreadyAdded, name)));
+        if self.core.group(name).is_none() {
+            return self.name_logs(name, false, reply);
         }
-        self.name_logs(name, false, reply);
+        // The daemon that was asked first may have added it.
+        let again = self.is_asked_again(&reply);
+        let added =
+            if again { Ok(Reply::Bool(true)) } else { Err(Fault::about(FaultCode::AlreadyAdded, name)) };
+        self.respond(reply, added);
     }
 
     pub(crate) fn update_group(&mut self, name: &str, reply: Responder) {
         if self.core.group(name).is_none() {
-            return respond(reply, Err(Fault::about(FaultCode::BadName, name)));
+            return self.respond(reply, Err(Fault::about(FaultCode::BadName, name)));
         }
         self.name_logs(name, true, reply);
     }
@@ -77,7 +80,7 @@ impl Shell {
     fn name_logs(&mut self, name: &str, update: bool, reply: Responder) {
         let generation = self.generations.latest;
         let Some(spec) = self.generations.latest().group(name).cloned() else {
-            return respond(reply, Err(Fault::about(FaultCode::BadName, name)));
+            return self.respond(reply, Err(Fault::about(FaultCode::BadName, name)));
         };
         let (naming, known, messages) = (self.naming(), self.logs.clone(), self.messages.clone());
         let reading = self.naming_logs.clone();
@@ -114,16 +117,16 @@ impl Shell {
             Ok(table) => table,
             Err(error) => {
                 let text = format!("cannot create the log files of group {}: {error}", spec.name);
-                return respond(reply, Err(Fault::about(FaultCode::Failed, text)));
+                return self.respond(reply, Err(Fault::about(FaultCode::Failed, text)));
             }
         };
         let name = spec.name.clone();
         if self.core.group(&name).is_some() != update {
             let code = if update { FaultCode::BadName } else { FaultCode::AlreadyAdded };
-            return respond(reply, Err(Fault::about(code, name)));
+            return self.respond(reply, Err(Fault::about(code, name)));
         }
         if !update && let Err(error) = self.try_sockets(&spec) {
-            return respond(reply, Err(Fault::about(FaultCode::Failed, error.to_string())));
+            return self.respond(reply, Err(Fault::about(FaultCode::Failed, error.to_string())));
         }
         let group = Active { spec: spec.clone(), generation };
         if update {
@@ -134,11 +137,13 @@ impl Shell {
             self.forget_losses(logs, &self.logs_of(&spec));
             let changes = self.replace_active(group);
             let strict = self.settings().strict_update;
-            self.ask(upkeep_core::Request::UpdateGroup { spec, strict }, Purpose::Update, reply);
+            let request = upkeep_core::Request::UpdateGroup { spec, strict };
+            let call = self.ask_alone(request, Purpose::Update, reply);
             // Nothing is done before it is written down who keeps older options.
             self.note_behind(&name, before);
             self.activated(changes);
             self.follow_group(&name);
+            self.hold_client(call);
         } else {
             self.logs.extend(table);
             let changes = self.replace_active(group);
@@ -275,12 +280,13 @@ impl Shell {
                 Err(Fault::about(FaultCode::CantReread, error.message))
             }
         };
-        let accepted = answer.is_ok();
-        if let Some(reply) = reply {
-            respond(reply, answer);
-        }
-        if accepted {
+        if answer.is_ok() {
             self.tell(Input::Restart);
+            // The client is told of nothing that the next daemon would not do.
+            self.save_daemon();
+        }
+        if let Some(reply) = reply {
+            self.respond(reply, answer);
         }
     }
 

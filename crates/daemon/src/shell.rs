@@ -81,6 +81,8 @@ pub(crate) enum Message {
     RestartChecked { result: Result<Loaded, LoadError>, reply: Option<Responder> },
     /// The configuration was read for a reload that keeps everything, and what it needs was opened.
     Kept { result: Result<Box<Ready>, Fault>, reply: Responder },
+    /// A helper has the answer.
+    Told { answer: Result<Reply, Fault>, reply: Responder },
     /// It is over.
     Reloaded { answer: Result<Reply, Fault>, reply: Responder },
     /// The logs of a group that is to be added or updated have names.
@@ -542,6 +544,7 @@ impl Shell {
             Message::HistoryTrouble(error) => self.store_trouble(&error),
             Message::RestartChecked { result, reply } => self.restart_checked(result, reply),
             Message::Kept { result, reply } => self.keep_ready(result, reply),
+            Message::Told { answer, reply } => self.respond(reply, answer),
             Message::Reloaded { answer, reply } => self.reloaded(answer, reply),
             Message::Named { spec, generation, update, result, reply } => {
                 self.group_named(*spec, generation, update, result, reply);
@@ -579,11 +582,27 @@ impl Shell {
 
     /// Asks the core, and remembers who waits for the answer.
     pub(crate) fn ask(&mut self, request: upkeep_core::Request, purpose: Purpose, reply: Responder) {
-        self.next_call += 1;
-        let call = CallId(self.next_call);
+        let call = self.ask_alone(request, purpose, reply);
+        self.hold_client(call);
+    }
+
+    /// The same; what the client waits for is not written down yet.
+    pub(crate) fn ask_alone(
+        &mut self,
+        request: upkeep_core::Request,
+        purpose: Purpose,
+        reply: Responder,
+    ) -> CallId {
+        let call = reply.held().map_or_else(
+            || {
+                self.next_call += 1;
+                CallId(self.next_call)
+            },
+            CallId,
+        );
         self.askers.insert(call, Asker { reply, purpose });
         self.tell(Input::Request { call, request });
-        self.hold_client(call);
+        call
     }
 
     /// A token for the log thread, and where its answer will come.

@@ -15,16 +15,21 @@ use crate::answer;
 /// How long the client may take to read it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Sends the XML-RPC answer of a call and closes the connection. The client may have gone: then nobody misses it.
+/// The XML-RPC document of an answer.
+#[must_use]
+pub fn late_document(result: Result<Reply, Fault>) -> Vec<u8> {
+    match result {
+        Ok(reply) => xmlrpc::encode_response(&Value::from(reply)),
+        Err(fault) => xmlrpc::encode_fault(fault.code.code(), &fault.to_string()),
+    }
+}
+
+/// Sends the document of an answer and closes the connection. The client may have gone: then nobody misses it.
 ///
 /// # Errors
 /// The socket fails, or the client does not read.
-pub async fn answer_late(client: OwnedFd, result: Result<Reply, Fault>) -> io::Result<()> {
-    let document = match result {
-        Ok(reply) => xmlrpc::encode_response(&Value::from(reply)),
-        Err(fault) => xmlrpc::encode_fault(fault.code.code(), &fault.to_string()),
-    };
-    let bytes = answer::raw_xml(&document);
+pub async fn answer_late(client: OwnedFd, document: &[u8]) -> io::Result<()> {
+    let bytes = answer::raw_xml(document);
     tokio::time::timeout(PATIENCE, send(client, &bytes)).await?
 }
 

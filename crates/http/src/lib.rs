@@ -34,6 +34,6 @@ mod stream;
 mod tail;
 
 pub use auth::Auth;
-pub use late::answer_late;
+pub use late::{answer_late, late_document};
 pub use limits::Limits;
 pub use server::{Connected, Listener, Rules, Server, serve};

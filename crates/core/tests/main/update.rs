@@ -6,7 +6,7 @@ use upkeep_core::spec::{Autorestart, GroupKind, GroupSpec, ListenerSpec, Process
 use upkeep_core::{
     Answer, CallId, Effect, Input, Now, ProcId, RunEnd, RunId, StateName, Supervisor, Update, signal,
 };
-use upkeep_sim::{Ask, Plan, Signalling, Sim, millis, secs};
+use upkeep_sim::{Ask, Crash, InFlight, Plan, Signalling, Sim, millis, secs};
 
 use crate::scene::{ALL, alone, events_of, group, names, standing, standing_with, web};
 
@@ -379,4 +379,42 @@ fn facts_about_a_run_that_is_over_change_nothing() {
         assert_eq!(tell(stale.clone()), [], "{stale:?}");
     }
     assert_eq!(core.process(ProcId(1)).map(upkeep_core::Process::pid), Some(8));
+}
+
+/// The daemon dies after any number of orders of an update: the next one tells what is left, and answers.
+#[test]
+fn a_client_that_waits_for_an_update_is_answered_wherever_the_daemon_dies_d_37() {
+    for orders in 0..20 {
+        for in_flight in [InFlight::Lost, InFlight::Made] {
+            let mut sim = running(&["a", "b", "c"]);
+            let mut new = members(&["a", "b", "d"]);
+            Arc::make_mut(&mut new.processes[0]).command = "new".to_owned();
+            Arc::make_mut(&mut new.processes[1]).priority = 5;
+            sim.crash_after(orders, Crash { down: millis(10), in_flight });
+            let call = sim.request(Ask::update(new));
+            sim.disarm();
+            sim.crash(Crash { down: millis(10), in_flight });
+            assert_eq!(done(&sim, call), None, "{orders}: two have not stopped");
+            sim.advance(secs(20));
+            let told = done(&sim, call);
+            assert_eq!(told.as_deref(), Some("s:c r:a n:d l:b"), "{orders}\n{}", sim.recent());
+            let forks = ["g:a", "g:b", "g:c", "g:d"].map(|name| sim.forks(name));
+            assert_eq!(forks, [2, 1, 1, 1], "{orders} {in_flight:?}\n{}", sim.recent());
+            assert_eq!((spec(&sim, "g:a").command.as_str(), sim.state("g:a")), ("new", StateName::Running));
+            assert!(sim.process("g:c").is_none(), "{orders}");
+        }
+    }
+}
+
+/// Who was to be stopped for an update ended meanwhile, and cannot start again: nobody waits for that.
+#[test]
+fn an_update_does_not_wait_for_what_starts_in_vain_d_37() {
+    let mut sim = running(&["a"]);
+    sim.plan("g:a", [Plan::fails("no")]);
+    let mut new = members(&["a"]);
+    Arc::make_mut(&mut new.processes[0]).command = "new".to_owned();
+    let call = sim.request(Ask::update(new));
+    sim.crash(Crash { down: secs(30), ..Crash::default() });
+    sim.advance(millis(10));
+    assert_eq!((done(&sim, call).as_deref(), sim.state("g:a")), (Some("r:a"), StateName::Backoff));
 }

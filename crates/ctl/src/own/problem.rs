@@ -128,6 +128,10 @@ fn unreachable(url: &str, error: &ClientError) -> Problem {
         ClientError::NotHttp(line) => {
             (format!("something else answers there: {line}"), "check the address: -s URL or serverurl")
         }
+        ClientError::HungUp => (
+            "it closed the connection without an answer: it has ended, or has too many clients".to_owned(),
+            "what was asked may have been done: `upkeep status` and the daemon's log tell; then ask again",
+        ),
         other => (other.to_string(), "check the address: -s URL, or serverurl in [supervisorctl]"),
     };
     let problem = Problem::new(&format!("reach the daemon at {url}"), &why).hint(hint);
@@ -160,6 +164,13 @@ mod tests {
                 "error: cannot read the configuration: bad\nhint: `upkeep check` shows every problem of the \
                  configuration; nothing has been changed",
                 1,
+            ),
+            (
+                ClientError::HungUp,
+                "error: cannot reach the daemon at unix:///s: it closed the connection without an answer: it has ended, or has \
+                 too many clients\nhint: what was asked may have been done: `upkeep status` and the daemon's log tell; then ask \
+                 again",
+                4,
             ),
             (fault(30, "FAILED: a: b"), "error: cannot read the configuration: a: b", 1),
             (fault(30, "plain: text"), "error: cannot read the configuration: plain: text", 1),

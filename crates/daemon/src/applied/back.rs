@@ -8,7 +8,6 @@ use upkeep_api::{Fault, FaultCode};
 use upkeep_config::{CommandLine, LoadError, Sources};
 
 use super::unpack;
-use crate::calls::respond;
 use crate::generations::Loaded;
 use crate::reading::Place;
 use crate::shell::{Message, Responder, Shell};
@@ -81,7 +80,7 @@ impl Shell {
     pub(crate) fn roll_back(&mut self, number: i64, reply: Responder) {
         let origin = match self.origin_of(number) {
             Ok(origin) => origin,
-            Err(fault) => return respond(reply, Err(fault)),
+            Err(fault) => return self.respond(reply, Err(fault)),
         };
         let (latest, cli, messages) =
             (self.generations.latest().clone(), self.cli.clone(), self.messages.clone());

@@ -34,17 +34,22 @@ pub(super) struct Done {
 }
 
 impl Done {
+    /// What is told when it is over.
+    pub(super) fn answer(&self) -> Reply {
+        Reply::Kept(self.kept.clone())
+    }
+
     /// Removes what is left of the old. Blocks on the file system.
     pub(super) fn finish(self) -> Reply {
         for path in &self.old_files {
             // Somebody may have removed it already: it is gone either way.
             let _ = std::fs::remove_file(path);
         }
-        let old_pidfile = self.old_pidfile.filter(|(path, pid)| pidfile::names(path, *pid));
+        let old_pidfile = self.old_pidfile.as_ref().filter(|(path, pid)| pidfile::names(path, *pid));
         let _ = old_pidfile.map(|(path, _)| std::fs::remove_file(path));
         // If it cannot be written, the log says so; the reload has happened all the same.
-        let _ = self.run_file.map(|moved| moved.recv_timeout(RUN_FILE));
-        Reply::Kept(self.kept)
+        let _ = self.run_file.as_ref().map(|moved| moved.recv_timeout(RUN_FILE));
+        self.answer()
     }
 }
 

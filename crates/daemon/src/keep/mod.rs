@@ -16,7 +16,6 @@ use upkeep_api::{Fault, FaultCode, Reply};
 use upkeep_logs::Level;
 use upkeep_os::Limit;
 
-use crate::calls::respond;
 use crate::records::Standing;
 use crate::shell::{Message, Responder, Shell};
 pub(crate) use ready::Ready;
@@ -28,7 +27,7 @@ impl Shell {
     pub(crate) fn reload_keep(&mut self, reply: Responder) {
         if self.reloading {
             let text = "another reload is being prepared; nothing has been changed by this one";
-            return respond(reply, Err(Fault::about(FaultCode::Failed, text)));
+            return self.respond(reply, Err(Fault::about(FaultCode::Failed, text)));
         }
         self.reloading = true;
         let order = Order {
@@ -54,6 +53,8 @@ impl Shell {
         let applied = result.map_err(|fault| (fault, Undo::default())).and_then(|ready| self.apply(*ready));
         match applied {
             Ok(done) => {
+                // For the next daemon nothing would be left to do.
+                self.note_answer(&reply, done.answer());
                 // Nobody should be told before the disk agrees.
                 self.end_reload(move || Ok(done.finish()), reply);
             }
@@ -83,7 +84,7 @@ impl Shell {
     /// A reload is over.
     pub(crate) fn reloaded(&mut self, answer: Result<Reply, Fault>, reply: Responder) {
         self.reloading = false;
-        respond(reply, answer);
+        self.respond(reply, answer);
         for (result, reply) in std::mem::take(&mut self.restarts_waiting) {
             self.restart_checked(result, reply);
         }
