@@ -59,8 +59,8 @@ pub enum Request {
     /// programs say), each batch when all of the last are RUNNING and healthy again, within `wait` seconds (0: what the programs say). `all`
     /// is every process.
     RestartRolling { names: Vec<String>, batch: String, wait: i64 },
-    /// `upkeep.getRollingRestarts`: those under way, and the last ones that are over.
-    GetRollingRestarts,
+    /// `upkeep.getRollingRestarts`: those under way, and the last ones that are over, or the one of this number.
+    GetRollingRestarts { number: Option<i64> },
     /// `upkeep.getPlan`: reads the configuration again and tells what an update would do, and why; changes nothing.
     GetPlan,
     /// `upkeep.getConfigGenerations`: the configurations that were applied.

@@ -285,6 +285,18 @@ impl Client {
         }
     }
 
+    /// One of them; `None` if the server does not know of it.
+    pub fn rolling_restart(&self, number: i64) -> Answer<Option<RollingInfo>> {
+        let all = match self.call("upkeep.getRollingRestarts", &[number.into()]) {
+            Ok(value) => decode::rollings(&value),
+            // An older daemon tells only all of them.
+            Err(error) if error.is_fault(FaultCode::IncorrectParameters) => self.rolling_restarts(),
+            Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        Ok(all?.into_iter().find(|info| info.number == number))
+    }
+
     /// Sends a signal, a name or a number, to one process.
     pub fn signal_process(&self, name: &str, signal: &str) -> Answer<()> {
         self.call("supervisor.signalProcess", &[name.into(), signal.into()]).map(drop)

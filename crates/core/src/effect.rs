@@ -182,8 +182,13 @@ pub enum Event {
     ChildSpawned(ProcId),
     /// Something the next daemon has to know of a process changed; its state is the same.
     WishChanged(ProcId),
-    /// A rolling restart has begun, or gone on.
-    RollingChanged(u64),
+    /// A rolling restart has begun, gone on, or ended.
+    RollingChanged {
+        /// Which one.
+        number: u64,
+        /// Those of its members whose stage has changed; none if it has changed as a whole.
+        members: Box<[usize]>,
+    },
     /// A rolling restart is over.
     RollingOver(u64),
     /// A group became active.

@@ -4,9 +4,9 @@
 //!
 //! A [`Rolling`] lists its processes, each with its [`Stage`]. One that is begun is stopped with the wish to start it again, as any
 //! restart that is asked of the supervisor; all that is done here is to look at it whenever its state or its health changes, or when
-//! its time is over. Nothing is done for the next ones before all of the last have come to an end, and nothing at all once one has failed.
+//! its time is over, and at it alone: [`Progress`] knows the rest. Nothing is done for the next ones before all of the last have come to an end, and nothing at all once one has failed.
 //!
-//! A rolling restart is written down as a whole at each change of a stage, before what follows from that. A stage says by number which run
+//! Each change of a stage is written down before what follows from it. A stage says by number which run
 //! is to end, so that the next daemon sees from the process itself how far it has come.
 //!
 //! An update whose program says `update_strategy = rolling` leaves those processes their options until their turn comes: they are
@@ -14,6 +14,7 @@
 
 mod begin;
 mod follow;
+mod progress;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::process::{ProcId, Process, RunId, State};
 use crate::spec::ProcessSpec;
 use crate::supervisor::Supervisor;
 use crate::time::{Mono, seconds};
+use progress::Progress;
 
 /// Those that are under way at once.
 const MOST_AT_ONCE: usize = 64;
@@ -219,15 +221,6 @@ impl Rolling {
         let untouched = self.members.iter().filter(|member| member.stage == Stage::Pending);
         untouched.map(Member::full_name).collect()
     }
-
-    /// When the first that is to be well again has no more time.
-    fn deadline(&self) -> Option<Mono> {
-        let until = |member: &Member| match member.stage {
-            Stage::Starting { until } => Some(until),
-            Stage::Pending | Stage::Ending { .. } | Stage::Done | Stage::Failed(_) | Stage::Left(_) => None,
-        };
-        self.members.iter().filter_map(until).min()
-    }
 }
 
 /// All rolling restarts.
@@ -239,27 +232,25 @@ pub(crate) struct Rollings {
     by_process: BTreeMap<ProcId, (u64, usize)>,
     /// Processes that run with older options than their group has, and those that they do not have yet.
     behind: BTreeMap<ProcId, Arc<ProcessSpec>>,
-    /// Those under way, with the time at which they have to be looked at.
-    due: BTreeMap<u64, Option<Mono>>,
-    /// Those that have to be looked at now.
-    news: BTreeSet<u64>,
+    /// Those under way.
+    under_way: BTreeMap<u64, Progress>,
+    /// Those that have to be looked at now, and which of their members.
+    news: BTreeMap<u64, BTreeSet<usize>>,
     last: u64,
-    /// How often any has changed.
-    version: u64,
 }
 
 impl Rollings {
     /// Whether none is under way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.due.is_empty()
+        self.under_way.is_empty()
     }
 
     /// Something of a process is other than before.
     pub(crate) fn follow(&mut self, id: ProcId) {
         if !self.by_process.is_empty()
-            && let Some((number, _)) = self.by_process.get(&id)
+            && let Some((number, at)) = self.by_process.get(&id)
         {
-            self.news.insert(*number);
+            self.news.entry(*number).or_default().insert(*at);
         }
     }
 
@@ -276,23 +267,36 @@ impl Rollings {
         if !self.news.is_empty() {
             return Some(Mono(0));
         }
-        self.due.values().flatten().min().copied()
+        self.under_way.values().filter_map(Progress::deadline).min()
     }
 
     fn note_due(&mut self, now: Mono) {
-        let due = self.due.iter().filter(|(_, at)| at.is_some_and(|at| at <= now));
-        self.news.extend(due.map(|(number, _)| *number));
+        for (number, progress) in self.under_way.iter().filter(|(_, one)| one.deadline() <= Some(now)) {
+            let mut overdue = progress.overdue(now).peekable();
+            if overdue.peek().is_some() {
+                self.news.entry(*number).or_default().extend(overdue);
+            }
+        }
     }
 
-    fn insert(&mut self, rolling: Rolling, ids: Vec<(ProcId, usize)>) {
+    fn insert(&mut self, rolling: Rolling, progress: Progress) {
         let number = rolling.number;
         self.last = self.last.max(number);
         if rolling.end.is_none() {
-            self.by_process.extend(ids.into_iter().map(|(id, at)| (id, (number, at))));
-            self.due.insert(number, rolling.deadline());
-            self.news.insert(number);
+            self.by_process.extend(progress.ids.iter().map(|(id, at)| (*id, (number, *at))));
+            self.news.insert(number, progress.busy());
+            self.under_way.insert(number, progress);
         }
         self.all.insert(number, rolling);
+    }
+
+    /// A member is so far now.
+    fn set_stage(&mut self, number: u64, at: usize, stage: Stage) {
+        let member = self.all.get_mut(&number).and_then(|rolling| rolling.members.get_mut(at));
+        if let (Some(member), Some(progress)) = (member, self.under_way.get_mut(&number)) {
+            progress.go(at, &member.stage, &stage);
+            member.stage = stage;
+        }
     }
 
     /// How long a process has to be well, if it is on its way up.
@@ -306,8 +310,12 @@ impl Rollings {
 
     /// One is over: its processes are free. The oldest that are over are forgotten.
     fn close(&mut self, number: u64) {
-        self.by_process.retain(|_, (other, _)| *other != number);
-        self.due.remove(&number);
+        let progress = self.under_way.remove(&number);
+        for (id, _) in progress.into_iter().flat_map(|progress| progress.ids) {
+            if self.by_process.get(&id).is_some_and(|(other, _)| *other == number) {
+                self.by_process.remove(&id);
+            }
+        }
         self.news.remove(&number);
         let over = self.all.values().filter(|rolling| rolling.end.is_some());
         let mut over: Vec<u64> = over.map(|rolling| rolling.number).collect();
@@ -324,6 +332,12 @@ impl Supervisor {
     /// The rolling restarts under way, and the last ones that are over, by number.
     pub fn rollings(&self) -> impl Iterator<Item = &Rolling> {
         self.rolling.all.values()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn rolling(&self, number: u64) -> Option<&Rolling> {
+        self.rolling.all.get(&number)
     }
 
     /// Whether a rolling restart is under way, or has left a process behind.
@@ -345,16 +359,9 @@ impl Supervisor {
         self.rolling.all.get(number)?.members.get(*at).map(|member| &member.stage)
     }
 
-    /// How often any rolling restart has changed, for who writes all of them down at once.
-    #[must_use]
-    pub fn rolling_version(&self) -> u64 {
-        self.rolling.version
-    }
-
-    /// One has changed: the next daemon has to know.
-    fn rolling_changed(&mut self, number: u64) {
-        self.rolling.version += 1;
-        self.publish(Event::RollingChanged(number));
+    /// One has changed, in these members, or as a whole if there are none: the next daemon has to know.
+    fn rolling_changed(&mut self, number: u64, members: &[usize]) {
+        self.publish(Event::RollingChanged { number, members: members.into() });
     }
 
     /// These options are for a process's turn in a rolling restart.
@@ -372,8 +379,12 @@ impl Supervisor {
         let members = rolling.members.iter().enumerate();
         let members = members.filter(|(_, member)| !matches!(member.stage, Stage::Left(_)));
         let ids = members.filter_map(|(at, member)| Some((self.member(&member.group, &member.process)?, at)));
-        let ids = ids.collect();
-        self.rolling.insert(rolling, ids);
+        let section = |member: &Member| {
+            let process = self.processes.get(&self.member(&member.group, &member.process)?)?;
+            Some(process.spec.section.clone())
+        };
+        let progress = Progress::new(&rolling.members, ids.collect(), section);
+        self.rolling.insert(rolling, progress);
     }
 
     /// An earlier daemon had left a process the options that it ran with: those of its group are for later.

@@ -7,8 +7,12 @@ use upkeep_client::{Client, ClientError};
 
 use crate::names::namespec;
 
-/// Time between two looks.
+/// Time between two looks, at least.
 const LOOK: Duration = Duration::from_millis(200);
+/// How many times as long as an answer takes: who follows one of thousands of processes does not keep the daemon busy.
+const REST: u32 = 10;
+/// Time between two looks, at most.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
 /// How long nobody may answer: another daemon comes up in far less.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -20,10 +24,11 @@ pub(crate) fn follow(
 ) -> Result<Option<RollingInfo>, ClientError> {
     let mut answered = Instant::now();
     loop {
-        match client.rolling_restarts() {
-            Ok(all) => {
+        let asked = Instant::now();
+        match client.rolling_restart(number) {
+            Ok(info) => {
                 answered = Instant::now();
-                let Some(info) = all.into_iter().find(|info| info.number == number) else { return Ok(None) };
+                let Some(info) = info else { return Ok(None) };
                 tell(&info);
                 if info.state != "under way" {
                     return Ok(Some(info));
@@ -33,7 +38,7 @@ pub(crate) fn follow(
             Err(error) if is_passing(&error) && answered.elapsed() < PATIENCE => {}
             Err(error) => return Err(error),
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(LOOK.max(asked.elapsed() * REST).min(LONGEST_LOOK));
     }
 }
 

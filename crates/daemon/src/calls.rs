@@ -95,7 +95,9 @@ impl Shell {
             Request::RestartRolling { names, batch, wait } => {
                 self.restart_rolling(&names, &batch, wait, reply);
             }
-            Request::GetRollingRestarts => respond(reply, Ok(Reply::Rolling(self.rolling_infos()))),
+            Request::GetRollingRestarts { number } => {
+                respond(reply, Ok(Reply::Rolling(self.rolling_infos(number))));
+            }
             Request::GetSchedules => respond(reply, Ok(Reply::Schedules(self.schedule_infos()))),
             Request::GetLogLosses => respond(reply, Ok(Reply::Losses(self.log_losses()))),
             Request::UpdateProcessGroup { name } => self.update_group(&name, reply),

@@ -246,7 +246,7 @@ impl Shell {
                 self.leave_cgroup(*id);
                 self.forget_plan(*id);
             }
-            Event::RollingChanged(_) => self.rolling_changed(),
+            Event::RollingChanged { number, members } => self.rolling_changed(*number, members),
             Event::SupervisorStopping => self.save_daemon(),
             Event::GroupAdded(_)
             | Event::GroupRemoved(_)

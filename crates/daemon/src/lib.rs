@@ -39,6 +39,7 @@ mod exitwhen;
 mod facade;
 mod fcgi;
 mod generations;
+mod growing;
 mod health;
 mod held;
 mod info;
@@ -171,6 +172,7 @@ impl Shell {
                 self.engine.clone().shutdown();
                 // With what could not be forwarded any more.
                 self.hold_all_losses();
+                self.leave_rolling();
                 let _ = self.link.flush();
                 0
             }

@@ -4,7 +4,7 @@
 
 mod errands;
 mod health;
-mod rolling;
+pub(crate) mod rolling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::listeners::Payload;
 use crate::watching::Seen;
 use errands::ErrandsRecord;
 use health::HealthRecord;
-pub(crate) use rolling::RollingRecord;
+pub(crate) use rolling::{RollingChange, RollingRecord};
 
 /// Key of the daemon's own record.
 pub(crate) const DAEMON_KEY: u64 = 0;

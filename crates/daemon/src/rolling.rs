@@ -12,7 +12,7 @@ use upkeep_keeper::wire::ToKeeper;
 
 use crate::calls::respond;
 use crate::names::{Target, resolve};
-use crate::records::{DaemonRecord, ROLLING_KEY, RollingRecord};
+use crate::records::{DaemonRecord, ROLLING_KEY, RollingChange, RollingRecord, rolling};
 use crate::shell::{Active, Purpose, Responder, Shell};
 
 /// Processes that run with the options of an older generation than their group's, by group and name.
@@ -66,8 +66,15 @@ impl Shell {
         Ok(upkeep_core::Request::RestartRolling { targets, batch, wait })
     }
 
-    pub(crate) fn rolling_infos(&self) -> Vec<RollingInfo> {
-        self.core.rollings().map(info).collect()
+    /// One rolling restart, or all that are told of.
+    pub(crate) fn rolling_infos(&self, number: Option<i64>) -> Vec<RollingInfo> {
+        match number {
+            None => self.core.rollings().map(info).collect(),
+            Some(number) => {
+                let number = u64::try_from(number).unwrap_or(0);
+                self.core.rolling(number).map(info).into_iter().collect()
+            }
+        }
     }
 
     /// What the description of a process says about rolling restarts.
@@ -86,7 +93,7 @@ impl Shell {
 
     /// The event that a rolling restart is over.
     pub(crate) fn rolling_event(&self, number: u64) -> Option<(EventKind, String)> {
-        let rolling = self.core.rollings().find(|rolling| rolling.number == number)?;
+        let rolling = self.core.rolling(number)?;
         let info = info(rolling);
         let kind = match rolling.end.as_ref()? {
             RollingEnd::Done => EventKind::RollingRestartDone,
@@ -97,30 +104,41 @@ impl Shell {
         Some((kind, format!("number:{number} result:{state} restarted:{done} of:{of}\n{}", info.reason)))
     }
 
-    /// Writes all of them down, unless that was done since, and then who is behind.
-    pub(crate) fn rolling_changed(&mut self) {
-        if self.rolling_saved != self.core.rolling_version() {
-            self.save_rolling();
+    /// Writes down what has changed of one, and then who is behind: these members, or all of it if there are none.
+    pub(crate) fn rolling_changed(&mut self, number: u64, members: &[usize]) {
+        let changed = self.core.rolling(number).map(|rolling| RollingChange::of(rolling, members));
+        let change = changed.and_then(|change| serde_json::to_vec(&change).ok());
+        match change.map(|change| self.rolling_record.change(ROLLING_KEY, change)) {
+            Some(Some(frame)) => self.send(&frame),
+            Some(None) => self.save_rolling(),
+            // It is over, and so many are since that it is forgotten.
+            None => {}
         }
-        self.follow_behind();
+        self.follow_behind(number, members);
     }
 
+    /// Writes all of them down.
     pub(crate) fn save_rolling(&mut self) {
-        self.rolling_saved = self.core.rolling_version();
         let records: Vec<RollingRecord> = self.core.rollings().map(RollingRecord::from).collect();
         if records.is_empty() {
             return;
         }
         if let Ok(value) = serde_json::to_vec(&records) {
-            self.send(&ToKeeper::Put { key: ROLLING_KEY, value });
+            let frame = self.rolling_record.whole(ROLLING_KEY, value);
+            self.send(&frame);
+        }
+    }
+
+    /// Another version of the daemon may follow, which understands only a record that is whole.
+    pub(crate) fn leave_rolling(&mut self) {
+        if !self.rolling_record.is_whole() {
+            self.save_rolling();
         }
     }
 
     /// Goes on with those of an earlier daemon.
     pub(crate) fn restore_rolling(&mut self, record: Option<Vec<u8>>) {
-        let records: Vec<RollingRecord> =
-            record.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
-        for record in records {
+        for record in record.map(|value| rolling::read(&value)).unwrap_or_default() {
             self.tell(Input::RestoreRolling(Box::new(record.into())));
         }
     }
@@ -128,7 +146,7 @@ impl Shell {
     /// Everything is down, and nothing goes on.
     pub(crate) fn forget_rolling(&mut self) {
         self.behind.clear();
-        self.rolling_saved = 0;
+        self.rolling_record.forget();
         self.send(&ToKeeper::Delete { key: ROLLING_KEY });
     }
 
@@ -142,14 +160,31 @@ impl Shell {
             }
         }
         let core = &self.core;
-        self.behind.retain(|(group, name), _| core.member(group, name).is_some_and(|id| core.is_behind(id)));
+        let is_not = |name: &str| core.member(group, name).is_none_or(|id| !core.is_behind(id));
+        let of_group = (group.to_owned(), String::new())..;
+        let of_group =
+            self.behind.range(of_group).map(|(key, _)| key).take_while(|(other, _)| other == group);
+        let gone: Vec<_> = of_group.filter(|(_, name)| is_not(name)).cloned().collect();
+        for key in gone {
+            self.behind.remove(&key);
+        }
     }
 
-    /// Some may have got their new options.
-    fn follow_behind(&mut self) {
-        let (core, before) = (&self.core, self.behind.len());
-        self.behind.retain(|(group, name), _| core.member(group, name).is_some_and(|id| core.is_behind(id)));
-        if self.behind.len() != before {
+    /// Some of a rolling restart may have got their new options: these, or any if there are none.
+    fn follow_behind(&mut self, number: u64, members: &[usize]) {
+        let Some(rolling) = self.core.rolling(number).filter(|_| !self.behind.is_empty()) else { return };
+        let changed = members.iter().filter_map(|at| rolling.members.get(*at));
+        let all = rolling.members.iter().filter(|_| members.is_empty());
+        let keys = changed.chain(all).map(|member| (member.group.clone(), member.process.clone()));
+        let is_not = |(group, name): &(String, String)| {
+            self.behind.contains_key(&(group.clone(), name.clone()))
+                && self.core.member(group, name).is_none_or(|id| !self.core.is_behind(id))
+        };
+        let gone: Vec<_> = keys.filter(is_not).collect();
+        if !gone.is_empty() {
+            for key in &gone {
+                self.behind.remove(key);
+            }
             self.prune_generations();
         }
     }

@@ -31,6 +31,7 @@ use crate::daemonised::{Daemonised, Suspect};
 use crate::descriptors::Promise;
 use crate::fcgi::{Shared, Sockets};
 use crate::generations::{Generations, Loaded};
+use crate::growing::Growing;
 use crate::keep::Ready;
 use crate::keeperlink::KeeperLink;
 use crate::listeners::{Listeners, Told};
@@ -314,8 +315,8 @@ pub(crate) struct Shell {
     pub(crate) seen_files: Vec<(Arc<str>, Seen)>,
     /// Who has older options than its group.
     pub(crate) behind: Behind,
-    /// The version of the rolling restarts that the keeper has.
-    pub(crate) rolling_saved: u64,
+    /// What the keeper has of rolling restarts.
+    pub(crate) rolling_record: Growing,
 }
 
 /// What a shell is made of.
@@ -423,7 +424,7 @@ impl Shell {
             watching: None,
             seen_files: Vec::new(),
             behind: Behind::new(),
-            rolling_saved: 0,
+            rolling_record: Growing::default(),
         }
     }
 

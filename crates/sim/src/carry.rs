@@ -85,7 +85,7 @@ impl Sim {
                     self.records.remove(&name);
                 }
             }
-            Event::RollingChanged(number) => self.save_rolling(*number),
+            Event::RollingChanged { number, members } => self.save_rolling(*number, members),
             Event::SupervisorStopping => self.ending = Ending::of(self.core.phase()),
             Event::GroupAdded(_)
             | Event::GroupRemoved(_)
@@ -105,9 +105,16 @@ impl Sim {
     }
 
     /// Writes a rolling restart down, then who is behind: what is over and not told of any more is forgotten.
-    fn save_rolling(&mut self, number: u64) {
-        let found = self.core.rollings().find(|rolling| rolling.number == number).cloned();
-        self.rollings.extend(found.map(|rolling| (number, rolling)));
+    fn save_rolling(&mut self, number: u64, members: &[usize]) {
+        let found = self.core.rolling(number);
+        match (found, self.rollings.get_mut(&number)) {
+            // Only what the core says has changed, so that a crash shows what it does not say.
+            (Some(found), Some(saved)) if !members.is_empty() => {
+                members.iter().for_each(|&at| saved.members[at].clone_from(&found.members[at]));
+            }
+            (Some(found), _) => drop(self.rollings.insert(number, found.clone())),
+            (None, _) => {}
+        }
         let core = &self.core;
         self.rollings.retain(|number, _| core.rollings().any(|rolling| rolling.number == *number));
         self.behind.retain(|name, _| {

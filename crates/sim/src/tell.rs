@@ -40,7 +40,7 @@ pub(crate) fn text_of(event: &Event, name: impl Fn(upkeep_core::ProcId) -> Strin
         Event::SupervisorRunning => Some("SUPERVISOR_RUNNING".to_owned()),
         Event::SupervisorStopping => Some("SUPERVISOR_STOPPING".to_owned()),
         Event::RollingOver(number) => Some(format!("ROLLING_OVER {number}")),
-        Event::RollingChanged(_)
+        Event::RollingChanged { .. }
         | Event::ChildSpawned(_)
         | Event::WishChanged(_)
         | Event::ProcessAdded { .. }

@@ -107,6 +107,14 @@ impl<'a> Args<'a> {
         self.values.next().map_or(default, truth)
     }
 
+    /// An integer that may be left out.
+    ///
+    /// # Errors
+    /// `INCORRECT_PARAMETERS` for anything else.
+    pub fn optional_int(&mut self) -> Result<Option<i64>, Fault> {
+        if self.values.len() == 0 { Ok(None) } else { self.int().map(Some) }
+    }
+
     /// What is written to a process: a string, and the fault shows what else it was (RPC-160).
     ///
     /// # Errors

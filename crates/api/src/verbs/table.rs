@@ -31,6 +31,13 @@ const WAIT: Param = Param {
     optional: true,
 };
 
+const ROLLING: Param = Param {
+    name: "number",
+    kind: Type::Int,
+    help: "the number of the only one that is to be told, if it is known",
+    optional: true,
+};
+
 const OK: &str = "true; anything else is a fault";
 const RESULTS: &str = "one struct per process: name, group, status, description";
 const BYTES: &str = "the bytes; what is not UTF-8 is replaced by U+FFFD";
@@ -263,8 +270,11 @@ pub static OWN: &[Verb] = &[
         "Restarts the running ones of these some at a time, and goes on when those are RUNNING and healthy. Answers at once.",
         "the number of the rolling restart, for getRollingRestarts; it has begun",
     ),
-    verb("getRollingRestarts", &[], Type::Array, |_| Ok(Request::GetRollingRestarts)).says(
-        "Tells the rolling restarts that are under way, and the last ones that are over.",
+    verb("getRollingRestarts", &[ROLLING], Type::Array, |args| {
+        Ok(Request::GetRollingRestarts { number: args.optional_int()? })
+    })
+    .says(
+        "Tells the rolling restarts that are under way, and the last ones that are over, or one of them.",
         "per rolling restart a struct of number, state, reason, update, members (name, group, stage, reason)",
     ),
     verb("getPlan", &[], Type::Array, |_| Ok(Request::GetPlan)).says(

@@ -40,7 +40,7 @@ impl Supervisor {
             let text = format!("rolling restart {number} is under way, and {name} is part of it");
             return Some(Refusal::Failed(text));
         }
-        let many = self.rolling.due.len() >= MOST_AT_ONCE;
+        let many = self.rolling.under_way.len() >= MOST_AT_ONCE;
         many.then(|| Refusal::Failed(format!("{MOST_AT_ONCE} rolling restarts are under way already")))
     }
 
@@ -57,7 +57,7 @@ impl Supervisor {
         let mut known = BTreeSet::new();
         let mut ids: Vec<ProcId> = targets.iter().copied().filter(|id| known.insert(*id)).collect();
         ids.sort_by_key(|id| self.processes.get(id).is_some_and(Process::is_well));
-        let begun = begun.iter().filter(|(id, _)| !ids.contains(id));
+        let begun = begun.iter().filter(|(id, _)| !known.contains(id));
         let begun = begun.filter_map(|&(id, until)| {
             let stage = Stage::Starting { until };
             Some(Member { stage, ..self.new_member(id)? })
@@ -67,7 +67,7 @@ impl Supervisor {
         let rolling = Rolling { number, update, batch, wait, members, end: None };
         self.log(Notice::RollingBegins { number, count: rolling.wanted() });
         self.enter_rolling(rolling);
-        self.rolling_changed(number);
+        self.rolling_changed(number, &[]);
         number
     }
 
@@ -117,7 +117,7 @@ impl Supervisor {
 
     /// Everything ends.
     pub(crate) fn leave_all_rolling(&mut self) {
-        let numbers: Vec<u64> = self.rolling.due.keys().copied().collect();
+        let numbers: Vec<u64> = self.rolling.under_way.keys().copied().collect();
         for number in numbers {
             self.end_rolling(number, RollingEnd::CalledOff("everything is stopped".to_owned()));
         }
@@ -138,7 +138,7 @@ impl Supervisor {
         };
         self.rolling.close(number);
         self.log(notice);
-        self.rolling_changed(number);
+        self.rolling_changed(number, &[]);
         self.publish(Event::RollingOver(number));
     }
 }

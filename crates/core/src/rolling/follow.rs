@@ -1,5 +1,8 @@
 //! How a rolling restart goes on.
 
+use std::collections::BTreeSet;
+
+use super::progress::Progress;
 use super::{GONE, Member, Rolling, RollingEnd, Stage};
 use crate::depends::Along;
 use crate::effect::{Effect, Event};
@@ -28,33 +31,31 @@ impl Supervisor {
             return;
         }
         self.rolling.note_due(now.mono);
-        while let Some(number) = self.rolling.news.pop_first() {
-            self.go_on_rolling(now, number);
+        while let Some((number, members)) = self.rolling.news.pop_first() {
+            self.go_on_rolling(now, number, &members);
         }
     }
 
-    fn go_on_rolling(&mut self, now: Now, number: u64) {
+    fn go_on_rolling(&mut self, now: Now, number: u64, members: &BTreeSet<usize>) {
         let Some(rolling) = self.rolling.all.get(&number).filter(|rolling| rolling.end.is_none()) else {
             return;
         };
-        let busy = rolling.members.iter().enumerate().filter(|(_, member)| member.is_busy());
+        let busy = members.iter().filter_map(|&at| Some((at, rolling.members.get(at)?)));
+        let busy = busy.filter(|(_, member)| member.is_busy());
         let looks: Vec<(usize, Look)> =
             busy.map(|(at, member)| (at, self.look(now, rolling, member))).collect();
-        let (mut waits, mut again) = (false, Vec::new());
+        let mut again = Vec::new();
         for (at, look) in looks {
             match look {
-                Look::Waits => waits = true,
+                Look::Waits => {}
                 Look::Restart => again.push(at),
-                Look::Is(stage) => {
-                    waits |= matches!(stage, Stage::Starting { .. });
-                    self.set_stage(number, at, stage);
-                }
+                Look::Is(stage) => self.set_stage(number, at, stage),
             }
         }
         if !again.is_empty() {
             return self.restart_members(now, number, &again);
         }
-        if !waits {
+        if self.rolling.under_way.get(&number).is_some_and(Progress::is_at_rest) {
             self.next_batch(now, number);
         }
     }
@@ -69,14 +70,13 @@ impl Supervisor {
     }
 
     fn set_stage(&mut self, number: u64, at: usize, stage: Stage) {
-        let Some(rolling) = self.rolling.all.get_mut(&number) else { return };
-        let Some(member) = rolling.members.get_mut(at) else { return };
-        let (name, is_done) = (member.full_name(), stage == Stage::Done);
-        member.stage = stage;
-        let (due, done, of) = (rolling.deadline(), rolling.done(), rolling.wanted());
-        self.rolling.due.insert(number, due);
-        self.rolling_changed(number);
-        if is_done {
+        let is_done = stage == Stage::Done;
+        self.rolling.set_stage(number, at, stage);
+        self.rolling_changed(number, &[at]);
+        let Some(progress) = self.rolling.under_way.get(&number).filter(|_| is_done) else { return };
+        let (done, of) = (progress.done, progress.wanted);
+        let member = self.rolling.all.get(&number).and_then(|rolling| rolling.members.get(at));
+        if let Some(name) = member.map(Member::full_name) {
             self.log(Notice::RollingStep { number, name, done, of });
         }
     }
@@ -180,11 +180,11 @@ impl Supervisor {
 
     /// The last ones are done: the next ones begin, or it is over.
     fn next_batch(&mut self, now: Now, number: u64) {
-        let Some(rolling) = self.rolling.all.get(&number) else { return };
-        if rolling.failure().is_some() {
+        let Some(progress) = self.rolling.under_way.get(&number) else { return };
+        if progress.has_failed {
             return self.end_rolling(number, RollingEnd::Failed);
         }
-        let batch = self.batch_of(rolling);
+        let batch = self.batch_of(number, progress);
         if batch.is_empty() {
             return self.end_rolling(number, RollingEnd::Done);
         }
@@ -192,25 +192,17 @@ impl Supervisor {
     }
 
     /// Those whose turn it is: all of one program.
-    fn batch_of(&self, rolling: &Rolling) -> Vec<usize> {
-        let process = |member: &Member| self.processes.get(&self.member(&member.group, &member.process)?);
-        let pending = |member: &&Member| member.stage == Stage::Pending;
-        let Some(first) = rolling.members.iter().find(pending) else { return Vec::new() };
-        let first = process(first);
-        let section = first.map(|process| process.spec.section.clone());
-        let is_same =
-            |member: &Member| process(member).map(|process| &process.spec.section) == section.as_ref();
-        let all = rolling.members.iter().filter(|member| is_same(member)).count();
+    fn batch_of(&self, number: u64, progress: &Progress) -> Vec<usize> {
+        let rolling = self.rolling.all.get(&number);
+        let first = progress.next().and_then(|at| Some((at, rolling?, rolling?.members.get(at)?)));
+        let Some((at, rolling, first)) = first else { return Vec::new() };
         let batch = rolling.batch.or_else(|| {
-            let first = first?;
-            let id = self.member(first.group(), first.name())?;
-            let options = self.rolling.behind.get(&id).unwrap_or_else(|| first.options_to_be());
+            let id = self.member(&first.group, &first.process)?;
+            let process = self.processes.get(&id)?;
+            let options = self.rolling.behind.get(&id).unwrap_or_else(|| process.options_to_be());
             Some(options.batch())
         });
-        let size = batch.map_or(1, |batch| batch.of(all));
-        let next =
-            rolling.members.iter().enumerate().filter(|(_, member)| pending(member) && is_same(member));
-        next.map(|(at, _)| at).take(size).collect()
+        progress.batch(at, |all| batch.map_or(1, |batch| batch.of(all)))
     }
 
     /// Restarts some. What is written down comes first, and before that the options that they get.
@@ -233,14 +225,10 @@ impl Supervisor {
                     }
                 },
             };
-            if let Some(member) =
-                self.rolling.all.get_mut(&number).and_then(|rolling| rolling.members.get_mut(at))
-            {
-                member.stage = stage;
-            }
+            self.rolling.set_stage(number, at, stage);
         }
         let options: Vec<_> = stops.iter().map(|id| self.rolling.behind.remove(id)).collect();
-        self.rolling_changed(number);
+        self.rolling_changed(number, batch);
         for (&id, options) in stops.iter().zip(options) {
             let Some(process) = self.processes.get_mut(&id) else { continue };
             let spec = options.unwrap_or_else(|| process.options_to_be().clone());
@@ -252,7 +240,7 @@ impl Supervisor {
             !self.depends.is_put_off(*id) && !self.processes.get(id).is_some_and(stopping)
         });
         self.stop_in_order(now, &stops, Along::Dependants);
-        self.rolling.news.insert(number);
+        self.rolling.news.entry(number).or_default().extend(batch);
     }
 
     /// One that is not restarted has its new options all the same, as it would without a rolling restart.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use upkeep_core::spec::{GroupSpec, ProcessSpec};
 use upkeep_core::{
-    Answer, CallId, Effect, Event, Input, Mono, Now, ProcId, Request, RunEnd, RunId, StateName, Supervisor,
+    Answer, Batch, CallId, Effect, Event, Input, Mono, Now, ProcId, Request, RollingEnd, RunEnd, RunId,
+    StateName, Supervisor,
 };
 
 const FEW: u32 = 100;
@@ -150,6 +151,16 @@ fn story(groups: Vec<GroupSpec>, count: u32) -> Vec<(&'static str, u64)> {
     }
     steps.push(("all are updated", world.looks()));
     assert_eq!(world.in_state(StateName::Running), all);
+    for (step, batch) in [
+        ("one after another is restarted", Batch::Count(1)),
+        ("all are restarted at once, bit by bit", Batch::Percent(100)),
+    ] {
+        let targets = world.ids();
+        world.request(Request::RestartRolling { targets, batch: Some(batch), wait: None });
+        let last = world.core.rollings().last().unwrap();
+        assert_eq!((last.end.as_ref(), last.done()), (Some(&RollingEnd::Done), all));
+        steps.push((step, world.looks()));
+    }
     world.tell(Input::Shutdown);
     steps.push(("everything ends", world.looks()));
     assert!(world.terminated);

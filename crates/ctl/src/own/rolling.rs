@@ -1,6 +1,6 @@
 //! `upkeep restart --rolling`, and what others tell of rolling restarts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use upkeep_api::{ProcessInfo, ProcessState, RollingInfo};
@@ -133,14 +133,11 @@ pub(super) fn problem(what: &str, info: &RollingInfo) -> Option<Problem> {
 
 /// Lines about those that matter now: under way, or failed at a process that still does not run.
 pub(super) fn notes(all: &[RollingInfo], processes: &[ProcessInfo]) -> Vec<String> {
+    let down = processes.iter().filter(|process| process.state != ProcessState::Running);
+    let down: BTreeSet<_> = down.map(|process| (&process.group, &process.name)).collect();
     let still_down = |info: &RollingInfo| {
-        info.members.iter().filter(|member| member.stage == "failed").any(|member| {
-            let mut these = processes.iter();
-            these.any(|process| {
-                let is_it = process.name == member.name && process.group == member.group;
-                is_it && process.state != ProcessState::Running
-            })
-        })
+        let mut failed = info.members.iter().filter(|member| member.stage == "failed");
+        failed.any(|member| down.contains(&(&member.group, &member.name)))
     };
     let note = |info: &RollingInfo| match info.state.as_str() {
         "under way" => {

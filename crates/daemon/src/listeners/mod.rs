@@ -161,7 +161,7 @@ impl Shell {
                     self.publish(kind, || text);
                 }
             }
-            Event::RollingChanged(_) | Event::ChildSpawned(_) | Event::WishChanged(_) => {}
+            Event::RollingChanged { .. } | Event::ChildSpawned(_) | Event::WishChanged(_) => {}
         }
     }
 

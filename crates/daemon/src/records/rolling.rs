@@ -1,11 +1,13 @@
 //! What is written down of rolling restarts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use upkeep_core::{Batch, Member, Mono, Rolling, RollingEnd, RunId, Stage};
 
 use super::is_default;
+use crate::growing::lines;
 
 /// One rolling restart; times are in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +25,49 @@ pub(crate) struct RollingRecord {
     end: Option<EndRecord>,
 }
 
+/// What has changed since all of them were written down: a line behind that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum StageRecord {
+#[serde(untagged)]
+pub(crate) enum RollingChange {
+    /// One as a whole, new or not.
+    Whole(RollingRecord),
+    /// The number of one, and members of it by their places.
+    Stages(u64, Vec<(usize, StageRecord)>),
+}
+
+impl RollingChange {
+    /// These members, or all of it if there are none.
+    pub(crate) fn of(rolling: &Rolling, members: &[usize]) -> Self {
+        if members.is_empty() {
+            return Self::Whole(rolling.into());
+        }
+        let stage = |at: &usize| Some((*at, (&rolling.members.get(*at)?.stage).into()));
+        Self::Stages(rolling.number, members.iter().filter_map(stage).collect())
+    }
+}
+
+/// All that are written down, the changes applied.
+pub(crate) fn read(record: &[u8]) -> Vec<RollingRecord> {
+    let mut lines = lines(record);
+    let whole: Vec<RollingRecord> =
+        lines.next().and_then(|whole| serde_json::from_slice(whole).ok()).unwrap_or_default();
+    let mut all: BTreeMap<u64, RollingRecord> = whole.into_iter().map(|one| (one.number, one)).collect();
+    for change in lines.filter_map(|line| serde_json::from_slice(line).ok()) {
+        match change {
+            RollingChange::Whole(record) => drop(all.insert(record.number, record)),
+            RollingChange::Stages(number, stages) => {
+                let Some(record) = all.get_mut(&number) else { continue };
+                for (at, stage) in stages {
+                    record.members.get_mut(at).into_iter().for_each(|member| member.2 = stage.clone());
+                }
+            }
+        }
+    }
+    all.into_values().collect()
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StageRecord {
     Pending,
     Ending(Option<u64>),
     Starting(u64),
@@ -138,5 +181,38 @@ mod tests {
             let back: RollingRecord = serde_json::from_slice(&text).unwrap();
             assert_eq!(Rolling::from(back), rolling);
         }
+    }
+
+    /// What was written as a whole, and changes behind it, are what they are together.
+    #[test]
+    fn changes_are_read_behind_the_whole() {
+        let member = |process: usize| Member {
+            group: "g".to_owned(),
+            process: process.to_string(),
+            stage: Stage::Pending,
+        };
+        let rolling = |number| Rolling {
+            number,
+            update: false,
+            batch: None,
+            wait: None,
+            members: (0..3).map(member).collect(),
+            end: None,
+        };
+        let (mut first, mut second) = (rolling(1), rolling(2));
+        let mut record = serde_json::to_vec(&[RollingRecord::from(&first)]).unwrap();
+        let mut write = |rolling: &Rolling, members: &[usize]| {
+            record.push(b'\n');
+            record.extend(serde_json::to_vec(&RollingChange::of(rolling, members)).unwrap());
+            read(&record).into_iter().map(Rolling::from).collect::<Vec<_>>()
+        };
+        first.members[2].stage = Stage::Ending { run: Some(RunId(7)) };
+        first.members[0].stage = Stage::Failed("line\nend".to_owned());
+        assert_eq!(write(&first, &[0, 2, 9]), [first.clone()]);
+        assert_eq!(write(&second, &[]), [first.clone(), second.clone()]);
+        second.members[1].stage = Stage::Starting { until: Mono(8) };
+        assert_eq!(write(&second, &[1]), [first.clone(), second.clone()]);
+        first.end = Some(RollingEnd::Failed);
+        assert_eq!(write(&first, &[]), [first, second]);
     }
 }
