@@ -1,6 +1,7 @@
 //! Control groups (cgroup v2) that programs join: made where there are none, with the limits that they have, and removed when
 //! the programs are gone. All of it are files.
 
+mod turns;
 mod vacant;
 
 use std::path::Path;
@@ -26,11 +27,14 @@ pub(crate) fn make(cgroup: &Cgroup, owner: &[u8]) -> Result<(), String> {
     let folder = Path::new(&cgroup.folder);
     let (shown, above) = (folder.display(), folder.parent().unwrap_or(folder));
     let is_group = |folder: &Path| folder.join("cgroup.procs").exists();
-    if !is_group(folder) && is_group(above) {
-        std::fs::create_dir(folder)
-            .map_err(|error| format!("can't apply cgroup: '{shown}' cannot be made: {error}"))?;
-        mark(folder, owner);
-    }
+    turns::in_turn(folder, || {
+        if !is_group(folder) && is_group(above) {
+            std::fs::create_dir(folder)
+                .map_err(|error| format!("can't apply cgroup: '{shown}' cannot be made: {error}"))?;
+            mark(folder, owner);
+        }
+        Ok::<(), String>(())
+    })?;
     if !is_group(folder) {
         return Err(format!(
             "can't apply cgroup: neither '{shown}' nor the folder above it is a control group of cgroup v2"

@@ -63,6 +63,9 @@ impl Shell {
             match effect {
                 Effect::Spawn { id, run } => starts.extend(self.start_of(id, run)),
                 Effect::Errand { id, run, kind } => {
+                    if kind == ErrandKind::PreStart {
+                        self.follow_cgroup(id);
+                    }
                     let list = if kind == ErrandKind::Check { &mut asks } else { &mut starts };
                     list.extend(self.errand_order(id, kind).map(|order| (run, order)));
                 }

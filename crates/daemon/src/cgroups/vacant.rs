@@ -13,6 +13,7 @@ use upkeep_core::{ProcId, Process};
 use upkeep_logs::Level;
 
 use super::is_marked;
+use super::turns::{Wanted, in_turn};
 use crate::shell::{Message, Shell};
 
 /// Waits between two tries: what was killed with its parent takes a moment to be gone.
@@ -27,12 +28,16 @@ const MOST_NAMED: usize = 5;
 pub(crate) struct Cgroups {
     /// The folder that each process joins.
     joined: BTreeMap<ProcId, String>,
+    /// The same for who removes folders.
+    wanted: Wanted,
     /// Somebody may have left one.
     news: bool,
     /// There are others than those written down.
     unsaved: bool,
     /// Somebody tries to remove some.
     trying: bool,
+    /// Folders that were left since: what became of them before says nothing.
+    anew: BTreeSet<String>,
     /// Folders of which it was said why they stay.
     said: BTreeSet<String>,
 }
@@ -51,6 +56,7 @@ impl Shell {
     pub(crate) fn survey_cgroups(&mut self) {
         let joined = self.core.processes().filter_map(|(id, process)| Some((id, folder_of(process)?)));
         let joined: BTreeMap<ProcId, String> = joined.collect();
+        self.cgroups.wanted.set(joined.values().cloned().collect());
         let before = std::mem::replace(&mut self.cgroups.joined, joined);
         before.into_values().for_each(|folder| self.vacate(folder));
         let joined: BTreeSet<&String> = self.cgroups.joined.values().collect();
@@ -65,17 +71,18 @@ impl Shell {
         if joined.is_empty() {
             return;
         }
-        let owner = self.context.owner.clone();
-        tokio::spawn(apart(move || sweep(&joined, &owner)));
+        let (owner, wanted) = (self.context.owner.clone(), self.cgroups.wanted.clone());
+        tokio::spawn(apart(move || sweep(&joined, &owner, &wanted)));
     }
 
-    /// A process is about to start.
+    /// A process is about to start, or what runs before it is.
     pub(crate) fn follow_cgroup(&mut self, id: ProcId) {
         let folder = self.core.process(id).and_then(folder_of);
         if folder.is_none() && self.cgroups.joined.is_empty() {
             return;
         }
         if let Some(folder) = &folder {
+            self.cgroups.wanted.add(folder);
             self.cgroups.unsaved |= self.standing.cgroups.remove(folder);
         }
         let before = match &folder {
@@ -101,7 +108,14 @@ impl Shell {
     fn vacate(&mut self, folder: String) {
         let joins =
             |(_, process): (ProcId, &Process)| folder_of(process).is_some_and(|other| other == folder);
-        if !self.core.processes().any(joins) && self.standing.cgroups.insert(folder) {
+        if self.core.processes().any(joins) {
+            return;
+        }
+        self.cgroups.wanted.remove(&folder);
+        if self.cgroups.trying {
+            self.cgroups.anew.insert(folder.clone());
+        }
+        if self.standing.cgroups.insert(folder) {
             (self.cgroups.news, self.cgroups.unsaved) = (true, true);
         }
     }
@@ -117,8 +131,9 @@ impl Shell {
         (self.cgroups.news, self.cgroups.trying) = (false, true);
         let folders: Vec<String> = self.standing.cgroups.iter().cloned().collect();
         let (owner, messages) = (self.context.owner.clone(), self.messages.clone());
+        let wanted = self.cgroups.wanted.clone();
         tokio::spawn(async move {
-            let left = remove_patiently(folders, owner).await;
+            let left = remove_patiently(folders, owner, wanted).await;
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Vacated { left });
         });
@@ -127,7 +142,8 @@ impl Shell {
     /// It was tried to remove some.
     pub(crate) fn vacated(&mut self, left: Vec<(String, Left)>) {
         self.cgroups.trying = false;
-        for (folder, left) in left {
+        let anew = std::mem::take(&mut self.cgroups.anew);
+        for (folder, left) in left.into_iter().filter(|(folder, _)| !anew.contains(folder)) {
             match left {
                 Left::Done => {
                     self.cgroups.unsaved |= self.standing.cgroups.remove(&folder);
@@ -156,8 +172,9 @@ impl Shell {
         if folders.is_empty() {
             return;
         }
-        let owner = self.context.owner.clone();
-        let removed = remove_patiently(folders.into_iter().collect(), owner);
+        self.cgroups.wanted.set(BTreeSet::new());
+        let (owner, wanted) = (self.context.owner.clone(), self.cgroups.wanted.clone());
+        let removed = remove_patiently(folders.into_iter().collect(), owner, wanted);
         for (folder, left) in tokio::time::timeout(LAST_TRIES, removed).await.unwrap_or_default() {
             if let Left::Inhabited(why) = left {
                 self.log(
@@ -174,21 +191,21 @@ fn folder_of(process: &Process) -> Option<String> {
 }
 
 /// Removes the folders of this owner beside these.
-fn sweep(joined: &BTreeSet<PathBuf>, owner: &[u8]) {
+fn sweep(joined: &BTreeSet<PathBuf>, owner: &[u8], wanted: &Wanted) {
     let above: BTreeSet<&Path> = joined.iter().filter_map(|folder| folder.parent()).collect();
     let beside = above.into_iter().flat_map(|above| std::fs::read_dir(above).into_iter().flatten().flatten());
     for folder in beside.map(|entry| entry.path()).filter(|path| !joined.contains(path)) {
-        remove(&folder, owner);
+        remove(&folder, owner, wanted);
     }
 }
 
 /// Tries it more than once with those that somebody lives in.
-async fn remove_patiently(mut folders: Vec<String>, owner: Vec<u8>) -> Vec<(String, Left)> {
+async fn remove_patiently(mut folders: Vec<String>, owner: Vec<u8>, wanted: Wanted) -> Vec<(String, Left)> {
     let mut waits = WAITS.into_iter();
     let mut done = Vec::new();
     loop {
-        let (tried, owner) = (folders.clone(), owner.clone());
-        let Some(left) = apart(move || remove_all(tried, &owner)).await else { return done };
+        let (tried, owner, wanted) = (folders.clone(), owner.clone(), wanted.clone());
+        let Some(left) = apart(move || remove_all(tried, &owner, &wanted)).await else { return done };
         let (over, stay): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, left)| *left == Left::Done);
         done.extend(over);
         match waits.next().filter(|_| !stay.is_empty()) {
@@ -203,18 +220,22 @@ async fn remove_patiently(mut folders: Vec<String>, owner: Vec<u8>) -> Vec<(Stri
 }
 
 /// Those below others first.
-fn remove_all(mut folders: Vec<String>, owner: &[u8]) -> Vec<(String, Left)> {
+fn remove_all(mut folders: Vec<String>, owner: &[u8], wanted: &Wanted) -> Vec<(String, Left)> {
     folders.sort_by(|a, b| b.cmp(a));
     let remove = |folder: String| {
-        let left = remove(Path::new(&folder), owner);
+        let left = remove(Path::new(&folder), owner, wanted);
         (folder, left)
     };
     folders.into_iter().map(remove).collect()
 }
 
-/// Removes a folder that this owner has made.
-fn remove(folder: &Path, owner: &[u8]) -> Left {
-    if !is_marked(folder, owner) {
+/// Removes a folder that this owner has made, unless somebody is about to join it again.
+fn remove(folder: &Path, owner: &[u8], wanted: &Wanted) -> Left {
+    in_turn(folder, || remove_now(folder, owner, wanted))
+}
+
+fn remove_now(folder: &Path, owner: &[u8], wanted: &Wanted) -> Left {
+    if wanted.has(folder) || !is_marked(folder, owner) {
         return Left::Done;
     }
     match std::fs::remove_dir(folder) {
@@ -261,7 +282,8 @@ mod tests {
         }
         std::fs::write(root.path().join("full/cgroup.procs"), "1\n2\n3\n4\n5\n6\n").expect("written");
         let names = ["own", "own/below", "theirs", "nobodys", "full", "gone"].map(&folder);
-        let mut left = remove_all(names.to_vec(), b"/run/a.pid");
+        let wanted = Wanted::default();
+        let mut left = remove_all(names.to_vec(), b"/run/a.pid", &wanted);
         left.retain(|(_, left)| *left != Left::Done);
         let why = "these processes are in it: 1, 2, 3, 4, 5 and others".to_owned();
         assert_eq!(left, [(folder("full"), Left::Inhabited(why))]);
@@ -271,8 +293,46 @@ mod tests {
             std::fs::create_dir(folder(name)).expect("made");
             mark(Path::new(&folder(name)), b"/run/a.pid");
         }
-        sweep(&BTreeSet::from([PathBuf::from(folder("used"))]), b"/run/a.pid");
+        sweep(&BTreeSet::from([PathBuf::from(folder("used"))]), b"/run/a.pid", &wanted);
         assert_eq!(["used", "left", "theirs", "nobodys"].map(there), [true, false, true, true]);
+        // Somebody has made it and is about to join.
+        wanted.add(&folder("used"));
+        assert_eq!(
+            (remove(Path::new(&folder("used")), b"/run/a.pid", &wanted), there("used")),
+            (Left::Done, true)
+        );
+        sweep(&BTreeSet::new(), b"/run/a.pid", &wanted);
+        sweep(&BTreeSet::from([PathBuf::from(folder("theirs"))]), b"/run/a.pid", &wanted);
+        assert!(there("used"));
+        wanted.remove(&folder("used"));
+        assert_eq!(
+            (remove(Path::new(&folder("used")), b"/run/a.pid", &wanted), there("used")),
+            (Left::Done, false)
+        );
+    }
+
+    /// One who has looked whether it is wanted and is about to remove it keeps others from making it meanwhile.
+    #[test]
+    fn nobody_makes_what_is_being_removed() {
+        let folder = Path::new("/nowhere/at all");
+        let (began, begins) = std::sync::mpsc::channel();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let other = in_turn(folder, || {
+                let other = scope.spawn(|| {
+                    began.send(()).expect("a reader");
+                    in_turn(folder, || over.load(std::sync::atomic::Ordering::SeqCst))
+                });
+                begins.recv().expect("it has begun");
+                in_turn(Path::new("/nowhere/else"), || {});
+                for _ in 0..1000 {
+                    std::thread::yield_now();
+                }
+                over.store(true, std::sync::atomic::Ordering::SeqCst);
+                other
+            });
+            assert!(other.join().expect("no panic"));
+        });
     }
 
     #[test]
