@@ -58,6 +58,7 @@ mod memory;
 mod names;
 mod orphans;
 mod ownfile;
+mod patience;
 mod pidfile;
 mod pidproxy;
 mod plan;

@@ -1,14 +1,16 @@
 //! How much memory runs use that have a limit of it: what the kernel says of a child and of all that descend from it.
 //!
 //! The kernel may keep a reader waiting: while a page of a process comes from a dead disk, nobody can look at its memory. So
-//! that is done on threads of its own; one that hangs is left alone, and the others are measured by the next.
+//! that is done on threads of its own; one that hangs is left alone, and the others are measured by the next. When many hang, who waits
+//! for a disk at that moment is left out, so that no more threads are lost than there have to be.
 
+mod asked;
 mod group;
 mod shares;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,15 +18,15 @@ use tokio::sync::mpsc::UnboundedSender;
 use upkeep_core::{Meter, RunId, Usage};
 use upkeep_logs::Level;
 
-use crate::preparing::one_by_one;
+use crate::patience::Patience;
+use crate::preparing::{Undone, one_by_one};
 use crate::shell::{Message, Shell};
+pub(crate) use asked::Unmeasured;
+use asked::{Asked, Care, Place};
 use shares::{Families, families, family};
 
 /// How long the others wait for one.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Processes that are looked at at a time; while so many hang, nobody else is.
-const MOST_AT_ONCE: usize = 8;
-
+const PATIENCE: Patience = Patience::For(Duration::from_secs(2));
 /// What is known of runs that are being measured.
 #[derive(Debug, Default)]
 pub(crate) struct Measuring {
@@ -35,34 +37,17 @@ pub(crate) struct Measuring {
 }
 
 /// Whom to measure.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Target {
     pid: u32,
     /// The control group that it has joined.
     cgroup: Option<PathBuf>,
+    /// Commands of its hooks and checks, which live in that group, too.
+    beside: Vec<u32>,
 }
 
 /// What measuring comes to.
 pub(crate) type Measured = Result<Usage, String>;
-
-/// Said of what is looked at another time.
-const NOTHING: Usage = Usage { bytes: 0, meter: Meter::Shares };
-
-/// A run that is measured. It is told of in any case, be it that there was no thread to be had.
-struct Asked {
-    run: RunId,
-    target: Target,
-    messages: UnboundedSender<Message>,
-    memory: Measured,
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        let memory = std::mem::replace(&mut self.memory, Ok(NOTHING));
-        // Fails only when the daemon has ended.
-        let _ = self.messages.send(Message::Measured { run: self.run, memory });
-    }
-}
 
 impl Shell {
     /// Measures what these runs use; each is told by [`Message::Measured`].
@@ -70,10 +55,10 @@ impl Shell {
         if runs.is_empty() {
             return;
         }
-        let targets = runs.into_iter().map(|(run, pid)| (run, Target { pid, cgroup: self.cgroup_of(run) }));
+        let targets = runs.into_iter().map(|(run, pid)| (run, self.target(run, pid)));
         let targets: VecDeque<(RunId, Target)> = targets.collect();
         let families = OnceLock::new();
-        let read = move |target: &Target| used_by(target, families.get_or_init(families_now));
+        let read = move |target: &Target, care| used_by(target, families.get_or_init(families_now), care);
         tokio::spawn(measure_each(
             targets,
             PATIENCE,
@@ -83,22 +68,24 @@ impl Shell {
         ));
     }
 
-    fn cgroup_of(&self, run: RunId) -> Option<PathBuf> {
-        let process = self.core.process(self.core.process_of(run)?)?;
-        Some(process.spec().confinement.as_ref()?.cgroup.as_ref()?.folder.clone().into())
+    fn target(&self, run: RunId, pid: u32) -> Target {
+        let alone = Target { pid, ..Target::default() };
+        let process = self.core.process_of(run).and_then(|id| self.core.process(id));
+        let Some(process) = process else { return alone };
+        let cgroup = process.spec().confinement.as_ref().and_then(|confinement| confinement.cgroup.as_ref());
+        let Some(cgroup) = cgroup else { return alone };
+        let beside = process.errands().iter().map(|errand| errand.pid).filter(|pid| *pid != 0);
+        Target { cgroup: Some(cgroup.folder.clone().into()), beside: beside.collect(), ..alone }
     }
 
-    /// Nobody waits any longer for the memory of a run.
-    pub(crate) fn not_measured_in_time(&mut self, run: RunId) {
+    /// The memory of a run is not known at present. That is said once.
+    pub(crate) fn not_measured(&mut self, run: RunId, why: Unmeasured) {
         let core = &self.core;
         self.measuring.said.retain(|&run| core.process_of(run).is_some());
         let process = core.process_of(run).and_then(|id| core.process(id));
         if let Some(process) = process.filter(|_| self.measuring.said.insert(run)) {
-            let (name, pid) = (process.name(), process.pid());
-            let text = format!(
-                "memory_limit of '{name}' ({pid}) has no effect at present: its memory cannot be read, perhaps because a \
-                 disk does not answer that a part of it comes from"
-            );
+            let (name, pid, why) = (process.name(), process.pid(), why.as_str());
+            let text = format!("memory_limit of '{name}' ({pid}) has no effect at present: {why}");
             self.log(Level::Warn, text);
         }
     }
@@ -111,95 +98,159 @@ fn families_now() -> Families {
 /// Measures one after the other, each by a thread that nobody waits for longer than `patience`.
 async fn measure_each(
     targets: VecDeque<(RunId, Target)>,
-    patience: Duration,
-    read: impl Fn(&Target) -> Measured + Send + Sync + 'static,
+    patience: Patience,
+    read: impl Fn(&Target, Care) -> Option<Measured> + Send + Sync + 'static,
     messages: UnboundedSender<Message>,
     at_once: Arc<AtomicUsize>,
 ) {
     let asked = |(run, target)| {
         let messages = messages.clone();
-        (run, Asked { run, target, messages, memory: Ok(NOTHING) })
+        (run, Asked::new(run, target, messages))
     };
     let (items, read) = (targets.into_iter().map(asked).collect(), Arc::new(read));
     let work = move |_: RunId, mut asked: Asked| {
-        if at_once.fetch_add(1, Ordering::Relaxed) < MOST_AT_ONCE {
-            asked.memory = read(&asked.target);
-        }
-        at_once.fetch_sub(1, Ordering::Relaxed);
+        let (_place, others) = Place::take(&at_once);
+        asked.look(others, &*read);
     };
-    one_by_one(items, patience, work, |run, _| {
-        let _ = messages.send(Message::NotMeasuredInTime { run });
+    one_by_one(items, patience, work, |run, undone| {
+        let why = match undone {
+            Undone::Late => Unmeasured::Hangs,
+            Undone::NoThread => Unmeasured::NoThread,
+        };
+        let _ = messages.send(Message::NotMeasured { run, why });
     })
     .await;
 }
 
-/// What a process and all that descend from it use: what their control group says if it is theirs alone, else what they say.
-fn used_by(target: &Target, families: &Families) -> Measured {
-    let family = family(target.pid, families);
-    if let Some(bytes) = target.cgroup.as_ref().and_then(|folder| group::used_in(folder, &family)) {
-        return Ok(Usage { bytes, meter: Meter::Cgroup });
+/// What a process and all that descend from it use: what their control group says if it is theirs alone, without what commands beside
+/// it use; else what they say. `None` if they are not to be looked at.
+fn used_by(target: &Target, families: &Families, care: Care) -> Option<Measured> {
+    let own = family(target.pid, families);
+    let beside: Vec<u32> = target.beside.iter().flat_map(|&pid| family(pid, families)).collect();
+    let everybody = [own.as_slice(), &beside].concat();
+    let in_group = target.cgroup.as_ref().and_then(|folder| group::used_in(folder, &everybody));
+    let looked_at = if in_group.is_some() { &beside } else { &own };
+    if care == Care::Awake && looked_at.iter().any(|&pid| shares::waits_for_disk(pid)) {
+        return None;
     }
-    match shares::used_by(&family) {
+    if let Some(bytes) = in_group {
+        let bytes = bytes.saturating_sub(shares::anonymous(&beside));
+        return Some(Ok(Usage { bytes, meter: Meter::Cgroup }));
+    }
+    Some(match shares::used_by(&own) {
         Ok(bytes) => Ok(Usage { bytes, meter: Meter::Shares }),
         Err(error) => Err(error.to_string()),
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
+    use std::sync::atomic::Ordering;
 
+    use tokio::sync::Semaphore;
     use tokio::sync::mpsc::unbounded_channel;
 
+    use super::asked::{MANY, MOST};
     use super::*;
 
-    /// Measures runs; those with these pids hang until the barrier lets them. What was told meanwhile, and afterwards.
-    fn measured(hanging: &'static [u32], runs: u32, at_once: usize) -> (Vec<String>, Vec<String>) {
+    /// Measures runs while so many others hang; those with these pids hang until the barrier lets them, or, as they wait for a disk, are
+    /// left out. What was told meanwhile, and afterwards.
+    fn measured(hanging: &'static [u32], runs: u32, others: usize) -> (Vec<String>, Vec<String>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        let barrier = Arc::new(Barrier::new(hanging.len() + 1));
+        let hang = if others < MANY { hanging.len() } else { 0 };
+        let barrier = Arc::new(Barrier::new(hang + 1));
         let (messages, mut inbox) = unbounded_channel();
-        let gate = barrier.clone();
-        let read = move |target: &Target| {
+        let (gate, over) = (barrier.clone(), Arc::new(Semaphore::new(0)));
+        let patience = Patience::Told(over.clone());
+        let read = move |target: &Target, care| {
             if hanging.contains(&target.pid) {
+                if care == Care::Awake {
+                    return None;
+                }
+                over.add_permits(1);
                 gate.wait();
             }
-            Ok(Usage { bytes: u64::from(target.pid), meter: Meter::Shares })
+            Some(Ok(Usage { bytes: u64::from(target.pid), meter: Meter::Shares }))
         };
-        let targets = (1..=runs).map(|pid| (RunId(pid.into()), Target { pid, cgroup: None })).collect();
-        let count = Arc::new(AtomicUsize::new(at_once));
-        runtime.block_on(measure_each(targets, Duration::from_secs(1), read, messages, count));
-        let mut taken = |some: &mut Vec<String>| {
-            while let Ok(message) = inbox.try_recv() {
-                some.push(match message {
-                    Message::Measured { run, memory } => {
-                        format!("{} uses {}", run.0, memory.expect("measured").bytes)
-                    }
-                    Message::NotMeasuredInTime { run } => format!("{} hangs", run.0),
-                    other => panic!("{other:?}"),
-                });
-            }
-        };
-        let (mut before, mut after) = (Vec::new(), Vec::new());
-        taken(&mut before);
-        if !hanging.is_empty() {
-            barrier.wait();
-            while let Some(message) = inbox.blocking_recv() {
-                after.push(format!("{message:?}"));
-            }
+        let target = |pid: u32| (RunId(pid.into()), Target { pid, ..Target::default() });
+        let count = Arc::new(AtomicUsize::new(others));
+        let all = measure_each((1..=runs).map(target).collect(), patience, read, messages, count.clone());
+        runtime.block_on(all);
+        let mut before = Vec::new();
+        while let Ok(message) = inbox.try_recv() {
+            before.push(told(message));
         }
+        if hang > 0 {
+            barrier.wait();
+        }
+        let after: Vec<String> = std::iter::from_fn(|| inbox.blocking_recv().map(told)).collect();
+        assert_eq!(count.load(Ordering::Relaxed), others, "nobody is looked at any more");
         (before, after)
+    }
+
+    fn told(message: Message) -> String {
+        match message {
+            Message::Measured { run, memory } => {
+                format!("{} uses {}", run.0, memory.expect("measured").bytes)
+            }
+            Message::NotMeasured { run, why } => format!("{} {why:?}", run.0),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn who_cannot_be_read_holds_up_no_other() {
-        let (before, after) = measured(&[2], 3, 0);
-        assert_eq!(before, ["1 uses 1", "2 hangs", "3 uses 3"]);
-        assert_eq!(after.len(), 1, "it is told of when it can be read: {after:?}");
+        for others in [0, MANY - 1] {
+            let (before, after) = measured(&[2], 3, others);
+            assert_eq!(before, ["1 uses 1", "2 Hangs", "3 uses 3"]);
+            assert_eq!(after, ["2 uses 2"], "it is told of when it can be read");
+        }
     }
 
     #[test]
-    fn no_more_threads_hang_than_a_few() {
-        let (before, after) = measured(&[], 2, MOST_AT_ONCE);
-        assert_eq!((before, after), (vec!["1 uses 0".to_owned(), "2 uses 0".to_owned()], vec![]));
+    fn while_many_hang_the_others_are_measured_and_no_more_threads_hang_than_have_to() {
+        for others in [MANY, MOST - 1] {
+            let (before, after) = measured(&[2], 3, others);
+            assert_eq!(before, ["1 uses 1", "2 Hangs", "2 uses 0", "3 uses 3"]);
+            assert_eq!(after, [""; 0]);
+        }
+    }
+
+    #[test]
+    fn while_too_many_hang_nobody_is_measured_and_that_is_said() {
+        let (before, _) = measured(&[2], 3, MOST);
+        let each = |run: u32| [format!("{run} Crowd"), format!("{run} uses 0")];
+        assert_eq!(before, [each(1), each(2), each(3)].concat());
+    }
+
+    /// A folder stands for the control group of a process in which a command of a hook lives, too.
+    #[test]
+    fn a_hook_in_its_control_group_is_not_counted_and_changes_no_meter() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut children = [(); 2].map(|()| {
+            let mut cat = std::process::Command::new("/bin/cat");
+            cat.stdin(std::process::Stdio::piped()).spawn().expect("a process")
+        });
+        let [own, hook] = [0, 1].map(|at: usize| children[at].id());
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+        let whole = 1 << 40;
+        write("memory.current", &whole.to_string());
+        write("memory.stat", "");
+        write("cgroup.procs", &format!("{own}\n{hook}\n"));
+        let used = |beside: &[u32]| {
+            let cgroup = Some(folder.path().to_owned());
+            let target = Target { pid: own, cgroup, beside: beside.to_vec() };
+            used_by(&target, &families(), Care::Any).expect("looked at").expect("measured")
+        };
+        assert_eq!(used(&[]).meter, Meter::Shares, "somebody else lives there");
+        let with_hook = used(&[hook]);
+        assert_eq!(with_hook.meter, Meter::Cgroup);
+        let of_hook = whole - with_hook.bytes;
+        assert!((1..100 << 20).contains(&of_hook), "what the hook uses is taken off: {of_hook}");
+        for child in &mut children {
+            drop(child.stdin.take());
+            child.wait().expect("its end");
+        }
     }
 }

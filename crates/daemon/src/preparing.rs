@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use upkeep_api::apart;
 use upkeep_core::{ErrandKind, Input, ProcId, RunId};
 
+use crate::patience::Patience;
 use crate::prepare::Order;
 use crate::shell::{Message, Shell};
 
@@ -19,7 +20,7 @@ use crate::shell::{Message, Shell};
 const NO_THREAD: &str = "no thread can be had to find its command and open its logs: a limit of processes is reached (ulimit -u, pids.max)";
 
 /// How long finding a command and opening logs may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Patience = Patience::For(Duration::from_secs(10));
 
 impl Shell {
     /// Prepares starts; each is told by [`Message::Prepared`].
@@ -95,7 +96,7 @@ enum Step {
 /// thread to it.
 pub(crate) async fn one_by_one<T: Send + 'static>(
     items: VecDeque<(RunId, T)>,
-    patience: Duration,
+    patience: Patience,
     work: impl Fn(RunId, T) + Clone + Send + 'static,
     undone: impl Fn(RunId, Undone),
 ) {
@@ -107,7 +108,7 @@ pub(crate) async fn one_by_one<T: Send + 'static>(
         let turn = queue.lock().unwrap_or_else(PoisonError::into_inner).turn;
         tokio::spawn(apart(move || take_turn(&queue_of_worker, turn, &work, &done)));
         let why = loop {
-            match step(&mut steps, patience, &queue).await {
+            match step(&mut steps, &patience, &queue).await {
                 Step::Done => left.pop_front(),
                 Step::Undone(why) => break why,
             };
@@ -123,11 +124,11 @@ pub(crate) async fn one_by_one<T: Send + 'static>(
 }
 
 /// Waits for the next item to be done. Where that takes too long the turn is over. There is no thread any more when all are done, too.
-async fn step<T>(steps: &mut UnboundedReceiver<()>, patience: Duration, queue: &Shared<T>) -> Step {
-    match tokio::time::timeout(patience, steps.recv()).await {
-        Ok(Some(())) => return Step::Done,
-        Ok(None) => return Step::Undone(Undone::NoThread),
-        Err(_) => {}
+async fn step<T>(steps: &mut UnboundedReceiver<()>, patience: &Patience, queue: &Shared<T>) -> Step {
+    match patience.wait_for(steps.recv()).await {
+        Some(Some(())) => return Step::Done,
+        Some(None) => return Step::Undone(Undone::NoThread),
+        None => {}
     }
     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
     // What was done in the last moment was told before the next item was taken.
@@ -155,16 +156,21 @@ fn take_turn<T>(queue: &Shared<T>, turn: u64, work: &impl Fn(RunId, T), done: &U
 mod tests {
     use std::sync::Barrier;
 
+    use tokio::sync::Semaphore;
+
     use super::*;
 
     #[test]
     fn one_that_hangs_holds_up_no_other() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let hangs = Arc::new(Barrier::new(2));
+        let over = Arc::new(Semaphore::new(0));
+        let (patience, tell_over) = (Patience::Told(over.clone()), over);
         let (done, list) = std::sync::mpsc::channel();
         let hang = Arc::clone(&hangs);
         let work = move |run: RunId, stuck: bool| {
             if stuck {
+                tell_over.add_permits(1);
                 hang.wait();
             }
             done.send(run.0).expect("a reader");
@@ -173,7 +179,7 @@ mod tests {
         let items = [(1, false), (2, true), (3, false), (4, false)];
         let items = items.map(|(run, stuck)| (RunId(run), stuck)).into();
         let tell = |run: RunId, why| overdue.lock().expect("a list").push((run.0, why));
-        runtime.block_on(one_by_one(items, Duration::from_millis(300), work, tell));
+        runtime.block_on(one_by_one(items, patience, work, tell));
         assert_eq!(*overdue.lock().expect("a list"), [(2, Undone::Late)]);
         assert_eq!(list.try_iter().collect::<Vec<_>>(), [1, 3, 4]);
         hangs.wait();
@@ -193,7 +199,7 @@ mod tests {
         let items = [(1, false), (2, true), (3, false), (4, true)];
         let items = items.map(|(run, fails)| (RunId(run), fails)).into();
         let tell = |run: RunId, why| undone.lock().expect("a list").push((run.0, why));
-        runtime.block_on(one_by_one(items, Duration::from_secs(60), work, tell));
+        runtime.block_on(one_by_one(items, Patience::For(Duration::from_secs(60)), work, tell));
         assert_eq!(*undone.lock().expect("a list"), [(2, Undone::NoThread), (4, Undone::NoThread)]);
         assert_eq!(list.iter().collect::<Vec<_>>(), [1, 3]);
     }

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::timeout;
 use upkeep_api::apart;
 use upkeep_config::LoadError;
+
+use crate::patience::Patience;
 
 /// How long somebody waits for a reading, those that come before it included. Clients wait longer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,7 +21,7 @@ const MOST_THREADS: usize = 4;
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
     desk: Arc<Desk>,
-    patience: Duration,
+    patience: Patience,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +35,7 @@ struct Desk {
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { desk: Arc::default(), patience: PATIENCE }
+        Self { desk: Arc::default(), patience: Patience::For(PATIENCE) }
     }
 }
 
@@ -100,19 +101,19 @@ impl Reading {
             });
             done.await
         };
-        let done = timeout(self.patience, work).await;
-        given_up.store(done.is_err(), Ordering::SeqCst);
+        let done = self.patience.wait_for(work).await;
+        given_up.store(done.is_none(), Ordering::SeqCst);
         match done {
-            Ok(Some(done)) => Ok(done),
-            Ok(None) if self.desk.threads.load(Ordering::Relaxed) >= MOST_THREADS => {
+            Some(Some(done)) => Ok(done),
+            Some(None) if self.desk.threads.load(Ordering::Relaxed) >= MOST_THREADS => {
                 Err(self.nothing_yet(format_args!(
                     "{MOST_THREADS} readings hang; once they do not, ask again. The last one waits for"
                 )))
             }
-            Ok(None) => Err("no thread can be had to read the configuration".to_owned()),
-            Err(_) => Err(self.nothing_yet(format_args!(
+            Some(None) => Err("no thread can be had to read the configuration".to_owned()),
+            None => Err(self.nothing_yet(format_args!(
                 "nothing came within {} seconds of looking at",
-                self.patience.as_secs()
+                PATIENCE.as_secs()
             ))),
         }
     }
@@ -142,6 +143,8 @@ impl Reading {
 mod tests {
     use std::sync::mpsc;
 
+    use tokio::sync::Semaphore;
+
     use super::*;
 
     fn runtime() -> tokio::runtime::Runtime {
@@ -150,13 +153,15 @@ mod tests {
 
     #[test]
     fn who_waits_too_long_is_told_for_what_and_the_next_reading_is_not_held_up() {
-        let reading = Reading { patience: Duration::from_millis(250), ..Reading::default() };
+        let hangs = Arc::new(Semaphore::new(0));
+        let reading = Reading { patience: Patience::Told(hangs.clone()), ..Reading::default() };
         let (release, hang) = mpsc::channel::<()>();
         let hang = Arc::new(Mutex::new(hang));
         let hanging = || {
-            let hang = Arc::clone(&hang);
+            let (hang, hangs) = (Arc::clone(&hang), Arc::clone(&hangs));
             reading.of(move |place| {
                 place.set("/etc/x.conf");
+                hangs.add_permits(1);
                 let _ = hang.lock().unwrap().recv();
             })
         };
@@ -171,8 +176,7 @@ mod tests {
             while reading.desk.threads.load(Ordering::Relaxed) > 0 {
                 tokio::task::yield_now().await;
             }
-            let patient = Reading { patience: PATIENCE, ..reading.clone() };
-            assert_eq!(patient.of(|_| 7).await, Ok(7));
+            assert_eq!(reading.of(|_| 7).await, Ok(7));
         });
     }
 

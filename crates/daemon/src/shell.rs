@@ -38,7 +38,7 @@ use crate::listeners::{Listeners, Told};
 use crate::listening::Listening;
 use crate::logfiles::LogTable;
 use crate::losses::HeldLosses;
-use crate::memory::{Measured, Measuring};
+use crate::memory::{Measured, Measuring, Unmeasured};
 use crate::orphans::RunFile;
 use crate::planned::Planned;
 use crate::prepare::{ChildContext, Prepared, Sinks};
@@ -112,8 +112,8 @@ pub(crate) enum Message {
     Noticed(Noticed),
     /// The memory of a run was measured, or cannot be.
     Measured { run: RunId, memory: Measured },
-    /// That takes too long.
-    NotMeasuredInTime { run: RunId },
+    /// That takes too long, or cannot be done.
+    NotMeasured { run: RunId, why: Unmeasured },
     /// It was tried to remove control groups.
     Vacated { left: Vec<(String, Left)> },
     /// New sinks for a process whose log options changed.
@@ -561,7 +561,7 @@ impl Shell {
             }
             Message::Suspected(suspect) => self.suspected(*suspect),
             Message::Measured { run, memory } => self.tell(Input::Measured { run, memory }),
-            Message::NotMeasuredInTime { run } => self.not_measured_in_time(run),
+            Message::NotMeasured { run, why } => self.not_measured(run, why),
             Message::Vacated { left } => self.vacated(left),
             Message::Sinks { run, sinks } => self.new_sinks(run, *sinks),
         }

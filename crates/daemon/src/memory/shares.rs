@@ -56,9 +56,41 @@ fn share(pid: u32) -> io::Result<u64> {
     }
 }
 
+/// What processes use that no file is behind, in bytes: that much of what their control group uses is theirs.
+pub(super) fn anonymous(pids: &[u32]) -> u64 {
+    let own = |&pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
+    pids.iter().filter_map(own).fold(0, |sum, text| sum.saturating_add(sum_anonymous(&text)))
+}
+
+/// Whether a thread of the process waits for a disk at this moment: to look at its memory may take as long (proc_pid_stat(5)).
+pub(super) fn waits_for_disk(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.map(|thread| thread.path().join("stat")).any(|stat| {
+        let text = std::fs::read_to_string(stat).unwrap_or_default();
+        is_uninterruptible(&text)
+    })
+}
+
+fn is_uninterruptible(stat: &str) -> bool {
+    // The name may hold blanks and brackets.
+    stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with('D'))
+}
+
 fn sum(text: &str) -> u64 {
+    sum_of(text, &["Pss:", "SwapPss:"])
+}
+
+/// Old kernels do not tell what files are behind: then all of it, so that the others are not blamed for it.
+fn sum_anonymous(text: &str) -> u64 {
+    if text.contains("Pss_Anon:") {
+        return sum_of(text, &["Pss_Anon:", "Pss_Shmem:", "SwapPss:"]);
+    }
+    sum(text)
+}
+
+fn sum_of(text: &str, names: &[&str]) -> u64 {
     let kilobytes = |line: &str| {
-        let amount = line.strip_prefix("Pss:").or_else(|| line.strip_prefix("SwapPss:"))?;
+        let amount = names.iter().find_map(|name| line.strip_prefix(name))?;
         amount.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
     };
     text.lines().filter_map(kilobytes).sum::<u64>().saturating_mul(1024)
@@ -74,6 +106,16 @@ mod tests {
                     SwapPss:   24 kB\nLocked:   0 kB\n";
         assert_eq!(sum(text), 524 * 1024);
         assert_eq!(sum(""), 0);
+        assert_eq!(sum_anonymous(text), 124 * 1024, "without files");
+        assert_eq!(sum_anonymous("Pss:  500 kB\nSwapPss:   24 kB\n"), 524 * 1024);
+    }
+
+    #[test]
+    fn who_waits_for_a_disk_is_known_by_its_threads() {
+        for (stat, waits) in [("7 (a) S (b) D 1 2", true), ("7 (a) D (b) S 1 2", false), ("", false)] {
+            assert_eq!(is_uninterruptible(stat), waits, "{stat}");
+        }
+        assert!(!waits_for_disk(u32::MAX));
     }
 
     #[test]
