@@ -184,6 +184,52 @@ fn words_are_heard_from_the_process_and_its_children_and_from_nobody_else() {
     wait_shown(&daemon, "web", ", healthy; Still there");
 }
 
+/// Becomes another user, as a server that is started as root does, and says what the first argument is.
+const DROPS: &str = r#"
+import os, socket, sys, time
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+    try:
+        out.sendto(sys.argv[1].encode(), os.environ["NOTIFY_SOCKET"])
+    except PermissionError:
+        print("may not", flush=True)
+while True:
+    time.sleep(60)
+"#;
+
+/// Only root can start a program as itself that becomes another user.
+#[test]
+fn who_changes_its_user_itself_speaks_as_notify_user() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let section = |name: &str, options: &str| {
+        format!(
+            "[program:{name}]\n{} READY=1\nready=notify\nstdout_logfile=%(here)s/{name}.log\n{options}\n",
+            python("drops.py")
+        )
+    };
+    let text = section("own", "") + &section("named", "notify_user=65534");
+    let mut daemon = started(&[("drops.py", DROPS)], &text);
+    daemon.wait("RUNNING", &["own", "named"]);
+    wait_shown(&daemon, "named", ", healthy");
+    daemon.wait_file("own.log", "may not");
+    wait_shown(&daemon, "own", ", not ready yet");
+    // What runs keeps its socket, and the next start has another one.
+    let pid = daemon.pid_of("own");
+    let head = daemon.home.read("supervisord.conf").replace(&text, "");
+    let text = section("own", "notify_user=65534") + &section("named", "notify_user=65534");
+    daemon.home.write("supervisord.conf", &format!("{head}{text}"));
+    daemon.ctl(&["update"]);
+    assert_eq!(daemon.pid_of("own"), pid);
+    daemon.kill_brain();
+    wait_shown(&daemon, "own", ", not ready yet");
+    daemon.ctl(&["restart", "own"]);
+    wait_shown(&daemon, "own", ", healthy");
+}
+
 #[test]
 fn who_falls_silent_is_started_again() {
     let web = format!("[program:web]\n{}\nhealth_watchdog=0.5\nstartsecs=0\n", python("speaker.py"));

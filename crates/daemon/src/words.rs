@@ -87,7 +87,7 @@ impl Vitals {
         }
         if health.hears() {
             let has_own_tmp = spec.confinement.as_ref().is_some_and(|confinement| confinement.private_tmp);
-            let ear = place::open(spec.uid, has_own_tmp)?;
+            let ear = place::open(speaker(spec), has_own_tmp)?;
             set(env, "NOTIFY_SOCKET", &ear.name);
             (vitals.notify, vitals.remark) = (Some(Arc::new(ear.socket)), ear.remark);
             if let Some(time) = health.watchdog {
@@ -104,6 +104,11 @@ impl Vitals {
         let newline = self.newline.iter().map(|fd| (held_name(NEWLINE, run), Arc::clone(fd)));
         notify.chain(newline).collect()
     }
+}
+
+/// The user that a process says things as; `None` is our own.
+fn speaker(spec: &ProcessSpec) -> Option<u32> {
+    spec.health.as_ref().and_then(|health| health.notify_uid).or(spec.uid)
 }
 
 fn held_name(kind: &str, run: RunId) -> String {
@@ -182,7 +187,7 @@ impl Shell {
     pub(crate) fn listen_to(&mut self, run: RunId, pid: u32) {
         let process = self.core.process_of(run).and_then(|id| self.core.process(id));
         let main_pid = process.and_then(|process| process.health()?.main_pid);
-        let uid = process.and_then(|process| process.spec().uid);
+        let uid = process.and_then(|process| speaker(process.spec()));
         let messages = self.messages.clone();
         let Some(vitals) = self.runs.get_mut(&run).and_then(|entry| entry.vitals.as_mut()) else { return };
         let listener = Listener::new(run, messages);

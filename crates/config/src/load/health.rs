@@ -28,6 +28,13 @@ impl Scope<'_, '_> {
         let mut count = |key| self.read(key, |text| health::count(key, text));
         let (failures, successes) = (count("health_failures"), count("health_successes"));
         let ready = self.read("ready", health::ready);
+        let machine = self.loader.machine;
+        let user = |text: &str| {
+            let hint = "write the name or the number of a user of this machine";
+            let wrong = |_| Wrong::new(format!("not a user for notify_user: '{text}'"), hint);
+            machine.user(text).map_err(wrong)
+        };
+        let notify_uid = self.read("notify_user", user).map(|user| user.uid);
         let check = self.read("health_check", health::check);
         if ready == Some(None) && self.entry("health_check").is_none() {
             let hint = "add health_check=http://127.0.0.1:PORT/PATH, or write ready=notify";
@@ -38,6 +45,7 @@ impl Scope<'_, '_> {
             ready: ready.flatten(),
             ready_timeout,
             watchdog,
+            notify_uid,
             interval: interval.unwrap_or(usual.interval),
             timeout: timeout.unwrap_or(usual.timeout),
             start_period: start_period.unwrap_or(usual.start_period),
@@ -55,6 +63,10 @@ impl Scope<'_, '_> {
         }
         if CAUSES.iter().all(|key| !is_there(self, key)) {
             self.remark_vain(&["health_action"], "without health_check, ready or health_watchdog");
+        }
+        let says_ready = self.entry("ready").is_some_and(|entry| entry.value.trim() == "notify");
+        if !says_ready && !is_there(self, "health_watchdog") {
+            self.remark_vain(&["notify_user"], "without ready=notify or health_watchdog");
         }
         if !is_there(self, "ready") {
             self.remark_vain(&["ready_timeout"], "without ready");

@@ -666,6 +666,14 @@ pub(super) const PROGRAM: &[OptionRow] = &[
     )
     .ours()
     .effect(Effect::Live),
+    OptionRow::without_default(
+        "notify_user",
+        Kind::User,
+        "nobody",
+        "user that it says things as (sd_notify), if it is not the one that it is started as",
+    )
+    .ours()
+    .effect(Effect::NextStart),
     OptionRow::without_default("serverurl", Kind::Url, "AUTO", "SUPERVISOR_SERVER_URL of the process")
         .effect(Effect::Restart),
 ];

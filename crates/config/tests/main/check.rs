@@ -291,6 +291,18 @@ fn restarts_and_stops_are_looked_at_closely() {
             "write 100ms at least",
         ),
         (
+            "ready=notify\nnotify_user=nobdy",
+            Severity::Error,
+            "not a user for notify_user: 'nobdy'",
+            "write the name or the number of a user of this machine",
+        ),
+        (
+            "ready=fd:3\nnotify_user=nobody",
+            Severity::Warning,
+            "notify_user has no effect without ready=notify or health_watchdog",
+            "",
+        ),
+        (
             "ready=fd:3\nhealth_interval=5",
             Severity::Warning,
             "health_interval has no effect without health_check",

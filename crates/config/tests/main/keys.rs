@@ -10,6 +10,7 @@ const COMPANIONS: &[(&str, &str)] = &[
     ("health_watchdog", ""),
     ("health_", "health_check=tcp://localhost:1"),
     ("ready_", "ready=notify"),
+    ("notify_user", "ready=notify"),
     ("schedule_", "schedule=@daily"),
     ("memory_limit_", "memory_limit=1GB"),
     ("hook_", "post_start=true"),

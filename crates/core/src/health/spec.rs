@@ -16,6 +16,9 @@ pub struct HealthSpec {
     /// `health_watchdog`: it has to say WATCHDOG=1 at least so often.
     #[doc(alias = "health_watchdog")]
     pub watchdog: Option<Duration>,
+    /// `notify_user`: who says things as it; `None` is the user that it is started as.
+    #[doc(alias = "notify_user")]
+    pub notify_uid: Option<u32>,
     /// `health_interval`: time between two checks. Default 10 s.
     #[doc(alias = "health_interval")]
     pub interval: Duration,
@@ -43,6 +46,7 @@ impl Default for HealthSpec {
             ready: None,
             ready_timeout: None,
             watchdog: None,
+            notify_uid: None,
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(5),
             start_period: Duration::from_secs(30),

@@ -121,6 +121,7 @@ fn hook_plan(dice: &mut Dice) -> Plan {
 
 fn health(dice: &mut Dice) -> HealthSpec {
     HealthSpec {
+        notify_uid: None,
         check: match dice.below(3) {
             0 => None,
             1 => Some(Check::Tcp { host: "h".to_owned(), port: 1 }),
