@@ -36,6 +36,7 @@ impl Supervisor {
                 self.after_stop(now, id);
             }
             State::Waiting => {
+                process.failures = 0;
                 let name = process.name().to_owned();
                 self.log(Notice::WaitsNoMore { name });
                 self.change(id, State::Stopped, 0);

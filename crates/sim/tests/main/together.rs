@@ -2,7 +2,7 @@
 
 use upkeep_core::StateName;
 use upkeep_core::signal::TERM;
-use upkeep_sim::{Ask, Crash, Plan, Sim, groups, secs};
+use upkeep_sim::{Ask, Crash, Plan, Sim, groups, millis, secs};
 
 fn starts(sim: &Sim, name: &str) -> usize {
     sim.log().iter().filter(|line| line.contains(&format!("spawned: '{name}'"))).count()
@@ -64,7 +64,7 @@ fn neither_files_nor_an_update_run_a_job_whose_schedule_is_off() {
     sim.request(Ask::stop("job").without_waiting());
     sim.request(Ask::update(groups(&JOB.replace("COMMAND", "other")).remove(0)).without_waiting());
     sim.advance(secs(200));
-    assert_eq!((sim.state("job"), starts(&sim, "job")), (StateName::Stopped, 2), "{:#?}", sim.log());
+    assert_eq!((sim.state("job"), starts(&sim, "job")), (StateName::Stopped, 2), "{}", sim.recent());
 }
 
 /// Nothing is done about `db`, so nobody need wait for it.
@@ -77,5 +77,23 @@ fn a_client_does_not_wait_for_whom_nothing_is_done_about() {
     sim.begin().advance(secs(20));
     let call = sim.request(Ask::start("app"));
     sim.advance(secs(5));
-    assert_eq!(sim.answers(call).answers.len(), 1, "{:#?}", sim.log());
+    assert_eq!(sim.answers(call).answers.len(), 1, "{}", sim.recent());
+}
+
+/// As in every other stop: the next start has all its tries.
+#[test]
+fn a_stop_of_one_that_waits_forgets_its_failed_starts() {
+    let text = "[program:db]\ncommand=db\nautostart=false\n\
+                [program:web]\ncommand=web\nautostart=false\ndepends_on=db\nstartretries=2\n";
+    let mut sim = Sim::from_conf(text);
+    let no = || Plan::fails("no");
+    sim.plan("web", [no(), no(), no(), Plan::runs()]).begin();
+    sim.request(Ask::start("db"));
+    sim.request(Ask::start("web").without_waiting());
+    sim.advance(millis(1500)).request(Ask::stop("db"));
+    sim.run_until(|sim| sim.process("web").is_some_and(|web| sim.core().obstacle_of(web).is_some()));
+    sim.request(Ask::stop("web"));
+    sim.request(Ask::start("web").without_waiting());
+    sim.advance(secs(20));
+    assert_eq!(sim.state("web"), StateName::Running, "{}", sim.recent());
 }
