@@ -204,7 +204,7 @@ pub(crate) fn give_time_to_stop(groups: &mut [GroupSpec]) {
     }
 }
 
-fn dependency(dice: &mut Dice, target: Target) -> Dependency {
+pub(crate) fn dependency(dice: &mut Dice, target: Target) -> Dependency {
     let conditions = [Condition::Started, Condition::Running, Condition::Healthy, Condition::Completed];
     let condition = *dice.pick(&conditions);
     Dependency { name: target.process.clone().unwrap_or_default(), targets: vec![target], condition }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use upkeep_core::Batch;
-use upkeep_core::spec::{GroupSpec, RollingSpec};
+use upkeep_core::spec::{
+    Bounds, GroupSpec, MemoryAction, MemoryLimit, OnDependencyStop, RollingSpec, StopStep, Target,
+};
+use upkeep_core::{Batch, signal};
 use upkeep_sim::{Ask, Dice, Plan, Sim, millis, secs};
 
 use crate::chance;
@@ -13,6 +15,8 @@ use crate::chance;
 pub(crate) struct Dress {
     health: Option<Dice>,
     rolling: Option<Rolling>,
+    bounds: Option<Dice>,
+    depends: Option<Dice>,
 }
 
 /// Rolling restarts, and updates that roll.
@@ -28,13 +32,21 @@ impl Dress {
     pub(crate) fn new(seed: u64) -> Self {
         let rolling = (seed % 4 > 1).then(|| Dice::new(seed ^ 0x726f_6c6c));
         let rolling = rolling.map(|mut dice| Rolling { calm: dice.once_in(2), dice });
-        Self { health: seed.is_multiple_of(3).then(|| Dice::new(!seed)), rolling }
+        let has = |remainder, number: u64| (seed / 7 % 5 == remainder).then(|| Dice::new(seed ^ number));
+        Self {
+            health: seed.is_multiple_of(3).then(|| Dice::new(!seed)),
+            rolling,
+            bounds: has(1, 0x626f_756e),
+            depends: has(2, 0x6465_7065),
+        }
     }
 
     /// Gives groups what the world has.
     pub(crate) fn dress(&mut self, groups: &mut [GroupSpec]) {
         self.health.iter_mut().for_each(|dice| chance::look_at(dice, groups));
         self.rolling.iter_mut().for_each(|rolling| rolling.dress(groups));
+        self.bounds.iter_mut().for_each(|dice| bound(dice, groups));
+        self.depends.iter_mut().for_each(|dice| depend(dice, groups));
     }
 
     /// What the next children of a process do, and those that are asked how it is.
@@ -49,6 +61,14 @@ impl Dress {
             chance::plan_checks(dice, sim, name);
         }
         plans
+    }
+
+    /// What happens now and then in this world alone.
+    pub(crate) fn act(&mut self, sim: &mut Sim) {
+        if let Some(dice) = &mut self.bounds {
+            let memory = *dice.pick(&[Ok(0), Ok(0), Ok(101), Err("no /proc")]);
+            sim.uses(&chance::name(dice), memory);
+        }
     }
 
     /// Makes something else of a request now and then.
@@ -82,6 +102,45 @@ impl Rolling {
                 }
                 process.rolling = rolling.clone().flatten();
             }
+        }
+    }
+}
+
+/// Bounds of runs and of days, and stops of several steps.
+fn bound(dice: &mut Dice, groups: &mut [GroupSpec]) {
+    for process in groups.iter_mut().flat_map(|group| &mut group.processes) {
+        let process = Arc::make_mut(process);
+        let memory = MemoryLimit {
+            bytes: 100,
+            action: *dice.pick(&[MemoryAction::Restart, MemoryAction::Kill]),
+            interval: *dice.pick(&[secs(1), secs(7)]),
+        };
+        let bounds = Bounds {
+            runtime: *dice.pick(&[None, Some(secs(2)), Some(secs(9))]),
+            memory: (!dice.once_in(2)).then_some(memory),
+        };
+        process.bounds = (!dice.once_in(3)).then(|| Arc::new(bounds));
+        process.restart.per_day = *dice.pick(&[None, Some(2), Some(4)]);
+        let mut step = |signal| StopStep { signal, wait: *dice.pick(&[secs(0), millis(500), secs(2)]) };
+        let steps = [step(signal::HUP), step(signal::TERM), step(signal::KILL)];
+        process.stop_sequence = steps[..*dice.pick(&[0, 0, 1, 3])].to_vec();
+    }
+}
+
+/// Lets some depend on others: on such as may be there, in the groups before theirs, and before them in their own.
+fn depend(dice: &mut Dice, groups: &mut [GroupSpec]) {
+    for group in groups {
+        let before = chance::GROUPS.iter().take_while(|other| **other != group.name);
+        let before: Vec<Target> =
+            before.map(|other| Target { group: (*other).to_owned(), process: None }).collect();
+        let mut own: Vec<Target> = Vec::new();
+        for process in &mut group.processes {
+            let process = Arc::make_mut(process);
+            let targets = before.iter().chain(&own).filter(|_| dice.once_in(3)).cloned().collect::<Vec<_>>();
+            process.depends_on = targets.into_iter().map(|target| chance::dependency(dice, target)).collect();
+            let policies = [OnDependencyStop::Ignore, OnDependencyStop::Restart, OnDependencyStop::Stop];
+            process.on_dependency_stop = *dice.pick(&policies);
+            own.push(Target { group: group.name.clone(), process: Some(process.name.clone()) });
         }
     }
 }

@@ -43,7 +43,7 @@ impl Rolls {
         }
         self.known.retain(|number, _| sim.core().rollings().any(|rolling| rolling.number == *number));
         // By number: the one that an update has called off comes before the one that takes its place.
-        let mut on_their_way: Vec<String> = Vec::new();
+        let mut on_their_way: Vec<Member> = Vec::new();
         for rolling in sim.core().rollings() {
             let is_new = !self.known.contains_key(&rolling.number);
             let seen =
@@ -62,7 +62,7 @@ impl Rolls {
             }
             if matches!(rolling.end, Some(RollingEnd::CalledOff(_))) {
                 let up = seen.last.members.iter().filter(|member| is_starting(member));
-                on_their_way.extend(up.map(Member::full_name));
+                on_their_way.extend(up.cloned());
             }
             seen.last = rolling.clone();
         }
@@ -98,11 +98,13 @@ impl Rolls {
 }
 
 impl Seen {
-    fn new(sim: &Sim, rolling: &Rolling, on_their_way: &[String]) -> Self {
+    fn new(sim: &Sim, rolling: &Rolling, on_their_way: &[Member]) -> Self {
         let sections = rolling.members.iter().map(|member| Some(spec(sim, member)?.section.clone()));
-        let taken_over = rolling.members.iter().map(Member::full_name);
-        let taken_over = taken_over.filter(|name| rolling.update && on_their_way.contains(name));
-        Self { last: rolling.clone(), taken_over: taken_over.collect(), sections: sections.collect() }
+        // Who is restarted once more has another time.
+        let taken_over =
+            rolling.members.iter().filter(|member| rolling.update && on_their_way.contains(member));
+        let taken_over = taken_over.map(Member::full_name).collect();
+        Self { last: rolling.clone(), taken_over, sections: sections.collect() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use upkeep_core::signal::KILL;
 use upkeep_core::spec::GroupSpec;
-use upkeep_core::{ErrandKind, Mono, Process, Request, RunId, State, StateName};
+use upkeep_core::{ErrandKind, Mono, Process, Request, RunId, Stage, State, StateName};
 use upkeep_sim::{Did, Sim, secs};
 
 use crate::rolls::Rolls;
@@ -51,6 +51,20 @@ impl Watch {
             ids.iter().filter_map(|&id| sim.core().process(id)).map(full_name).collect()
         };
         match request {
+            Request::Start { .. } | Request::StartMany { .. } => self.allow_all_if_some_depend(sim.active()),
+            Request::AddGroup(spec) | Request::UpdateGroup { spec, .. } => {
+                self.allow_all_if_some_depend(std::slice::from_ref(spec));
+            }
+            Request::Signal { .. }
+            | Request::SignalMany { .. }
+            | Request::Reload { .. }
+            | Request::ReloadMany { .. }
+            | Request::RemoveGroup(_)
+            | Request::RestartRolling { .. }
+            | Request::Stop { .. }
+            | Request::StopMany { .. } => {}
+        }
+        match request {
             Request::Start { target, .. } => self.allow(&names(&[*target])),
             Request::StartMany { targets, .. } => {
                 let ids: Vec<_> = targets.iter().map(|(id, _)| *id).collect();
@@ -92,6 +106,14 @@ impl Watch {
         self.forbidden.clear();
     }
 
+    /// With a process starts what it depends on, and what that depends on.
+    fn allow_all_if_some_depend(&mut self, groups: &[GroupSpec]) {
+        let mut all = groups.iter().flat_map(|group| &group.processes);
+        if all.any(|process| !process.depends_on.is_empty()) {
+            self.forbidden.clear();
+        }
+    }
+
     fn allow(&mut self, names: &[String]) {
         self.forbidden.retain(|name| !names.contains(name));
     }
@@ -127,8 +149,10 @@ impl Watch {
                 continue;
             }
             let (since, due) = self.kills.get(&run).copied().unwrap_or((now, kill_at));
-            // A stop command that fails gives the signal its own time.
-            let due = if process.spec().hooks.is_some() { due.max(kill_at) } else { due };
+            // A stop command that fails gives the signal its own time, and so does each step.
+            let spec = process.spec();
+            let several = spec.hooks.is_some() || !spec.stop_sequence.is_empty();
+            let due = if several { due.max(kill_at) } else { due };
             assert!(kill_at <= now.after(LONGEST_STOP), "{} is left too long", full_name(process));
             let late = now > due && !sim.is_catching_up();
             assert!(!late || was_killed(sim, process, since), "{} is not killed in time", full_name(process));
@@ -212,9 +236,10 @@ fn options_are(sim: &Sim, spec: &GroupSpec) {
     for wanted in &spec.processes {
         let found = members.iter().find(|process| process.name() == wanted.name);
         let process = found.unwrap_or_else(|| panic!("{} has no {}", spec.name, wanted.name));
-        let is_behind =
-            sim.core().member(&spec.name, &wanted.name).is_some_and(|id| sim.core().is_behind(id));
-        let waits = is_behind || is_in_between(process);
+        let id = sim.core().member(&spec.name, &wanted.name);
+        let turn = id.and_then(|id| sim.core().rolling_stage(id));
+        let is_behind = id.is_some_and(|id| sim.core().is_behind(id));
+        let waits = is_behind || is_in_between(process) || matches!(turn, Some(Stage::Ending { .. }));
         assert!(waits || process.spec() == wanted, "{} has old options", full_name(process));
     }
     for process in members {
