@@ -1,15 +1,18 @@
 //! No descriptors left: starts fail with a word, everything else goes on, and so do starts when there are some again.
 
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::rig::daemon::{Daemon, HEAD};
 use crate::rig::home::Home;
-use crate::rig::http::Arg::{Bool, Text};
+use crate::rig::http::Arg::{self, Bool, Text};
+use crate::rig::http::{call_xml, post_request};
 use crate::rig::maker::Maker;
 use crate::rig::procfs;
-use crate::rig::wait::{until, until_true};
+use crate::rig::wait::{until, until_true, within};
 
 const PROGRAMS: &str = "\
 [program:runs]
@@ -175,4 +178,56 @@ fn a_configuration_that_cannot_be_kept_is_not_read() {
         daemon.kill_brain();
         assert_eq!(daemon.pid_of("runs"), pid, "{spare} to spare: {said:?}");
     }
+}
+
+/// How often a process has waited for something.
+fn waits(pid: i32) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().find(|line| line.starts_with("voluntary")).unwrap_or_default().to_owned()
+}
+
+/// An event of which a listener has got a part: no descriptor is left to wait for the rest, and when there are some again nothing else
+/// happens that could remind of it.
+#[test]
+fn a_listener_has_all_of_an_event_when_there_are_descriptors_again() {
+    let config = "\
+[eventlistener:ear]
+command=/bin/sh -c 'echo READY; while ! test -e go; do sleep 0.05; done; cat > heard; :'
+events=REMOTE_COMMUNICATION
+startsecs=0
+";
+    let daemon = Daemon::start(Maker::Upkeep, config);
+    daemon.wait("RUNNING", &["ear"]);
+    until_true("a ready listener", || daemon.upkeep(&["listeners"]).stdout.contains("READY"));
+    let brain = until("the deciding process", || procfs::brain(daemon.pid()));
+    let mut client = UnixStream::connect(daemon.socket()).expect("a connection");
+    let mut ask = |method: &str, args: &[Arg<'_>]| {
+        client.write_all(post_request(&call_xml(method, args)).as_bytes()).expect("to ask");
+        let mut answer = String::new();
+        while !answer.contains("</methodResponse>") {
+            let mut buffer = [0; 4096];
+            let count = client.read(&mut buffer).expect("an answer");
+            answer.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        assert!(!answer.contains("<fault>"), "{answer}");
+    };
+    ask("supervisor.getState", &[]);
+    // Those that are open stay so.
+    allow(brain, 3);
+    let long = format!("{}END", "x".repeat(200_000));
+    ask("supervisor.sendRemoteCommEvent", &[Text("t"), Text(&long)]);
+    drop(client);
+    // Until it has been quiet for a while: memory is given back, and then nothing is left to do. If it tries again it is never quiet.
+    let mut seen = (waits(brain), Instant::now());
+    within(Duration::from_millis(1800), || {
+        let now = waits(brain);
+        if now != seen.0 {
+            seen = (now, Instant::now());
+        }
+        (seen.1.elapsed() > Duration::from_millis(800)).then_some(())
+    });
+    allow(brain, 256);
+    daemon.home.write("go", "");
+    daemon.wait_file("heard", "END");
+    assert_eq!(procfs::brain(daemon.pid()), Some(brain), "{}", daemon.log());
 }

@@ -93,6 +93,11 @@ impl KeeperLink {
         self.link.wants_write()
     }
 
+    /// Whether they wait because too many descriptors are under way: the socket does not tell when there is room again.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.link.is_crowded()
+    }
+
     /// Sends as much as the socket takes.
     ///
     /// # Errors

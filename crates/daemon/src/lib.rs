@@ -81,6 +81,7 @@ mod strays;
 mod succession;
 mod telling;
 mod unexecutable;
+mod unsent;
 mod unwritten;
 mod upgrade;
 mod watching;

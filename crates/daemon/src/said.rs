@@ -4,11 +4,10 @@
 //! for ever, and its pool for the listener. So its words are moved to a file in memory ([`Spool`]), and the record of the
 //! process says how far they have been understood.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use upkeep_core::{ProcId, RunId};
-use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Sink, Spool, StreamId};
 
 use crate::keeping::{run_of, stdout_of};
@@ -49,7 +48,7 @@ impl Shell {
     /// Lets the keeper hold what a run will have said.
     pub(crate) fn hold_said(&mut self, run: RunId, sink: &Sink) -> Option<Said> {
         let spool = sink.spool.as_ref()?;
-        self.send_with(&ToKeeper::Hold { name: held_name(run) }, &[spool.file().as_fd()]);
+        self.hold_surely(held_name(run), spool.file());
         Some(Said { file: Arc::clone(spool.file()), freed: spool.at() })
     }
 
@@ -58,7 +57,7 @@ impl Shell {
         let said = self.runs.iter().filter_map(|(run, entry)| Some((*run, entry.said.as_ref()?)));
         let all: Vec<(RunId, Arc<OwnedFd>)> = said.map(|(run, said)| (run, Arc::clone(&said.file))).collect();
         for (run, file) in all {
-            self.send_with(&ToKeeper::Hold { name: held_name(run) }, &[file.as_fd()]);
+            self.hold_surely(held_name(run), &file);
         }
     }
 
@@ -66,8 +65,8 @@ impl Shell {
     pub(crate) fn forget_run(&mut self, run: RunId) -> Option<Box<Run>> {
         let entry = self.runs.remove(&run)?;
         if entry.said.is_some() {
-            self.send(&ToKeeper::Unhold { name: held_name(run) });
-            self.send(&ToKeeper::Unhold { name: telling::held_name(run) });
+            self.unhold(held_name(run));
+            self.unhold(telling::held_name(run));
         }
         Some(entry)
     }

@@ -50,6 +50,7 @@ use crate::schedules::Schedules;
 use crate::stdin::Stdin;
 use crate::succession::{KeeperProcess, Made};
 use crate::telling::Telling;
+use crate::unsent::{Unsent, again};
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
 use crate::watching::{Noticed, Seen, Watching};
 use crate::words::{GoneSockets, Heard, Vitals};
@@ -317,6 +318,10 @@ pub(crate) struct Shell {
     pub(crate) behind: Behind,
     /// What the keeper has of rolling restarts.
     pub(crate) rolling_record: Growing,
+    /// The version of the rolling restarts that the keeper has.
+    pub(crate) rolling_saved: u64,
+    /// What the keeper is to hold and has not been sent.
+    pub(crate) unsent: Unsent,
 }
 
 /// What a shell is made of.
@@ -425,6 +430,8 @@ impl Shell {
             seen_files: Vec::new(),
             behind: Behind::new(),
             rolling_record: Growing::default(),
+            rolling_saved: 0,
+            unsent: Unsent::default(),
         }
     }
 
@@ -499,6 +506,7 @@ impl Shell {
             () = sleep_until(deadline), if deadline.is_some() => self.tell(Input::Tick),
             () = &mut self.rest, if self.thrift.wait().is_some() => self.rested(),
             () = tokio::task::yield_now(), if !self.unheld.is_empty() => {}
+            () = again(), if self.has_to_try_again() => {}
         }
     }
 
@@ -632,6 +640,7 @@ impl Shell {
     }
 
     pub(crate) fn flush_link(&mut self) {
+        self.send_unsent();
         self.hold_unwritten();
         if self.breath.serves {
             // An event that goes to a listener, or comes back, must be known to be in one place.

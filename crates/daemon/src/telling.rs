@@ -16,7 +16,6 @@ use rustix::io::Errno;
 use rustix::pipe::SpliceFlags;
 use tokio::io::Interest;
 use upkeep_core::{ProcId, RunId};
-use upkeep_keeper::wire::ToKeeper;
 
 use crate::alarm::watched;
 use crate::shell::Shell;
@@ -196,12 +195,8 @@ impl Shell {
     /// Lets the keeper hold what a run will be told. Without memory or a descriptor for it, it is told directly.
     pub(crate) fn hold_told(&mut self, run: RunId) -> Option<Telling> {
         let told = Telling::new().ok()?;
-        self.give_told(run, &Arc::clone(&told.flow.file));
+        self.hold_surely(held_name(run), &told.flow.file);
         Some(told)
-    }
-
-    fn give_told(&mut self, run: RunId, file: &OwnedFd) {
-        self.send_with(&ToKeeper::Hold { name: held_name(run) }, &[file.as_fd()]);
     }
 
     /// Lets another keeper hold what all runs are told.
@@ -210,7 +205,7 @@ impl Shell {
         let all: Vec<(RunId, Arc<OwnedFd>)> =
             told.map(|(run, told)| (run, Arc::clone(&told.flow.file))).collect();
         for (run, file) in all {
-            self.give_told(run, &file);
+            self.hold_surely(held_name(run), &file);
         }
     }
 
@@ -218,19 +213,22 @@ impl Shell {
     pub(crate) fn tell_on(&mut self, run: RunId, held: Option<OwnedFd>, upto: u64) -> Option<Telling> {
         let again = held.and_then(|file| Telling::again(file, upto).ok());
         let told = again.or_else(|| Telling::new().ok())?;
-        self.give_told(run, &Arc::clone(&told.flow.file));
+        self.hold_surely(held_name(run), &told.flow.file);
         self.listeners.to_tell.insert(run);
         Some(told)
     }
 
-    /// The keeper has all that was written down so far: what listeners are told may go to them. Not before this daemon goes by its
-    /// own records: the next one would not know of it.
+    /// The keeper has all that was written down so far: what listeners are told may go to them, if it holds that too. Not before this
+    /// daemon goes by its own records: the next one would not know of it.
     pub(crate) fn tell_listeners(&mut self) {
         if !self.breath.serves || self.listeners.to_tell.is_empty() {
             return;
         }
-        let Self { listeners, runs, .. } = self;
+        let Self { listeners, runs, unsent, .. } = self;
         listeners.to_tell.retain(|run| {
+            if unsent.has(&held_name(*run)) {
+                return true;
+            }
             let stdin = runs.get(run).and_then(|entry| entry.stdin.as_ref());
             stdin.is_some_and(|stdin| !stdin.go_on())
         });

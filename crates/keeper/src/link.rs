@@ -69,6 +69,12 @@ impl Link {
         !self.outgoing.is_empty()
     }
 
+    /// Whether they wait because too many descriptors are under way (ETOOMANYREFS): the socket does not tell when there is room again.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.outgoing.is_crowded()
+    }
+
     /// The next frame with its descriptors; `None` if there is none now.
     ///
     /// # Errors

@@ -23,6 +23,8 @@ pub struct Outgoing {
     sent: usize,
     /// Descriptors, each set with the offset in `bytes` of the frame it belongs to.
     fds: VecDeque<(usize, Vec<Rc<OwnedFd>>)>,
+    /// Too many descriptors were under way to take more.
+    crowded: bool,
 }
 
 impl Outgoing {
@@ -60,6 +62,12 @@ impl Outgoing {
         self.sent == self.bytes.len()
     }
 
+    /// Whether the last frames wait because too many descriptors are under way: the socket does not tell when there is room again.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.crowded
+    }
+
     /// Bytes that wait.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -71,11 +79,13 @@ impl Outgoing {
     /// # Errors
     /// The other side is gone.
     pub fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
+        self.crowded = false;
         while !self.is_empty() {
             match self.send_some(socket) {
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_full(&error) => {
+                    self.crowded = error.kind() != io::ErrorKind::WouldBlock;
                     self.forget_sent();
                     return Ok(false);
                 }
