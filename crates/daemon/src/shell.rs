@@ -318,8 +318,6 @@ pub(crate) struct Shell {
     pub(crate) behind: Behind,
     /// What the keeper has of rolling restarts.
     pub(crate) rolling_record: Growing,
-    /// The version of the rolling restarts that the keeper has.
-    pub(crate) rolling_saved: u64,
     /// What the keeper is to hold and has not been sent.
     pub(crate) unsent: Unsent,
 }
@@ -430,7 +428,6 @@ impl Shell {
             seen_files: Vec::new(),
             behind: Behind::new(),
             rolling_record: Growing::default(),
-            rolling_saved: 0,
             unsent: Unsent::default(),
         }
     }
