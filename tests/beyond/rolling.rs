@@ -185,8 +185,19 @@ fn a_broken_version_reaches_one_and_the_others_go_on_answering() {
     assert!(why.starts_with(&format!("{}: it is unhealthy: ", names[0])), "{}", said.stderr);
     let rest = format!("not restarted: {}, {} (those run on with their old options)", names[1], names[2]);
     assert!(said.stderr.contains(&rest), "{}", said.stderr);
+    let line =
+        scene.daemon.home.read("supervisord.conf").lines().position(|line| line.starts_with("command="));
+    let cause = format!("/supervisord.conf:{})", line.expect("a command") + 1);
     let holds = || {
         assert_eq!(scene.versions()[1..], ["one", "one"]);
+        for said in [scene.daemon.upkeep(&["diff"]), scene.daemon.upkeep(&["update", "--dry-run"])] {
+            let planned: Vec<&str> = said
+                .stdout
+                .lines()
+                .filter(|line| line.contains(" command (") && line.contains(&cause))
+                .collect();
+            assert_eq!(planned.len(), 2, "{}{}", said.stdout, said.stderr);
+        }
         let shown = scene.daemon.ctl(&["status"]).stdout;
         let behind = "has its old options, since the rolling restart has failed";
         assert_eq!(shown.matches(behind).count(), 2, "{shown}");

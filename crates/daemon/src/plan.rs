@@ -1,6 +1,6 @@
 //! What an update would do, and why: told without doing any of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ struct Order {
     latest: Loaded,
     /// The active groups, each with what it was read from.
     active: Vec<(GroupSpec, Arc<Sources>)>,
+    /// What the options of those come from that a rolling restart has left behind, by group and name.
+    behind: BTreeMap<(String, String), Arc<Sources>>,
     /// Who has a child, or will have one without being asked.
     up: BTreeSet<(String, String)>,
     strict: bool,
@@ -35,9 +37,11 @@ impl Shell {
             .processes()
             .filter(|(id, process)| process.state().name().is_running() || self.core.is_alive(*id));
         let up = up.map(|(_, process)| (process.group().to_owned(), process.name().to_owned()));
+        let behind = self.behind.iter().filter_map(|(process, old)| Some((process.clone(), sources(*old)?)));
         let order = Order {
             latest: self.generations.latest().clone(),
             active: active.collect(),
+            behind: behind.collect(),
             up: up.collect(),
             strict: self.settings().strict_update,
         };
@@ -61,8 +65,7 @@ impl Order {
         let mut comparisons: Vec<(&Arc<Sources>, Comparison<'_>)> = Vec::new();
         let mut told = Vec::with_capacity(steps.len());
         for step in steps {
-            let old = self.active.iter().find(|(spec, _)| spec.name == step.group);
-            let old = old.map_or(&self.latest.sources, |(_, sources)| sources);
+            let old = self.sources_of(&step);
             let known = comparisons.iter().position(|(sources, _)| Arc::ptr_eq(sources, old));
             let at = known.unwrap_or_else(|| {
                 comparisons.push((old, Comparison::new(old, &new.sources)));
@@ -71,6 +74,14 @@ impl Order {
             told.push(self.told(step, &comparisons[at].1, &dependants));
         }
         told
+    }
+
+    /// What the options of now come from.
+    fn sources_of(&self, step: &Planned) -> &Arc<Sources> {
+        let behind = self.behind.get(&(step.group.clone(), step.process.clone()));
+        let group =
+            || self.active.iter().find(|(spec, _)| spec.name == step.group).map(|(_, sources)| sources);
+        behind.or_else(group).unwrap_or(&self.latest.sources)
     }
 
     fn is_up(&self, group: &str, name: &str) -> bool {
