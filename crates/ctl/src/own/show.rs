@@ -23,6 +23,20 @@ pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
+/// Text that others wrote, for a terminal: what would control that is shown instead, `\x1b` as `\\x1b`. Ends of lines and tabs stay.
+pub(super) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => shown.push(character),
+            '\r' => shown.push_str("\\r"),
+            _ if character.is_control() => shown.push_str(&format!("\\x{:02x}", u32::from(character))),
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
 /// Whether colours are wanted: on a terminal, unless `NO_COLOR` is set.
 fn has_colours() -> bool {
     is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
@@ -60,4 +74,17 @@ pub(super) fn process(info: &ProcessInfo) -> Value {
         "stdout_logfile": info.stdout_logfile,
         "stderr_logfile": info.stderr_logfile,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_controls_the_terminal() {
+        assert_eq!(
+            visible("a=é\t日\n\x1b[2J\x07\u{9b}2J\x7f\r\n"),
+            "a=é\t日\n\\x1b[2J\\x07\\x9b2J\\x7f\\r\n"
+        );
+    }
 }

@@ -6,7 +6,10 @@ const AROUND: usize = 3;
 /// Pairs of lines that are compared, at most; of longer texts, what differs counts as replaced in one piece.
 const MOST_PAIRS: usize = 4_000_000;
 
-/// One line of a difference.
+/// What diff -u says below a last line without a newline, and patch understands.
+const UNENDED: &str = "\\ No newline at end of file";
+
+/// One line of a difference, with the newline that ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line<'t> {
     Same(&'t str),
@@ -15,11 +18,16 @@ enum Line<'t> {
 }
 
 impl Line<'_> {
-    fn text(&self) -> String {
-        match self {
-            Self::Same(text) => format!(" {text}"),
-            Self::Old(text) => format!("-{text}"),
-            Self::New(text) => format!("+{text}"),
+    /// As it is shown, with a line of its own that tells if it does not end.
+    fn text(&self) -> Vec<String> {
+        let (sign, line) = match self {
+            Self::Same(text) => (' ', text),
+            Self::Old(text) => ('-', text),
+            Self::New(text) => ('+', text),
+        };
+        match line.strip_suffix('\n') {
+            Some(text) => vec![format!("{sign}{text}")],
+            None => vec![format!("{sign}{line}"), UNENDED.to_owned()],
         }
     }
 
@@ -28,9 +36,11 @@ impl Line<'_> {
     }
 }
 
-/// The lines that differ with some around them, as diff -u shows them; none if the texts are the same.
+/// The lines that differ with some around them, as diff -u shows them; none if the texts are the same. Lines that differ only in how they
+/// end do differ.
 pub(super) fn unified(old: &str, new: &str) -> Vec<String> {
-    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let lines = |text| str::split_inclusive(text, '\n').collect();
+    let (old, new): (Vec<&str>, Vec<&str>) = (lines(old), lines(new));
     hunks(&compare(&old, &new))
 }
 
@@ -94,7 +104,7 @@ fn hunks(lines: &[Line<'_>]) -> Vec<String> {
         let old = range(old_lines(&lines[..begin]), old_lines(hunk));
         let new = range(new_lines(&lines[..begin]), new_lines(hunk));
         told.push(format!("@@ -{old} +{new} @@"));
-        told.extend(hunk.iter().map(Line::text));
+        told.extend(hunk.iter().flat_map(Line::text));
         rest = &rest[together..];
     }
     told
@@ -140,6 +150,15 @@ mod tests {
         assert_eq!(unified(old, new), expected);
         assert_eq!(unified("", "a\n"), ["@@ -0,0 +1,1 @@", "+a"]);
         assert_eq!(unified("a\nb\nc\n", "b\n"), ["@@ -1,3 +1,1 @@", "-a", " b", "-c"]);
+    }
+
+    #[test]
+    fn ends_of_lines_count() {
+        let crlf = ["@@ -1,2 +1,2 @@", "-a\r", "+a", " b"];
+        assert_eq!(unified("a\r\nb\n", "a\nb\n"), crlf);
+        let unended = ["@@ -1,2 +1,2 @@", " a", "-b", "\\ No newline at end of file", "+b"];
+        assert_eq!(unified("a\nb", "a\nb\n"), unended);
+        assert_eq!(unified("a\n", "a\n\n"), ["@@ -1,1 +1,2 @@", " a", "+"]);
     }
 
     #[test]

@@ -112,8 +112,10 @@ fn show_files(options: &Options, numbers: &[&str]) -> Result<i32, Problem> {
     } else {
         files.iter().flat_map(|file| [format!("==> {} <==", file.path), file.text.clone()]).collect()
     };
+    let is_terminal = show::is_terminal();
     lines.iter().for_each(|line| {
-        screen::line(line.strip_suffix('\n').unwrap_or(line));
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        screen::line(&if is_terminal { show::visible(line) } else { line.to_owned() });
     });
     Ok(status::DONE)
 }
