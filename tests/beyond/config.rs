@@ -200,6 +200,86 @@ fn a_directory_keeps_them_beyond_the_end() {
     assert_eq!(daemon.home.read("supervisord.conf"), format!("{HEAD}{}", body("/bin/cat -")));
 }
 
+const KEPT: &str = "[supervisord]\nconfig_history_dir=%(here)s/history\n";
+
+/// The names of what is in the directory, when there is something else than a lock.
+fn kept(daemon: &Daemon) -> Vec<String> {
+    let names = std::fs::read_dir(daemon.home.join("history")).expect("a directory");
+    let mut names: Vec<String> =
+        names.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// What an earlier daemon kept comes before what this one applied; so does what a daemon of another version, or one that was to keep
+/// none, has left there.
+#[test]
+fn what_a_directory_has_is_taken_in() {
+    let body = |command: &str| format!("[program:web]\ncommand={command}\n{KEPT}");
+    let mut daemon = Daemon::start(Maker::Upkeep, &body("/bin/cat"));
+    update(&daemon, &body("/bin/cat -"));
+    daemon.ctl(&["shutdown"]);
+    daemon.wait_for_end();
+    daemon.home.write("supervisord.conf", &format!("{HEAD}{}", body("/bin/cat - -")));
+    daemon.start_again();
+    daemon.wait("RUNNING", &["web"]);
+    let three = ["1 start", "2 update 1 group changed", "3 start running"];
+    assert_eq!(list(&daemon), three);
+    let files = ["1.files", "2.files", "3.files", "list.json", "lock"];
+    until("all to be on disk", || (kept(&daemon) == files).then_some(()));
+    daemon.kill_brain();
+    daemon.kill_keeper();
+    daemon.kill_brain();
+    assert_eq!(list(&daemon), three);
+    let said = daemon.upkeep(&["config", "rollback", "1"]);
+    assert_eq!(said.status, Some(0), "{said:?}");
+    let four = [&three[..2], &["3 start", "4 rollback 1 1 group changed running"]].concat();
+    assert_eq!(list(&daemon), four);
+    let on_disk = || daemon.home.read("history/list.json");
+    until("the fourth to be on disk", || on_disk().contains("\"number\": 4").then_some(()));
+    // Somebody has removed it.
+    std::fs::remove_dir_all(daemon.home.join("history")).expect("removed");
+    update(&daemon, &body("/bin/cat - - -"));
+    until("all to be on disk again", || daemon.home.join("history/list.json").exists().then_some(()));
+    assert_eq!(kept(&daemon).len(), 7);
+}
+
+/// By the number 0 none stays on disk, and what is kept afterwards is.
+#[test]
+fn a_directory_is_emptied_and_filled_again() {
+    let body = |most: u64| format!("[program:web]\ncommand=/bin/cat\n{KEPT}config_history={most}\n");
+    let daemon = Daemon::start(Maker::Upkeep, &body(10));
+    let files = ["1.files", "list.json", "lock"];
+    until("one to be on disk", || {
+        (daemon.home.join("history").exists() && kept(&daemon) == files).then_some(())
+    });
+    for (most, left) in [(0, &["lock"][..]), (10, &["2.files", "list.json", "lock"])] {
+        daemon.home.write("supervisord.conf", &format!("{HEAD}{}", body(most)));
+        assert_eq!(daemon.upkeep(&["reload", "--keep"]).status, Some(0));
+        until("that to be so on disk", || (kept(&daemon) == left).then_some(()));
+    }
+    assert_eq!(list(&daemon), ["2 reload running"]);
+    assert!(!daemon.log().contains("config_history_dir: "));
+}
+
+/// What programs run with is what runs, also when `reload --keep` has applied the rest of another configuration.
+#[test]
+fn what_runs_is_what_groups_are_made_of() {
+    let daemon = Daemon::start(Maker::Upkeep, OLD);
+    update(&daemon, NEW);
+    assert_eq!(daemon.upkeep(&["config", "rollback", "1"]).status, Some(0));
+    daemon.upkeep(&["reload", "--keep"]);
+    let four = ["1 start", "2 update 2 groups changed", "3 rollback 1 2 groups changed running", "4 reload"];
+    assert_eq!(list(&daemon), four);
+    assert!(!daemon.upkeep(&["config", "show"]).stdout.contains("[program:extra]"));
+    update(&daemon, NEW);
+    assert_eq!(list(&daemon)[2..], ["3 rollback 1 2 groups changed", "4 reload 2 groups changed running"]);
+    // Nothing but the daemon's own options: all of it is in effect.
+    daemon.home.write("supervisord.conf", &format!("{HEAD}{NEW}[supervisord]\nloglevel=debug\n"));
+    assert_eq!(daemon.upkeep(&["reload", "--keep"]).status, Some(0));
+    assert_eq!(list(&daemon)[4..], ["5 reload running"]);
+}
+
 /// A disk that takes nothing hinders nothing, and is complained of once.
 #[test]
 fn a_directory_that_cannot_be_had_hinders_no_update() {

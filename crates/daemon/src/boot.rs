@@ -156,7 +156,6 @@ impl Shell {
     }
 
     async fn begin_afresh(&mut self, inventory: &Inventory) -> Result<(), StartError> {
-        self.read_applied();
         self.set_up()?;
         self.hold_generation(self.generations.base);
         self.note_applied(self.generations.base, Cause::Start, None);

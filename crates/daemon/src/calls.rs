@@ -12,7 +12,7 @@ use upkeep_core::signal::Signal;
 use upkeep_core::{Input, Now, Phase, ProcId, Process, Refusal, StateName};
 use upkeep_logs::Level;
 
-use crate::applied::Origin;
+use crate::applied::{Asked, Origin};
 use crate::breath::only_asks;
 use crate::info::{Teller, config_info};
 use crate::logfiles::LogPaths;
@@ -80,16 +80,11 @@ impl Shell {
             Request::Upgrade { binary } => self.upgrade_requested(&binary, reply),
             Request::GetUpgrade => respond(reply, Ok(Reply::Upgrade(self.upgrade_state()))),
             Request::GetPlan => self.tell_plan(Origin::Disk, reply),
-            Request::GetConfigGenerations => {
-                respond(reply, Ok(Reply::ConfigGenerations(self.applied_list())));
-            }
-            Request::GetConfigGeneration { number } => self.applied_files(number, reply),
-            Request::GetRollbackPlan { number } => match self.origin_of(number) {
-                Ok(origin) => self.tell_plan(origin, reply),
-                Err(fault) => self.respond(reply, Err(fault)),
-            },
-            Request::RollbackConfig { number } => self.roll_back(number, reply),
-            Request::WriteConfigGeneration { number } => self.write_applied(number, reply),
+            Request::GetConfigGenerations => self.applied_asked(Asked::List, reply),
+            Request::GetConfigGeneration { number } => self.applied_asked(Asked::Files(number), reply),
+            Request::GetRollbackPlan { number } => self.applied_asked(Asked::Plan(number), reply),
+            Request::RollbackConfig { number } => self.applied_asked(Asked::RollBack(number), reply),
+            Request::WriteConfigGeneration { number } => self.applied_asked(Asked::Write(number), reply),
             Request::GetListenerPools => respond(reply, Ok(Reply::Pools(self.listener_pools()))),
             Request::GetHealth => respond(reply, Ok(Reply::Health(self.health_infos()))),
             Request::RestartRolling { names, batch, wait } => {

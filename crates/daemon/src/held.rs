@@ -111,6 +111,7 @@ impl Shell {
             Level::Critical,
             format!("the configuration in effect is not known any more ({why}): {instead}"),
         );
+        self.note_lost(&numbers);
         numbers.into_iter().for_each(|number| self.hold_generation(number));
     }
 }

@@ -109,6 +109,7 @@ impl Shell {
         }
         inventory.upgraded.into_iter().for_each(|upgraded| self.upgrade_ended(upgraded));
         self.follow_files();
+        self.settle_applied();
         Ok(())
     }
 
@@ -457,6 +458,35 @@ mod tests {
             dir.path().join("conf").display()
         );
         await_line(dir.path(), &said).await;
+    }
+
+    /// What stands for a configuration that was lost is not shown as if it were that one.
+    #[tokio::test]
+    async fn a_configuration_that_is_not_held_is_not_one_that_was_applied() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let mut inventory = inventory(dir.path(), &cli, "[program:a]\ncommand=cat\n", &["a"]);
+        let record = serde_json::json!({
+            "base": 1, "latest": 2, "groups": [["a", 2]], "ending": "No",
+            "applied": {
+                "list": [
+                    {"number": 4, "time": 50, "cause": "start", "generation": 1},
+                    {"number": 5, "time": 60, "cause": "update", "generation": 2},
+                ],
+                "seen": 2, "running": 5, "counted": 5,
+            },
+        });
+        let record: DaemonRecord = serde_json::from_value(record)
+            .map(|record| DaemonRecord { half: Half::default(), ..record })
+            .unwrap();
+        inventory.records.insert(DAEMON_KEY, serde_json::to_vec(&record).unwrap());
+        std::fs::write(dir.path().join("conf"), "[supervisord]\n[program:a]\ncommand=tac\n").unwrap();
+        let (mut shell, _keeper) = successor(cli, inventory).await;
+        let (reply, answer) = upkeep_api::Responder::new();
+        shell.applied_asked(crate::applied::Asked::List, reply);
+        let Ok(Ok(upkeep_api::Reply::ConfigGenerations(all))) = answer.await else { panic!("no list") };
+        let told: Vec<_> = all.iter().map(|one| (one.number, one.cause.as_str(), one.running)).collect();
+        assert_eq!(told, [(4, "start", false), (6, "restart", true)]);
     }
 
     /// The file is no good any more: what was read last stands for what was read first.

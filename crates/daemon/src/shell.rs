@@ -22,7 +22,7 @@ use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Lease, Level, LogEvent, Sink};
 use upkeep_os::Thrift;
 
-use crate::applied::Applied;
+use crate::applied::{Applied, FromDisk};
 use crate::breath::Breath;
 use crate::cgroups::{Cgroups, Left};
 use crate::checks::{FirstLine, Room};
@@ -95,8 +95,8 @@ pub(crate) enum Message {
         result: io::Result<LogTable>,
         reply: Responder,
     },
-    /// Configurations cannot be kept on disk.
-    HistoryTrouble(io::Error),
+    /// About configurations that are kept on disk.
+    History(FromDisk),
     /// About events that are kept on disk.
     Queue(Told),
     /// The program of an upgrade was looked at.
@@ -547,7 +547,7 @@ impl Shell {
                 self.start_checked(targets, many, asked, wait, reply);
             }
             Message::Reread { result, back, reply } => self.reread_done(result, back, reply),
-            Message::HistoryTrouble(error) => self.store_trouble(&error),
+            Message::History(told) => self.history_told(told),
             Message::RestartChecked { result, reply } => self.restart_checked(result, reply),
             Message::Kept { result, reply } => self.keep_ready(result, reply),
             Message::Told { answer, reply } => self.respond(reply, answer),

@@ -53,7 +53,7 @@ impl Shell {
     ///
     /// # Errors
     /// It is not kept.
-    pub(crate) fn origin_of(&self, number: i64) -> Result<Origin, Fault> {
+    pub(super) fn origin_of(&self, number: i64) -> Result<Origin, Fault> {
         let number = u64::try_from(number).unwrap_or(0);
         let Some(entry) = self.applied.entry(number) else {
             // Going back to it may have been what it had to make room for.
@@ -77,7 +77,7 @@ impl Shell {
     }
 
     /// A configuration of before becomes the last one that was read; nothing that runs changes.
-    pub(crate) fn roll_back(&mut self, number: i64, reply: Responder) {
+    pub(super) fn roll_back(&mut self, number: i64, reply: Responder) {
         let origin = match self.origin_of(number) {
             Ok(origin) => origin,
             Err(fault) => return self.respond(reply, Err(fault)),

@@ -10,23 +10,50 @@ use crate::calls::respond;
 use crate::reading::Place;
 use crate::shell::{Responder, Shell};
 
+/// What is asked about configurations that were applied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asked {
+    List,
+    Files(i64),
+    Plan(i64),
+    RollBack(i64),
+    Write(i64),
+}
+
 impl Shell {
-    /// What is kept, oldest first; the last one is in effect.
-    pub(crate) fn applied_list(&self) -> Vec<ConfigGeneration> {
+    /// Somebody asks about configurations that were applied.
+    pub(crate) fn applied_asked(&mut self, asked: Asked, reply: Responder) {
+        if self.applied.opening {
+            return self.wait_for_history(asked, reply);
+        }
+        match asked {
+            Asked::List => respond(reply, Ok(Reply::ConfigGenerations(self.applied_list()))),
+            Asked::Files(number) => self.applied_files(number, reply),
+            Asked::Plan(number) => match self.origin_of(number) {
+                Ok(origin) => self.tell_plan(origin, reply),
+                Err(fault) => self.respond(reply, Err(fault)),
+            },
+            Asked::RollBack(number) => self.roll_back(number, reply),
+            Asked::Write(number) => self.write_applied(number, reply),
+        }
+    }
+
+    /// What is kept, oldest first.
+    fn applied_list(&self) -> Vec<ConfigGeneration> {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let last = self.applied.list.back().map(|entry| entry.record.number);
+        let running = self.applied.running();
         let tell = |record: &super::AppliedRecord| ConfigGeneration {
             number: number(record.number),
             time: record.time,
             cause: record.cause.to_string(),
             changed: number(record.changed),
-            running: Some(record.number) == last,
+            running: Some(record.number) == running,
         };
         self.applied.list.iter().map(|entry| tell(&entry.record)).collect()
     }
 
     /// The text of every file of a number; 0 is what was read last.
-    pub(crate) fn applied_files(&self, number: i64, reply: Responder) {
+    fn applied_files(&self, number: i64, reply: Responder) {
         if let Err(fault) = may_see(&reply) {
             return respond(reply, Err(fault));
         }
@@ -47,7 +74,7 @@ impl Shell {
     }
 
     /// Writes the files of a number back, off this task.
-    pub(crate) fn write_applied(&self, number: i64, reply: Responder) {
+    fn write_applied(&self, number: i64, reply: Responder) {
         let origin = match may_see(&reply).and_then(|()| self.origin_of(number)) {
             Ok(origin) => origin,
             Err(fault) => return respond(reply, Err(fault)),

@@ -7,7 +7,9 @@
 
 mod back;
 mod calls;
+mod disk;
 mod record;
+mod shelf;
 mod store;
 mod write;
 
@@ -15,16 +17,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use upkeep_config::Sources;
+use upkeep_core::reload::difference;
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
 use crate::generations::{Generations, Loaded};
-use crate::shell::{Message, Shell, now};
+use crate::shell::{Responder, Shell, now};
 pub(crate) use back::Origin;
+pub(crate) use calls::Asked;
 pub(crate) use record::{AppliedRecord, AppliedRecords, Cause};
-use store::{Content, Kept, Store};
+pub(crate) use store::FromDisk;
+use store::Store;
 
 /// Bytes of all that are kept in memory files, at most; the newest are kept.
 const MOST_BYTES: u64 = 32 * 1024 * 1024;
@@ -54,20 +60,33 @@ pub(crate) struct Applied {
     touched: BTreeSet<String>,
     /// The generation that came out of an entry, and the number of that.
     back: Option<(u64, u64)>,
+    /// The number of the one that groups were made of last.
+    running: Option<u64>,
+    /// The highest number that was given.
+    counted: u64,
+    /// Tells this history from that of other daemons; 0 before the first entry.
+    history: u64,
     /// What the keeper need not hold any more.
     gone: Vec<u64>,
+    /// Generations that nobody knows any more, and that something else stands for.
+    lost: Vec<u64>,
     store: Option<Store>,
+    /// What the disk has is not known yet.
+    opening: bool,
+    /// Who waits until it is.
+    waiting: Vec<(Asked, Responder)>,
 }
 
 impl Applied {
     /// What the next daemon has to know.
     pub(crate) fn records(&self) -> AppliedRecords {
         let list = self.list.iter().map(|entry| entry.record.clone()).collect();
-        AppliedRecords { list, seen: self.seen, back: self.back }
+        let Self { seen, back, running, counted, history, .. } = *self;
+        AppliedRecords { list, seen, back, running, counted, history }
     }
 
     fn next_number(&self) -> u64 {
-        self.list.back().map_or(1, |entry| entry.record.number + 1)
+        self.list.back().map_or(0, |entry| entry.record.number).max(self.counted) + 1
     }
 
     fn entry(&self, number: u64) -> Option<&Entry> {
@@ -87,17 +106,43 @@ impl Applied {
         }
     }
 
-    /// Forgets the oldest until there are no more than so many.
+    /// The number of the one that runs.
+    fn running(&self) -> Option<u64> {
+        let noted = self.running.filter(|number| self.entry(*number).is_some());
+        noted.or(self.list.back().map(|entry| entry.record.number))
+    }
+
+    /// Some entries have other numbers from now on.
+    fn renumber(&mut self, numbers: &BTreeMap<u64, u64>) {
+        let new = |number: u64| numbers.get(&number).copied().unwrap_or(number);
+        for entry in &mut self.list {
+            entry.record.number = new(entry.record.number);
+            if let Cause::Rollback(number) = &mut entry.record.cause {
+                *number = new(*number);
+            }
+        }
+        self.running = self.running.map(new);
+        self.back = self.back.map(|(generation, number)| (generation, new(number)));
+    }
+
+    /// Forgets the oldest until there are no more than so many; the one that runs stays as long as there is room for another one.
     fn trim(&mut self, most: usize) {
         let too_large = |list: &VecDeque<Entry>| {
             list.len() > 1 && list.iter().map(|entry| entry.record.bytes).sum::<u64>() > MOST_BYTES
         };
         while self.list.len() > most || too_large(&self.list) {
-            if let Some(entry) = self.list.pop_front() {
+            let runs = self.list.front().is_some_and(|entry| Some(entry.record.number) == self.running);
+            if let Some(entry) = self.list.remove(usize::from(runs && self.list.len() > 2)) {
                 self.gone.push(entry.record.number);
             }
         }
     }
+}
+
+/// No other daemon has this: the nanoseconds since 1970.
+fn new_history() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(1).max(1)
 }
 
 /// Files that were packed.
@@ -116,13 +161,24 @@ impl Shell {
             self.applied.seen = generation;
             self.note_new(generation, cause);
         }
+        let runs = group.is_some() || cause != Cause::Reload || self.all_is_of(generation);
         let applied = &mut self.applied;
+        if runs {
+            applied.running = applied.list.back().map(|entry| entry.record.number);
+        }
         if let (Some(group), Some(last)) = (group, applied.list.back_mut())
             && applied.touched.insert(group.to_owned())
         {
             last.record.changed += 1;
         }
         applied.trim(most);
+    }
+
+    /// Whether an update to this would change no group.
+    fn all_is_of(&self, generation: u64) -> bool {
+        let Some(loaded) = self.generations.get(generation) else { return false };
+        let found = difference(&self.running_groups(), &loaded.config.groups);
+        found.added.is_empty() && found.changed.is_empty() && found.removed.is_empty()
     }
 
     /// The configuration becomes an entry, unless the last one says the same.
@@ -133,8 +189,13 @@ impl Shell {
         if before.is_some_and(|before| before.says_the_same(&loaded.sources)) {
             return;
         }
+        let number = self.applied.next_number();
+        self.applied.counted = number;
+        if self.applied.history == 0 {
+            self.applied.history = new_history();
+        }
         let record = AppliedRecord {
-            number: self.applied.next_number(),
+            number,
             time: now().wall,
             cause,
             changed: 0,
@@ -194,10 +255,14 @@ impl Shell {
 
     /// The record does not name these any more: lets go of them, and brings the disk up to date.
     pub(crate) fn settle_applied(&mut self) {
+        self.let_go_of_applied();
+        self.store_applied();
+    }
+
+    fn let_go_of_applied(&mut self) {
         for number in std::mem::take(&mut self.applied.gone) {
             self.send(&ToKeeper::Unhold { name: held_name(number) });
         }
-        self.store_applied();
     }
 
     /// Another keeper is to hold them.
@@ -215,10 +280,12 @@ impl Shell {
     pub(crate) fn recall_applied(&mut self, records: &AppliedRecords, held: &mut BTreeMap<String, OwnedFd>) {
         let mut mine: Vec<(String, OwnedFd)> =
             held.extract_if(.., |name, _| name.starts_with(PREFIX)).collect();
+        let lost = std::mem::take(&mut self.applied.lost);
         for record in &records.list {
             let at = mine.iter().position(|(name, _)| *name == held_name(record.number));
             let fd = at.map(|at| mine.swap_remove(at).1);
-            let there = record.generation.is_some_and(|number| self.generations.get(number).is_some());
+            let is_there = |number| self.generations.get(number).is_some() && !lost.contains(&number);
+            let there = record.generation.is_some_and(is_there);
             // As long as a generation is there, it is what counts.
             if there || fd.is_some() {
                 let mut record = record.clone();
@@ -226,93 +293,30 @@ impl Shell {
                 self.applied.list.push_back(Entry { record, held: fd.filter(|_| !there) });
             }
         }
-        (self.applied.seen, self.applied.back) = (records.seen, records.back);
+        (self.applied.running, self.applied.counted) = (records.running, records.counted);
+        self.applied.history = records.history;
+        // What stands for one that is lost is another one.
+        self.applied.seen = Some(records.seen).filter(|_| lost.is_empty()).unwrap_or(0);
+        self.applied.back = records.back.filter(|(generation, _)| !lost.contains(generation));
         // What an earlier daemon was about to let go of when it died.
         for (name, _) in mine {
             self.send(&ToKeeper::Unhold { name });
         }
     }
 
-    /// An earlier daemon kept none: what is in effect is the first.
+    /// An earlier daemon kept none: what is in effect is the first. What stands for a configuration that was lost is in effect, too.
     pub(crate) fn note_of_another_version(&mut self) {
-        if self.applied.list.is_empty() {
+        let is_first = self.applied.list.is_empty();
+        if is_first || self.applied.seen == 0 {
             let last = self.active.iter().map(|group| group.generation).max();
             let generation = last.unwrap_or(0).max(self.generations.base);
-            self.note_applied(generation, Cause::Start, None);
+            let cause = if is_first { Cause::Start } else { Cause::Restart };
+            self.note_applied(generation, cause, None);
         }
     }
 
-    /// A daemon that starts afresh takes in what an earlier one has kept on disk. Blocks on the file system.
-    pub(crate) fn read_applied(&mut self) {
-        let settings = self.settings();
-        let Some(directory) = settings.config_history_dir.clone().filter(|_| settings.config_history > 0)
-        else {
-            return;
-        };
-        let main = self.generations.base().sources.path().to_owned();
-        // What is wrong with it is said when something is to be kept there.
-        let entries = store::load(&directory, &main).unwrap_or_default();
-        for (record, bytes) in entries {
-            let Ok(fd) = upkeep_os::memfd_with("upkeep-applied", &bytes) else { return };
-            self.hold_applied(record.number, &fd);
-            self.applied.list.push_back(Entry { record, held: Some(fd) });
-        }
-    }
-
-    /// Lets the thread that keeps them on disk make that the same as what is kept here.
-    fn store_applied(&mut self) {
-        let settings = self.settings();
-        let Some(directory) = settings.config_history_dir.clone().filter(|_| settings.config_history > 0)
-        else {
-            self.applied.store = None;
-            return;
-        };
-        if self.applied.list.is_empty() {
-            return;
-        }
-        let main = self.generations.base().sources.path().to_owned();
-        if self.applied.store.as_ref().is_none_or(|store| !store.is_at(&directory)) {
-            self.applied.store = None;
-            let messages = self.messages.clone();
-            // Sending fails only when the daemon has ended.
-            let tell = move |error| drop(messages.send(Message::HistoryTrouble(error)));
-            match Store::start(directory, main, tell) {
-                Ok(store) => self.applied.store = Some(store),
-                Err(error) => return self.store_trouble(&error),
-            }
-        }
-        let generations = &self.generations;
-        let keep = |entry: &Entry| {
-            let content = match (&entry.held, entry.record.generation) {
-                (Some(fd), _) => Content::Held(fd.try_clone().ok()?),
-                (None, generation) => Content::Read(generations.get(generation?)?.sources.clone()),
-            };
-            Some(Kept { record: AppliedRecord { generation: None, ..entry.record.clone() }, content })
-        };
-        // What is not in the list is removed from the disk: better none than one that lacks what cannot be had at present.
-        let list: Option<Vec<Kept>> = self.applied.list.iter().map(keep).collect();
-        if let (Some(store), Some(list)) = (&mut self.applied.store, list) {
-            store.keep(list);
-        }
-    }
-
-    /// The disk does not take them: said once, and tried again with the next one.
-    pub(crate) fn store_trouble(&self, error: &io::Error) {
-        let directory = self.settings().config_history_dir.as_ref();
-        let directory = directory.map(|path| path.display().to_string()).unwrap_or_default();
-        self.log(
-            Level::Warn,
-            format!(
-                "config_history_dir: configurations cannot be kept in '{directory}': {error}; they are kept in memory, and everything \
-                 else goes on"
-            ),
-        );
-    }
-
-    /// The daemon ends: what is to be kept is on disk afterwards, unless that hangs.
-    pub(crate) fn close_applied(&mut self) {
-        if let Some(store) = self.applied.store.take() {
-            store.finish();
-        }
+    /// Something else stands for these generations, which nobody knows any more: entries that they were are gone.
+    pub(crate) fn note_lost(&mut self, generations: &[u64]) {
+        self.applied.lost = generations.to_vec();
     }
 }

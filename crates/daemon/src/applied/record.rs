@@ -14,6 +14,15 @@ pub(crate) struct AppliedRecords {
     /// The generation that came out of an entry, and the number of that.
     #[serde(default)]
     pub(super) back: Option<(u64, u64)>,
+    /// The number of the one that groups were made of last.
+    #[serde(default)]
+    pub(super) running: Option<u64>,
+    /// The highest number that was given.
+    #[serde(default)]
+    pub(super) counted: u64,
+    /// Tells them from those of other daemons, in a directory that more than one has used.
+    #[serde(default)]
+    pub(super) history: u64,
 }
 
 /// One of them.
