@@ -60,14 +60,19 @@ pub(crate) struct Wire {
     /// How much of `buffer` has been handed out, and how much of it has come in.
     taken: usize,
     filled: usize,
+    /// Whether the last read filled all there was room for.
+    crowded: bool,
 }
 
-/// Bytes of a read; about what a socket holds.
+/// Bytes of the first reads. Most answers are short, and each page of a buffer costs a fault.
+const FIRST: usize = 32 * 1024;
+
+/// Bytes of a read of a long answer; about what a socket holds.
 const PIECE: usize = 256 * 1024;
 
 impl Wire {
     pub(crate) fn new(socket: Socket, breaker: Option<Breaker>, silence: Option<Duration>) -> Self {
-        Self { socket, breaker, silence, buffer: Vec::new(), taken: 0, filled: 0 }
+        Self { socket, breaker, silence, buffer: Vec::new(), taken: 0, filled: 0, crowded: false }
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8], limit: Duration) -> Result<(), ClientError> {
@@ -119,6 +124,7 @@ impl Wire {
         loop {
             match self.socket.read(room) {
                 Ok(count) => {
+                    self.crowded = count == room.len();
                     self.filled += count;
                     return Ok(count > 0);
                 }
@@ -134,8 +140,9 @@ impl Wire {
             self.filled -= self.taken;
             self.taken = 0;
         }
-        if self.filled == self.buffer.len() {
-            self.buffer.resize(self.filled + PIECE, 0);
+        let size = self.buffer.len();
+        if self.filled == size || self.crowded && size < PIECE {
+            self.buffer.resize(size + size.clamp(FIRST, PIECE), 0);
         }
     }
 

@@ -139,10 +139,10 @@ pub struct ProcessSpec {
     pub startsecs: i64,
     /// Failed starts after the first before giving up. Default 3.
     pub startretries: i64,
-    /// How it is started again after it ended or failed to start. Default: as Supervisor does.
-    pub restart: RestartPolicy,
-    /// Exit codes that are expected. Default `[0]`.
-    pub exitcodes: Vec<u8>,
+    /// How it is started again after it ended or failed to start; the copies of a program share it. Default: as Supervisor does.
+    pub restart: Arc<RestartPolicy>,
+    /// Exit codes that are expected; the copies of a program share them. Default `[0]`.
+    pub exitcodes: Arc<[u8]>,
     /// The signal that asks it to stop. Default TERM.
     pub stopsignal: Signal,
     /// Seconds between the stop signal and SIGKILL. Default 10.
@@ -527,8 +527,8 @@ impl ProcessSpec {
             autorestart: Autorestart::Unexpected,
             startsecs: 1,
             startretries: 3,
-            restart: RestartPolicy::default(),
-            exitcodes: vec![0],
+            restart: Arc::default(),
+            exitcodes: Arc::new([0]),
             stopsignal: crate::signal::TERM,
             stopwaitsecs: 10,
             stop_sequence: Vec::new(),

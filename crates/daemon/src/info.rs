@@ -217,7 +217,7 @@ pub(crate) fn config_info(
         },
         command: spec.command.clone(),
         directory: spec.directory.clone(),
-        exitcodes: spec.exitcodes.clone(),
+        exitcodes: spec.exitcodes.to_vec(),
         group_prio: group.priority,
         process_prio: spec.priority,
         killasgroup: spec.killasgroup,

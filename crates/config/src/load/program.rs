@@ -69,7 +69,7 @@ impl Scope<'_, '_> {
         set(&mut spec.stopwaitsecs, self.read("stopwaitsecs", value::integer));
         set(&mut spec.stopasgroup, self.read("stopasgroup", value::boolean));
         spec.killasgroup = self.read("killasgroup", value::boolean).unwrap_or(spec.stopasgroup);
-        set(&mut spec.exitcodes, self.read("exitcodes", value::exit_codes));
+        set(&mut spec.exitcodes, self.read("exitcodes", value::exit_codes).map(Arc::from));
         set(&mut spec.stdin, self.read("stdin", value::stdin));
         set(&mut spec.redirect_stderr, self.read("redirect_stderr", value::boolean));
         // Read here for the order of errors; their values are `copies`'.
@@ -85,7 +85,7 @@ impl Scope<'_, '_> {
         spec.uid = self.read("user", |text| machine.user(text)).map(|user| user.uid);
         spec.umask = self.read("umask", value::octal);
         [spec.stdout.rules, spec.stderr.rules] = self.all_log_rules();
-        spec.restart = self.restart_policy();
+        spec.restart = Arc::new(self.restart_policy());
         self.stop_sequence(&mut spec);
         self.files = self.file_variables();
         self.hooks(&mut spec);

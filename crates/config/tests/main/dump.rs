@@ -160,7 +160,7 @@ fn process(spec: &ProcessSpec) -> Value {
         "autorestart": autorestart,
         "startsecs": spec.startsecs,
         "startretries": spec.startretries,
-        "exitcodes": spec.exitcodes,
+        "exitcodes": *spec.exitcodes,
         "stopsignal": spec.stopsignal.0,
         "stopwaitsecs": spec.stopwaitsecs,
         "stopasgroup": spec.stopasgroup,

@@ -1,5 +1,7 @@
 //! Dependencies: who waits for whom before a start, and who goes first at a stop.
 
+use std::sync::Arc;
+
 use upkeep_core::spec::{Condition, Dependency, GroupSpec, OnDependencyStop, ProcessSpec, Target};
 use upkeep_core::{Refusal, StateName};
 use upkeep_sim::{Ask, Crash, Plan, Sim, millis, secs};
@@ -362,8 +364,9 @@ fn what_restarts_with_another_does_so_even_if_it_ends_before_its_turn() {
 #[test]
 fn what_is_to_stop_last_is_not_tried_for_ever() {
     let mut db = program("db", &[]);
-    db.restart.on_giveup = upkeep_core::spec::OnGiveup::RetryEvery(secs(30));
-    db.restart.limit = Some(1);
+    let policy = Arc::make_mut(&mut db.restart);
+    policy.on_giveup = upkeep_core::spec::OnGiveup::RetryEvery(secs(30));
+    policy.limit = Some(1);
     db.autorestart = upkeep_core::spec::Autorestart::Always;
     let mut sim = world(vec![program("web", &["db:started"]), db]);
     sim.plan("web", [Plan::runs().lingering(secs(60))]);

@@ -28,18 +28,7 @@ fn every_field(spec: &ProcessSpec) {
         autorestart: _,
         startsecs: _,
         startretries: _,
-        restart:
-            RestartPolicy {
-                delay: _,
-                delay_max: _,
-                backoff_thousandths: _,
-                jitter_percent: _,
-                limit: _,
-                per_day: _,
-                window: _,
-                reset_after: _,
-                on_giveup: _,
-            },
+        restart,
         exitcodes: _,
         stopsignal: _,
         stopwaitsecs: _,
@@ -75,6 +64,21 @@ fn every_field(spec: &ProcessSpec) {
         confinement: _,
         bounds: _,
     } = spec;
+    let RestartPolicy {
+        delay: _,
+        delay_max: _,
+        backoff_thousandths: _,
+        jitter_percent: _,
+        limit: _,
+        per_day: _,
+        window: _,
+        reset_after: _,
+        on_giveup: _,
+    } = **restart;
+}
+
+fn policy(spec: &mut ProcessSpec) -> &mut RestartPolicy {
+    Arc::make_mut(&mut spec.restart)
 }
 
 #[test]
@@ -98,18 +102,18 @@ fn what_each_option_costs_d_37_cfg_422() {
         ("autorestart", Kind::Live, |spec| spec.autorestart = Autorestart::Always),
         ("startsecs", Kind::Live, |spec| spec.startsecs = 9),
         ("startretries", Kind::Live, |spec| spec.startretries = 9),
-        ("restart_delay", Kind::Live, |spec| spec.restart.delay = SECOND),
-        ("restart_delay_max", Kind::Live, |spec| spec.restart.delay_max = Some(SECOND)),
-        ("restart_backoff", Kind::Live, |spec| spec.restart.backoff_thousandths = 1000),
-        ("restart_jitter", Kind::Live, |spec| spec.restart.jitter_percent = 1),
-        ("restart_limit", Kind::Live, |spec| spec.restart.limit = Some(1)),
-        ("max_restarts_per_day", Kind::Live, |spec| spec.restart.per_day = Some(1)),
+        ("restart_delay", Kind::Live, |spec| policy(spec).delay = SECOND),
+        ("restart_delay_max", Kind::Live, |spec| policy(spec).delay_max = Some(SECOND)),
+        ("restart_backoff", Kind::Live, |spec| policy(spec).backoff_thousandths = 1000),
+        ("restart_jitter", Kind::Live, |spec| policy(spec).jitter_percent = 1),
+        ("restart_limit", Kind::Live, |spec| policy(spec).limit = Some(1)),
+        ("max_restarts_per_day", Kind::Live, |spec| policy(spec).per_day = Some(1)),
         ("max_runtime, memory_limit", Kind::Live, |spec| spec.bounds = Some(Arc::default())),
         ("rlimit_nofile and its like", Kind::Restart, |spec| spec.confinement = Some(Arc::default())),
-        ("restart_window", Kind::Live, |spec| spec.restart.window = SECOND),
-        ("restart_reset_after", Kind::Live, |spec| spec.restart.reset_after = SECOND),
-        ("on_giveup", Kind::Live, |spec| spec.restart.on_giveup = OnGiveup::Shutdown),
-        ("exitcodes", Kind::Live, |spec| spec.exitcodes = vec![0, 1]),
+        ("restart_window", Kind::Live, |spec| policy(spec).window = SECOND),
+        ("restart_reset_after", Kind::Live, |spec| policy(spec).reset_after = SECOND),
+        ("on_giveup", Kind::Live, |spec| policy(spec).on_giveup = OnGiveup::Shutdown),
+        ("exitcodes", Kind::Live, |spec| spec.exitcodes = [0, 1].into()),
         ("stopsignal", Kind::Live, |spec| spec.stopsignal = signal::INT),
         ("stopwaitsecs", Kind::Live, |spec| spec.stopwaitsecs = 9),
         ("stop_sequence", Kind::Live, |spec| {

@@ -215,7 +215,7 @@ fn who_starts_again_proc_018_proc_019() {
         let mut sim = begun(
             |spec| {
                 spec.autorestart = policy;
-                spec.exitcodes = vec![0, 2];
+                spec.exitcodes = [0, 2].into();
             },
             [Plan::runs()],
         );

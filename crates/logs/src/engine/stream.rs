@@ -49,7 +49,7 @@ pub(super) struct Stream {
     widened: bool,
     account: Arc<Account>,
     route: Route,
-    capture: Option<Capture>,
+    capture: Option<Box<Capture>>,
     spool: Option<Spool>,
 }
 
@@ -65,8 +65,8 @@ struct Capture {
 struct Route {
     id: StreamId,
     outlet: Option<OutletKey>,
-    syslog: Option<SyslogTag>,
-    console: Option<Console>,
+    syslog: Option<Box<SyslogTag>>,
+    console: Option<Box<Console>>,
     /// `None` if nobody looks at lines.
     lines: Option<Box<Lines>>,
     ansi: Option<AnsiFilter>,
@@ -275,7 +275,7 @@ impl Stream {
     fn pass(&mut self, data: &[u8], out: &mut Outputs) {
         let Self { route, capture, .. } = self;
         let account = &self.account;
-        match capture {
+        match capture.as_deref_mut() {
             None => route.log(data, account, out),
             Some(Capture { scanner, kept, .. }) => scanner.feed(data, |piece| match piece {
                 Piece::Log(data) => route.log(data, account, out),
@@ -326,8 +326,8 @@ impl Stream {
 
     fn flush(&mut self, out: &mut Outputs) {
         let Self { route, capture, account, .. } = self;
-        if let Some(Capture { scanner, .. }) = capture {
-            scanner.finish(|piece| match piece {
+        if let Some(capture) = capture {
+            capture.scanner.finish(|piece| match piece {
                 Piece::Log(data) => route.log(data, account, out),
                 // Not given out at the end.
                 Piece::Inside(_) | Piece::End => {}
@@ -349,8 +349,8 @@ impl Route {
                 Box::new(Lines::new(*rules, wants_plain, forwarders))
             }),
             outlet: sink.file.map(|file| out.acquire(file, id)),
-            syslog: sink.syslog,
-            console: sink.console.map(|prefix| Console::new(prefix, out)),
+            syslog: sink.syslog.map(Box::new),
+            console: sink.console.map(|prefix| Box::new(Console::new(prefix, out))),
             ansi: sink.strip_ansi.then(AnsiFilter::default),
             report: sink.events || sink.copy,
             raw: sink.raw,
@@ -469,7 +469,7 @@ fn strip(ansi: Option<&mut AnsiFilter>, data: &[u8], stripped: &mut Vec<u8>) -> 
     true
 }
 
-fn capture(sink: &Sink) -> Option<Capture> {
+fn capture(sink: &Sink) -> Option<Box<Capture>> {
     let (scanner, kept) = CaptureBuffer::going_on(sink.capture_maxbytes, &sink.capture_begun);
-    (sink.capture_maxbytes > 0).then_some(Capture { scanner, kept, told: scanner })
+    (sink.capture_maxbytes > 0).then(|| Box::new(Capture { scanner, kept, told: scanner }))
 }

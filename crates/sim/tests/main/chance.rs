@@ -39,7 +39,7 @@ fn process(dice: &mut Dice, name: &str) -> ProcessSpec {
         autorestart: *dice.pick(&[Autorestart::Always, Autorestart::Unexpected, Autorestart::Never]),
         startsecs: *dice.pick(&[0, 1, 1, 3]),
         startretries: *dice.pick(&[0, 1, 3]),
-        restart: if dice.once_in(2) { restarts(dice) } else { RestartPolicy::default() },
+        restart: if dice.once_in(2) { Arc::new(restarts(dice)) } else { Arc::default() },
         stopwaitsecs: *dice.pick(&[0, 1, 5]),
         stopsignal: *dice.pick(&[signal::TERM, signal::INT]),
         stopasgroup: dice.once_in(4),

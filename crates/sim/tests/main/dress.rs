@@ -120,7 +120,7 @@ fn bound(dice: &mut Dice, groups: &mut [GroupSpec]) {
             memory: (!dice.once_in(2)).then_some(memory),
         };
         process.bounds = (!dice.once_in(3)).then(|| Arc::new(bounds));
-        process.restart.per_day = *dice.pick(&[None, Some(2), Some(4)]);
+        Arc::make_mut(&mut process.restart).per_day = *dice.pick(&[None, Some(2), Some(4)]);
         let mut step = |signal| StopStep { signal, wait: *dice.pick(&[secs(0), millis(500), secs(2)]) };
         let steps = [step(signal::HUP), step(signal::TERM), step(signal::KILL)];
         process.stop_sequence = steps[..*dice.pick(&[0, 0, 1, 3])].to_vec();
