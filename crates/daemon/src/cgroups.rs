@@ -96,6 +96,21 @@ fn limit(key: &str, controller: &str, folder: &Path, value: Option<String>) -> R
 mod tests {
     use super::*;
 
+    #[test]
+    fn memory_is_counted_where_it_is_not_yet() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("web");
+        std::fs::create_dir(&folder).expect("made");
+        let cgroup = Cgroup { folder: folder.display().to_string(), cpu_limit: None, pids_limit: None };
+        let switch = root.path().join("cgroup.subtree_control");
+        measure(&cgroup);
+        assert_eq!(std::fs::read_to_string(&switch).expect("written"), "+memory");
+        std::fs::remove_file(&switch).expect("removed");
+        std::fs::write(folder.join("memory.current"), "1").expect("written");
+        measure(&cgroup);
+        assert!(!switch.exists(), "it is counted already");
+    }
+
     /// Plain files stand for those of the kernel: what is written where, and what is said when something is missing.
     #[test]
     fn limits_are_written_and_what_is_missing_is_named() {

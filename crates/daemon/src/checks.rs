@@ -103,3 +103,22 @@ async fn ask(check: Check, room: &Room, timeout: Duration) -> Finding {
     let left = timeout.saturating_sub(begun.elapsed());
     tokio::time::timeout(left, answer).await.unwrap_or_else(|_| late())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_we_lack_ourselves_says_nothing_and_what_it_lacks_does() {
+        for (errno, ours) in [
+            (Errno::MFILE, true),
+            (Errno::NFILE, true),
+            (Errno::AGAIN, true),
+            (Errno::NOMEM, true),
+            (Errno::NOENT, false),
+            (Errno::ACCESS, false),
+        ] {
+            assert_eq!(is_our_want(errno.raw_os_error()), ours, "{errno:?}");
+        }
+    }
+}

@@ -227,3 +227,29 @@ impl Shell {
 pub(crate) fn heard(run: RunId, what: Heard, taken: tokio::sync::oneshot::Sender<()>) -> Message {
     Message::Heard { run, what, taken }
 }
+
+#[cfg(test)]
+mod tests {
+    use upkeep_core::spec::HealthSpec;
+
+    use super::*;
+
+    #[test]
+    fn it_is_told_of_its_own_socket_and_of_no_other() {
+        let mut env: Strings =
+            ["NOTIFY_SOCKET=/of/ours", "A=1", "WATCHDOG_USEC=7"].into_iter().map(str::as_bytes).collect();
+        set(&mut env, "NOTIFY_SOCKET", "/new");
+        assert_eq!(env.iter().collect::<Vec<_>>(), [&b"A=1"[..], b"WATCHDOG_USEC=7", b"NOTIFY_SOCKET=/new"]);
+    }
+
+    #[test]
+    fn who_speaks_is_its_user_or_who_is_named() {
+        for (uid, notify_uid, speaks) in
+            [(None, None, None), (Some(1), None, Some(1)), (Some(1), Some(2), Some(2))]
+        {
+            let health = HealthSpec { notify_uid, ..HealthSpec::default() };
+            let spec = ProcessSpec { uid, health: Some(health.into()), ..ProcessSpec::new("web", "web") };
+            assert_eq!(speaker(&spec), speaks);
+        }
+    }
+}

@@ -41,9 +41,13 @@ pub(super) struct Ear {
 /// # Errors
 /// There are no descriptors.
 pub(super) fn open(uid: Option<u32>, has_own_tmp: bool) -> io::Result<Ear> {
-    let folders: Vec<PathBuf> =
-        folders().into_iter().filter(|folder| !(has_own_tmp && folder.starts_with("/tmp"))).collect();
+    let mut folders = folders();
+    folders.retain(|folder| is_reached(folder, has_own_tmp));
     open_in(&folders, uid)
+}
+
+fn is_reached(folder: &Path, has_own_tmp: bool) -> bool {
+    !(has_own_tmp && folder.starts_with("/tmp"))
 }
 
 fn open_in(folders: &[PathBuf], uid: Option<u32>) -> io::Result<Ear> {
@@ -192,12 +196,43 @@ mod tests {
         let about = std::fs::metadata(&ear.name).unwrap();
         assert!(about.file_type().is_socket());
         assert_eq!((about.uid(), about.mode() & 0o777), (uid, 0o600));
-        assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, MODE);
+        assert_eq!(mode_of(&folder), 0o711, "anybody may pass, nobody list");
         let other = open_in(std::slice::from_ref(&folder), None).unwrap();
         remove(Path::new(&ear.name));
         assert!(folder.exists(), "there is another one");
         remove(Path::new(&other.name));
         assert!(!folder.exists());
+    }
+
+    fn mode_of(folder: &Path) -> u32 {
+        std::fs::metadata(folder).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_folder_that_others_may_list_is_closed_and_one_of_somebody_else_is_not_used() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("notify");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
+        let ear = open_in(std::slice::from_ref(&folder), None).unwrap();
+        assert_eq!((ear.remark, mode_of(&folder)), (None, 0o711));
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        std::os::unix::fs::chown(&folder, Some(12_345), None).unwrap();
+        let ear = open_in(std::slice::from_ref(&folder), None).unwrap();
+        assert!(ear.name.starts_with('@') && ear.remark.is_some(), "{}", ear.name);
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing new is in it");
+    }
+
+    #[test]
+    fn who_has_a_tmp_of_its_own_reaches_only_what_lies_elsewhere() {
+        for (folder, reached) in
+            [("/tmp/upkeep-notify-0", false), ("/run/upkeep-notify", true), ("/tmpfs/x", true)]
+        {
+            assert_eq!(is_reached(Path::new(folder), true), reached, "{folder}");
+            assert!(is_reached(Path::new(folder), false));
+        }
     }
 
     #[test]
