@@ -82,6 +82,8 @@ enum Change {
     },
     /// This one may have nothing in its way any more.
     Look(ProcId),
+    /// The same of all that wait, once everything else is followed up. There is one at most.
+    Waiting,
     /// An earlier daemon was about to stop some.
     Stops,
 }
@@ -278,6 +280,13 @@ impl Supervisor {
                     }
                 }
                 Change::Look(id) => self.look_again(now, id),
+                // What they wait for may have fallen and come up again: whoever ends for that is not one of those that begin now.
+                Change::Waiting if self.depends.has_news() => self.depends.changes.push_back(Change::Waiting),
+                Change::Waiting => {
+                    let waiting =
+                        self.processes.iter().filter(|(_, process)| process.state == State::Waiting);
+                    self.depends.changes.extend(waiting.map(|(id, _)| Change::Look(id)));
+                }
                 Change::Stops => {
                     let stops = self.depends.stops_of_another_daemon();
                     self.stop_in_order(now, &stops, Along::Dependants);
@@ -293,8 +302,9 @@ impl Supervisor {
 
     /// What an earlier daemon left half done goes on once all is known.
     pub(crate) fn resume_dependencies(&mut self) {
-        let waiting = self.processes.iter().filter(|(_, process)| process.state == State::Waiting);
-        self.depends.changes.extend(waiting.map(|(id, _)| Change::Look(id)));
+        if self.processes.iter().any(|(_, process)| process.state == State::Waiting) {
+            self.depends.changes.push_back(Change::Waiting);
+        }
         if !self.depends.put_off.is_empty() {
             self.depends.changes.push_back(Change::Stops);
         }

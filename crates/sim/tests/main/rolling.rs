@@ -504,3 +504,110 @@ fn a_strict_update_and_another_strategy_do_not_roll() {
     let update = updated(&mut sim, &web(ROLLING));
     assert_eq!((update.live.len(), update.rolling), (4, None), "the strategy itself is no reason to restart");
 }
+
+/// A database, and who depends on it: who takes three seconds to end, before the database may.
+fn with_dependant(policy: &str) -> Sim {
+    let conf = format!(
+        "[program:db]\ncommand=db\nstartsecs=0\n\
+         [program:web]\ncommand=web\nstartsecs=0\ndepends_on=db\non_dependency_stop={policy}\n"
+    );
+    let mut sim = Sim::from_conf(&conf);
+    sim.plan("web", [Plan::runs().lingering(secs(3))]).begin().advance(secs(2));
+    sim
+}
+
+/// A story of a stop that is put off, with a death after each of its steps.
+fn put_off_anywhere(policy: &str, story: impl Fn(&mut Sim), check: impl Fn(&Sim)) {
+    let told = |at: Option<usize>, orders: Option<usize>| {
+        let mut sim = with_dependant(policy);
+        let dies = |sim: &mut Sim| match orders {
+            None => drop(sim.crash(Crash { down: millis(300), ..Crash::default() })),
+            Some(orders) => drop(sim.crash_after(orders, Crash::default())),
+        };
+        if at == Some(0) && orders.is_some() {
+            dies(&mut sim);
+        }
+        story(&mut sim);
+        let (until, mut steps) = (sim.now().mono.after(secs(60)), 1);
+        loop {
+            if at == Some(steps) {
+                dies(&mut sim);
+            }
+            steps += 1;
+            if !sim.step(until) {
+                break;
+            }
+        }
+        sim.disarm();
+        // The daemon may die before it has written down what it is asked for.
+        if sim.core().rollings().next().is_some() || orders.is_none() {
+            check(&sim);
+        }
+        steps
+    };
+    for at in 0..told(None, None) {
+        for orders in [None, Some(0), Some(1), Some(2), Some(3), Some(5), Some(8)] {
+            told(Some(at), orders);
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_dependants_to_end_is_waited_for_whoever_dies() {
+    for (policy, web) in [("restart", (StateName::Running, 2)), ("stop", (StateName::Stopped, 1))] {
+        let story = |sim: &mut Sim| {
+            sim.request(Ask::rolling("db"));
+        };
+        put_off_anywhere(policy, story, |sim| {
+            let db = (end(sim).cloned(), sim.state("db"), sim.forks("db"));
+            assert_eq!(db, (Some(RollingEnd::Done), StateName::Running, 2), "{policy}\n{}", sim.recent());
+            assert_eq!((sim.state("web"), sim.forks("web")), web, "{policy}\n{}", sim.recent());
+        });
+    }
+}
+
+/// Both are part of it.
+#[test]
+fn who_depends_on_another_of_the_same_one_follows_its_policy_whoever_dies() {
+    let (up, down) = (StateName::Running, StateName::Stopped);
+    for (policy, web) in [("restart", up), ("stop", down), ("ignore", up)] {
+        let story = |sim: &mut Sim| {
+            sim.request(Ask::rolling("all"));
+        };
+        put_off_anywhere(policy, story, |sim| {
+            assert!(end(sim).is_some(), "{policy}\n{}", sim.recent());
+            assert_eq!((sim.state("db"), sim.state("web")), (up, web), "{policy}\n{}", sim.recent());
+        });
+    }
+}
+
+/// Somebody stops it while it waits for its dependants to end: that is the end of the rolling restart, and it stays stopped.
+#[test]
+fn a_stop_meanwhile_of_who_waits_for_dependants_wins_whoever_dies() {
+    let story = |sim: &mut Sim| {
+        sim.request(Ask::rolling("db"));
+        sim.request(Ask::stop("db").without_waiting());
+    };
+    put_off_anywhere("restart", story, |sim| {
+        assert_eq!(end(sim), Some(&RollingEnd::Failed), "{}", sim.recent());
+        assert_eq!((sim.state("db"), sim.forks("db")), (StateName::Stopped, 1), "{}", sim.recent());
+    });
+}
+
+/// An update comes while it waits for its dependants to end.
+#[test]
+fn an_update_meanwhile_of_who_waits_for_dependants_goes_first_whoever_dies() {
+    for strategy in ["", "update_strategy=rolling\n"] {
+        let new = groups(&format!("[program:db]\ncommand=new\nstartsecs=0\n{strategy}")).remove(0);
+        let story = |sim: &mut Sim| {
+            sim.request(Ask::rolling("db"));
+            sim.request(Ask::update(new.clone()));
+        };
+        put_off_anywhere("restart", story, |sim| {
+            let command = sim.process("db").map(|process| process.spec().command.clone());
+            assert_eq!(command.as_deref(), Some("new"), "{strategy}\n{}", sim.recent());
+            assert_eq!(sim.state("db"), StateName::Running, "{strategy}\n{}", sim.recent());
+            assert!(sim.core().rollings().all(|rolling| rolling.end.is_some()), "{}", sim.recent());
+        });
+    }
+}
