@@ -100,12 +100,14 @@ mod tests {
     fn a_hook_knows_its_name_and_the_pid() {
         let mut spec = ProcessSpec::new("web", "web");
         spec.stdout.events_enabled = true;
+        spec.stdout.target = LogTarget::Auto;
         spec.hooks = Some(Box::new(Hooks { pre_stop: Some("drain".to_owned()), ..Hooks::default() }));
         let hook = beside(&spec, ErrandKind::PreStop, 7);
         let variables = [("UPKEEP_HOOK", "pre_stop"), ("UPKEEP_MAINPID", "7")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!((hook.command.as_str(), hook.environment), ("drain", variables.into()));
         assert_eq!((hook.stdout.maxbytes, hook.stdout.events_enabled), (AS_OTHERS_SAY, false));
+        assert_eq!(hook.stdout.target, LogTarget::Auto, "its process's");
         let check = beside(&spec, ErrandKind::Check, 7);
         assert_eq!((check.stdout.target, check.redirect_stderr), (LogTarget::None, true));
         assert!(!beside(&spec, ErrandKind::PreStart, 0).environment.contains_key("UPKEEP_MAINPID"));

@@ -54,6 +54,8 @@ fn about(pid: u32) -> Option<Seen> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt;
+
     use super::*;
 
     fn datagram(pid: u32, uid: u32) -> Datagram {
@@ -63,7 +65,8 @@ mod tests {
     #[test]
     fn descendants_speak_and_strangers_do_not() {
         let me = std::process::id();
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        // In a process group of its own, it is ours by descent alone.
+        let mut child = std::process::Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
         let speakers = |child, main| Speakers { child, main, user: 12_345 };
         assert!(speakers(me, None).include(&datagram(me, 0)));
         assert!(speakers(me, None).include(&datagram(child.id(), 7)), "a descendant, whatever its user");
