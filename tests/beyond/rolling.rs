@@ -168,6 +168,42 @@ fn somebody_always_answers_whatever_happens_to_the_daemon_meanwhile() {
     scene.daemon.wait_log("rolling restart 2 is done: 3 processes were restarted");
 }
 
+const TWO_PROGRAMS: &str = "[group:web]\nprograms=api,jobs\n\
+    [program:api]\ncommand=/bin/sleep 1001\nprocess_name=api_%(process_num)d\nnumprocs=3\nstartsecs=0\n\
+    stdout_logfile=NONE\nstderr_logfile=NONE\nupdate_strategy=rolling\n\
+    [program:jobs]\ncommand=/bin/sleep 1002\nprocess_name=jobs_%(process_num)d\nnumprocs=2\nstartsecs=0\n\
+    stdout_logfile=NONE\nstderr_logfile=NONE\nupdate_strategy=rolling\n";
+
+/// More or fewer processes start or stop the difference, and another command of one program restarts that program alone.
+#[test]
+fn an_update_touches_only_what_differs() {
+    let daemon = Daemon::start_in(Home::new(), Maker::Upkeep, TWO_PROGRAMS);
+    let all = ["web:api_0", "web:api_1", "web:api_2", "web:jobs_0", "web:jobs_1"];
+    daemon.wait("RUNNING", &all);
+    let pids = |names: &[&str]| names.iter().map(|name| daemon.pid_of(name)).collect::<Vec<_>>();
+    let before = pids(&all);
+    let update = |text: &str| {
+        let head = daemon.home.read("supervisord.conf");
+        let head = head.split("[group:web]").next().expect("a head").to_owned();
+        daemon.home.write("supervisord.conf", &format!("{head}{text}"));
+        let said = daemon.upkeep(&["update"]);
+        assert_eq!((said.status, said.stderr.as_str()), (Some(0), ""), "{}", said.stdout);
+    };
+    update(&TWO_PROGRAMS.replace("numprocs=3", "numprocs=4"));
+    daemon.wait("RUNNING", &["web:api_3"]);
+    assert_eq!(pids(&all), before);
+    let fewer = TWO_PROGRAMS.replace("numprocs=3", "numprocs=2");
+    update(&fewer);
+    assert_eq!(daemon.ctl(&["status"]).stdout.lines().count(), 4);
+    let (left, kept) = ([all[0], all[1], all[3], all[4]], [before[0], before[1], before[3], before[4]]);
+    assert_eq!(pids(&left), kept);
+    update(&fewer.replace("sleep 1001", "sleep 1003"));
+    let after = pids(&left);
+    assert!(after[0] != kept[0] && after[1] != kept[1], "{after:?} {kept:?}");
+    assert_eq!(after[2..], kept[2..], "the other program runs on");
+    daemon.wait_log("rolling restart 1 is done: 2 processes were restarted");
+}
+
 #[test]
 fn a_broken_version_reaches_one_and_the_others_go_on_answering() {
     let rolling = "update_strategy=rolling\n";
@@ -217,6 +253,11 @@ fn a_broken_version_reaches_one_and_the_others_go_on_answering() {
     let said = scene.daemon.ctl(&["update"]);
     assert_eq!((said.status, said.stdout.as_str()), (Some(0), "web: updated process group\n"));
     scene.wait_all("two");
+    // Two at a time: both are restarted before anybody knows.
+    scene.rewrite("broken", &format!("{rolling}rolling_batch=2\n{hasty}"));
+    let said = scene.served(|| scene.daemon.upkeep(&["update"]));
+    assert!(said.stderr.contains(&format!("hint: not restarted: {} (", names[2])), "{}", said.stderr);
+    assert_eq!(scene.versions(), ["", "", "two"]);
 }
 
 #[test]
