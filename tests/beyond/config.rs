@@ -147,6 +147,11 @@ fn a_configuration_that_was_applied_is_brought_back() {
     assert_eq!(daemon.home.read("supervisord.conf"), format!("{HEAD}{OLD}"));
     assert_eq!(daemon.upkeep(&["diff"]).stdout, "nothing would change\n");
     assert_eq!(list(&daemon), three);
+    daemon.home.write("supervisord.conf", &format!("{HEAD}[program:web]\ncomand=x\n"));
+    let said = daemon.upkeep(&["config", "rollback", "2"]);
+    let wrong =
+        "note: the files on disk are wrong, and nothing can be updated before they are put right:\nerror: ";
+    assert!(said.stderr.starts_with(wrong) && said.status == Some(0), "{said:?}");
     let unknown = daemon.upkeep(&["config", "rollback", "9"]);
     assert!(
         unknown.stderr.contains("there is no configuration 9") && unknown.status == Some(1),

@@ -336,7 +336,11 @@ impl ConfigFile {
     pub fn list_from_value(value: &Value) -> Result<Vec<Self>, WrongShape> {
         all(value, |value| {
             let members = Members(value);
-            Ok(Self { path: members.text("path")?, text: members.text("text")? })
+            let text = members.get("text", |value| match value {
+                Value::Base64(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+                other => other.as_str().map(str::to_owned),
+            })?;
+            Ok(Self { path: members.text("path")?, text })
         })
     }
 }

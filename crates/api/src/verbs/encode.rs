@@ -247,7 +247,12 @@ fn generation(generation: ConfigGeneration) -> Value {
 }
 
 fn file(file: ConfigFile) -> Value {
-    Value::record([("path", file.path.into()), ("text", file.text.into())])
+    // What XML would not bring to the other end as it is: a control character is lost, the end of a line becomes another one.
+    let is_plain = |text: &str| {
+        text.chars().all(|one| !matches!(one, '\0'..' ' | '\u{fffe}' | '\u{ffff}') || "\t\n".contains(one))
+    };
+    let text = if is_plain(&file.text) { file.text.into() } else { Value::Base64(file.text.into_bytes()) };
+    Value::record([("path", file.path.into()), ("text", text)])
 }
 
 fn setting(setting: Setting) -> Value {

@@ -290,7 +290,7 @@ pub static OWN: &[Verb] = &[
     })
     .says(
         "Tells every file of a configuration that was applied; only root and the daemon's user may ask, over a unix socket.",
-        "per file a struct of path, text",
+        "per file a struct of path, text (base64 if XML cannot carry it as it is)",
     ),
     verb("getRollbackPlan", &[NUMBER], Type::Array, |args| {
         Ok(Request::GetRollbackPlan { number: args.int()? })

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use upkeep_api::verbs::{self, dispatch};
-use upkeep_api::xmlrpc::Value;
+use upkeep_api::xmlrpc::{Value, decode_response, encode_response};
 use upkeep_api::{
     ActionResult, Channel, ConfigFile, ConfigGeneration, ConfigInfo, DaemonState, Fault, FaultCode,
     GroupUpdate, HealthInfo, KeptReload, Listener, ListenerPool, LogFile, LogLoss, LogTail, Mailbox,
@@ -414,9 +414,14 @@ fn what_clients_decode_is_what_was_encoded() {
         ConfigGeneration { number: 3, time: 1000, cause: "rollback 1".into(), changed: 2, running: true };
     let told = Reply::ConfigGenerations(vec![generation.clone()]).into();
     assert_eq!(ConfigGeneration::list_from_value(&told), Ok(vec![generation]));
-    let file = ConfigFile { path: "/x.conf".into(), text: "[supervisord]\n".into() };
-    let told = Reply::ConfigFiles(vec![file.clone()]).into();
-    assert_eq!(ConfigFile::list_from_value(&told), Ok(vec![file]));
+    // Through XML as well, which would make one end of a line of another.
+    for text in ["[supervisord]\n", "[supervisord]\r\n", "\u{1b}\u{ffff}\t"] {
+        let file = ConfigFile { path: "/x.conf".into(), text: text.into() };
+        let told = Reply::ConfigFiles(vec![file.clone()]).into();
+        assert_eq!(ConfigFile::list_from_value(&told), Ok(vec![file.clone()]));
+        let told = decode_response(&encode_response(&told)).expect("an answer");
+        assert_eq!(ConfigFile::list_from_value(&told), Ok(vec![file]));
+    }
     let loss = LogLoss {
         name: "a".into(),
         group: "g".into(),

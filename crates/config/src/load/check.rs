@@ -5,6 +5,7 @@ use upkeep_core::spec::{GroupSpec, ProcessSpec};
 use super::{At, Loader};
 use crate::server::{Address, Server};
 use crate::shlex;
+use crate::sources::Sources;
 use crate::value::Wrong;
 
 impl Loader<'_> {
@@ -34,6 +35,24 @@ impl Loader<'_> {
             section: process.section.to_string(),
             key: Some(key.to_owned()),
             place: place.unwrap_or(self.document.defaults.place),
+        }
+    }
+
+    /// Files that `[include]` matches and that are passed over (CFG-072): what they say is missing.
+    pub(super) fn check_includes(&mut self, sources: &Sources) {
+        let Some(section) = self.document.section("include") else { return };
+        let place = self.document.entry(section, "files").map_or(section.place, |entry| entry.place);
+        let at = At { section: "include".to_owned(), key: None, place };
+        let files = sources.includes.iter().flat_map(|include| &include.files);
+        // What is an error is told as such.
+        if self.problems.iter().any(|problem| problem.section.as_deref() == Some("include")) {
+            return;
+        }
+        for file in files.filter(|file| file.text.is_none()) {
+            let message =
+                format!("'{}', which [include] matches, cannot be read and is passed over", file.path);
+            let hint = "it must be a file that the daemon's user may read; else write a pattern that does not match it";
+            self.remark(Wrong::new(message, hint), &at);
         }
     }
 

@@ -78,6 +78,7 @@ pub(crate) fn check_walk(sources: &Sources, cli: &CommandLine, world: &dyn World
     loader.strict = true;
     let config = loader.walk(cli, merged.all_problems(), merged.notes);
     loader.check_commands(&config.groups);
+    loader.check_includes(sources);
     loader.check_servers(&config.servers);
     let _ = loader.client();
     loader.problems

@@ -81,6 +81,13 @@ fn a_fifo_that_is_included_is_an_error_cfg_072() {
     let cli = cli(&["-c", "x.conf"]);
     let sources = Sources::read(&cli, env.clone()).expect("a directory is passed over");
     assert_eq!(load(&sources, &cli, &Host).expect("loaded").groups.len(), 1);
+    let report = upkeep_config::check(Some("x.conf"), "supervisord", env.clone(), &Host);
+    let passed = format!(
+        "warning: '{}', which [include] matches, cannot be read and is passed over\n  --> x.conf:3\nhint: it must be a file",
+        extra.join("directory.conf").display()
+    );
+    assert!(report.render().starts_with(&passed) && !report.has_errors(), "{}", report.render());
+    fs::remove_dir(extra.join("directory.conf")).expect("removed");
     let fifo = extra.join("b.conf");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
     let message = format!("'{}', which [include] matches, is a fifo and no file", fifo.display());

@@ -19,6 +19,7 @@ pub(super) fn diff(options: &Options) -> Result<i32, Problem> {
         );
     };
     if !options.words.is_empty() && !options.words.iter().any(|word| word == "all") {
+        check_names(&link, &options.words, &plan)?;
         plan.retain(|change| options.words.contains(&change.group));
     }
     if options.json {
@@ -29,6 +30,22 @@ pub(super) fn diff(options: &Options) -> Result<i32, Problem> {
         });
     }
     Ok(status::DONE)
+}
+
+/// Each of the groups must be active, or be new: a name with a mistake in it would else be told to stay as it is.
+fn check_names(link: &Link, names: &[String], plan: &[PlannedChange]) -> Result<(), Problem> {
+    let active = link.processes()?;
+    let is_known = |name: &String| {
+        active.iter().any(|info| info.group == *name) || plan.iter().any(|change| change.group == *name)
+    };
+    match names.iter().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let what = format!("tell what an update would do to \"{name}\"");
+            Err(Problem::new(&what, "no such group, active or new")
+                .hint("`upkeep diff` without names tells of all"))
+        }
+    }
 }
 
 /// A plan as JSON.

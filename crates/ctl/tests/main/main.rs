@@ -1,5 +1,6 @@
 //! Both clients side by side: the original `supervisorctl` and ours, against original daemons in the same state.
 
+mod config;
 mod faults;
 mod follow;
 mod groups;

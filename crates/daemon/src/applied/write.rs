@@ -77,9 +77,20 @@ fn write(path: &Path, text: &[u8], given_up: impl Fn() -> bool) -> io::Result<bo
     Ok(true)
 }
 
+/// What is not there, if it is not the file.
+fn above(directory: &Path, error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            let text = format!("its directory '{}' is not there; make it first", directory.display());
+            io::Error::new(io::ErrorKind::NotFound, text)
+        }
+        _ => error,
+    }
+}
+
 /// Whether nobody can put a file of his own in the place of what was there, and be given the text.
 fn check(directory: &Path) -> io::Result<()> {
-    let about = fs::metadata(directory)?;
+    let about = fs::metadata(directory).map_err(|error| above(directory, error))?;
     let own = rustix::process::geteuid().as_raw();
     let writable = if own == 0 { WRITABLE_BY_MORE } else { WRITABLE_BY_ALL };
     if [0, own].contains(&about.uid()) && about.mode() & writable == 0 {
@@ -142,7 +153,7 @@ mod tests {
         fs::set_permissions(&loose, fs::Permissions::from_mode(0o777)).unwrap();
         assert!(back(&loose.join("a"), "x").contains("others may write to its directory"));
         assert!(back(home.path(), "x").starts_with("cannot be written: it is no file"));
-        assert!(back(&home.path().join("no/such"), "x").starts_with("cannot be written: No such file"));
+        assert!(back(&home.path().join("no/such"), "x").starts_with("cannot be written: its directory '"));
         let late = SourceFile {
             path: real.to_string_lossy().into_owned(),
             text: Some("x".into()),

@@ -59,24 +59,31 @@ fn is_good(file: &ConfigFile) -> bool {
 
 /// Says what the files make of all this when they are read again: they are what counts then.
 fn next_update(link: &Link, options: &Options) -> Value {
-    let found = link.check("compare the files with what runs", link.client.plan());
-    let (lines, value) = match &found {
+    let planned = match link.check("compare the files with what runs", link.client.plan()) {
         Ok(Some(planned)) if planned.is_empty() => return json!([]),
-        Ok(Some(planned)) => (plan::lines(planned), plan::all_in_json(planned)),
+        Ok(Some(planned)) => planned,
         Ok(None) => return Value::Null,
-        Err(problem) => (vec![problem.to_string()], problem.to_json()),
+        Err(problem) => {
+            if !options.json {
+                screen::note(
+                    "note: the files on disk are wrong, and nothing can be updated before they are put right:",
+                );
+                screen::note(&problem.to_string());
+            }
+            return problem.to_json();
+        }
     };
     if !options.json {
         screen::note(
             "note: the files on disk still say something else, and the next `upkeep update`, `reload` or start of the daemon goes by \
              them:",
         );
-        lines.iter().for_each(|line| screen::note(&format!("  {line}")));
+        plan::lines(&planned).iter().for_each(|line| screen::note(&format!("  {line}")));
         screen::note(if options.write {
             "hint: put these files right by hand, then see `upkeep diff`"
         } else {
             "hint: put the files right, or let them be written back with --write; `upkeep diff` shows what is left"
         });
     }
-    value
+    plan::all_in_json(&planned)
 }
