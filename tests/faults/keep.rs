@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
@@ -15,7 +16,7 @@ use crate::rig::http::{self, Arg::Text, call_xml, post_request};
 use crate::rig::maker::Maker;
 use crate::rig::port::free_port;
 use crate::rig::procfs;
-use crate::rig::run::{Said, run};
+use crate::rig::run::{Said, plain_environment, run};
 use crate::rig::wait::{until, until_true};
 
 const PROGRAMS: &str = "[program:cat]\ncommand=/bin/cat\n[program:other]\ncommand=/bin/cat\n";
@@ -298,6 +299,39 @@ fn a_log_that_moves_loses_no_line() {
     let both = daemon.home.read("supervisord.log") + &daemon.home.read("b.log");
     for number in 1..=LINES {
         assert_eq!(both.matches(&format!("seq {number} end")).count(), 1, "line {number}");
+    }
+}
+
+/// Who follows a log goes on where it goes on: in another file, whoever wrote the client, and after a rotation from outside.
+#[test]
+fn followers_go_on_with_the_new_file() {
+    let daemon = started("");
+    let config = daemon.home.join("supervisord.conf");
+    let follow = |maker: Maker| {
+        let (bin, name) = (daemon.home.join(&format!("bin.{maker:?}")), format!("heard.{maker:?}"));
+        maker.install(&bin);
+        let mut command = Command::new(bin.join("supervisorctl"));
+        plain_environment(&mut command);
+        let heard = std::fs::File::create(daemon.home.join(&name)).expect("a file");
+        command.arg("-c").arg(&config).args(["maintail", "-f"]).env("PYTHONUNBUFFERED", "1");
+        let child =
+            command.stdin(Stdio::null()).stdout(heard).stderr(Stdio::null()).spawn().expect("a client");
+        daemon.wait_file(&name, "entered RUNNING state");
+        (child, name)
+    };
+    let followers = [Maker::Upkeep, Maker::Reference].map(follow);
+    let heard = |text: &str| followers.iter().for_each(|(_, name)| daemon.wait_file(name, text));
+    configure(&daemon, "[supervisord]\nlogfile=%(here)s/b.log\n");
+    assert_eq!(keep(&daemon).stdout, "applied: [supervisord] logfile\n");
+    assert_eq!(daemon.ctl(&["stop", "cat"]).stdout, "cat: stopped\n");
+    heard("stopped: cat");
+    std::fs::rename(daemon.home.join("b.log"), daemon.home.join("b.log.old")).expect("a rotation");
+    daemon.signal(Signal::USR2);
+    heard("supervisord logreopen");
+    for (mut child, name) in followers {
+        assert_eq!(daemon.home.read(&name).matches("stopped: cat").count(), 1, "{}", daemon.home.read(&name));
+        child.kill().expect("killed");
+        child.wait().expect("its end");
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
-use upkeep_api::{Call, Fault, Handle, Mailbox, Reply, SharedList};
+use upkeep_api::{Call, Fault, Handle, Mailbox, Reply, Request, SharedList};
 use upkeep_config::{CommandLine, LoadError};
 use upkeep_core::health::Finding;
 use upkeep_core::spec::GroupSpec;
@@ -573,8 +573,11 @@ impl Shell {
     }
 
     pub(crate) fn take_call(&mut self, call: Call) {
-        self.thrift.served();
-        self.worked_at = Instant::now();
+        // Who follows a log asks that again and again.
+        if !matches!(call.request, Request::LogPath { .. }) {
+            self.thrift.served();
+            self.worked_at = Instant::now();
+        }
         self.answer(call.request, call.reply);
     }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Bytes of the end of a file that are shown first (RPC-241).
 const HEAD: u64 = 1024;
@@ -15,6 +15,9 @@ const PIECE: usize = 64 << 10;
 /// More often a file is not rotated between two looks.
 const ROTATIONS: u32 = 20;
 
+/// How long before the last look a file may have been made that is shown from its start.
+const LOOKED_BEFORE: Duration = Duration::from_secs(1);
+
 /// Takes the place of what is gone when a file is cut short (RPC-243).
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 
@@ -24,6 +27,10 @@ pub(crate) struct Follower {
     path: PathBuf,
     file: File,
     position: u64,
+    /// Where the log goes on, once nothing more comes here.
+    next: Option<PathBuf>,
+    /// When this was last read.
+    looked: SystemTime,
 }
 
 impl Follower {
@@ -43,7 +50,7 @@ impl Follower {
             Some(_) => 0,
             None => metadata.len().saturating_sub(HEAD),
         };
-        let follower = Self { path, file, position };
+        let follower = Self { path, file, position, next: None, looked: SystemTime::now() };
         Ok((follower, metadata.modified()?))
     }
 
@@ -53,10 +60,29 @@ impl Follower {
     /// (RPC-242, RPC-248).
     pub(crate) fn read(&mut self) -> Vec<u8> {
         let piece = self.read_file();
-        if !piece.is_empty() || !self.follow_name() {
+        let looked = std::mem::replace(&mut self.looked, SystemTime::now());
+        if !piece.is_empty() || !(self.follow_name() || self.go_on(looked)) {
             return piece;
         }
         self.read_file()
+    }
+
+    /// The log has this name now. What is still written to the file of before is read first.
+    pub(crate) fn is_at(&mut self, path: PathBuf) {
+        self.next = (path != self.path).then_some(path);
+    }
+
+    /// Goes over to the log's new name. A file that was there before begins near its end, as with a new client.
+    fn go_on(&mut self, looked: SystemTime) -> bool {
+        let Some(path) = self.next.take() else { return false };
+        let Ok((mut next, _)) = Self::open(path, None) else { return false };
+        // The file system's clock is a little slow.
+        let is_new = |born: SystemTime| born + LOOKED_BEFORE >= looked;
+        if next.file.metadata().and_then(|about| about.created()).is_ok_and(is_new) {
+            next.position = 0;
+        }
+        *self = next;
+        true
     }
 
     fn read_file(&mut self) -> Vec<u8> {
@@ -161,6 +187,29 @@ mod tests {
         }
         let all: Vec<String> = std::iter::repeat_with(|| read(&mut follower)).take(5).collect();
         assert_eq!(all, ["one\n", "two\n", "three\n", "four\n", ""]);
+    }
+
+    /// The log gets another name: first the rest of the file of before, then all of a new one, or the end of one that was there.
+    #[test]
+    fn goes_on_where_the_log_is_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new, there] = ["old", "new", "there"].map(|name| folder.path().join(name));
+        append(&old, "one\n");
+        let (mut follower, _) = Follower::open(old.clone(), None).unwrap();
+        assert_eq!(read(&mut follower), "one\n");
+        append(&new, &"x".repeat(2000));
+        follower.is_at(new.clone());
+        append(&old, "two\n");
+        assert_eq!(read(&mut follower), "two\n");
+        follower.is_at(new.clone());
+        assert_eq!(read(&mut follower), "x".repeat(2000));
+        append(&there, &("x".repeat(2000) + &"y".repeat(1024)));
+        follower.is_at(there.clone());
+        follower.looked += LOOKED_BEFORE * 100;
+        assert_eq!(read(&mut follower), "y".repeat(1024));
+        follower.is_at(folder.path().join("missing"));
+        assert_eq!(read(&mut follower), "");
+        assert_eq!(follower.path, there);
     }
 
     #[test]

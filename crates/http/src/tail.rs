@@ -9,7 +9,8 @@ use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::{Notify, mpsc, watch};
-use upkeep_api::{Channel, FaultCode, Reply, Request, apart};
+use tokio::time::Instant;
+use upkeep_api::{Channel, FaultCode, Handle, Reply, Request, apart};
 
 use crate::answer;
 use crate::body::Body;
@@ -18,6 +19,9 @@ use crate::follow::Follower;
 
 /// Keeps proxies from holding the stream back.
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// From one question for the log's name to the next.
+const PLACE: Duration = Duration::from_secs(1);
 
 /// Pieces read ahead of the client.
 const AHEAD: usize = 1;
@@ -76,7 +80,8 @@ async fn log(
     if method != Method::GET {
         return answer::error(StatusCode::BAD_REQUEST);
     }
-    let path = match connection.service.handle.call(Request::LogPath { process }).await {
+    let asked = Request::LogPath { process };
+    let path = match connection.service.handle.call(asked.clone()).await {
         Ok(Reply::Path(path)) => path,
         Ok(_) => return answer::error(StatusCode::INTERNAL_SERVER_ERROR),
         Err(fault) if fault.code == FaultCode::ShutdownState => {
@@ -90,7 +95,8 @@ async fn log(
     let (sender, receiver) = mpsc::channel(AHEAD);
     let interval = connection.service.limits().tail_interval;
     let (farewell, shutdown) = (Arc::clone(&connection.farewell), connection.service.shutdown.clone());
-    tokio::spawn(feed(follower, sender, interval, farewell, shutdown));
+    let place = Place { handle: connection.service.handle.clone(), asked, at: Instant::now() };
+    tokio::spawn(feed(follower, place, sender, interval, farewell, shutdown));
     let mut response = answer::begin(StatusCode::OK, Body::pieces(receiver));
     answer::set(&mut response, LAST_MODIFIED, &answer::http_date(modified));
     answer::set(&mut response, CONTENT_TYPE, "text/plain;charset=utf-8");
@@ -103,11 +109,33 @@ async fn open(path: PathBuf, start: Option<u64>) -> Option<(Follower, SystemTime
     apart(move || Follower::open(path, start)).await?.ok()
 }
 
+/// Where a log is.
+struct Place {
+    handle: Handle,
+    asked: Request,
+    /// When it was asked for.
+    at: Instant,
+}
+
+impl Place {
+    /// Another configuration may have given it another name.
+    async fn tell(&mut self, follower: &mut Follower) {
+        if self.at.elapsed() < PLACE {
+            return;
+        }
+        self.at = Instant::now();
+        if let Ok(Reply::Path(path)) = self.handle.call(self.asked.clone()).await {
+            follower.is_at(path);
+        }
+    }
+}
+
 /// Sends what there is, looks again, and ends with the client or the server. A client that has closed its sending end
 /// may still read, or may have gone: it gets what is there, and that is the end. The next piece is read only when the
 /// client has taken one, so a slow client holds up nothing but itself.
 async fn feed(
     mut follower: Follower,
+    mut place: Place,
     sender: mpsc::Sender<Bytes>,
     interval: Duration,
     farewell: Arc<Notify>,
@@ -122,7 +150,10 @@ async fn feed(
         follower = back;
         if piece.is_empty() {
             tokio::select! {
-                () = tokio::time::sleep(interval) => {}
+                () = async {
+                    tokio::time::sleep(interval).await;
+                    place.tell(&mut follower).await;
+                } => {}
                 () = sender.closed() => return,
                 () = farewell.notified() => return,
                 _ = shutdown.wait_for(|&stop| stop) => return,
