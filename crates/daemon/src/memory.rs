@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
-use upkeep_core::{Meter, RunId, Usage};
+use upkeep_core::{Meter, Process, RunId, Usage};
 use upkeep_logs::Level;
 
 use crate::patience::Patience;
@@ -46,6 +46,15 @@ struct Target {
     beside: Vec<u32>,
 }
 
+impl Target {
+    fn of(process: &Process, pid: u32) -> Self {
+        let cgroup = process.spec().confinement.as_ref().and_then(|confinement| confinement.cgroup.as_ref());
+        let Some(cgroup) = cgroup else { return Self { pid, ..Self::default() } };
+        let beside = process.errands().iter().map(|errand| errand.pid).filter(|pid| *pid != 0);
+        Self { pid, cgroup: Some(cgroup.folder.clone().into()), beside: beside.collect() }
+    }
+}
+
 /// What measuring comes to.
 pub(crate) type Measured = Result<Usage, String>;
 
@@ -69,13 +78,8 @@ impl Shell {
     }
 
     fn target(&self, run: RunId, pid: u32) -> Target {
-        let alone = Target { pid, ..Target::default() };
         let process = self.core.process_of(run).and_then(|id| self.core.process(id));
-        let Some(process) = process else { return alone };
-        let cgroup = process.spec().confinement.as_ref().and_then(|confinement| confinement.cgroup.as_ref());
-        let Some(cgroup) = cgroup else { return alone };
-        let beside = process.errands().iter().map(|errand| errand.pid).filter(|pid| *pid != 0);
-        Target { cgroup: Some(cgroup.folder.clone().into()), beside: beside.collect(), ..alone }
+        process.map_or(Target { pid, ..Target::default() }, |process| Target::of(process, pid))
     }
 
     /// The memory of a run is not known at present. That is said once.
@@ -150,6 +154,8 @@ mod tests {
 
     use tokio::sync::Semaphore;
     use tokio::sync::mpsc::unbounded_channel;
+    use upkeep_core::spec::{Cgroup, Confinement, GroupSpec, Hooks, ProcessSpec};
+    use upkeep_core::{Effect, Input, Mono, Now, Supervisor};
 
     use super::asked::{MANY, MOST};
     use super::*;
@@ -222,6 +228,36 @@ mod tests {
         let (before, _) = measured(&[2], 3, MOST);
         let each = |run: u32| [format!("{run} Crowd"), format!("{run} uses 0")];
         assert_eq!(before, [each(1), each(2), each(3)].concat());
+    }
+
+    #[test]
+    fn who_lives_in_its_control_group_is_known_with_the_commands_beside_it() {
+        for (folder, began) in [(None, true), (Some("/sys/x"), false), (Some("/sys/x"), true)] {
+            let cgroup =
+                folder.map(|folder| Cgroup { folder: folder.to_owned(), cpu_limit: None, pids_limit: None });
+            let hooks = Hooks { pre_start: Some("migrate".to_owned()), ..Hooks::default() };
+            let spec = ProcessSpec {
+                confinement: cgroup
+                    .map(|cgroup| Arc::new(Confinement { cgroup: Some(cgroup), ..Confinement::default() })),
+                hooks: Some(Box::new(hooks)),
+                ..ProcessSpec::new("web", "web")
+            };
+            let now = Now { mono: Mono(1), wall: 1 };
+            let mut core = Supervisor::new();
+            core.handle(now, Input::Setup(GroupSpec::plain("web", vec![spec])));
+            core.handle(now, Input::Begin { recovered: false });
+            let run = std::iter::from_fn(|| core.poll_effect()).find_map(|effect| match effect {
+                Effect::Errand { run, .. } => Some(run),
+                _ => None,
+            });
+            if began {
+                core.handle(now, Input::Spawned { run: run.expect("a hook"), pid: 8, at: now.mono });
+            }
+            let (_, process) = core.processes().next().expect("a process");
+            let target = Target::of(process, 7);
+            let beside = if began && folder.is_some() { vec![8] } else { vec![] };
+            assert_eq!((target.pid, target.cgroup, target.beside), (7, folder.map(PathBuf::from), beside));
+        }
     }
 
     /// A folder stands for the control group of a process in which a command of a hook lives, too.
