@@ -1,5 +1,6 @@
 //! What a new configuration changes: for `reread`, which groups; for `update`, how much must be disturbed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::spec::{GroupKind, GroupSpec, LogTarget, OutputSpec, ProcessSpec, SocketSpec};
@@ -29,17 +30,21 @@ pub struct Difference {
 /// Compares the active groups with a configuration, as `reread` tells it.
 #[must_use]
 pub fn difference(active: &[GroupSpec], new: &[GroupSpec]) -> Difference {
-    let find = |groups: &[GroupSpec], name: &str| groups.iter().rposition(|group| group.name == name);
+    // The last of those of one name.
+    let by_name = |groups: &'_ [GroupSpec]| -> BTreeMap<String, usize> {
+        groups.iter().enumerate().map(|(at, group)| (group.name.clone(), at)).collect()
+    };
+    let (by_old_name, by_new_name) = (by_name(active), by_name(new));
     let mut difference = Difference::default();
     for group in new {
-        match find(active, &group.name) {
+        match by_old_name.get(&group.name).and_then(|at| active.get(*at)) {
             None => difference.added.push(group.name.clone()),
-            Some(at) if !group_is_same(&active[at], group) => difference.changed.push(group.name.clone()),
+            Some(old) if !group_is_same(old, group) => difference.changed.push(group.name.clone()),
             Some(_) => {}
         }
     }
     for group in active {
-        if find(new, &group.name).is_none() {
+        if !by_new_name.contains_key(&group.name) {
             difference.removed.push(group.name.clone());
         }
     }

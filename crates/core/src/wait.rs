@@ -106,10 +106,25 @@ impl Aim {
 struct Wait {
     shape: Shape,
     open: BTreeSet<(ProcId, Goal)>,
+    /// How many of them the next daemon could not wait for.
+    own: usize,
     done: Vec<Outcome>,
 }
 
 impl Wait {
+    fn new(shape: Shape, open: &[(ProcId, Goal)], done: Vec<Outcome>) -> Self {
+        let open: BTreeSet<_> = open.iter().copied().collect();
+        let own = open.iter().filter(|(_, goal)| goal.aim().is_none()).count();
+        Self { shape, open, own, done }
+    }
+
+    /// It waits for this no more.
+    fn close(&mut self, id: ProcId, goal: Goal) {
+        if self.open.remove(&(id, goal)) && goal.aim().is_none() {
+            self.own -= 1;
+        }
+    }
+
     /// What is open in one process.
     fn goals(&self, id: ProcId) -> Vec<Goal> {
         let here = self.open.range((id, Goal::FIRST)..);
@@ -168,7 +183,7 @@ impl Supervisor {
                 self.start_reporting(now, id);
             }
         }
-        self.waits.calls.insert(call, Wait { shape, open: open.iter().copied().collect(), done });
+        self.waits.calls.insert(call, Wait::new(shape, &open, done));
         for (id, _) in open {
             self.settle_waits(id);
             self.settle_start_in_vain(id);
@@ -179,7 +194,7 @@ impl Supervisor {
     /// What a request waits for, if it still waits and somebody else could go on with it.
     #[must_use]
     pub fn waiting(&self, call: CallId) -> Option<Waiting> {
-        let wait = self.waits.calls.get(&call)?;
+        let wait = self.waits.calls.get(&call).filter(|wait| wait.own == 0)?;
         let asked = match &wait.shape {
             Shape::One(asked) => Some(asked.clone()),
             Shape::Many | Shape::Update(_) => None,
@@ -219,6 +234,13 @@ impl Supervisor {
             done = others;
         }
         Some(Waiting { asked, aim, open, done, update: None })
+    }
+
+    /// What has become of a request that still waits, behind the first `known` of it.
+    #[must_use]
+    pub fn outcomes_since(&self, call: CallId, known: usize) -> &[Outcome] {
+        let done = self.waits.calls.get(&call).map(|wait| wait.done.as_slice());
+        done.and_then(|done| done.get(known..)).unwrap_or_default()
     }
 
     fn is_waiting(&self, outcome: &Outcome) -> bool {
@@ -462,7 +484,7 @@ impl Supervisor {
         for call in self.waits.by_process.remove(&id).unwrap_or_default() {
             if let Some(wait) = self.waits.calls.get_mut(&call) {
                 for goal in wait.goals(id) {
-                    wait.open.remove(&(id, goal));
+                    wait.close(id, goal);
                 }
             }
             self.answer_if_done(call);
@@ -490,7 +512,7 @@ impl Supervisor {
         for goal in wait.goals(id) {
             match judge(process, goal) {
                 Some(result) => {
-                    wait.open.remove(&(id, goal));
+                    wait.close(id, goal);
                     wait.done.push(outcome(process, result));
                 }
                 None => waits = true,

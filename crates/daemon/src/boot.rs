@@ -195,7 +195,7 @@ impl Shell {
             };
             if self.core.group(&spec.name).is_none() {
                 self.logs.extend(table);
-                self.active.push(Active { spec: spec.clone(), generation });
+                self.active.put(Active { spec: spec.clone(), generation });
             }
             self.tell(Input::Setup(spec));
         }

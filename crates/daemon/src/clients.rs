@@ -8,11 +8,12 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use upkeep_api::{Responder, Socket};
-use upkeep_core::{CallId, Input, Waiting};
+use upkeep_core::{CallId, Input, Supervisor, Waiting};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
 use self::record::ClientRecord;
+use crate::growing::Growing;
 use crate::inventory::Inventory;
 use crate::records::CLIENT_KEY;
 use crate::shell::{Asker, Purpose, Shell};
@@ -21,10 +22,41 @@ use crate::shell::{Asker, Purpose, Shell};
 #[derive(Debug)]
 pub(crate) struct HeldClient {
     socket: Arc<dyn Socket>,
+    /// As it was when it was written down as a whole.
     record: ClientRecord,
+    /// What the keeper has of it.
+    held: Growing,
+    /// Outcomes that are among that.
+    known: usize,
 }
 
 impl HeldClient {
+    fn new(socket: Arc<dyn Socket>, record: ClientRecord) -> Self {
+        Self { socket, record, held: Growing::default(), known: 0 }
+    }
+
+    /// The frame that writes down the whole.
+    fn whole(&mut self, call: CallId) -> Option<ToKeeper> {
+        self.known = self.record.known();
+        let value = serde_json::to_vec(&self.record).ok()?;
+        Some(self.held.whole(CLIENT_KEY | call.0, value))
+    }
+
+    /// The frame that writes down what has become known of reload commands: it costs what that is, and not what the client waits for.
+    fn news(&mut self, core: &Supervisor, call: CallId) -> Option<ToKeeper> {
+        let news = core.outcomes_since(call, self.known);
+        if news.is_empty() && !self.held.is_empty() {
+            return None;
+        }
+        let frame = self.held.change(CLIENT_KEY | call.0, record::news(news)?);
+        if frame.is_some() {
+            self.known += news.len();
+            return frame;
+        }
+        self.record = core.waiting(call)?.into();
+        self.whole(call)
+    }
+
     /// Whether each process it waits for is answered for itself: what is known already is written down too.
     fn waits_for_reloads(&self) -> bool {
         matches!(&self.record, ClientRecord::Waits(record) if record.is_of_reloads())
@@ -47,7 +79,7 @@ impl Shell {
         if self.held_clients.contains_key(&call) {
             self.write_down(call, record);
         } else if let Some(socket) = client {
-            self.hold_as(call, HeldClient { socket, record });
+            self.hold_as(call, HeldClient::new(socket, record));
         }
     }
 
@@ -62,29 +94,42 @@ impl Shell {
 
     /// A command beside a process has begun or ended: what clients still wait for is written down before that is.
     pub(crate) fn renew_clients(&mut self) {
-        let reloads = self.held_clients.iter().filter(|(_, client)| client.waits_for_reloads());
-        for call in reloads.map(|(call, _)| *call).collect::<Vec<_>>() {
-            if let Some(waiting) = self.core.waiting(call) {
-                self.write_down(call, waiting.into());
-            }
+        let reloads = self.held_clients.iter_mut().filter(|(_, client)| client.waits_for_reloads());
+        for (call, client) in reloads {
+            // Fails only if the keeper is gone, which shows itself elsewhere.
+            let _ = client.news(&self.core, *call).map(|frame| self.link.send(&frame, &[]));
         }
     }
 
-    fn hold_as(&mut self, call: CallId, client: HeldClient) {
-        self.give_client(call, &client);
+    /// Another version of the daemon may follow, which understands only a record that is whole.
+    pub(crate) fn leave_clients(&mut self) {
+        for (call, client) in self.held_clients.iter_mut().filter(|(_, client)| !client.held.is_whole()) {
+            let Some(waiting) = self.core.waiting(*call) else { continue };
+            client.record = waiting.into();
+            let _ = client.whole(*call).map(|frame| self.link.send(&frame, &[]));
+        }
+    }
+
+    fn hold_as(&mut self, call: CallId, mut client: HeldClient) {
+        self.give_client(call, &mut client);
         self.held_clients.insert(call, client);
     }
 
-    fn give_client(&mut self, call: CallId, client: &HeldClient) {
-        let Ok(value) = serde_json::to_vec(&client.record) else { return };
-        self.send(&ToKeeper::Put { key: CLIENT_KEY | call.0, value });
+    fn give_client(&mut self, call: CallId, client: &mut HeldClient) {
+        let Some(frame) = client.whole(call) else { return };
+        self.send(&frame);
         self.send_with(&ToKeeper::Hold { name: held_name(call) }, &[client.socket.as_fd()]);
     }
 
     /// Gives a new keeper all of them.
     pub(crate) fn give_clients(&mut self) {
-        let held = std::mem::take(&mut self.held_clients);
-        for (call, client) in &held {
+        let mut held = std::mem::take(&mut self.held_clients);
+        for (call, client) in &mut held {
+            if !client.held.is_whole()
+                && let Some(waiting) = self.core.waiting(*call)
+            {
+                client.record = waiting.into();
+            }
             self.give_client(*call, client);
         }
         self.held_clients = held;
@@ -112,7 +157,7 @@ impl Shell {
         for (key, record) in records {
             let call = CallId(key & !CLIENT_KEY);
             self.next_call = self.next_call.max(call.0);
-            match (serde_json::from_slice(&record).ok(), held.remove(&held_name(call))) {
+            match (ClientRecord::read(&record), held.remove(&held_name(call))) {
                 (Some(record), Some(socket)) => self.go_on_with_client(call, record, socket),
                 (_, socket) => {
                     drop(socket);
@@ -124,7 +169,7 @@ impl Shell {
 
     fn go_on_with_client(&mut self, call: CallId, record: ClientRecord, socket: OwnedFd) {
         let Ok(client) = socket.try_clone() else { return self.forget_client(call) };
-        let held = HeldClient { socket: Arc::new(socket), record: record.clone() };
+        let held = HeldClient::new(Arc::new(socket), record.clone());
         self.held_clients.insert(call, held);
         self.log(Level::Debug, "a client of the last daemon still waits for its answer");
         match record {

@@ -21,6 +21,8 @@ const NAMED_IN_IT: &str = "the users and directories that it names";
 pub(crate) struct Loaded {
     pub(crate) sources: Arc<Sources>,
     pub(crate) config: Arc<Config>,
+    /// The places of its groups, in the order of their names.
+    by_name: Arc<[u32]>,
 }
 
 impl Loaded {
@@ -30,7 +32,9 @@ impl Loaded {
     /// The configuration is wrong.
     pub(crate) fn new(sources: Sources, cli: &CommandLine, world: &dyn World) -> Result<Self, LoadError> {
         let config = upkeep_config::load(&sources, cli, world)?;
-        Ok(Self { sources: Arc::new(sources), config: Arc::new(config) })
+        let mut by_name: Vec<u32> = (0..).take(config.groups.len()).collect();
+        by_name.sort_by_key(|at| config.groups.get(*at as usize).map(|group| &group.name));
+        Ok(Self { sources: Arc::new(sources), config: Arc::new(config), by_name: by_name.into() })
     }
 
     /// Reads the same files again.
@@ -64,7 +68,9 @@ impl Loaded {
 
     /// The options of a group.
     pub(crate) fn group(&self, name: &str) -> Option<&GroupSpec> {
-        self.config.groups.iter().find(|group| group.name == name)
+        let group = |at: &u32| self.config.groups.get(*at as usize);
+        let first = self.by_name.partition_point(|at| group(at).is_some_and(|group| *group.name < *name));
+        self.by_name.get(first).and_then(group).filter(|group| group.name == name)
     }
 }
 

@@ -38,6 +38,11 @@ impl Growing {
         Some(ToKeeper::Extend { key, keep, value })
     }
 
+    /// Whether the keeper holds nothing of this daemon's.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.whole == 0
+    }
+
     /// Whether there is nothing behind the whole, or nothing at all.
     pub(crate) fn is_whole(&self) -> bool {
         self.length == self.whole

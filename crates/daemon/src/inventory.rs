@@ -104,7 +104,7 @@ impl Inventory {
     /// There is one that cannot be understood.
     pub(crate) fn daemon_record(&self) -> Result<Option<DaemonRecord>, String> {
         let Some(value) = self.records.get(&DAEMON_KEY) else { return Ok(None) };
-        serde_json::from_slice(value).map(Some).map_err(|error| error.to_string())
+        DaemonRecord::read(value).map(Some).map_err(|error| error.to_string())
     }
 
     /// What waited in the pools' memories, with the keys of the records.

@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+mod active;
 mod age;
 mod alarm;
 mod applied;
@@ -175,6 +176,8 @@ impl Shell {
                 // With what could not be forwarded any more.
                 self.hold_all_losses();
                 self.leave_rolling();
+                self.leave_clients();
+                self.leave_record();
                 let _ = self.link.flush();
                 0
             }

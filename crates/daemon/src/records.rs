@@ -2,6 +2,7 @@
 //!
 //! Fields are only ever added, with defaults, so that records of an older daemon can always be read.
 
+mod daemon;
 mod errands;
 mod health;
 pub(crate) mod rolling;
@@ -22,6 +23,7 @@ use upkeep_core::{
 use crate::applied::AppliedRecords;
 use crate::listeners::Payload;
 use crate::watching::Seen;
+pub(crate) use daemon::{DaemonChange, Unsaved};
 use errands::ErrandsRecord;
 use health::HealthRecord;
 pub(crate) use rolling::{RollingChange, RollingRecord};

@@ -139,7 +139,7 @@ impl Shell {
                 .name_group(&spec, &known)
                 .map_err(|source| StartError::ChildLogs { group: name.clone(), source })?;
             self.logs.extend(table);
-            self.active.push(Active { spec: spec.clone(), generation: *number });
+            self.active.put(Active { spec: spec.clone(), generation: *number });
             self.tell(Input::Setup(spec));
         }
         Ok(())
@@ -153,12 +153,15 @@ impl Shell {
     ) {
         let runs: HashSet<RunId> = inventory.children.iter().map(|child| child.run).collect();
         runs.iter().for_each(|run| self.core.skip_runs(*run));
+        let behind = daemon.behind.iter().map(|(group, name, old)| ((group.as_str(), name.as_str()), *old));
+        let behind: BTreeMap<(&str, &str), u64> = behind.collect();
         for record in processes.values() {
             let saved = record.saved();
             let child_exists = saved.state.run().is_some_and(|run| runs.contains(&run));
             let errands = saved.errands.iter().flat_map(|errands| &errands.list).map(|errand| errand.run);
             let errands = errands.filter(|run| runs.contains(run)).collect();
-            if let Some(left) = self.options_behind(daemon, &record.group, &record.name) {
+            let old = behind.get(&(record.group.as_str(), record.name.as_str()));
+            if let Some(left) = old.and_then(|old| self.options_behind(*old, &record.group, &record.name)) {
                 self.tell(Input::RestoreBehind(Box::new(left)));
             }
             self.tell(Input::Restore {

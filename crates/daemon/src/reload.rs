@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use upkeep_api::{Fault, FaultCode, Reply, Reread};
 use upkeep_config::LoadError;
 use upkeep_core::reload::difference;
-use upkeep_core::spec::GroupSpec;
+use upkeep_core::spec::{GroupSpec, ProcessSpec};
 use upkeep_core::{Input, Supervisor};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
@@ -14,7 +15,7 @@ use upkeep_logs::Level;
 use crate::applied::Cause;
 use crate::generations::{self, Generations, Loaded};
 use crate::logfiles::{AutoNaming, LogTable};
-use crate::records::{DAEMON_KEY, DaemonRecord, Ending};
+use crate::records::{DAEMON_KEY, DaemonChange, DaemonRecord, Ending, Unsaved};
 use crate::shell::{Active, End, Message, Purpose, Responder, Shell};
 use crate::watching::is_wanted;
 
@@ -82,7 +83,11 @@ impl Shell {
         let Some(spec) = self.generations.latest().group(name).cloned() else {
             return self.respond(reply, Err(Fault::about(FaultCode::BadName, name)));
         };
-        let (naming, known, messages) = (self.naming(), self.logs.clone(), self.messages.clone());
+        let key = |process: &Arc<ProcessSpec>| (spec.name.clone(), process.name.clone());
+        let known = spec.processes.iter().map(key);
+        let known: LogTable =
+            known.filter_map(|key| Some((key.clone(), self.logs.get(&key)?.clone()))).collect();
+        let (naming, messages) = (self.naming(), self.messages.clone());
         let reading = self.naming_logs.clone();
         tokio::spawn(async move {
             let spec = Box::new(spec);
@@ -130,7 +135,7 @@ impl Shell {
         }
         let group = Active { spec: spec.clone(), generation };
         if update {
-            let before = self.active.iter().find(|other| other.spec.name == name);
+            let before = self.active.get(&name);
             let logs = before.map(|other| self.logs_of(&other.spec)).unwrap_or_default();
             let before = before.map_or(generation, |other| other.generation);
             self.logs.extend(table);
@@ -156,16 +161,14 @@ impl Shell {
     fn replace_active(&mut self, group: Active) -> bool {
         let changes = self.watching.is_some() || is_wanted(&group.spec);
         let (generation, name) = (group.generation, group.spec.name.clone());
-        match self.active.iter_mut().find(|other| other.spec.name == group.spec.name) {
-            Some(other) => *other = group,
-            None => self.active.push(group),
-        }
+        self.unsaved.groups.insert(name.clone(), Some(generation));
+        self.active.put(group);
         self.note_update(generation, &name);
         changes
     }
 
     fn activated(&mut self, changes: bool) {
-        self.prune_generations();
+        self.prune_after_change();
         if changes {
             self.follow_files();
         }
@@ -173,15 +176,19 @@ impl Shell {
 
     /// Forgets a group that is not active (any more).
     pub(crate) fn deactivate(&mut self, name: &str) {
-        if let Some(group) = self.active.iter().find(|group| group.spec.name == name) {
+        let removed = self.active.remove(name);
+        self.unsaved.groups.insert(name.to_owned(), None);
+        if let Some(group) = &removed {
             self.forget_losses(self.logs_of(&group.spec), &BTreeSet::new());
         }
-        self.active.retain(|group| group.spec.name != name);
-        self.logs.retain(|(group, _), _| group != name);
+        let of_group = self.logs.range((name.to_owned(), String::new())..).map(|(key, _)| key);
+        let logs: Vec<_> = of_group.take_while(|(group, _)| group == name).cloned().collect();
+        for key in logs {
+            self.logs.remove(&key);
+        }
         self.note_removed(name);
-        self.behind.retain(|(group, _), _| group != name);
-        self.prune_generations();
-        self.follow_files();
+        self.leave_behind_none(name);
+        self.activated(self.watching.is_some() || removed.is_some_and(|group| is_wanted(&group.spec)));
     }
 
     /// How AUTO logs are named.
@@ -192,13 +199,21 @@ impl Shell {
 
     /// Lets go of configurations that nothing comes from any more, and writes down which are in effect.
     pub(crate) fn prune_generations(&mut self) {
+        self.prune_and(Self::save_daemon);
+    }
+
+    /// The same, after a change of some groups: what is written down is that change.
+    pub(crate) fn prune_after_change(&mut self) {
+        self.prune_and(Self::save_changes);
+    }
+
+    fn prune_and(&mut self, save: impl FnOnce(&mut Self)) {
         let (active, behind) = (&self.active, &self.behind);
-        let dead = self.generations.prune(|number| {
-            active.iter().any(|group| group.generation == number) || behind.values().any(|old| *old == number)
-        });
+        let dead =
+            self.generations.prune(|number| active.uses(number) || behind.values().any(|old| *old == number));
         self.keep_applied(&dead);
         // The record goes first: at no time does it name something that is not held.
-        self.save_daemon();
+        save(self);
         for (number, _) in dead {
             self.send(&ToKeeper::Unhold { name: generations::held_name(number) });
         }
@@ -225,6 +240,37 @@ impl Shell {
 
     /// Writes the daemon itself down for the next one.
     pub(crate) fn save_daemon(&mut self) {
+        let record = DaemonRecord {
+            groups: self.active.iter().map(|group| (group.spec.name.clone(), group.generation)).collect(),
+            behind: self.behind_record(),
+            ..self.record_of_itself()
+        };
+        self.unsaved = Unsaved::default();
+        if let Ok(value) = serde_json::to_vec(&record) {
+            let frame = self.record.whole(DAEMON_KEY, value);
+            self.send(&frame);
+        }
+    }
+
+    /// Writes down which groups have changed, and what is not about groups.
+    fn save_changes(&mut self) {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        let change = serde_json::to_vec(&DaemonChange::new(self.record_of_itself(), unsaved)).ok();
+        match change.and_then(|change| self.record.change(DAEMON_KEY, change)) {
+            Some(frame) => self.send(&frame),
+            None => self.save_daemon(),
+        }
+    }
+
+    /// Another version of the daemon may follow, which understands only a record that is whole.
+    pub(crate) fn leave_record(&mut self) {
+        if !self.record.is_whole() {
+            self.save_daemon();
+        }
+    }
+
+    /// Its record without the groups.
+    fn record_of_itself(&self) -> DaemonRecord {
         let ending = match self.core.phase() {
             upkeep_core::Phase::Stopping { restart: true, .. } => Ending::Restart,
             upkeep_core::Phase::Stopping { restart: false, .. } | upkeep_core::Phase::Down => {
@@ -232,10 +278,10 @@ impl Shell {
             }
             upkeep_core::Phase::Setup | upkeep_core::Phase::Running => Ending::No,
         };
-        let record = DaemonRecord {
+        DaemonRecord {
             base: self.generations.base,
             latest: self.generations.latest,
-            groups: self.active.iter().map(|group| (group.spec.name.clone(), group.generation)).collect(),
+            groups: Vec::new(),
             ending,
             exit_status: self.exit_status,
             told_upgrade: self.told_upgrade,
@@ -243,10 +289,7 @@ impl Shell {
             standing: self.standing.clone(),
             file: self.generations.base().sources.path().to_string_lossy().into_owned(),
             applied: self.applied.records(),
-            behind: self.behind_record(),
-        };
-        if let Ok(value) = serde_json::to_vec(&record) {
-            self.send(&ToKeeper::Put { key: DAEMON_KEY, value });
+            behind: Vec::new(),
         }
     }
 

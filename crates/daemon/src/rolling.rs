@@ -12,7 +12,7 @@ use upkeep_keeper::wire::ToKeeper;
 
 use crate::calls::respond;
 use crate::names::{Target, resolve};
-use crate::records::{DaemonRecord, ROLLING_KEY, RollingChange, RollingRecord, rolling};
+use crate::records::{ROLLING_KEY, RollingChange, RollingRecord, rolling};
 use crate::shell::{Active, Purpose, Responder, Shell};
 
 /// Processes that run with the options of an older generation than their group's, by group and name.
@@ -156,18 +156,14 @@ impl Shell {
         for id in members.into_iter().filter(|id| self.core.is_behind(*id)) {
             if let Some(process) = self.core.process(id) {
                 let key = (process.group().to_owned(), process.name().to_owned());
-                self.behind.entry(key).or_insert(before);
+                let old = *self.behind.entry(key.clone()).or_insert(before);
+                self.unsaved.behind.insert(key, Some(old));
             }
         }
         let core = &self.core;
         let is_not = |name: &str| core.member(group, name).is_none_or(|id| !core.is_behind(id));
-        let of_group = (group.to_owned(), String::new())..;
-        let of_group =
-            self.behind.range(of_group).map(|(key, _)| key).take_while(|(other, _)| other == group);
-        let gone: Vec<_> = of_group.filter(|(_, name)| is_not(name)).cloned().collect();
-        for key in gone {
-            self.behind.remove(&key);
-        }
+        let gone = self.behind_of(group, is_not);
+        gone.into_iter().for_each(|key| self.is_behind_no_more(key));
     }
 
     /// Some of a rolling restart may have got their new options: these, or any if there are none.
@@ -182,11 +178,26 @@ impl Shell {
         };
         let gone: Vec<_> = keys.filter(is_not).collect();
         if !gone.is_empty() {
-            for key in &gone {
-                self.behind.remove(key);
-            }
-            self.prune_generations();
+            gone.into_iter().for_each(|key| self.is_behind_no_more(key));
+            self.prune_after_change();
         }
+    }
+
+    fn is_behind_no_more(&mut self, key: (String, String)) {
+        self.behind.remove(&key);
+        self.unsaved.behind.insert(key, None);
+    }
+
+    /// Nobody of a group that is gone is behind.
+    pub(crate) fn leave_behind_none(&mut self, group: &str) {
+        self.behind_of(group, |_| true).into_iter().for_each(|key| self.is_behind_no_more(key));
+    }
+
+    /// Those of a group that are behind, as far as they are among these.
+    fn behind_of(&self, group: &str, are: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        let of_group = self.behind.range((group.to_owned(), String::new())..).map(|(key, _)| key);
+        let of_group = of_group.take_while(|(other, _)| other == group);
+        of_group.filter(|(_, name)| are(name)).cloned().collect()
     }
 
     pub(crate) fn behind_record(&self) -> Vec<(String, String, u64)> {
@@ -194,16 +205,10 @@ impl Shell {
     }
 
     /// The options that an earlier daemon had left a process.
-    pub(crate) fn options_behind(
-        &mut self,
-        record: &DaemonRecord,
-        group: &str,
-        name: &str,
-    ) -> Option<LeftBehind> {
-        let (.., old) = record.behind.iter().find(|(g, p, _)| g == group && p == name)?;
-        let spec = self.generations.get(*old)?.group(group)?;
+    pub(crate) fn options_behind(&mut self, old: u64, group: &str, name: &str) -> Option<LeftBehind> {
+        let spec = self.generations.get(old)?.group(group)?;
         let spec = spec.processes.iter().find(|process| process.name == name)?.clone();
-        self.behind.insert((group.to_owned(), name.to_owned()), *old);
+        self.behind.insert((group.to_owned(), name.to_owned()), old);
         Some(LeftBehind { group: group.to_owned(), process: name.to_owned(), options: spec })
     }
 

@@ -22,6 +22,7 @@ use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Lease, Level, LogEvent, Sink};
 use upkeep_os::Thrift;
 
+use crate::active::ActiveGroups;
 use crate::applied::{Applied, FromDisk};
 use crate::breath::Breath;
 use crate::cgroups::{Cgroups, Left};
@@ -43,7 +44,7 @@ use crate::orphans::RunFile;
 use crate::planned::Planned;
 use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::reading::Reading;
-use crate::records::{Half, Standing};
+use crate::records::{Half, Standing, Unsaved};
 use crate::rolling::Behind;
 use crate::said::Said;
 use crate::schedules::Schedules;
@@ -230,7 +231,11 @@ pub(crate) struct Shell {
     pub(crate) environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
     pub(crate) generations: Generations,
     pub(crate) applied: Applied,
-    pub(crate) active: Vec<Active>,
+    pub(crate) active: ActiveGroups,
+    /// What the keeper has of the daemon's own record.
+    pub(crate) record: Growing,
+    /// What of it is to be written down.
+    pub(crate) unsaved: Unsaved,
     pub(crate) logs: LogTable,
     pub(crate) context: Arc<ChildContext>,
     /// In boxes, since half of a tree's room may be free.
@@ -371,7 +376,9 @@ impl Shell {
             environment,
             generations: parts.generations,
             applied: Applied::default(),
-            active: Vec::new(),
+            active: ActiveGroups::default(),
+            record: Growing::default(),
+            unsaved: Unsaved::default(),
             logs: LogTable::new(),
             context,
             runs: BTreeMap::new(),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use upkeep_logs::Level;
@@ -41,7 +42,7 @@ impl Shell {
         let generations = &self.generations;
         let keep = |entry: &Entry| {
             let content = match (&entry.held, entry.record.generation) {
-                (Some(fd), _) => Content::Held(fd.try_clone().ok()?),
+                (Some(fd), _) => Content::Held(Arc::clone(fd)),
                 (None, generation) => Content::Read(generations.get(generation?)?.sources.clone()),
             };
             Some(Kept { record: AppliedRecord { generation: None, ..entry.record.clone() }, content })
@@ -99,7 +100,7 @@ impl Shell {
         let first = if same { self.applied.list.pop_front() } else { None };
         for (record, fd) in found.list.into_iter().rev() {
             self.hold_applied(record.number, &fd);
-            self.applied.list.push_front(Entry { record, held: Some(fd) });
+            self.applied.list.push_front(Entry { record, held: Some(Arc::new(fd)) });
         }
         if let Some(first) = first {
             self.become_one(newest, first);

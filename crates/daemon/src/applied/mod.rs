@@ -47,7 +47,7 @@ const PREFIX: &str = "applied/";
 struct Entry {
     record: AppliedRecord,
     /// Its files, if nothing in effect comes from it any more.
-    held: Option<OwnedFd>,
+    held: Option<Arc<OwnedFd>>,
 }
 
 /// All that are kept, oldest first.
@@ -245,7 +245,7 @@ impl Shell {
 
     fn put_held(&mut self, number: u64, fd: OwnedFd) {
         if let Some(entry) = self.applied.list.iter_mut().find(|entry| entry.record.number == number) {
-            entry.held = Some(fd);
+            entry.held = Some(Arc::new(fd));
         }
     }
 
@@ -267,11 +267,11 @@ impl Shell {
 
     /// Another keeper is to hold them.
     pub(crate) fn hold_all_applied(&mut self) {
-        let held: Vec<(u64, OwnedFd)> = self
+        let held: Vec<(u64, Arc<OwnedFd>)> = self
             .applied
             .list
             .iter()
-            .filter_map(|entry| Some((entry.record.number, entry.held.as_ref()?.try_clone().ok()?)))
+            .filter_map(|entry| Some((entry.record.number, Arc::clone(entry.held.as_ref()?))))
             .collect();
         held.iter().for_each(|(number, fd)| self.hold_applied(*number, fd));
     }
@@ -290,7 +290,7 @@ impl Shell {
             if there || fd.is_some() {
                 let mut record = record.clone();
                 record.generation = record.generation.filter(|_| there);
-                self.applied.list.push_back(Entry { record, held: fd.filter(|_| !there) });
+                self.applied.list.push_back(Entry { record, held: fd.filter(|_| !there).map(Arc::new) });
             }
         }
         (self.applied.running, self.applied.counted) = (records.running, records.counted);

@@ -38,7 +38,7 @@ pub(super) struct Kept {
 #[derive(Debug)]
 pub(super) enum Content {
     /// Packed, in a memory file.
-    Held(OwnedFd),
+    Held(Arc<OwnedFd>),
     /// As they were read.
     Read(Arc<Sources>),
 }

@@ -4,10 +4,8 @@
 use serde::{Deserialize, Serialize};
 use upkeep_api::{Fault, Reply, Request, Responder};
 use upkeep_core::CallId;
-use upkeep_keeper::wire::ToKeeper;
 
 use super::{ClientRecord, HeldClient};
-use crate::records::CLIENT_KEY;
 use crate::shell::Shell;
 
 /// So often a question is asked again: one that every daemon dies of must not do so for ever.
@@ -68,7 +66,7 @@ impl Shell {
         let call = CallId(self.next_call);
         reply.hold(call.0);
         let record = ClientRecord::Asked { question, again: 0 };
-        self.hold_as(call, HeldClient { socket, record });
+        self.hold_as(call, HeldClient::new(socket, record));
     }
 
     /// Answers a client, which nobody else may do from now on, if it is still there.
@@ -110,7 +108,7 @@ impl Shell {
             return;
         };
         held.record = record;
-        let Ok(value) = serde_json::to_vec(&held.record) else { return };
-        self.send(&ToKeeper::Put { key: CLIENT_KEY | call.0, value });
+        let Some(frame) = held.whole(call) else { return };
+        self.send(&frame);
     }
 }

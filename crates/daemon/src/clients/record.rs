@@ -1,9 +1,12 @@
 //! What the keeper holds of a client: what it waits for, what it has asked, or what it is to be told.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use upkeep_core::{Aim, Awaited, Outcome, Refusal, RunId, Update, Waiting};
 
 use super::question::Question;
+use crate::growing::lines;
 
 /// The record of a client. Each kind has a field that no other has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +104,36 @@ impl From<UpdateRecord> for Waiting {
         let open = open.map(|(group, process, run)| Awaited { group, process, run: run.map(RunId) });
         let update = Some(Box::new(Update { stopped, restarted, started, live, whole, rolling }));
         Self { asked: None, aim: Aim::Stopped, open: open.collect(), done: Vec::new(), update }
+    }
+}
+
+/// What has become known: a line behind the record.
+pub(super) fn news(outcomes: &[Outcome]) -> Option<Vec<u8>> {
+    let records: Vec<OutcomeRecord> = outcomes.iter().cloned().map(Into::into).collect();
+    serde_json::to_vec(&records).ok()
+}
+
+impl ClientRecord {
+    /// What was written down, with what has become known since.
+    pub(super) fn read(record: &[u8]) -> Option<Self> {
+        let mut lines = lines(record);
+        let mut read = serde_json::from_slice(lines.next()?).ok()?;
+        if let Self::Waits(waits) = &mut read {
+            for line in lines {
+                waits.done.extend(serde_json::from_slice::<Vec<OutcomeRecord>>(line).ok()?);
+            }
+            let known: BTreeSet<_> = waits.done.iter().map(|one| (&one.group, &one.process)).collect();
+            waits.reloads.retain(|(group, process, _)| !known.contains(&(group, process)));
+        }
+        Some(read)
+    }
+
+    /// How many outcomes it has.
+    pub(super) fn known(&self) -> usize {
+        match self {
+            Self::Waits(record) => record.done.len(),
+            Self::Updates(_) | Self::Asked { .. } | Self::Answered { .. } => 0,
+        }
     }
 }
 
@@ -215,6 +248,21 @@ mod tests {
 
     fn awaited(process: &str, run: Option<RunId>) -> Awaited {
         Awaited { group: "g".to_owned(), process: process.to_owned(), run }
+    }
+
+    #[test]
+    fn what_became_known_is_read_behind_what_a_client_waits_for() {
+        let open = ["p", "q", "r"].map(|process| awaited(process, Some(RunId(7)))).to_vec();
+        let mut known = Waiting { asked: None, aim: Aim::Reloaded, open, done: Vec::new(), update: None };
+        let mut record = serde_json::to_vec(&ClientRecord::from(known.clone())).unwrap();
+        for (process, result) in [("q", Ok(())), ("p", Err(Refusal::Failed("line\nend".to_owned())))] {
+            let outcome = Outcome { group: "g".to_owned(), process: process.to_owned(), result };
+            record.push(b'\n');
+            record.extend(news(std::slice::from_ref(&outcome)).unwrap());
+            known.open.retain(|one| one.process != process);
+            known.done.push(outcome);
+            assert_eq!(waiting(ClientRecord::read(&record).unwrap()), known);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod pattern;
 mod thread;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -97,7 +97,8 @@ impl Shell {
         if wanted.is_empty() && self.watching.is_none() {
             return;
         }
-        self.standing.watched.retain(|section, _| wanted.iter().any(|want| *want.section == **section));
+        let sections: BTreeSet<&str> = wanted.iter().map(|want| &*want.section).collect();
+        self.standing.watched.retain(|section, _| sections.contains(section.as_str()));
         if wanted.is_empty() {
             // Without orders to come the thread ends.
             if let Some(watching) = self.watching.take() {
