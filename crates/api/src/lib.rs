@@ -8,6 +8,7 @@
 
 mod apart;
 mod fault;
+mod file_id;
 mod handle;
 mod info;
 mod processes;
@@ -17,6 +18,7 @@ pub mod xmlrpc;
 
 pub use apart::apart;
 pub use fault::{Fault, FaultCode};
+pub use file_id::{FileId, NoFileId};
 pub use handle::{Call, Handle, Mailbox, Responder, Socket, mailbox};
 pub use info::{
     ActionResult, Channel, ConfigFile, ConfigGeneration, ConfigInfo, DaemonState, GroupUpdate, HealthInfo,

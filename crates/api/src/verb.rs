@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::{
-    ActionResult, Channel, ConfigFile, ConfigGeneration, ConfigInfo, DaemonState, GroupUpdate, HealthInfo,
-    KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange, ProcessInfo, Reread, RollingInfo,
+    ActionResult, Channel, ConfigFile, ConfigGeneration, ConfigInfo, DaemonState, FileId, GroupUpdate,
+    HealthInfo, KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange, ProcessInfo, Reread, RollingInfo,
     ScheduleInfo, SharedList, UpgradeState,
 };
 
@@ -82,8 +82,8 @@ pub enum Request {
     /// `upkeep.getHealth`: programs whose health is looked at, and what is known of it.
     GetHealth,
     /// `upkeep.readProcessLogSince`, and without a process `upkeep.readLogSince`: the end of a log and of its old files, as far as
-    /// they were written at or after `since`, in seconds of the Unix epoch.
-    ReadLogSince { process: Option<(String, Channel)>, since: i64, length: i64 },
+    /// they were written at or after `since`, in seconds of the Unix epoch. With `file` the answer tells which file is the present one.
+    ReadLogSince { process: Option<(String, Channel)>, since: i64, length: i64, file: bool },
     /// `supervisor.getAllConfigInfo`.
     GetAllConfigInfo,
     /// `supervisor.getProcessInfo`.
@@ -171,6 +171,8 @@ pub enum Reply {
     Health(Vec<HealthInfo>),
     /// A part of a log.
     Tail(LogTail),
+    /// The same, and which file its offset is about, if there is one.
+    TailOf(LogTail, Option<FileId>),
     /// Where a log is.
     Path(PathBuf),
 }

@@ -25,6 +25,15 @@ impl Log {
     }
 }
 
+/// Where to go on in a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// So many bytes of the file are known.
+    pub offset: u64,
+    /// Which file that is, as the server tells it: the present one may be another when somebody goes on.
+    pub file: Option<String>,
+}
+
 /// A log being followed. Dropping it hangs up.
 pub struct Follow {
     body: Body,
@@ -49,12 +58,14 @@ impl Client {
         self.follow_with(log, "")
     }
 
-    /// Follows a log from a byte of its present file on; a server of another maker begins with its last bytes.
+    /// Follows a log from a place on, also if that is in an old file by now; a server of another maker begins with its last bytes.
     ///
     /// # Errors
     /// Those of [`Self::follow`].
-    pub fn follow_from(&self, log: &Log, offset: u64) -> Result<Follow, ClientError> {
-        self.follow_with(log, &format!("Range: bytes={offset}-\r\n"))
+    pub fn follow_from(&self, log: &Log, place: &Place) -> Result<Follow, ClientError> {
+        let Place { offset, file } = place;
+        let file = file.as_ref().map(|file| format!("If-Range: \"{file}\"\r\n"));
+        self.follow_with(log, &format!("Range: bytes={offset}-\r\n{}", file.unwrap_or_default()))
     }
 
     fn follow_with(&self, log: &Log, header: &str) -> Result<Follow, ClientError> {

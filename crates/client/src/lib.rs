@@ -25,4 +25,4 @@ pub use address::Address;
 pub use call::{Client, SILENCE_LIMIT};
 pub use decode::{Configured, Outcome};
 pub use error::ClientError;
-pub use follow::{Follow, Log};
+pub use follow::{Follow, Log, Place};

@@ -10,7 +10,7 @@ use upkeep_api::{
 };
 
 use crate::decode::{self, Configured, Outcome};
-use crate::{Client, ClientError, Log, SILENCE_LIMIT};
+use crate::{Client, ClientError, Log, Place, SILENCE_LIMIT};
 
 type Answer<T> = Result<T, ClientError>;
 
@@ -186,17 +186,30 @@ impl Client {
 #[expect(clippy::missing_errors_doc, reason = "told once, above")]
 impl Client {
     /// The end of a log and of its old files, as far as they were written at or after `since` (seconds since 1970), at most
-    /// `length` bytes; `None` when the server cannot tell, as the original cannot.
-    pub fn log_since(&self, log: &Log, since: i64, length: i64) -> Answer<Option<LogTail>> {
-        let answer = match log {
-            Log::Main => self.call("upkeep.readLogSince", &[since.into(), length.into()]),
-            Log::Process(name, channel) => self.call(
-                "upkeep.readProcessLogSince",
-                &[name.as_str().into(), channel.name().into(), since.into(), length.into()],
-            ),
+    /// `length` bytes, and where its present file ends; `None` when the server cannot tell, as the original cannot.
+    pub fn log_since(&self, log: &Log, since: i64, length: i64) -> Answer<Option<(LogTail, Place)>> {
+        let mut params = vec![since.into(), length.into(), Value::Bool(true)];
+        let verb = match log {
+            Log::Main => "upkeep.readLogSince",
+            Log::Process(name, channel) => {
+                params.splice(..0, [Value::from(name.as_str()), channel.name().into()]);
+                "upkeep.readProcessLogSince"
+            }
         };
+        let mut answer = self.call(verb, &params);
+        if matches!(&answer, Err(error) if error.is_fault(FaultCode::IncorrectParameters)) {
+            // An older daemon does not tell which file it is.
+            params.pop();
+            answer = self.call(verb, &params);
+        }
         match answer {
-            Ok(value) => decode::log_tail(&value).map(Some),
+            Ok(value) => {
+                let tail = decode::log_tail(&value)?;
+                let file = value.as_array().and_then(|parts| parts.get(3)).and_then(Value::as_str);
+                let file = file.filter(|file| !file.is_empty()).map(str::to_owned);
+                let place = Place { offset: u64::try_from(tail.offset).unwrap_or(0), file };
+                Ok(Some((tail, place)))
+            }
             Err(error) if error.is_fault(FaultCode::UnknownMethod) => Ok(None),
             Err(error) => Err(error),
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
-use upkeep_api::{ActionResult, Channel, Fault, FaultCode, LogTail, Reply, Request, apart};
+use upkeep_api::{ActionResult, Channel, Fault, FaultCode, FileId, LogTail, Reply, Request, apart};
 use upkeep_core::{ProcId, RunId};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Level, LogEvent, ReadError, StreamId};
@@ -66,7 +66,7 @@ impl Shell {
                     }
                 }
             }
-            Request::ReadLogSince { process, since, length } => {
+            Request::ReadLogSince { process, since, length, file } => {
                 let found = match process {
                     Some((name, channel)) => self.readable(&name, channel),
                     None => Ok((Vec::new(), self.main_log())),
@@ -75,7 +75,7 @@ impl Shell {
                     Err(fault) => respond(reply, Err(fault)),
                     Ok((_, None)) => respond(reply, Err(Fault::new(FaultCode::NoFile))),
                     Ok((streams, Some(path))) => {
-                        self.after_sync(streams, reply, move || read_since(&path, since, length));
+                        self.after_sync(streams, reply, move || read_since(&path, since, length, file));
                     }
                 }
             }
@@ -406,12 +406,14 @@ fn read(path: &Path, offset: i64, length: i64) -> Result<Reply, Fault> {
     })
 }
 
-fn read_since(path: &Path, since: i64, length: i64) -> Result<Reply, Fault> {
+fn read_since(path: &Path, since: i64, length: i64, with_file: bool) -> Result<Reply, Fault> {
     let length = u64::try_from(length).map_err(|_| Fault::new(FaultCode::BadArguments))?;
     let since = UNIX_EPOCH + Duration::from_secs(u64::try_from(since).unwrap_or(0));
     match upkeep_logs::read_since(path, since, length) {
-        Ok(tail) => {
-            Ok(Reply::Tail(LogTail { data: tail.data, offset: tail.offset, overflow: tail.overflow }))
+        Ok((tail, present)) => {
+            let tail = LogTail { data: tail.data, offset: tail.offset, overflow: tail.overflow };
+            let file = || present.as_ref().map(FileId::of);
+            Ok(if with_file { Reply::TailOf(tail, file()) } else { Reply::Tail(tail) })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(Fault::about(FaultCode::NoFile, path.display().to_string()))

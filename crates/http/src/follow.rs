@@ -3,8 +3,10 @@
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use upkeep_api::FileId;
 
 /// Bytes of the end of a file that are shown first (RPC-241).
 const HEAD: u64 = 1024;
@@ -21,6 +23,15 @@ const LOOKED_BEFORE: Duration = Duration::from_secs(1);
 /// Takes the place of what is gone when a file is cut short (RPC-243).
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 
+/// Where a client goes on that knows how far it has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// In bytes.
+    pub(crate) offset: u64,
+    /// In which file, if it knows that.
+    pub(crate) file: Option<FileId>,
+}
+
 /// A position in a file, and the name under which its successor will appear.
 #[derive(Debug)]
 pub(crate) struct Follower {
@@ -34,24 +45,33 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// Opens a regular file near its end, or at `start`; also tells when it was last written. A file that is shorter than that is
-    /// the successor of the one that was meant, and is read from its start.
+    /// Opens a regular file near its end, or at `start`, in an old file if it is that by now; also tells when it was last written. A
+    /// file that is shorter than that, or another, is the successor of the one that was meant, and is read from its start.
     ///
     /// # Errors
     /// There is no such file, it may not be read, or it is a pipe or a device, which has no end to show.
-    pub(crate) fn open(path: PathBuf, start: Option<u64>) -> io::Result<(Self, SystemTime)> {
+    pub(crate) fn open(path: PathBuf, start: Option<Start>) -> io::Result<(Self, SystemTime)> {
+        let meant = start.and_then(|start| start.file);
+        if let Some((file, metadata)) = meant.and_then(|meant| find(&path, meant)) {
+            let position = start.map_or(0, |start| start.offset);
+            let position = if position <= metadata.len() { position } else { 0 };
+            return Ok((Self::at(path, file, position), metadata.modified()?));
+        }
         if !fs::metadata(&path)?.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let file = File::open(&path)?;
         let metadata = file.metadata()?;
         let position = match start {
-            Some(start) if start <= metadata.len() => start,
+            Some(Start { offset, file: None }) if offset <= metadata.len() => offset,
             Some(_) => 0,
             None => metadata.len().saturating_sub(HEAD),
         };
-        let follower = Self { path, file, position, next: None, looked: SystemTime::now() };
-        Ok((follower, metadata.modified()?))
+        Ok((Self::at(path, file, position), metadata.modified()?))
+    }
+
+    fn at(path: PathBuf, file: File, position: u64) -> Self {
+        Self { path, file, position, next: None, looked: SystemTime::now() }
     }
 
     /// What was added since the last piece; empty if nothing was, for now.
@@ -114,16 +134,30 @@ impl Follower {
 
     /// Where the next file is: one number below our own's old name, if it still has one.
     fn successor(&self, is_own: impl Fn(&Metadata) -> bool) -> PathBuf {
-        let old = |number: u32| {
-            let mut name = self.path.clone().into_os_string();
-            name.push(format!(".{number}"));
-            PathBuf::from(name)
-        };
+        let old = |number: u32| old(&self.path, number);
         let number =
             (1..=ROTATIONS).find(|&number| fs::metadata(old(number)).is_ok_and(|named| is_own(&named)));
         let before = number.and_then(|number| number.checked_sub(1)).filter(|&number| number > 0);
         before.map(old).filter(|path| path.is_file()).unwrap_or_else(|| self.path.clone())
     }
+}
+
+/// The name of an old file.
+fn old(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(format!(".{number}"));
+    PathBuf::from(name)
+}
+
+/// The file that is meant, under its own name or an old one. Numbers grow, so one that is renamed meanwhile is still to come.
+fn find(path: &Path, meant: FileId) -> Option<(File, Metadata)> {
+    let names = std::iter::once(path.to_owned()).chain((1..=ROTATIONS).map(|number| old(path, number)));
+    let mut files = names.filter(|name| fs::metadata(name).is_ok_and(|found| found.is_file()));
+    files.find_map(|name| {
+        let file = File::open(name).ok()?;
+        let metadata = file.metadata().ok()?;
+        (metadata.is_file() && FileId::of(&metadata) == meant).then_some((file, metadata))
+    })
 }
 
 #[cfg(test)]
@@ -218,9 +252,44 @@ mod tests {
         let path = folder.path().join("log");
         append(&path, &"x".repeat(2000));
         for (start, length) in [(0, 2000), (1990, 10), (2000, 0), (2001, 2000)] {
+            let start = Start { offset: start, file: None };
             let (mut follower, _) = Follower::open(path.clone(), Some(start)).unwrap();
-            assert_eq!(follower.read().len(), length, "{start}");
+            assert_eq!(follower.read().len(), length, "{start:?}");
         }
+    }
+
+    /// What was read before it was rotated is not read again, and what came into it after that is not left out, however often it
+    /// was rotated meanwhile.
+    #[test]
+    fn goes_on_in_the_file_that_was_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        append(&path, "known\n");
+        let file = Some(FileId::of(&fs::metadata(&path).unwrap()));
+        let start = Some(Start { offset: 6, file });
+        append(&path, "rest\n");
+        for rounds in 0..4_u32 {
+            let round = usize::try_from(rounds).unwrap();
+            let (mut follower, _) = Follower::open(path.clone(), start).unwrap();
+            let all: Vec<String> = std::iter::repeat_with(|| read(&mut follower)).take(round + 2).collect();
+            let expected =
+                ["rest\n", "after 0, and long\n", "after 1, and long\n", "after 2, and long\n", ""];
+            assert_eq!(all[..=round], expected[..=round]);
+            assert_eq!(all[round + 1], "");
+            for number in (1..=rounds).rev() {
+                fs::rename(old(&path, number), old(&path, number + 1)).unwrap();
+            }
+            fs::rename(&path, old(&path, 1)).unwrap();
+            append(&path, &format!("after {round}, and long\n"));
+        }
+        (1..=4).for_each(|number| fs::remove_file(old(&path, number)).unwrap());
+        let (mut follower, _) = Follower::open(path.clone(), start).unwrap();
+        assert_eq!(read(&mut follower), "after 3, and long\n", "all of another file is new");
+        File::options().write(true).truncate(true).open(&path).unwrap();
+        let file = Some(FileId::of(&fs::metadata(&path).unwrap()));
+        append(&path, "new\n");
+        let (mut follower, _) = Follower::open(path, Some(Start { offset: 6, file })).unwrap();
+        assert_eq!(read(&mut follower), "new\n", "it was cut short");
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    CONTENT_TYPE, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
@@ -15,7 +17,7 @@ use upkeep_api::{Channel, FaultCode, Handle, Reply, Request, apart};
 use crate::answer;
 use crate::body::Body;
 use crate::connection::Connection;
-use crate::follow::Follower;
+use crate::follow::{Follower, Start};
 
 /// Keeps proxies from holding the stream back.
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -66,15 +68,19 @@ fn refuse(method: &Method, status: StatusCode) -> Response<Body> {
     answer::error(if method == Method::GET { status } else { StatusCode::BAD_REQUEST })
 }
 
-/// Where a client wants to begin that knows how far it has read: `Range: bytes=N-`. Anything else is passed over.
-fn start(headers: &HeaderMap) -> Option<u64> {
-    headers.get(RANGE)?.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
+/// Where a client wants to begin that knows how far it has read: `Range: bytes=N-`, in the file of `If-Range: "FILE"` if it names
+/// one. Anything else is passed over.
+fn start(headers: &HeaderMap) -> Option<Start> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let offset = text(RANGE)?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()?;
+    let file = text(IF_RANGE).and_then(|file| file.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+    Some(Start { offset, file })
 }
 
 async fn log(
     connection: &Connection,
     method: &Method,
-    start: Option<u64>,
+    start: Option<Start>,
     process: Option<(String, Channel)>,
 ) -> Response<Body> {
     if method != Method::GET {
@@ -105,7 +111,7 @@ async fn log(
     response
 }
 
-async fn open(path: PathBuf, start: Option<u64>) -> Option<(Follower, SystemTime)> {
+async fn open(path: PathBuf, start: Option<Start>) -> Option<(Follower, SystemTime)> {
     apart(move || Follower::open(path, start)).await?.ok()
 }
 
@@ -177,7 +183,14 @@ mod tests {
             [("bytes=17-", Some(17)), ("bytes=1-5", None), ("bytes=-5", None), ("bytes=x-", None), ("", None)]
         {
             let headers = HeaderMap::from_iter([(RANGE, value.parse().unwrap())]);
+            let expected = expected.map(|offset| Start { offset, file: None });
             assert_eq!(start(&headers), expected, "{value}");
+        }
+        for (value, is_known) in [("\"801-5-9\"", true), ("801-5-9", false), ("\"x\"", false)] {
+            let headers =
+                [(RANGE, "bytes=7-"), (IF_RANGE, value)].map(|(name, value)| (name, value.parse().unwrap()));
+            let file = is_known.then(|| "801-5-9".parse().unwrap());
+            assert_eq!(start(&HeaderMap::from_iter(headers)), Some(Start { offset: 7, file }), "{value}");
         }
         assert_eq!(start(&HeaderMap::new()), None);
     }

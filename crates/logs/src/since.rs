@@ -1,6 +1,6 @@
 //! The end of a log that reaches back into its old files.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -19,11 +19,12 @@ const PIECE: usize = 64 * 1024;
 const MOST_UNPACKED: u64 = 4 << 30;
 
 /// The newest bytes of a log and its old files, compressed or not, `most` at most; old files that were last written before `since`
-/// are left out. `offset` of the answer is the size of the present file, which is as good as empty if it is not there.
+/// are left out. `offset` of the answer is the size of the present file, which is as good as empty if it is not there; with what tells
+/// that file from the next one of its name.
 ///
 /// # Errors
 /// A file cannot be read, or there is neither the log nor an old file of it.
-pub fn read_since(path: &Path, since: SystemTime, most: u64) -> io::Result<Tail> {
+pub fn read_since(path: &Path, since: SystemTime, most: u64) -> io::Result<(Tail, Option<Metadata>)> {
     let mut tries = TRIES;
     loop {
         tries -= 1;
@@ -40,7 +41,7 @@ fn is_without(path: &Path) -> bool {
     !path.exists() && old_files(path).is_ok_and(|old| old.is_empty())
 }
 
-fn attempt(path: &Path, since: SystemTime, most: u64) -> io::Result<Tail> {
+fn attempt(path: &Path, since: SystemTime, most: u64) -> io::Result<(Tail, Option<Metadata>)> {
     let present = match open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         other => Some(other?),
@@ -50,11 +51,12 @@ fn attempt(path: &Path, since: SystemTime, most: u64) -> io::Result<Tail> {
     // Opened before the old ones are listed: what is rotated in between is told by its number, and not read twice.
     if let Some((mut file, size)) = present {
         let meta = file.metadata()?;
-        own = Some((meta.dev(), meta.ino()));
+        own = Some(meta);
         offset = i64::try_from(size).unwrap_or(i64::MAX);
         end.take(&mut file, size)?;
     }
-    let old: Vec<OldFile> = old_files(path)?.into_iter().filter(|file| Some(file.inode) != own).collect();
+    let number = own.as_ref().map(|meta| (meta.dev(), meta.ino()));
+    let old: Vec<OldFile> = old_files(path)?.into_iter().filter(|file| Some(file.inode) != number).collect();
     if own.is_none() && old.is_empty() {
         return Err(io::ErrorKind::NotFound.into());
     }
@@ -72,7 +74,7 @@ fn attempt(path: &Path, since: SystemTime, most: u64) -> io::Result<Tail> {
         end.take_old(file)?;
     }
     let data = end.pieces.into_iter().rev().flatten().collect();
-    Ok(Tail { data, offset, overflow: end.overflow })
+    Ok((Tail { data, offset, overflow: end.overflow }, own))
 }
 
 /// Collects the newest bytes, the newest file first.
@@ -140,6 +142,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    fn read_since(path: &Path, since: SystemTime, most: u64) -> io::Result<Tail> {
+        super::read_since(path, since, most).map(|(tail, _)| tail)
+    }
 
     fn pack(path: &Path, text: &str) {
         let mut encoder =

@@ -472,12 +472,16 @@ impl HealthInfo {
 }
 
 impl LogTail {
-    /// Reads the answer of `tailProcessStdoutLog`.
+    /// Reads the answer of `tailProcessStdoutLog`, or of `readLogSince` with or without the file.
     ///
     /// # Errors
     /// [`WrongShape`] when it is not `[bytes, offset, overflow]`.
     pub fn from_value(value: &Value) -> Result<Self, WrongShape> {
-        let Some([data, Value::Int(offset), Value::Bool(overflow)]) = value.as_array() else {
+        let Some(
+            [data, Value::Int(offset), Value::Bool(overflow)]
+            | [data, Value::Int(offset), Value::Bool(overflow), Value::String(_)],
+        ) = value.as_array()
+        else {
             return Err(WrongShape("[bytes, offset, overflow]".to_owned()));
         };
         let data = match data {

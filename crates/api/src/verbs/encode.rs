@@ -45,6 +45,10 @@ impl From<Reply> for Value {
             Reply::Tail(LogTail { data, offset, overflow }) => {
                 vec![text(&data), offset.into(), overflow.into()].into()
             }
+            Reply::TailOf(LogTail { data, offset, overflow }, file) => {
+                let file = file.map(|file| file.to_string()).unwrap_or_default();
+                vec![text(&data), offset.into(), overflow.into(), file.into()].into()
+            }
             Reply::Path(path) => path.to_string_lossy().into_owned().into(),
         }
     }

@@ -31,6 +31,12 @@ const WAIT: Param = Param {
     optional: true,
 };
 
+const WHICH_FILE: Param = Param {
+    name: "file",
+    kind: Type::Boolean,
+    help: "whether the answer also names the present file, for If-Range of a log tail (default: not)",
+    optional: true,
+};
 const ROLLING: Param = Param {
     name: "number",
     kind: Type::Int,
@@ -329,13 +335,15 @@ pub static OWN: &[Verb] = &[
         "Tells how programs are whose health is looked at, and why.",
         "per process a struct of name, group, check, state, since, reason, ready, checking, next_check, last_check, last_result, failures, successes, status, watchdog, mainpid",
     ),
-    verb("readProcessLogSince", &[NAME, CHANNEL, SINCE, MOST], Type::Array, |args| {
+    verb("readProcessLogSince", &[NAME, CHANNEL, SINCE, MOST, WHICH_FILE], Type::Array, |args| {
         let process = Some((args.string()?, args.channel()?));
-        Ok(Request::ReadLogSince { process, since: args.int()?, length: args.int()? })
+        let (since, length) = (args.int()?, args.int()?);
+        Ok(Request::ReadLogSince { process, since, length, file: args.flag(false) })
     })
     .says("Reads the end of a process's log, old files included, compressed or not.", SINCE_TAIL),
-    verb("readLogSince", &[SINCE, MOST], Type::Array, |args| {
-        Ok(Request::ReadLogSince { process: None, since: args.int()?, length: args.int()? })
+    verb("readLogSince", &[SINCE, MOST, WHICH_FILE], Type::Array, |args| {
+        let (since, length) = (args.int()?, args.int()?);
+        Ok(Request::ReadLogSince { process: None, since, length, file: args.flag(false) })
     })
     .says("Reads the end of the daemon's log, old files included.", SINCE_TAIL),
 ];

@@ -206,13 +206,14 @@ fn arguments_make_requests_rpc_014_147() {
                 process: Some(("a".to_owned(), Channel::Stderr)),
                 since: 5,
                 length: 10,
+                file: false,
             }),
         ),
         ("upkeep.readProcessLogSince", vec!["a".into(), "both".into(), 5.into(), 10.into()], None),
         (
             "upkeep.readLogSince",
             vec![5.into(), 10.into()],
-            Some(Request::ReadLogSince { process: None, since: 5, length: 10 }),
+            Some(Request::ReadLogSince { process: None, since: 5, length: 10, file: false }),
         ),
     ];
     for (method, params, request) in rows {

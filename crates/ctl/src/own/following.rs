@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use upkeep_client::{ClientError, Log};
+use upkeep_client::{ClientError, Log, Place};
 
 use super::link::Link;
 use super::logs::{Wanted, unreadable, wanted};
@@ -45,20 +45,20 @@ pub(super) fn follow_all(
     link: &Link,
     options: &Options,
     first: &[Wanted],
-    starts: &[(usize, Option<u64>)],
+    starts: Vec<(usize, Option<Place>)>,
     view: &View<'_>,
 ) -> Result<i32, Problem> {
     let may_grow = may_grow(options, first);
     let (ended, ends) = mpsc::channel();
     let mut worst = status::DONE;
     thread::scope(|scope| {
-        let begin = |number: usize, one: Wanted, start: Option<u64>| {
+        let begin = |number: usize, one: Wanted, start: Option<Place>| {
             let ended = ended.clone();
             // Somebody waits as long as anything is followed.
             scope.spawn(move || drop(ended.send(End::of(link, number, &one, start, view))));
         };
         let mut running = starts.len();
-        for &(number, start) in starts {
+        for (number, start) in starts {
             begin(number, first[number].clone(), start);
         }
         let mut chase = Chase::of(first);
@@ -87,7 +87,7 @@ impl Chase {
     }
 
     /// Processes that were added, and those whose logs were missing.
-    fn added(&mut self, link: &Link, options: &Options) -> Vec<(usize, Wanted, Option<u64>)> {
+    fn added(&mut self, link: &Link, options: &Options) -> Vec<(usize, Wanted, Option<Place>)> {
         // Nobody has such a name now: somebody may have it later.
         let all = wanted(link, options).unwrap_or_default();
         let mut added = Vec::new();
@@ -95,7 +95,7 @@ impl Chase {
             if !self.known.contains(&one.log) {
                 self.known.push(one.log.clone());
                 // All of what was not there before is new.
-                let start = self.missing.contains(&one.log).then_some(0);
+                let start = self.missing.contains(&one.log).then(Place::default);
                 added.push((self.count, one, start));
                 self.count += 1;
             }
@@ -125,7 +125,7 @@ impl Chase {
 }
 
 impl End {
-    fn of(link: &Link, number: usize, one: &Wanted, start: Option<u64>, view: &View<'_>) -> Self {
+    fn of(link: &Link, number: usize, one: &Wanted, start: Option<Place>, view: &View<'_>) -> Self {
         let result = follow(link, number, one, start, view);
         let is_missing = matches!(result, Err(ClientError::Status { code: 404 | 410, .. }));
         let problem = result.err().map(|error| unreadable(link, one, &error));
@@ -138,11 +138,11 @@ fn follow(
     link: &Link,
     number: usize,
     one: &Wanted,
-    start: Option<u64>,
+    start: Option<Place>,
     view: &View<'_>,
 ) -> Result<(), ClientError> {
     let mut follow = match start {
-        Some(start) => link.client.follow_from(&one.log, start)?,
+        Some(start) => link.client.follow_from(&one.log, &start)?,
         None => link.client.follow(&one.log)?,
     };
     let mut lines = Lines::default();

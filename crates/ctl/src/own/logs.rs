@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use upkeep_api::{Channel, ProcessInfo};
-use upkeep_client::{ClientError, Log};
+use upkeep_client::{ClientError, Log, Place};
 
 use super::following::{follow_all, may_grow};
 use super::history::{Entry, entries, merged};
@@ -38,13 +38,13 @@ pub(super) fn logs(options: &Options) -> Result<i32, Problem> {
     if search.since.is_none() && (search.text.is_none() || options.follow) {
         let starts: Vec<_> = (0..wanted.len()).map(|number| (number, None)).collect();
         return if options.follow {
-            follow_all(&link, options, &wanted, &starts, &view)
+            follow_all(&link, options, &wanted, starts, &view)
         } else {
             show_all(&link, options, &wanted)
         };
     }
     let (starts, status) = show_history(&link, options, &wanted, &view);
-    if options.follow { follow_all(&link, options, &wanted, &starts, &view) } else { Ok(status) }
+    if options.follow { follow_all(&link, options, &wanted, starts, &view) } else { Ok(status) }
 }
 
 /// Shows the lines of all logs that are wanted, in the order of time, and tells with which to go on, and where.
@@ -53,7 +53,7 @@ fn show_history(
     options: &Options,
     wanted: &[Wanted],
     view: &View<'_>,
-) -> (Vec<(usize, Option<u64>)>, i32) {
+) -> (Vec<(usize, Option<Place>)>, i32) {
     let (mut all, mut starts, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for (number, one) in wanted.iter().enumerate() {
         match past(link, options, number, one, view.search) {
@@ -90,7 +90,7 @@ fn past(
     number: usize,
     one: &Wanted,
     search: &Search,
-) -> Result<(Vec<Entry>, Option<u64>), Problem> {
+) -> Result<(Vec<Entry>, Option<Place>), Problem> {
     let most = match options.bytes {
         None => SEARCHED_BYTES,
         Some(0) => i64::MAX,
@@ -98,7 +98,7 @@ fn past(
     };
     let after = search.since.map_or(0, Timestamp::as_second);
     let tail = link.client.log_since(&one.log, after, most).map_err(|error| unreadable(link, one, &error))?;
-    let Some(tail) = tail else {
+    let Some((tail, place)) = tail else {
         let why = "the daemon cannot read old files: it is no Upkeep, or an older one";
         return Err(Problem::new(&format!("search the log of {}", one.name), why));
     };
@@ -121,7 +121,7 @@ fn past(
             one.name
         ));
     }
-    Ok((found, u64::try_from(tail.offset).ok()))
+    Ok((found, Some(place)))
 }
 
 pub(super) fn wanted(link: &Link, options: &Options) -> Result<Vec<Wanted>, Problem> {
