@@ -2,7 +2,8 @@
 //! starts afresh and has no records.
 //!
 //! It lies beside the pid file as `PIDFILE.schedules`, a JSON object, and is written anew by a thread of its own whenever a plan
-//! changes. Where no program asks for it there is neither a file nor a thread.
+//! changes. Where no program asks for it there is neither a file nor a thread. A run that came while the machine was off is missed,
+//! too: a pid file in memory (`/run`) is gone then, and so the file lies beside the daemon's own log, as `LOGFILE.schedules`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
+use rustix::fs::{FsWord, OFlags};
 use serde::{Deserialize, Serialize};
+use upkeep_config::LogFile;
 use upkeep_core::{Input, PlannedRun, ProcId, Process};
 use upkeep_logs::{Engine, Level};
 
@@ -76,10 +78,19 @@ pub(crate) struct Planned {
 }
 
 impl Shell {
-    fn plans_path(&self) -> PathBuf {
-        let mut path = self.settings().pidfile.clone().into_os_string();
-        path.push(".schedules");
-        path.into()
+    /// Where the plans may lie; the first one that outlives a boot is it.
+    fn plans_paths(&self) -> Vec<PathBuf> {
+        let settings = self.settings();
+        let log = match &settings.logfile {
+            LogFile::Path(path) => Some(path),
+            LogFile::Syslog => None,
+        };
+        let beside = |path: &PathBuf| {
+            let mut path = path.clone().into_os_string();
+            path.push(".schedules");
+            PathBuf::from(path)
+        };
+        std::iter::once(&settings.pidfile).chain(log).map(beside).collect()
     }
 
     /// A process is written down, and its plan along with it if that is asked for.
@@ -110,16 +121,16 @@ impl Shell {
         }
         let contents = Contents { runs: self.planned.plans.values().cloned().collect() };
         let bytes = if contents.runs.is_empty() { None } else { serde_json::to_vec(&contents).ok() };
-        let path = self.plans_path();
+        let paths = self.plans_paths();
         if self.planned.writer.is_none() {
             match Writer::start(self.engine.clone()) {
                 Ok(writer) => self.planned.writer = Some(writer),
-                Err(error) => return self.log(Level::Warn, unwritten(&path, &error)),
+                Err(error) => return self.log(Level::Warn, unwritten(home(&paths, is_in_memory), &error)),
             }
         }
         if let Some(writer) = &self.planned.writer {
             // Fails only if the thread is gone, which nothing but the end of the process brings about.
-            let _ = writer.orders.send((path, bytes));
+            let _ = writer.orders.send((paths, bytes));
         }
     }
 
@@ -135,8 +146,9 @@ impl Shell {
             self.planned.changed |= !own.is_empty();
             return own;
         }
-        let path = self.plans_path();
-        match read(&path) {
+        let paths = self.plans_paths();
+        let path = newest(&paths).unwrap_or_else(|| home(&paths, is_in_memory));
+        match read(path) {
             Ok(plans) => {
                 // If nobody asks for it any more it is not to be found later, when it is true no longer.
                 self.planned.changed = !plans.is_empty();
@@ -173,6 +185,28 @@ impl Shell {
     }
 }
 
+/// The first of these that is there after a boot; the first of all if none is.
+fn home(paths: &[PathBuf], is_in_memory: impl Fn(&Path) -> bool) -> &Path {
+    let lasting = paths.iter().find(|path| !path.parent().is_some_and(&is_in_memory));
+    lasting.or(paths.first()).map_or(Path::new(""), PathBuf::as_path)
+}
+
+/// The one of these that was written last; an earlier version may have left one where this does not write.
+fn newest(paths: &[PathBuf]) -> Option<&Path> {
+    let written = |path: &&PathBuf| path.metadata().and_then(|found| found.modified()).ok();
+    let there = paths.iter().filter(|path| written(path).is_some());
+    there.max_by_key(written).map(PathBuf::as_path)
+}
+
+/// Whether what lies in this directory is gone after a boot (statfs(2)).
+fn is_in_memory(directory: &Path) -> bool {
+    const TMPFS: FsWord = 0x0102_1994;
+    const RAMFS: FsWord = 0x8584_58f6;
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let found = rustix::fs::statfs(directory);
+    found.is_ok_and(|found| [TMPFS, RAMFS].contains(&found.f_type))
+}
+
 /// The plans in a file; none if there is no file.
 fn read(path: &Path) -> io::Result<Vec<Plan>> {
     let file = match open_own(path, OFlags::empty()) {
@@ -193,8 +227,8 @@ fn unwritten(path: &Path, error: &io::Error) -> String {
     )
 }
 
-/// Where the file is to be, and what in it; `None` removes it.
-type Order = (PathBuf, Option<Vec<u8>>);
+/// Where the file may be, and what in it; `None` removes it.
+type Order = (Vec<PathBuf>, Option<Vec<u8>>);
 
 /// The handle; the thread ends with it.
 #[derive(Debug)]
@@ -218,16 +252,19 @@ impl Writer {
 
 /// Writes what comes, the latest alone if more has come meanwhile. Complains once until it can write again.
 fn write_all(inbox: &Receiver<Order>, complain: impl Fn(&Path, &io::Error)) {
-    let (mut last, mut complained): (Option<PathBuf>, bool) = (None, false);
+    let (mut last, mut complained): (Vec<PathBuf>, bool) = (Vec::new(), false);
     while let Ok(first) = inbox.recv() {
-        let (path, bytes) = inbox.try_iter().last().unwrap_or(first);
-        if let Some(old) = last.replace(path.clone()).filter(|old| *old != path) {
-            // Somebody may have removed it already: it is gone either way.
-            let _ = std::fs::remove_file(old);
+        let (paths, bytes) = inbox.try_iter().last().unwrap_or(first);
+        let path = home(&paths, is_in_memory);
+        if last != paths {
+            // What lies elsewhere is true no longer. Somebody may have removed it already: it is gone either way.
+            let others = last.iter().chain(&paths).filter(|other| *other != path);
+            others.for_each(|other| drop(std::fs::remove_file(other)));
+            last.clone_from(&paths);
         }
-        match write(&path, bytes.as_deref()) {
+        match write(path, bytes.as_deref()) {
             Ok(()) => complained = false,
-            Err(error) if !std::mem::replace(&mut complained, true) => complain(&path, &error),
+            Err(error) if !std::mem::replace(&mut complained, true) => complain(path, &error),
             Err(_) => {}
         }
     }
@@ -271,14 +308,42 @@ mod tests {
             drop(send);
             write_all(&inbox, |path, error| panic!("{}: {error}", path.display()));
         };
-        write_down(vec![(old.clone(), bytes(vec![plan("x", 5)])), (old.clone(), bytes(vec![plan("x", 6)]))]);
+        let to = |path: &PathBuf, bytes| (vec![path.clone()], bytes);
+        write_down(vec![to(&old, bytes(vec![plan("x", 5)])), to(&old, bytes(vec![plan("x", 6)]))]);
         assert_eq!(read(&old).expect("a file"), [plan("x", 6)]);
-        write_down(vec![(new.clone(), bytes(vec![plan("y", 7)]))]);
+        write_down(vec![to(&old, None), to(&new, bytes(vec![plan("y", 7)]))]);
         assert_eq!(read(&new).expect("a file"), [plan("y", 7)]);
-        write_down(vec![(new.clone(), None)]);
+        write_down(vec![to(&new, None)]);
         assert!(!new.exists());
         std::fs::write(&old, "no JSON").expect("written");
         assert!(read(&old).is_err());
+    }
+
+    /// A pid file is in memory on most machines, and is gone when a machine was off: what was missed then is not.
+    #[test]
+    fn plans_lie_where_they_outlive_a_boot() {
+        let paths = ["/run/x.pid.schedules", "/var/log/x.log.schedules"].map(PathBuf::from);
+        let in_memory = |those: &'static [&'static str]| {
+            move |path: &Path| those.contains(&path.to_str().expect("a name"))
+        };
+        for (those, at) in [(&[][..], 0), (&["/run"], 1), (&["/run", "/var/log"], 0), (&["/var/log"], 0)] {
+            assert_eq!(home(&paths, in_memory(those)), paths[at], "{those:?}");
+        }
+        assert_eq!(home(&paths[..1], in_memory(&["/run"])), paths[0]);
+        let dir = tempfile::tempdir().expect("a folder");
+        let [first, second] = ["a", "b"].map(|name| dir.path().join(name));
+        let both = [first.clone(), second.clone()];
+        assert_eq!(newest(&both), None);
+        std::fs::write(&second, "").expect("written");
+        assert_eq!(newest(&both), Some(second.as_path()));
+        let file = File::create(&first).expect("written");
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("a time");
+        assert_eq!(newest(&both), Some(second.as_path()));
+        let (send, inbox) = mpsc::channel();
+        send.send((both.to_vec(), Some(b"{\"runs\":[]}".to_vec()))).expect("taken");
+        drop(send);
+        write_all(&inbox, |path, error| panic!("{}: {error}", path.display()));
+        assert!(first.exists() && !second.exists(), "only one is there");
     }
 
     /// As the first version wrote it.
