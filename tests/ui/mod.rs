@@ -20,6 +20,11 @@ startsecs=0
 [program:flaky]
 command=/bin/sh -c 'test ! -e %(here)s/broken && exec cat'
 startretries=0
+[program:pair]
+command=/bin/sh -c 'test ! -e %(here)s/broken && exec cat'
+process_name=%(process_num)d
+numprocs=2
+startretries=0
 [program:odd]
 command=/bin/cat
 process_name=<s>&x
@@ -31,12 +36,12 @@ process_name=%(program_name)s_%(process_num)03d
 autostart=false
 "#;
 
-/// Buttons with a script and without, pages of other sites (D-17), live rows and
+/// Buttons with a script and without, rolling restarts, pages of other sites (D-17), live rows and
 /// tails, the filter, 200 processes, two languages, a phone's width.
 #[test]
 fn pages_in_a_browser_rpc_201_rpc_203_rpc_206_rpc_210_rpc_214_rpc_240() {
     let daemon = Daemon::start(Maker::Upkeep, CONFIG);
-    daemon.wait("RUNNING", &["web", "flaky"]);
+    daemon.wait("RUNNING", &["web", "flaky", "pair:0", "pair:1"]);
     let modules = repository("target/node/node_modules");
     assert!(modules.join("playwright-core").is_dir(), "`cargo xtask setup` installs it");
     let home = format!("HOME={}", daemon.home.path().display());

@@ -34,6 +34,7 @@ const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", arg
 for (const scene of [
   buttons,
   failures,
+  rolling,
   all,
   live,
   silence,
@@ -189,6 +190,31 @@ async function failures() {
   await close(page);
 }
 
+/** One process after the other; where one fails, the page says so for as long as that is the last word. */
+async function rolling() {
+  const page = await open("/");
+  const roll = async () => {
+    page.once("dialog", (dialog) => dialog.accept());
+    await page.getByRole("button", { name: "pair:*", exact: true }).click();
+    await told(page, "Rolling restart of pair:* has begun");
+  };
+  const summary = (text) => page.locator("#summary").filter({ hasText: text }).waitFor();
+  await page.getByText("Rolling restart", { exact: true }).click();
+  assert.equal(await page.locator("details.rolling button").count(), 2);
+  const second = await pidOf("pair:1");
+  writeFileSync(broken, "");
+  await roll();
+  await summary("rolling restart 1 failed: pair:0: it is FATAL");
+  rmSync(broken);
+  assert.equal(await pidOf("pair:1"), second);
+  await press(page, "pair:0", "Start");
+  await inState(page, "pair:0", "RUNNING");
+  await roll();
+  await page.locator("#summary").filter({ hasNotText: "rolling restart" }).waitFor();
+  await row(page, "pair:1").filter({ hasNotText: `pid ${second},` }).waitFor();
+  await close(page);
+}
+
 async function all() {
   const page = await open("/");
   const stopAll = page.getByRole("button", { name: "Stop All" });
@@ -265,7 +291,7 @@ async function hiddenPages() {
 
 async function manyProcesses() {
   const page = await open("/");
-  assert.equal(await page.locator("tr[data-name]").count(), 203);
+  assert.equal(await page.locator("tr[data-name]").count(), 205);
   assert.equal(await page.locator("#summary").textContent().then((text) => /\d+ stopped · \d+ running/.test(text)), true);
   await page.locator("#filter").fill("MANY_01");
   assert.equal(await page.locator("tr[data-name]:visible").count(), 10);
@@ -275,7 +301,7 @@ async function manyProcesses() {
   assert.equal(await page.locator("tr[data-name]:visible").count(), 10);
   await page.locator("#filter").press("Enter");
   await page.locator("#filter").fill("");
-  assert.equal(await page.locator("tr[data-name]:visible").count(), 203);
+  assert.equal(await page.locator("tr[data-name]:visible").count(), 205);
   await close(page);
 }
 

@@ -14,6 +14,11 @@ pub enum Action {
     StopAll,
     /// `action=restartall`
     RestartAll,
+    /// `action=rolling`: begins a rolling restart.
+    Rolling {
+        /// `processname`: `GROUP:*`, or what else the verb takes.
+        name: String,
+    },
     /// An action on one process.
     One {
         /// `processname`, as it was written.
@@ -82,6 +87,7 @@ impl Action {
             ("refresh", _) => Ok(Some(Self::Refresh)),
             ("stopall", _) => Ok(Some(Self::StopAll)),
             ("restartall", _) => Ok(Some(Self::RestartAll)),
+            ("rolling", Some(name)) => Ok(Some(Self::Rolling { name: name.to_owned() })),
             (_, Some(name)) => Ok(Some(one(name))),
             (_, None) => Err(WrongAction(action.to_owned())),
         }
@@ -105,6 +111,7 @@ impl Action {
                 failures(stopping).map_or_else(Outcome::Fault, Outcome::Stopped)
             }
             Self::RestartAll => restart_all(handle).await,
+            Self::Rolling { name } => roll(handle, name).await,
             Self::One { name, step } => match missing(handle, &name).await {
                 Some(outcome) => outcome,
                 None => one(handle, name, step).await,
@@ -173,6 +180,23 @@ async fn restart_all(handle: &Handle) -> Outcome {
         Err(fault) => return Outcome::Fault(fault),
     }
     Outcome::RestartedAll(failed)
+}
+
+/// Only begins it: the page tells how far it is.
+async fn roll(handle: &Handle, name: String) -> Outcome {
+    let (names, batch) = (vec![name.clone()], String::new());
+    let number = match handle.call(Request::RestartRolling { names, batch, wait: 0 }).await {
+        Ok(Reply::Int(number)) => Some(number),
+        Ok(_) => None,
+        Err(fault) if fault.code == FaultCode::BadName => return Outcome::NoSuchProcess(name),
+        Err(fault) => return Outcome::Fault(fault),
+    };
+    match handle.call(Request::GetRollingRestarts { number }).await {
+        Ok(Reply::Rolling(all)) if all.iter().all(|rolling| crate::status::wanted(rolling) == 0) => {
+            Outcome::NothingRolls(name)
+        }
+        Ok(_) | Err(_) => Outcome::Rolls(name),
+    }
 }
 
 /// Those of many that failed.

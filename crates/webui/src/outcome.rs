@@ -26,6 +26,10 @@ pub enum Outcome {
     StoppedOne(String),
     /// One was stopped and started again.
     Restarted(String),
+    /// A rolling restart has begun.
+    Rolls(String),
+    /// None of those runs that were to be restarted.
+    NothingRolls(String),
     /// The logs of one are empty.
     Cleared(String),
     /// There is no such process.
@@ -43,9 +47,10 @@ impl Outcome {
             | Self::Started(_)
             | Self::StoppedOne(_)
             | Self::Restarted(_)
+            | Self::Rolls(_)
             | Self::Cleared(_) => true,
             Self::Stopped(failed) | Self::RestartedAll(failed) => failed.is_empty(),
-            Self::NotStarted(..) | Self::NoSuchProcess(_) | Self::Fault(_) => false,
+            Self::NotStarted(..) | Self::NothingRolls(_) | Self::NoSuchProcess(_) | Self::Fault(_) => false,
         }
     }
 
@@ -63,6 +68,8 @@ impl Outcome {
             Self::NotStarted(name, fault) => fill(texts.start_error, &[name, &reason(language, fault)]),
             Self::StoppedOne(name) => fill(texts.stopped_one, &[name]),
             Self::Restarted(name) => fill(texts.restarted, &[name]),
+            Self::Rolls(name) => fill(texts.rolling_begun, &[name]),
+            Self::NothingRolls(name) => fill(texts.nothing_rolls, &[name]),
             Self::Cleared(name) => fill(texts.cleared, &[name]),
             Self::NoSuchProcess(name) => fill(texts.no_such_process, &[name]),
             Self::Fault(fault) => fault_text(language, fault),

@@ -1,10 +1,15 @@
 //! What the status page shows, and the small document by which an open page keeps itself up to date.
 
 use serde_json::{Value, json};
-use upkeep_api::{Fault, FaultCode, Handle, ProcessInfo, ProcessState, Reply, Request};
+use upkeep_api::{Fault, FaultCode, Handle, ProcessInfo, ProcessState, Reply, Request, RollingInfo};
 
 use crate::language::Language;
-use crate::texts::{description, state_word};
+use crate::texts::{description, fill, state_word, texts};
+
+/// `state` of a rolling restart that goes on.
+const UNDER_WAY: &str = "under way";
+/// `state` of one that has failed.
+const FAILED: &str = "failed";
 
 /// The daemon's name and its processes, sorted by group and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +18,8 @@ pub struct Status {
     pub identifier: String,
     /// Every process.
     pub processes: Vec<ProcessInfo>,
+    /// The rolling restarts under way, and the latest one if it has failed.
+    pub rolling: Vec<RollingInfo>,
 }
 
 impl Status {
@@ -30,17 +37,53 @@ impl Status {
         };
         let mut processes: Vec<ProcessInfo> = processes.iter().map(ProcessInfo::from).collect();
         processes.sort_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
-        Ok(Self { identifier, processes })
+        let rolling = match handle.call(Request::GetRollingRestarts { number: None }).await {
+            Ok(Reply::Rolling(rolling)) => to_be_told(rolling),
+            Ok(_) | Err(_) => Vec::new(),
+        };
+        Ok(Self { identifier, processes, rolling })
     }
 
-    /// How many are in each state that occurs, such as `3 running, 1 fatal`.
+    /// The groups of several processes, in order: what a rolling restart is of use for.
+    pub(crate) fn several(&self) -> Vec<&str> {
+        let groups = self.processes.chunk_by(|a, b| a.group == b.group);
+        groups.filter(|group| group.len() > 1).filter_map(|group| Some(&*group.first()?.group)).collect()
+    }
+
+    /// How many are in each state that occurs, such as `3 running, 1 fatal`, and how far rolling restarts are.
     pub(crate) fn summary(&self, language: Language) -> String {
         let count = |&state: &ProcessState| {
             let number = self.processes.iter().filter(|process| process.state == state).count();
             (number > 0).then(|| format!("{number} {}", state_word(language, state)))
         };
-        ProcessState::ALL.iter().filter_map(count).collect::<Vec<_>>().join(" · ")
+        let rolling = self.rolling.iter().map(|rolling| how_far(language, rolling));
+        ProcessState::ALL.iter().filter_map(count).chain(rolling).collect::<Vec<_>>().join(" · ")
     }
+}
+
+/// Those under way, and the latest if it has failed.
+fn to_be_told(all: Vec<RollingInfo>) -> Vec<RollingInfo> {
+    let latest = all.iter().map(|rolling| rolling.number).max();
+    let is_told = |rolling: &RollingInfo| match rolling.state.as_str() {
+        UNDER_WAY => true,
+        FAILED => Some(rolling.number) == latest,
+        _ => false,
+    };
+    all.into_iter().filter(is_told).collect()
+}
+
+fn how_far(language: Language, rolling: &RollingInfo) -> String {
+    let (texts, number) = (texts(language), rolling.number.to_string());
+    if rolling.state == FAILED {
+        return fill(texts.rolling_failed, &[&number, &rolling.reason]);
+    }
+    let done = rolling.members.iter().filter(|member| member.stage == "done").count();
+    fill(texts.rolling_under_way, &[&number, &done.to_string(), &wanted(rolling).to_string()])
+}
+
+/// How many are restarted by it.
+pub(crate) fn wanted(rolling: &RollingInfo) -> usize {
+    rolling.members.iter().filter(|member| member.stage != "left").count()
 }
 
 /// The document that the script of the status page asks for.

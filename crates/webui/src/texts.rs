@@ -30,6 +30,8 @@ table! {
     stopped_one: "Process {} stopped", "进程 {} 已停止";
     restarted: "Process {} restarted", "进程 {} 已重启";
     cleared: "Log for {} cleared", "进程 {} 的日志已清空";
+    rolling_begun: "Rolling restart of {} has begun, one batch after another", "{} 的滚动重启已开始，逐批进行";
+    nothing_rolls: "Nothing to restart: no process of {} runs", "没有需要重启的：{} 没有进程在运行";
     no_such_process: "No such process named {}", "没有名为 {} 的进程";
     start_error: "ERROR: Process {}: {}", "错误：进程 {}：{}";
     no_such_file: "no such file", "没有这个文件";
@@ -49,6 +51,10 @@ table! {
     refresh: "Refresh", "刷新";
     restart_all: "Restart All", "全部重启";
     stop_all: "Stop All", "全部停止";
+    rolling_restart: "Rolling restart", "滚动重启";
+    confirm_rolling: "Restart the processes of {} bit by bit?", "确定要逐批重启 {} 的进程吗？";
+    rolling_under_way: "rolling restart {}: {} of {}", "滚动重启 {}：{}/{}";
+    rolling_failed: "rolling restart {} failed: {}", "滚动重启 {} 失败：{}";
     confirm_restart_all: "Restart all processes?", "确定要重启所有进程吗？";
     confirm_stop_all: "Stop all processes?", "确定要停止所有进程吗？";
     state: "State", "状态";

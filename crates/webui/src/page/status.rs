@@ -26,6 +26,7 @@ pub fn status_page(language: Language, status: &Status, message: Option<&str>) -
                     (for_all("restartall", texts.restart_all, texts.confirm_restart_all))
                     (for_all("stopall", texts.stop_all, texts.confirm_stop_all))
                 }
+                (rolling(texts, status))
                 (table(language, status))
             }
         }
@@ -66,6 +67,29 @@ fn tools(language: Language, status: &Status) -> Markup {
 fn for_all(action: &str, label: &str, question: &str) -> Markup {
     let address = format!("index.html?action={action}");
     html! { button type="submit" formaction=(address) data-confirm=(question) { (label) } }
+}
+
+/// Folded up, and not there where every group has but one process.
+fn rolling(texts: &Texts, status: &Status) -> Markup {
+    let groups = status.several();
+    if groups.is_empty() {
+        return html! {};
+    }
+    html! {
+        details.rolling {
+            summary { (texts.rolling_restart) }
+            div.buttons {
+                @for group in groups { (button_of_group(texts, group)) }
+            }
+        }
+    }
+}
+
+fn button_of_group(texts: &Texts, group: &str) -> Markup {
+    let name = format!("{group}:*");
+    let address = format!("index.html?processname={}&action=rolling", quote(&name));
+    let question = fill(texts.confirm_rolling, &[&name]);
+    html! { button type="submit" formaction=(address) data-confirm=(question) { (name) } }
 }
 
 fn table(language: Language, status: &Status) -> Markup {

@@ -1,6 +1,6 @@
 //! What a form asks for, what the daemon is asked then, and the message about it.
 
-use upkeep_api::{ActionResult, Fault, FaultCode, Reply, Request};
+use upkeep_api::{ActionResult, Fault, FaultCode, Reply, Request, RollingInfo, RollingMember};
 use upkeep_webui::{Action, Form, Language, Outcome, Step, WrongAction, outcome_json};
 
 use crate::daemon::{Answers, fault, process, with};
@@ -19,6 +19,8 @@ fn forms_ask_for_actions_rpc_206_rpc_213() {
         ("action=refresh&processname=a", Ok(Some(Action::Refresh))),
         ("action=stopall", Ok(Some(Action::StopAll))),
         ("action=restartall", Ok(Some(Action::RestartAll))),
+        ("action=rolling&processname=g%3A%2A", Ok(Some(Action::Rolling { name: "g:*".to_owned() }))),
+        ("action=rolling", Err(WrongAction("rolling".to_owned()))),
         ("action=start&processname=g%3Aa", one("g:a", Step::Start)),
         ("action=stop&processname=a", one("a", Step::Stop)),
         ("action=restart&processname=a", one("a", Step::Restart)),
@@ -186,4 +188,44 @@ fn outcomes_for_the_script() {
     assert_eq!(outcome_json(&outcome, "\"<b>\""), r#"{"good":true,"message":"\"<b>\""}"#);
     let outcome = Outcome::Stopped(vec![("a".to_owned(), Fault::new(FaultCode::Failed))]);
     assert!(outcome_json(&outcome, "").contains("\"good\":false"));
+}
+
+fn rolling(stage: &str) -> RollingInfo {
+    let member = |name: &str, stage: &str| RollingMember {
+        name: name.to_owned(),
+        group: "g".to_owned(),
+        stage: stage.to_owned(),
+        reason: String::new(),
+    };
+    RollingInfo {
+        number: 7,
+        state: "under way".to_owned(),
+        reason: String::new(),
+        update: false,
+        members: vec![member("a", stage), member("b", "left")],
+    }
+}
+
+#[test]
+fn a_rolling_restart_is_begun_and_not_waited_for() {
+    let rolls: Answers = |request| match request {
+        Request::RestartRolling { .. } => Ok(Reply::Int(7)),
+        Request::GetRollingRestarts { number: Some(7) } => Ok(Reply::Rolling(vec![rolling("pending")])),
+        _ => fault(FaultCode::Failed, "not asked for"),
+    };
+    let (message, asked) = carry_out("action=rolling&processname=g%3A%2A", rolls);
+    assert_eq!(message, "Rolling restart of g:* has begun, one batch after another");
+    let names = vec!["g:*".to_owned()];
+    assert_eq!(asked[0], Request::RestartRolling { names, batch: String::new(), wait: 0 });
+    let idle: Answers = |request| match request {
+        Request::RestartRolling { .. } => Ok(Reply::Int(7)),
+        _ => Ok(Reply::Rolling(vec![rolling("left")])),
+    };
+    let (message, _) = carry_out("action=rolling&processname=g%3A%2A", idle);
+    assert_eq!(message, "Nothing to restart: no process of g:* runs");
+    let gone: Answers = |_| fault(FaultCode::BadName, "g:*");
+    assert_eq!(carry_out("action=rolling&processname=g%3A%2A", gone).0, "No such process named g:*");
+    let taken: Answers = |_| fault(FaultCode::Failed, "rolling restart 6 is under way");
+    let (message, _) = carry_out("action=rolling&processname=g%3A%2A", taken);
+    assert!(message.contains("rolling restart 6 is under way"), "{message}");
 }

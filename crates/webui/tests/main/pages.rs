@@ -1,6 +1,6 @@
 //! What the pages hold, whatever they look like.
 
-use upkeep_api::{Fault, FaultCode, ProcessState, Reply, Request, SharedList};
+use upkeep_api::{Fault, FaultCode, ProcessState, Reply, Request, RollingInfo, RollingMember, SharedList};
 use upkeep_webui::{Language, Status, asset, is_folder, refused, status_json, status_page, unavailable};
 
 use crate::daemon::{Answers, process, with};
@@ -9,7 +9,7 @@ const HOSTILE: &str = "<script>\"'&";
 
 fn page_of(state: ProcessState, language: Language) -> String {
     let processes = vec![process("g", "a", state, "pid 7, uptime 0:00:01")];
-    status_page(language, &Status { identifier: "host".to_owned(), processes }, None)
+    status_page(language, &Status { identifier: "host".to_owned(), processes, rolling: Vec::new() }, None)
 }
 
 /// RPC-203: which actions each state offers, and RPC-202, in which class its word is.
@@ -44,7 +44,7 @@ fn every_state_has_its_actions_rpc_202_rpc_203() {
 #[test]
 fn everything_is_escaped_rpc_205() {
     let processes = vec![process(HOSTILE, HOSTILE, ProcessState::Running, HOSTILE)];
-    let status = Status { identifier: HOSTILE.to_owned(), processes };
+    let status = Status { identifier: HOSTILE.to_owned(), processes, rolling: Vec::new() };
     for language in Language::ALL {
         let page = status_page(*language, &status, Some(HOSTILE));
         assert_eq!(page.matches("<script").count(), 1, "{page}");
@@ -55,7 +55,7 @@ fn everything_is_escaped_rpc_205() {
 
 #[test]
 fn a_message_has_its_place_rpc_205() {
-    let status = Status { identifier: String::new(), processes: Vec::new() };
+    let status = Status { identifier: String::new(), processes: Vec::new(), rolling: Vec::new() };
     let with = status_page(Language::English, &status, Some("told"));
     assert!(with.contains("<p class=\"status_msg\" id=\"message\" role=\"status\">told</p>"), "{with}");
     let without = status_page(Language::English, &status, None);
@@ -64,7 +64,7 @@ fn a_message_has_its_place_rpc_205() {
 
 #[test]
 fn no_programs_rpc_204() {
-    let status = Status { identifier: String::new(), processes: Vec::new() };
+    let status = Status { identifier: String::new(), processes: Vec::new(), rolling: Vec::new() };
     let page = status_page(Language::English, &status, None);
     assert!(page.contains("No programs to manage") && !page.contains("<table"), "{page}");
     assert!(status_page(Language::Chinese, &status, None).contains("没有需要管理的程序"));
@@ -162,4 +162,61 @@ fn files_are_there_rpc_217_rpc_218() {
     }
     assert!(is_folder("images") && is_folder("images/") && is_folder("stylesheets"));
     assert!(!is_folder("") && !is_folder("images//") && !is_folder("images/icon.png"));
+}
+
+/// A group of one process has nothing that it could be restarted bit by bit for, and no page is longer for it.
+#[test]
+fn groups_of_several_can_be_restarted_bit_by_bit() {
+    let of = |names: [&str; 3]| {
+        let all = names.map(|group| process(group, "a", ProcessState::Running, "x"));
+        Status { identifier: String::new(), processes: all.to_vec(), rolling: Vec::new() }
+    };
+    let page = status_page(Language::English, &of(["g", "g", "z"]), None);
+    let address = "formaction=\"index.html?processname=g%3A%2A&amp;action=rolling\"";
+    assert!(page.contains(address) && page.matches("action=rolling").count() == 1, "{page}");
+    assert!(page.contains("Restart the processes of g:* bit by bit?"), "{page}");
+    let alone = status_page(Language::English, &of(["a", "b", "c"]), None);
+    assert!(!alone.contains("olling"), "{alone}");
+}
+
+/// Those under way, and the last one if it failed: what is done is over.
+#[test]
+fn how_far_rolling_restarts_are_is_told() {
+    fn told(all: Answers, language: Language) -> String {
+        let (status, _) = with(all, async |handle| Status::ask(&handle).await);
+        status_json(language, &status.expect("it answers"))
+    }
+    let answers: Answers = |request| match request {
+        Request::GetIdentification => Ok(Reply::Text("host".to_owned())),
+        Request::GetAllProcessInfo => Ok(Reply::Processes(SharedList::from_iter([]))),
+        Request::GetRollingRestarts { number: None } => Ok(Reply::Rolling(vec![
+            rolling(1, "failed", &["failed"]),
+            rolling(2, "under way", &["done", "left", "starting", "pending"]),
+            rolling(3, "failed", &["failed"]),
+        ])),
+        _ => Err(Fault::new(FaultCode::Failed)),
+    };
+    let english = told(answers, Language::English);
+    assert!(
+        english.contains("\"rolling restart 2: 1 of 3 · rolling restart 3 failed: g:a: no\""),
+        "{english}"
+    );
+    assert!(told(answers, Language::Chinese).contains("滚动重启 2：1/3 · 滚动重启 3 失败：g:a: no"));
+}
+
+fn rolling(number: i64, state: &str, stages: &[&str]) -> RollingInfo {
+    let member = |stage: &&str| RollingMember {
+        name: "a".to_owned(),
+        group: "g".to_owned(),
+        stage: (*stage).to_owned(),
+        reason: String::new(),
+    };
+    let reason = if state == "failed" { "g:a: no".to_owned() } else { String::new() };
+    RollingInfo {
+        number,
+        state: state.to_owned(),
+        reason,
+        update: false,
+        members: stages.iter().map(member).collect(),
+    }
 }
