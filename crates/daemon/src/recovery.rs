@@ -509,6 +509,29 @@ mod tests {
         await_line(dir.path(), "and what else was read stands for it").await;
     }
 
+    /// Its answer was known, and the last daemon died before it was given: this one gives it, and nobody else.
+    #[tokio::test]
+    async fn an_answer_that_was_known_is_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let mut inventory =
+            inventory(dir.path(), &cli, "[program:a]\ncommand=cat\nautostart=false\n", &["a"]);
+        let (mut client, held) = UnixStream::pair().unwrap();
+        inventory.records.insert(crate::records::CLIENT_KEY | 5, br#"{"answer":"<known/>"}"#.to_vec());
+        inventory.held.insert("client/5".to_owned(), held.into());
+        let (shell, keeper) = successor(cli, inventory).await;
+        let read = move || {
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut client, &mut text).map(|_| text)
+        };
+        let text = tokio::task::spawn_blocking(read).await.unwrap().unwrap();
+        assert!(text.ends_with("\r\n\r\n<known/>"), "{text}");
+        let heard = heard(&keeper, &mut Incoming::default());
+        let unheld = |frame: &ToKeeper| matches!(frame, ToKeeper::Unhold { name } if name == "client/5");
+        assert!(heard.iter().any(unheld), "{heard:?}");
+        drop(shell);
+    }
+
     #[tokio::test]
     async fn who_had_to_wait_is_answered_by_a_daemon_that_leaves() {
         let dir = tempfile::tempdir().unwrap();
