@@ -13,6 +13,8 @@ mod files;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod probes;
