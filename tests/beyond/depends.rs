@@ -44,6 +44,7 @@ fn order(daemon: &Daemon) -> String {
     std::fs::read_to_string(daemon.home.join("order")).unwrap_or_default()
 }
 
+/// D-33: with `depends_on` they do.
 #[test]
 fn starts_wait_and_say_for_what_also_after_a_death() {
     let daemon = started();

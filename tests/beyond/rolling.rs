@@ -143,6 +143,7 @@ fn last_line(said: &Said) -> &str {
     said.stdout.lines().last().unwrap_or_default()
 }
 
+/// D-40.
 #[test]
 fn somebody_always_answers_whatever_happens_to_the_daemon_meanwhile() {
     let scene = Scene::new("");

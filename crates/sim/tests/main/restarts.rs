@@ -33,6 +33,7 @@ fn has_logged(sim: &Sim, line: &str) -> bool {
     sim.log().iter().any(|logged| logged == line)
 }
 
+/// D-32.
 #[test]
 fn without_the_keys_an_exit_is_followed_by_a_start_at_once() {
     let mut sim = begun("", Plan::exits(secs(2), 0));
@@ -105,6 +106,7 @@ fn failed_starts_wait_as_well_and_startretries_still_ends_them() {
     assert!(has_logged(&sim, gave_up));
 }
 
+/// D-31: they grow by a second each.
 #[test]
 fn a_limit_alone_leaves_the_waits_as_they_were() {
     let mut sim = begun("restart_limit=3\nstartretries=9", Plan::exits(secs(2), 1));
