@@ -124,6 +124,38 @@ fn what_was_dropped_is_told_at_the_end_too() {
     assert_eq!(bench.engine.losses().len(), 0);
 }
 
+/// A log that no program has any more: what it lacks is forgotten with its last bytes, unless somebody has it again by then.
+#[test]
+fn what_an_abandoned_log_lacks_is_forgotten_at_its_end() {
+    let bench = Bench::new();
+    symlink("/dev/full", bench.path("log")).unwrap();
+    let lost = || bench.engine.losses().get(&bench.path("log")).map(|loss| loss.bytes);
+    let mut pipe = bench.attach(1, bench.sink("log", 0, 0));
+    pipe.write_all(b"12345").unwrap();
+    bench.sync(&[1]);
+    bench.engine.forget_losses(bench.path("log"));
+    pipe.write_all(b"678").unwrap();
+    bench.sync(&[1]);
+    assert_eq!(lost(), Some(8), "it is still written");
+    bench.drain(1);
+    bench.sync(&[]);
+    assert_eq!(lost(), None);
+
+    let mut pipe = bench.attach(2, bench.sink("log", 0, 0));
+    pipe.write_all(b"12").unwrap();
+    bench.sync(&[2]);
+    bench.engine.forget_losses(bench.path("log"));
+    let _other = bench.attach(3, bench.sink("log", 0, 0));
+    [2, 3].into_iter().for_each(|id| bench.drain(id));
+    bench.sync(&[]);
+    assert_eq!(lost(), Some(2), "somebody has it again");
+    bench.engine.forget_losses(bench.path("log"));
+    bench.sync(&[]);
+    assert_eq!(lost(), None);
+    let told = bench.engine.changed_losses();
+    assert_eq!(told, [(bench.path("log"), None)]);
+}
+
 #[test]
 fn a_log_that_is_opened_later() {
     let bench = Bench::new();

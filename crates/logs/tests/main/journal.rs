@@ -1,8 +1,12 @@
 //! The daemon's own log.
 
 use std::fs;
+use std::io::Write;
+use std::path::Path;
 
-use upkeep_logs::{Journal, Level, LogEvent, MODE_NAMED, RotatingFile, StreamId};
+use upkeep_logs::{
+    Destination, Journal, Level, LineRules, LogEvent, MODE_NAMED, RotatingFile, Sink, StreamId,
+};
 
 use super::bench::Bench;
 
@@ -93,6 +97,26 @@ fn shutdown_writes_what_was_said() {
     assert_eq!(text.lines().count(), 20_000);
     bench.say(Level::Info, "to nobody");
     assert!(bench.engine.clone().shutdown(), "a second time is nothing");
+}
+
+/// What a destination has not taken when everything ends is lost, and the log says how much that is.
+#[test]
+fn shutdown_says_what_could_not_be_forwarded() {
+    let bench = Bench::new();
+    bench.journal(Level::Info, "main", 0, 0);
+    let nobody = bench.path("nobody");
+    let lines =
+        LineRules { forward: vec![Destination::Journald { path: nobody.clone() }], ..LineRules::default() };
+    let mut pipe = bench.attach(1, Sink { lines: Some(Box::new(lines)), ..Sink::default() });
+    pipe.write_all(b"one\nthree\n").unwrap();
+    bench.wait(|event| {
+        matches!(event, LogEvent::Warn { text } if text.starts_with("cannot forward lines")).then_some(())
+    });
+    assert!(bench.engine.clone().shutdown());
+    let place = format!("journald://{}", nobody.display());
+    let text = format!("WARN 2 lines (8 bytes) for {place} are dropped: it has not taken them in time");
+    assert_eq!(bench.lines("main"), [text]);
+    assert_eq!(bench.engine.losses()[Path::new(&place)].bytes, 8);
 }
 
 #[test]
