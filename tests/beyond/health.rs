@@ -212,7 +212,7 @@ fn who_changes_its_user_itself_speaks_as_notify_user() {
         )
     };
     let text = section("own", "") + &section("named", "notify_user=65534");
-    let mut daemon = started(&[("drops.py", DROPS)], &text);
+    let daemon = started(&[("drops.py", DROPS)], &text);
     daemon.wait("RUNNING", &["own", "named"]);
     wait_shown(&daemon, "named", ", healthy");
     daemon.wait_file("own.log", "may not");

@@ -375,6 +375,22 @@ pub(super) mod tests {
         assert_eq!(place.found(), [2, 7]);
     }
 
+    /// Whatever cannot be written: the list names what is there, and what it names stays.
+    #[test]
+    fn files_come_before_the_list_and_go_after_it() {
+        let place = Place::new();
+        let mut shelf = place.shelf();
+        shelf.keep(&place.wanted(&[1, 2], 0)).unwrap();
+        let mut wanted = place.wanted(&[2, 3], 0);
+        wanted.list[1].content = Content::Held(Arc::new(File::open("/").unwrap().into()));
+        assert!(shelf.keep(&wanted).is_err());
+        let numbers: Vec<u64> = read_list(&place.dir()).unwrap().list.iter().map(|one| one.number).collect();
+        assert_eq!((numbers, place.found()), (vec![1, 2], vec![1, 2]));
+        fs::create_dir(place.dir().join("list.json.new")).unwrap();
+        assert!(shelf.keep(&place.wanted(&[2, 3], 0)).is_err());
+        assert_eq!(place.found(), [1, 2]);
+    }
+
     #[test]
     fn a_directory_in_its_place_is_noticed() {
         let place = Place::new();

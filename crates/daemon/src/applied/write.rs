@@ -164,6 +164,22 @@ mod tests {
             "nobody waits for it any more"
         );
         assert_eq!(fs::read_to_string(&real).unwrap(), "old");
+        // The last moment before it is replaced: all of the new one is there, with its owner and mode, and the old one untouched.
+        let beside = || {
+            let mut names = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path());
+            let path = names.find(|path| path.extension().is_some_and(|end| end == "upkeep")).unwrap();
+            let about = fs::metadata(&path).unwrap();
+            (fs::read_to_string(&path).unwrap(), about.mode(), about.uid(), about.gid())
+        };
+        let looked = std::cell::Cell::new(false);
+        let look = || {
+            assert_eq!(beside(), ("x".to_owned(), before.mode(), before.uid(), before.gid()));
+            assert_eq!(fs::read_to_string(&real).unwrap(), "old");
+            looked.set(true);
+            false
+        };
+        assert_eq!((write_back(&late, look).as_str(), looked.get()), ("written", true));
+        assert_eq!(fs::read_to_string(&real).unwrap(), "x");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 4, "nothing is left behind");
     }
 }
