@@ -39,6 +39,30 @@ autostart=false
 command=/bin/cat
 ";
 
+/// What does not run, or will not by itself: nothing has to stop for it, and nothing may start.
+#[test]
+fn diff_tells_no_times_of_what_does_not_run() {
+    let old = "[program:done]\ncommand=/bin/true\nstartsecs=0\nautorestart=false\n\
+        [program:gone]\ncommand=/bin/cat\nautostart=false\n";
+    let new = "[program:done]\ncommand=/bin/cat\nstartsecs=0\nautorestart=false\n\
+        [program:hush]\ncommand=/bin/cat\nautostart=false\n";
+    let daemon = Daemon::start(Maker::Upkeep, old);
+    daemon.wait("EXITED", &["done"]);
+    daemon.home.write("supervisord.conf", &format!("{HEAD}{new}"));
+    let lines = HEAD.lines().count();
+    let at = |line: usize| format!("({}:{})", daemon.home.join("supervisord.conf").display(), lines + line);
+    let expected = [
+        format!("done start command {}", at(2)),
+        format!("hush new [program:hush] {}", at(5)),
+        "gone removed".to_owned(),
+    ];
+    let told = daemon.upkeep(&["diff"]);
+    assert_eq!(words(&told.stdout), expected, "{told:?}");
+    assert_eq!(daemon.upkeep(&["update"]).status, Some(0));
+    daemon.wait("RUNNING", &["done"]);
+    daemon.wait("STOPPED", &["hush"]);
+}
+
 fn words(text: &str) -> Vec<String> {
     text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }

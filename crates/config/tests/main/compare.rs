@@ -52,6 +52,8 @@ fn what_is_written_otherwise_is_named_with_its_line() {
             format!("environment=X=\"2\"\n{A}"),
             vec!["supervisord environment x.conf:2"],
         ),
+        (format!("environment=X=\"1\"\n{A}"), A.to_owned(), vec!["supervisord environment x.conf:2"]),
+        (A.to_owned(), format!("environment=X=\"1\"\n{A}"), vec!["supervisord environment x.conf:2"]),
         (
             format!("[template:t]\numask=1\nenvironment=A=\"1\"\n{A}extends=t\n"),
             format!("[template:t]\numask=2\nenvironment=A=\"2\"\n{A}extends=t\n"),
@@ -65,6 +67,15 @@ fn what_is_written_otherwise_is_named_with_its_line() {
     ] {
         assert_eq!(ini(&old, &new), expected, "{old:?} {new:?}");
     }
+}
+
+/// A group as such has no environment.
+#[test]
+fn what_every_program_has_is_no_cause_of_a_group() {
+    let text = |value: &str, priority: u32| {
+        format!("[supervisord]\nenvironment=X=\"{value}\"\n{A}[group:g]\nprograms=a\npriority={priority}\n")
+    };
+    assert_eq!(causes("x.conf", &text("1", 1), &text("2", 2), &[], "group:g"), ["group:g priority x.conf:7"]);
 }
 
 #[test]

@@ -71,6 +71,32 @@ fn those_that_end_along_take_their_time_too() {
     assert_eq!((gone.stop, gone.start), (seconds(33), seconds(0)));
 }
 
+/// A pool that gets other events is another pool.
+#[test]
+fn a_group_that_becomes_another_kind_restarts_as_a_whole() {
+    let pool = |events: &str| {
+        upkeep_sim::groups(&format!(
+            "[eventlistener:l]\ncommand=x\nevents={events}\nnumprocs=2\nprocess_name=%(process_num)d\n"
+        ))
+    };
+    let told = |new: &str| told(&pool("TICK_5"), &pool(new), false);
+    assert_eq!(told("TICK_60"), ["l:0 Restart", "l:1 Restart"]);
+    assert_eq!(told("TICK_5"), [""; 0]);
+}
+
+/// What an update takes depends on the options of now and on those to be.
+#[test]
+fn each_step_has_the_options_before_and_after() {
+    let active = [group("a", &["x", "gone"])];
+    let new = [with(group("a", &["x", "new"]), "x", |spec| spec.umask = Some(0))];
+    let steps = plan(&active, &new, false);
+    let umasks = |spec: &Option<Arc<ProcessSpec>>| spec.as_ref().map(|spec| spec.umask);
+    let told: Vec<_> =
+        steps.iter().map(|step| (&*step.process, umasks(&step.old), umasks(&step.new))).collect();
+    let expected = [("x", Some(None), Some(Some(0))), ("new", None, Some(None)), ("gone", Some(None), None)];
+    assert_eq!(told, expected);
+}
+
 #[test]
 fn what_has_a_schedule_waits_for_its_time() {
     let job = "[program:x]\ncommand=x\nschedule=@daily\n";
