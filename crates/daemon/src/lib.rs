@@ -28,6 +28,7 @@ mod breath;
 mod calls;
 mod cgroups;
 mod checks;
+mod clerk;
 mod clients;
 mod console;
 mod daemonised;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use rustix::fs::{FsWord, OFlags};
@@ -18,6 +18,7 @@ use upkeep_config::LogFile;
 use upkeep_core::{Input, PlannedRun, ProcId, Process};
 use upkeep_logs::{Engine, Level};
 
+use crate::clerk::Clerk;
 use crate::ownfile::{open_own, replace_own};
 use crate::shell::Shell;
 
@@ -74,7 +75,7 @@ impl Plan {
 pub(crate) struct Planned {
     plans: BTreeMap<ProcId, Plan>,
     changed: bool,
-    writer: Option<Writer>,
+    writer: Option<Clerk<Order>>,
 }
 
 impl Shell {
@@ -123,14 +124,13 @@ impl Shell {
         let bytes = if contents.runs.is_empty() { None } else { serde_json::to_vec(&contents).ok() };
         let paths = self.plans_paths();
         if self.planned.writer.is_none() {
-            match Writer::start(self.engine.clone()) {
+            match start(self.engine.clone()) {
                 Ok(writer) => self.planned.writer = Some(writer),
                 Err(error) => return self.log(Level::Warn, unwritten(home(&paths, is_in_memory), &error)),
             }
         }
         if let Some(writer) = &self.planned.writer {
-            // Fails only if the thread is gone, which nothing but the end of the process brings about.
-            let _ = writer.orders.send((paths, bytes));
+            writer.order((paths, bytes));
         }
     }
 
@@ -178,9 +178,8 @@ impl Shell {
     /// The daemon ends in order: waits until all is written, if the disk answers.
     pub(crate) fn close_plans(&mut self) {
         self.save_plans();
-        if let Some(Writer { orders, ended }) = self.planned.writer.take() {
-            drop(orders);
-            let _ = ended.recv_timeout(LAST_WRITES);
+        if let Some(writer) = self.planned.writer.take() {
+            writer.finish(LAST_WRITES);
         }
     }
 }
@@ -230,24 +229,9 @@ fn unwritten(path: &Path, error: &io::Error) -> String {
 /// Where the file may be, and what in it; `None` removes it.
 type Order = (Vec<PathBuf>, Option<Vec<u8>>);
 
-/// The handle; the thread ends with it.
-#[derive(Debug)]
-struct Writer {
-    orders: Sender<Order>,
-    ended: Receiver<()>,
-}
-
-impl Writer {
-    fn start(engine: Engine) -> io::Result<Self> {
-        let (orders, inbox) = mpsc::channel();
-        let (end, ended) = mpsc::channel();
-        std::thread::Builder::new().name("schedules".to_owned()).spawn(move || {
-            write_all(&inbox, |path, error| engine.journal(Level::Warn, unwritten(path, error)));
-            // Nobody waits when the handle is gone.
-            let _ = end.send(());
-        })?;
-        Ok(Self { orders, ended })
-    }
+fn start(engine: Engine) -> io::Result<Clerk<Order>> {
+    let complain = move |path: &Path, error: &io::Error| engine.journal(Level::Warn, unwritten(path, error));
+    Clerk::start("schedules", move |inbox| write_all(inbox, complain))
 }
 
 /// Writes what comes, the latest alone if more has come meanwhile. Complains once until it can write again.
@@ -288,6 +272,8 @@ fn write(path: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
     fn plan(name: &str, next: i64) -> Plan {

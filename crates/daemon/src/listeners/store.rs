@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::queue::QueueFile;
+use crate::clerk::Clerk;
 use crate::records::EventRecord;
 
 /// What the thread is asked.
@@ -48,10 +49,7 @@ const LAST_WRITES: Duration = Duration::from_secs(3);
 
 /// The handle; the thread ends with it, after all it was asked.
 #[derive(Debug)]
-pub(crate) struct Store {
-    orders: Sender<Order>,
-    ended: Receiver<()>,
-}
+pub(crate) struct Store(Clerk<Order>);
 
 impl Store {
     /// Starts the thread; `tell` is called on it.
@@ -59,27 +57,18 @@ impl Store {
     /// # Errors
     /// No thread could be had.
     pub(crate) fn start(tell: impl Fn(Told) + Send + 'static) -> io::Result<Self> {
-        let (orders, inbox) = mpsc::channel();
         let shelf = Shelf { files: BTreeMap::new(), tell: Box::new(tell) };
-        let (end, ended) = mpsc::channel();
-        std::thread::Builder::new().name("queues".to_owned()).spawn(move || {
-            shelf.work(&inbox);
-            // Nobody waits when the handle is gone.
-            let _ = end.send(());
-        })?;
-        Ok(Self { orders, ended })
+        Clerk::start("queues", move |inbox| shelf.work(inbox)).map(Self)
     }
 
     /// Waits until all that was asked is done, unless the disk hangs.
     pub(crate) fn finish(self) {
-        drop(self.orders);
-        let _ = self.ended.recv_timeout(LAST_WRITES);
+        self.0.finish(LAST_WRITES);
     }
 
     /// Asks something; answers come in the order of the questions.
     pub(crate) fn order(&self, order: Order) {
-        // Fails only if the thread is gone, which nothing but the end of the process brings about.
-        let _ = self.orders.send(order);
+        self.0.order(order);
     }
 }
 

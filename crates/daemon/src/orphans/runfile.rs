@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use upkeep_logs::{Engine, Level};
 
 use crate::age::start_ticks;
+use crate::clerk::Clerk;
 use crate::ownfile::{open_own, replace_own};
 
 /// Lines about the past that are not worth writing the file anew.
@@ -69,10 +70,7 @@ impl Order {
 
 /// The handle; the thread ends with it.
 #[derive(Debug)]
-pub(crate) struct RunFile {
-    orders: Sender<Order>,
-    ended: Receiver<()>,
-}
+pub(crate) struct RunFile(Clerk<Order>);
 
 impl RunFile {
     /// Starts a file with these children in it; an older one is replaced. What goes wrong is said in the log.
@@ -80,23 +78,15 @@ impl RunFile {
     /// # Errors
     /// No thread could be had.
     pub(crate) fn start(path: PathBuf, children: Vec<Entry>, engine: Engine) -> io::Result<Self> {
-        let (orders, inbox) = mpsc::channel::<Order>();
-        let (end, ended) = mpsc::channel();
         let mut writer =
             Writer { path, living: BTreeMap::new(), file: None, lines: 0, engine, complained: false };
-        std::thread::Builder::new().name("children".to_owned()).spawn(move || {
+        let work = move |inbox: &Receiver<Order>| {
             let recognised = children.into_iter().filter_map(recognise);
             writer.living = recognised.map(|child| (child.pid, Box::new(child))).collect();
             writer.renew();
-            while let Ok(order) = inbox.recv() {
-                if let Some(order) = order.recognised() {
-                    writer.obey(order);
-                }
-            }
-            // Nobody waits when the handle is gone.
-            let _ = end.send(());
-        })?;
-        Ok(Self { orders, ended })
+            inbox.iter().filter_map(Order::recognised).for_each(|order| writer.obey(order));
+        };
+        Clerk::start("children", work).map(Self)
     }
 
     /// A child was made.
@@ -119,13 +109,11 @@ impl RunFile {
     /// The daemon ends in order: there are no children, and no file is needed.
     pub(crate) fn remove(self) {
         self.order(Order::Remove);
-        drop(self.orders);
-        let _ = self.ended.recv_timeout(LAST_WRITES);
+        self.0.finish(LAST_WRITES);
     }
 
     fn order(&self, order: Order) {
-        // Fails only if the thread is gone, which nothing but the end of the process brings about.
-        let _ = self.orders.send(order);
+        self.0.order(order);
     }
 }
 
@@ -322,8 +310,7 @@ mod tests {
             file.gone(own);
         }
         file.add(entry(own, 0));
-        drop(file.orders);
-        file.ended.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert!(file.0.finish(Duration::from_secs(30)));
         let lines = std::fs::read_to_string(&path).unwrap().lines().count();
         assert!(lines <= SLACK + 10, "{lines}");
     }
