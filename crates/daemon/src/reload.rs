@@ -325,8 +325,10 @@ impl Shell {
         };
         if answer.is_ok() {
             self.tell(Input::Restart);
-            // The client is told of nothing that the next daemon would not do.
-            self.save_daemon();
+            // The client is told of nothing that the next daemon would not do. Where nothing has to end it comes up again in this turn.
+            if matches!(self.core.phase(), upkeep_core::Phase::Stopping { .. }) {
+                self.save_daemon();
+            }
         }
         if let Some(reply) = reply {
             self.respond(reply, answer);
