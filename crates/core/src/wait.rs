@@ -356,8 +356,18 @@ impl Supervisor {
 
     /// Whether a process has been started again since this run of it, so that what is to stop has stopped.
     fn runs_anew(&self, id: ProcId, since: RunId) -> bool {
-        let run = self.processes.get(&id).and_then(|process| process.state.run());
-        run.is_some_and(|run| run != since)
+        let Some(process) = self.processes.get(&id) else { return false };
+        match process.state {
+            // It has no run yet, but the number of one.
+            State::Waiting | State::Backoff { .. } => process.last_run > Some(since),
+            State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Unknown { .. }
+            | State::Stopped
+            | State::Exited { .. }
+            | State::Fatal => process.state.run().is_some_and(|run| run != since),
+        }
     }
 
     /// Starts or stops those that the earlier daemon did not come to.

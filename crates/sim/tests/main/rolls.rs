@@ -78,6 +78,9 @@ impl Rolls {
     /// Who is stopped is asked to be, or its turn has come.
     pub(crate) fn nobody_else_is_stopped(&mut self, sim: &Sim) {
         let fresh = &sim.timed_events()[self.events_seen..];
+        // A stop that others come before may be put off until after that.
+        let mut all = sim.core().processes();
+        let some_depend = all.any(|(_, process)| !process.spec().depends_on.is_empty());
         self.events_seen = sim.timed_events().len();
         for (_, event) in fresh {
             let Some((name, what)) = event.split_once(' ') else { continue };
@@ -85,7 +88,7 @@ impl Rolls {
                 let excused = self.asked.contains(name) || !sim.core().phase().is_running();
                 let by_itself = sim.process(name).is_none_or(stops_by_itself);
                 assert!(excused || by_itself || has_turn(sim, name), "why is {name} stopped?");
-            } else if what.starts_with("RUNNING ") {
+            } else if what.starts_with("RUNNING ") && !some_depend {
                 self.asked.remove(name);
             }
         }

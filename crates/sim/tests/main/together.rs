@@ -97,3 +97,28 @@ fn a_stop_of_one_that_waits_forgets_its_failed_starts() {
     sim.advance(secs(20));
     assert_eq!(sim.state("web"), StateName::Running, "{}", sim.recent());
 }
+
+/// Of those that somebody waits for one has stopped, and an update has started it again: it waits for another, and has no run yet.
+#[test]
+fn the_next_daemon_does_not_wait_for_the_stop_of_one_that_was_to_start_since() {
+    let conf = |command: &str| {
+        format!(
+            "[program:db]\ncommand=db\nstopwaitsecs=60\n[program:web]\ncommand={command}\ndepends_on=db\n"
+        )
+    };
+    let mut sim = Sim::from_conf(&conf("one"));
+    sim.plan("db", [Plan::runs().lingering(secs(20))]).begin();
+    sim.run_until(|sim| sim.is("web", StateName::Running));
+    let call = sim.request(Ask::stop("all"));
+    sim.run_until(|sim| sim.is("web", StateName::Stopped));
+    let web = groups(&conf("two")).into_iter().find(|group| group.name == "web").expect("web");
+    sim.request(Ask::update(web).without_waiting());
+    assert!(sim.process("web").is_some_and(|web| sim.core().obstacle_of(web).is_some()), "{}", sim.recent());
+    sim.crash(Crash::default()).advance(secs(60));
+    assert_eq!(
+        (sim.state("db"), sim.answers(call).answers.len()),
+        (StateName::Stopped, 1),
+        "{}",
+        sim.recent()
+    );
+}
