@@ -89,6 +89,7 @@ mod upgrade;
 mod watching;
 mod words;
 
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use upkeep_keeper::Link;
@@ -138,7 +139,10 @@ pub fn daemon(args: &[String]) -> i32 {
         .build();
     match runtime {
         Ok(runtime) => {
-            let status = runtime.block_on(live(called, link, inventory));
+            // As a task, like those of clients: whenever the future that is blocked on is woken, the runtime first asks the
+            // kernel about all descriptors.
+            let status = runtime.block_on(runtime.spawn(live(called, link, inventory)));
+            let status = status.unwrap_or_else(|died| resume_unwind(died.into_panic()));
             // A helper thread that hangs on a dead disk must not keep the daemon from ending.
             runtime.shutdown_timeout(Duration::from_millis(200));
             status

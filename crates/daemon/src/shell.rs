@@ -24,7 +24,7 @@ use upkeep_os::Thrift;
 
 use crate::active::ActiveGroups;
 use crate::applied::{Applied, FromDisk};
-use crate::breath::Breath;
+use crate::breath::{Breath, only_asks};
 use crate::cgroups::{Cgroups, Left};
 use crate::checks::{FirstLine, Room};
 use crate::clients::HeldClient;
@@ -490,8 +490,18 @@ impl Shell {
         }
     }
 
-    /// Waits for something to happen, then takes in all that has.
+    /// Waits for something to happen, then takes in all that has. Whoever only asks is answered meanwhile.
     async fn wait(&mut self) {
+        while self.wait_once().await {
+            // Many who ask must not keep the clock from being looked at: it comes last.
+            if self.core.next_deadline().is_some_and(|at| at <= now().mono) {
+                return;
+            }
+        }
+    }
+
+    /// Waits for something to happen, and takes it in; whether nothing is left to be done about it.
+    async fn wait_once(&mut self) -> bool {
         let deadline = self.core.next_deadline();
         tokio::select! {
             biased;
@@ -502,8 +512,13 @@ impl Shell {
                 self.take_more_messages();
             }
             Some(call) = self.mailbox.recv() => {
+                let mut asked = only_asks(&call.request);
                 self.take_call(call);
-                let _ = self.take_more_calls();
+                for _ in 1..BATCH {
+                    let Ok(call) = self.mailbox.try_recv() else { return asked };
+                    asked &= only_asks(&call.request);
+                    self.take_call(call);
+                }
             }
             _ = self.listeners.alarm.rings(), if self.listeners.alarm.is_set() => self.alarm_rang(),
             rang = self.schedules.alarm.rings(), if self.schedules.alarm.is_set() => self.schedule_rang(rang),
@@ -512,6 +527,7 @@ impl Shell {
             () = tokio::task::yield_now(), if !self.unheld.is_empty() => {}
             () = again(), if self.has_to_try_again() => {}
         }
+        false
     }
 
     /// The timer has run out: memory is given back if nothing was done meanwhile, else it is waited for that much longer.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use upkeep_core::{Mono, RunId};
+use upkeep_keeper::Heritage;
 use upkeep_keeper::Link;
 use upkeep_keeper::wire::{Exit, SPOKEN, ToDaemon, ToKeeper};
 use upkeep_logs::{Level, StreamId};
@@ -97,6 +98,18 @@ impl KeeperProcess {
     }
 }
 
+async fn start_keeper(heritage: Heritage) -> io::Result<(KeeperLink, u32)> {
+    let started = tokio::task::spawn_blocking(move || heritage.start_keeper()).await;
+    let socket = started.map_err(io::Error::other)??;
+    let mut link = KeeperLink::new(Link::new(socket))?;
+    loop {
+        tokio::time::timeout(GREETING, link.readable()).await?;
+        if let Some((ToDaemon::Welcome { keeper_pid, .. }, _)) = link.recv()? {
+            return Ok((link, keeper_pid));
+        }
+    }
+}
+
 impl Shell {
     /// Nothing more can be learnt from the keeper on this link. If that is for want of descriptors it lives, and holds all
     /// that was lost: it must not get a rival, but start another daemon.
@@ -136,7 +149,7 @@ impl Shell {
         );
         for pause in PAUSES_MS {
             tokio::time::sleep(Duration::from_millis(pause)).await;
-            match self.start_keeper().await {
+            match start_keeper(self.heritage.clone()).await {
                 Ok((link, pid)) => return self.hand_over(link, pid).await,
                 Err(error) => self.log(Level::Error, format!("cannot start a keeper process: {error}")),
             }
@@ -146,19 +159,6 @@ impl Shell {
             "no keeper process can be started: the children live on without a supervisor; start supervisord again",
         );
         self.end = Some(End::Orphaned);
-    }
-
-    async fn start_keeper(&self) -> io::Result<(KeeperLink, u32)> {
-        let heritage = self.heritage.clone();
-        let started = tokio::task::spawn_blocking(move || heritage.start_keeper()).await;
-        let socket = started.map_err(io::Error::other)??;
-        let mut link = KeeperLink::new(Link::new(socket))?;
-        loop {
-            tokio::time::timeout(GREETING, link.readable()).await?;
-            if let Some((ToDaemon::Welcome { keeper_pid, .. }, _)) = link.recv()? {
-                return Ok((link, keeper_pid));
-            }
-        }
     }
 
     async fn hand_over(&mut self, link: KeeperLink, pid: u32) {
@@ -237,7 +237,7 @@ impl Shell {
     }
 
     /// Duplicates of the pipes that the log thread reads.
-    async fn shared_pipes(&self) -> Vec<(StreamId, OwnedFd)> {
+    async fn shared_pipes(&mut self) -> Vec<(StreamId, OwnedFd)> {
         let answer = self.engine.duplicates();
         let pipes = tokio::task::spawn_blocking(move || answer.recv_timeout(PIPES_WAIT)).await;
         match pipes {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Resource, getrlimit};
@@ -20,19 +20,19 @@ use crate::wire::{Exit, SpawnPlan, SpawnStep, StdinPlan, ToDaemon, UserPlan};
 pub(crate) use adopted::Adopted;
 
 /// A frame for the daemon, and the descriptors that go with it.
-pub(crate) type Told = (ToDaemon, Vec<Rc<OwnedFd>>);
+pub(crate) type Told = (ToDaemon, Vec<Arc<OwnedFd>>);
 
 /// Our ends of a child's pipes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pipes {
-    pub(crate) stdin: Option<Rc<OwnedFd>>,
-    pub(crate) stdout: Option<Rc<OwnedFd>>,
-    pub(crate) stderr: Option<Rc<OwnedFd>>,
+    pub(crate) stdin: Option<Arc<OwnedFd>>,
+    pub(crate) stdout: Option<Arc<OwnedFd>>,
+    pub(crate) stderr: Option<Arc<OwnedFd>>,
 }
 
 impl Pipes {
     /// Those that are there, in the order in which they are sent.
-    pub(crate) fn all(&self) -> Vec<Rc<OwnedFd>> {
+    pub(crate) fn all(&self) -> Vec<Arc<OwnedFd>> {
         [&self.stdin, &self.stdout, &self.stderr].into_iter().flatten().cloned().collect()
     }
 }
@@ -235,7 +235,7 @@ impl Child {
     }
 
     fn part(&self, run: u64) -> ChildPart {
-        let number = |fd: &Option<Rc<OwnedFd>>| fd.as_ref().map(|fd| fd.as_raw_fd());
+        let number = |fd: &Option<Arc<OwnedFd>>| fd.as_ref().map(|fd| fd.as_raw_fd());
         ChildPart {
             run,
             pid: self.pid,
@@ -277,18 +277,18 @@ fn make_pipes(plan: &SpawnPlan, attached: Option<OwnedFd>) -> io::Result<(Pipes,
     let stdin = match plan.stdin {
         StdinPlan::Pipe => {
             let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-            pipes.stdin = Some(Rc::new(write));
+            pipes.stdin = Some(Arc::new(write));
             read
         }
         StdinPlan::Null => File::open("/dev/null")?.into(),
         StdinPlan::Attached => attached.ok_or(io::ErrorKind::InvalidInput)?,
     };
     let (read, stdout) = pipe_with(PipeFlags::CLOEXEC)?;
-    pipes.stdout = Some(Rc::new(read));
+    pipes.stdout = Some(Arc::new(read));
     let mut stderr = None;
     if !plan.stderr_to_stdout {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-        pipes.stderr = Some(Rc::new(read));
+        pipes.stderr = Some(Arc::new(read));
         stderr = Some(write);
     }
     leave_spare(&[stdin.as_fd(), stdout.as_fd(), stderr.as_ref().map_or(stdout.as_fd(), AsFd::as_fd)])?;

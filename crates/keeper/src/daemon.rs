@@ -5,7 +5,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
 use upkeep_os::monotonic_ns;
@@ -114,7 +114,7 @@ impl Daemon {
     }
 
     /// Queues a frame. One that nobody can take is dropped: what matters is in the next daemon's inventory.
-    pub(crate) fn tell(&mut self, frame: &ToDaemon, fds: Vec<Rc<OwnedFd>>) {
+    pub(crate) fn tell(&mut self, frame: &ToDaemon, fds: Vec<Arc<OwnedFd>>) {
         if self.deaf || self.socket.is_none() {
             return;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::children::Told;
 use crate::estate::own;
@@ -13,7 +13,7 @@ use crate::wire::ToDaemon;
 #[derive(Debug, Default)]
 pub(crate) struct Hold {
     records: BTreeMap<u64, Vec<u8>>,
-    descriptors: BTreeMap<String, Rc<OwnedFd>>,
+    descriptors: BTreeMap<String, Arc<OwnedFd>>,
 }
 
 impl Hold {
@@ -32,7 +32,7 @@ impl Hold {
     }
 
     pub(crate) fn hold(&mut self, name: String, fd: OwnedFd) {
-        self.descriptors.insert(name, Rc::new(fd));
+        self.descriptors.insert(name, Arc::new(fd));
     }
 
     pub(crate) fn unhold(&mut self, name: &str) {
@@ -56,7 +56,7 @@ impl Hold {
     pub(crate) fn take_over(records: Vec<(u64, Vec<u8>)>, held: Vec<(String, RawFd)>) -> io::Result<Self> {
         let mut descriptors = BTreeMap::new();
         for (name, number) in held {
-            descriptors.insert(name, Rc::new(own(number)?));
+            descriptors.insert(name, Arc::new(own(number)?));
         }
         Ok(Self { records: records.into_iter().collect(), descriptors })
     }
@@ -70,7 +70,7 @@ impl Hold {
         let held = self
             .descriptors
             .iter()
-            .map(|(name, fd)| (ToDaemon::Held { name: name.clone() }, vec![Rc::clone(fd)]));
+            .map(|(name, fd)| (ToDaemon::Held { name: name.clone() }, vec![Arc::clone(fd)]));
         records.chain(held)
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -50,7 +50,7 @@ impl Link {
     /// # Errors
     /// The frame is too long, or a descriptor cannot be duplicated; nothing is queued then.
     pub fn send(&mut self, frame: &ToKeeper, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let duplicate = |fd: &BorrowedFd<'_>| fd.try_clone_to_owned().map(Rc::new);
+        let duplicate = |fd: &BorrowedFd<'_>| fd.try_clone_to_owned().map(Arc::new);
         let fds = fds.iter().map(duplicate).collect::<io::Result<Vec<_>>>()?;
         Ok(self.outgoing.push(frame, fds)?)
     }

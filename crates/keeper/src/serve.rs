@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::children::{Adopted, Pipes};
 use crate::daemon::complain;
@@ -53,7 +53,7 @@ impl Keeper {
                 let mut take = |there: bool| if there { fds.next() } else { None };
                 let pidfd = take(has_pidfd);
                 let [stdin, stdout, stderr] =
-                    [has_stdin, has_stdout, has_stderr].map(|there| take(there).map(Rc::new));
+                    [has_stdin, has_stdout, has_stderr].map(|there| take(there).map(Arc::new));
                 let pipes = Pipes { stdin, stdout, stderr };
                 self.adopt(run, Adopted { pid, start_ns, exit: exited, pidfd, pipes });
             }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use upkeep_os::monotonic_ns;
@@ -81,7 +81,7 @@ impl Children {
     ) -> io::Result<Vec<ToDaemon>> {
         let mut ends = Vec::new();
         for part in parts {
-            let owned = |fd| Ok::<_, io::Error>(own_some(fd)?.map(Rc::new));
+            let owned = |fd| Ok::<_, io::Error>(own_some(fd)?.map(Arc::new));
             let pipes =
                 Pipes { stdin: owned(part.stdin)?, stdout: owned(part.stdout)?, stderr: owned(part.stderr)? };
             let ChildPart { run, pid, start_ns, exit, .. } = part;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use upkeep_os::{MAX_FDS, recv_with_fds, send_with_fds};
 
@@ -22,7 +22,7 @@ pub struct Outgoing {
     /// Bytes of `bytes` that are sent already.
     sent: usize,
     /// Descriptors, each set with the offset in `bytes` of the frame it belongs to.
-    fds: VecDeque<(usize, Vec<Rc<OwnedFd>>)>,
+    fds: VecDeque<(usize, Vec<Arc<OwnedFd>>)>,
     /// Too many descriptors were under way to take more.
     crowded: bool,
 }
@@ -32,7 +32,7 @@ impl Outgoing {
     ///
     /// # Errors
     /// The frame is too long or has too many descriptors; nothing is queued then.
-    pub fn push(&mut self, message: &impl Message, fds: Vec<Rc<OwnedFd>>) -> Result<(), WireError> {
+    pub fn push(&mut self, message: &impl Message, fds: Vec<Arc<OwnedFd>>) -> Result<(), WireError> {
         let count = u16::try_from(fds.len()).ok().filter(|_| fds.len() <= MAX_FDS);
         let count = count.ok_or(WireError::Descriptors)?;
         let start = self.bytes.len();

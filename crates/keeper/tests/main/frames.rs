@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,8 +17,8 @@ use crate::messages::{to_daemon, to_keeper};
 use crate::properties::{self, bytes_of};
 
 /// Descriptors whose files all differ.
-fn files(count: usize) -> Vec<Rc<OwnedFd>> {
-    (0..count).map(|_| Rc::new(upkeep_os::memfd_with("frame", b"").unwrap())).collect()
+fn files(count: usize) -> Vec<Arc<OwnedFd>> {
+    (0..count).map(|_| Arc::new(upkeep_os::memfd_with("frame", b"").unwrap())).collect()
 }
 
 /// What tells files apart.
