@@ -6,9 +6,6 @@ use std::process::Command;
 use crate::install::{REFERENCE, run};
 use crate::{parity, say};
 
-/// What is looked at and tested besides what is built by default.
-const FEATURES: &str = "upkeep/tls";
-
 /// Format, lints as errors, licences and sources of dependencies, every item of the ledger with its tests.
 ///
 /// # Errors
@@ -17,9 +14,7 @@ pub(crate) fn lint() -> Result<(), String> {
     say("format");
     run(cargo().args(["fmt", "--all", "--check"]))?;
     say("clippy");
-    let all =
-        ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--quiet", "--", "-D", "warnings"];
-    run(cargo().args(all))?;
+    run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
     let without =
         ["clippy", "--package", "upkeep-logs", "--no-default-features", "--quiet", "--", "-D", "warnings"];
     run(cargo().args(without))?;
@@ -68,9 +63,7 @@ pub(crate) fn tests() -> Result<(), String> {
     let python = root().join(REFERENCE).join("bin/python");
     let given = std::env::var_os("UPKEEP_REFERENCE_PYTHON").map(PathBuf::from);
     let python = given.filter(|given| given.exists()).unwrap_or(python);
-    run(cargo()
-        .args(["nextest", "run", "--workspace", "--features", FEATURES])
-        .env("UPKEEP_REFERENCE_PYTHON", python))
+    run(cargo().args(["nextest", "run", "--workspace"]).env("UPKEEP_REFERENCE_PYTHON", python))
 }
 
 /// The cargo that runs this chore.

@@ -10,7 +10,7 @@ pub(super) enum Secure {}
 
 impl Secure {
     pub(super) fn open(_: &str, _: u16, _: &TlsRules) -> io::Result<Self> {
-        let text = "this build has no TLS: build one with `cargo build --release --features tls`, or let a syslog server on this machine (tcp://) pass lines on";
+        let text = "this build has no TLS: build one with `cargo build --release`, or let a syslog server on this machine (tcp://) pass lines on";
         Err(io::Error::new(io::ErrorKind::InvalidData, text))
     }
 
