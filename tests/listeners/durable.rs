@@ -78,6 +78,9 @@ fn a_queue_without_a_file_is_one_in_memory() {
     let daemon = start(home, "");
     daemon.wait("RUNNING", &["kept"]);
     daemon.wait_log("pool kept: events cannot be kept in ");
-    send(&daemon, 0..5);
+    send(&daemon, 0..1);
+    // One is in its hands, two more are kept.
+    until_true("the first event", || recorded(&daemon.home, "kept").len() == 1);
+    send(&daemon, 1..5);
     daemon.wait_log("pool kept event buffer overflowed, discarding event 2");
 }

@@ -360,3 +360,18 @@ fn one_more(pid: i32) -> Rlimit {
     let free = (0..).find(|number| !used(number));
     Rlimit { current: free.map(|number| number + 1), ..getrlimit(Resource::Nofile) }
 }
+
+/// Neither reads a configuration twice before it serves, so one that comes through a pipe will do.
+#[test]
+fn a_configuration_may_come_through_a_pipe() {
+    for maker in [Maker::Reference, Maker::Upkeep] {
+        let pipe = "mv supervisord.conf text; mkfifo supervisord.conf; { cat text >supervisord.conf & }";
+        let daemon = Daemon::start_after(pipe, Home::new(), maker, "[program:cat]\ncommand=/bin/cat\n");
+        daemon.wait("RUNNING", &["cat"]);
+        if maker == Maker::Upkeep {
+            let pid = daemon.pid_of("cat");
+            daemon.kill_brain();
+            assert_eq!(daemon.pid_of("cat"), pid);
+        }
+    }
+}

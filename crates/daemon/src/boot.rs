@@ -17,7 +17,7 @@ use crate::keeperlink::KeeperLink;
 use crate::logfiles::LogTable;
 use crate::servers::{self, OpenError};
 use crate::shell::{Active, Parts, Shell};
-use crate::{descriptors, facade, held, reload};
+use crate::{descriptors, facade, handed, held, reload};
 
 /// Where the launcher leaves what it did before there was a log, a line each.
 pub(crate) const NOTES: &str = "UPKEEP_INTERNAL_NOTES";
@@ -140,7 +140,10 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
 }
 
 fn read_afresh(cli: &CommandLine) -> Result<Loaded, StartError> {
-    let sources = Sources::read(cli, Environment::of_this_process())?;
+    let sources = match handed::over() {
+        Some(sources) => sources,
+        None => Sources::read(cli, Environment::of_this_process())?,
+    };
     Ok(Loaded::new(sources, cli, &Host)?)
 }
 

@@ -10,6 +10,7 @@ use upkeep_keeper::Boot;
 use crate::boot::NOTES;
 use crate::console::{LOG_PREFIX, take_log_prefix};
 use crate::exitwhen::EXIT_WHEN;
+use crate::handed;
 
 /// Runs the daemon as Supervisor's own `supervisord` does. Returns the exit status; in the foreground only on failure,
 /// since this process becomes the keeper.
@@ -99,6 +100,7 @@ fn prepare(program: &str, args: &[String], cli: &CommandLine, own: Own) -> Resul
         env.extend(exit_when.map(|rule| (EXIT_WHEN.into(), rule.into())));
         env.extend(log_prefix.then(|| (LOG_PREFIX.into(), "true".into())));
     }
+    env.extend(handed::on(&sources)?);
     drop_privileges(&config)?;
     let notes = raise_limits(&config)?;
     if !notes.is_empty() {

@@ -42,6 +42,7 @@ mod facade;
 mod fcgi;
 mod generations;
 mod growing;
+mod handed;
 mod health;
 mod held;
 mod info;
@@ -141,36 +142,40 @@ pub fn daemon(args: &[String]) -> i32 {
         Ok(runtime) => {
             // As a task, like those of clients: whenever the future that is blocked on is woken, the runtime first asks the
             // kernel about all descriptors.
-            let status = runtime.block_on(runtime.spawn(live(called, link, inventory)));
-            let status = status.unwrap_or_else(|died| resume_unwind(died.into_panic()));
+            let life = runtime.block_on(runtime.spawn(live(called, link, inventory)));
+            let (status, shell) = life.unwrap_or_else(|died| resume_unwind(died.into_panic()));
             // A helper thread that hangs on a dead disk must not keep the daemon from ending.
             runtime.shutdown_timeout(Duration::from_millis(200));
+            // Not while a client could be told that its question is forgotten: the next daemon may answer it.
+            drop(shell);
             status
         }
         Err(error) => complain(&format!("cannot start: {error}"), 1),
     }
 }
 
-async fn live(called: Called, link: Link, inventory: Inventory) -> i32 {
+/// The exit status, and what served until then.
+async fn live(called: Called, link: Link, inventory: Inventory) -> (i32, Option<Box<Shell>>) {
     let program = called.program.clone();
     let mut shell = match boot::boot(called, link, inventory).await {
-        Ok(shell) => shell,
+        Ok(shell) => Box::new(shell),
         Err(error) => {
             let text = format!("Error: {error}\nFor help, use {program} -h");
-            return complain(&text, i32::from(error.status()));
+            return (complain(&text, i32::from(error.status())), None);
         }
     };
     let end = shell.run().await;
-    shell.finish(end).await
+    let status = shell.finish(end).await;
+    (status, Some(shell))
 }
 
 impl Shell {
     /// Closes everything; returns the exit status.
-    async fn finish(mut self, end: End) -> i32 {
+    async fn finish(&mut self, end: End) -> i32 {
         match end {
             End::Orphaned => {
                 self.close_stores();
-                self.engine.shutdown();
+                self.engine.clone().shutdown();
                 ORPHANED
             }
             End::Left => {

@@ -17,7 +17,7 @@ pub(crate) struct Schedules {
     /// What it is set to.
     at: Option<i64>,
     /// It could not be set, which has been said.
-    failing: bool,
+    pub(crate) failing: bool,
 }
 
 impl Shell {

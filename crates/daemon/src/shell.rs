@@ -493,8 +493,11 @@ impl Shell {
     /// Waits for something to happen, then takes in all that has. Whoever only asks is answered meanwhile.
     async fn wait(&mut self) {
         while self.wait_once().await {
-            // Many who ask must not keep the clock from being looked at: it comes last.
-            if self.core.next_deadline().is_some_and(|at| at <= now().mono) {
+            // Many who ask must not keep the clock from being looked at, nor what is tried again or done bit by bit: that
+            // comes last.
+            let is_late = self.core.next_deadline().is_some_and(|at| at <= now().mono);
+            let is_behind = !self.unheld.is_empty() || self.schedules.failing;
+            if is_late || is_behind || self.has_to_try_again() {
                 return;
             }
         }
