@@ -146,7 +146,11 @@ impl Supervisor {
 
     /// Kills those whose time is over.
     pub(crate) fn kill_overdue_errands(&mut self, now: Now, id: ProcId) {
-        let is_stuck = |errand: &&Errand| errand.killing == Killing::Tried && errand.is_overdue(now.mono);
+        let is_stuck = |errand: &&Errand| {
+            errand.kind == ErrandKind::Check
+                && errand.killing == Killing::Tried
+                && errand.is_overdue(now.mono)
+        };
         let errands = self.processes.get(&id).map_or(&[][..], Process::errands);
         let stuck = errands.iter().find(is_stuck).map(|errand| errand.run);
         self.end_errands(id, signal::KILL, |_, errand| {

@@ -87,6 +87,7 @@ fn a_stop_ends_pre_start() {
     assert_eq!(sim.signals("web pre_start"), [TERM, KILL]);
     assert_eq!((sim.state("web"), sim.forks("web")), (StateName::Stopped, 0));
     assert_eq!(sim.answers(stop).answers.len(), 1);
+    assert!(!sim.log().iter().any(|line| line.contains("cannot be ended")), "{:?}", sim.log());
 }
 
 #[test]
