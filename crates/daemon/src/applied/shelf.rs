@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
-use upkeep_config::Sources;
+use upkeep_config::{SnapshotError, Sources};
 
 use super::record::AppliedRecord;
 use crate::ownfile::{open_own, replace_own};
@@ -80,6 +80,16 @@ struct List {
     #[serde(default)]
     history: u64,
     list: Vec<AppliedRecord>,
+}
+
+impl List {
+    /// The numbers of those that are wanted and are there.
+    fn known(&self, wanted: &Wanted) -> BTreeSet<u64> {
+        let identity = |record: &AppliedRecord| (record.number, record.time);
+        let there: BTreeSet<(u64, i64)> = self.list.iter().map(identity).collect();
+        let wanted = wanted.list.iter().map(|kept| identity(&kept.record));
+        wanted.filter(|one| there.contains(one)).map(|(number, _)| number).collect()
+    }
 }
 
 /// The directory.
@@ -174,10 +184,11 @@ impl Shelf {
         let lock = self.lock()?;
         let there = read_list(&self.directory)?;
         check_main(&there, &self.main)?;
-        let (found, numbers): (Found, BTreeSet<u64>) = if there.history == wanted.history {
-            let wanted = wanted.list.iter().map(|kept| kept.record.number);
-            let known = wanted.filter(|number| there.list.iter().any(|record| record.number == *number));
-            (Found::default(), known.collect())
+        let known = there.known(wanted);
+        // Every history of versions that gave it no name is 0.
+        let is_ours = there.history == wanted.history && (there.history != 0 || !known.is_empty());
+        let (found, numbers): (Found, BTreeSet<u64>) = if is_ours {
+            (Found::default(), known)
         } else {
             let found = load(&self.directory, &there)?;
             let numbers = found.list.iter().map(|(record, _)| record.number).collect();
@@ -211,18 +222,36 @@ fn file_name(number: u64) -> String {
     format!("{number}{SUFFIX}")
 }
 
-/// Those that are on disk, oldest first. What cannot be read is left out.
+/// Those that are on disk, oldest first. What is gone or damaged is left out.
+///
+/// # Errors
+/// One cannot be read now, or by this version: it may be read another time, and is not to be removed.
 fn load(directory: &Path, list: &List) -> io::Result<Found> {
     let mut found = Vec::new();
     for record in &list.list {
-        let read = read_own(&directory.join(file_name(record.number)));
-        let Some(bytes) = read.ok().filter(|bytes| Sources::from_bytes(bytes).is_ok()) else { continue };
+        let name = file_name(record.number);
+        let unread =
+            |error: io::Error| io::Error::other(format!("its {name} cannot be read ({error}): move it away"));
+        let Some(bytes) = read_files(&directory.join(&name)).map_err(unread)? else { continue };
         let record = AppliedRecord { generation: None, bytes: bytes.len() as u64, ..record.clone() };
         found.push((record, upkeep_os::memfd_with("upkeep-applied", &bytes)?));
     }
     found.sort_by_key(|(record, _)| record.number);
     found.dedup_by_key(|(record, _)| record.number);
     Ok(Found { history: list.history, list: found })
+}
+
+/// The files of one, packed; none if they are gone or damaged.
+fn read_files(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let bytes = match read_own(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read?,
+    };
+    match Sources::from_bytes(&bytes) {
+        Ok(_) => Ok(Some(bytes)),
+        Err(SnapshotError::Damaged) => Ok(None),
+        Err(error @ SnapshotError::Version(_)) => Err(io::Error::other(error)),
+    }
 }
 
 fn check_main(list: &List, main: &Path) -> io::Result<()> {
@@ -373,6 +402,39 @@ pub(super) mod tests {
         assert_eq!(place.found(), [1, 2], "they have yet to be taken in");
         assert!(next.keep(&place.wanted(&[2, 7], 1)).unwrap().list.is_empty());
         assert_eq!(place.found(), [2, 7]);
+    }
+
+    /// One of a newer version may be read by that again: nothing is touched before it was moved away.
+    #[test]
+    fn what_cannot_be_read_for_now_stays() {
+        let place = Place::new();
+        place.shelf().keep(&place.wanted(&[1, 2], 0)).unwrap();
+        let newer = place.dir().join("2.files");
+        let mut bytes = fs::read(&newer).unwrap();
+        bytes[8..12].copy_from_slice(&99_u32.to_le_bytes());
+        fs::write(&newer, &bytes).unwrap();
+        let mut next = place.shelf();
+        for _ in 0..2 {
+            let told = next.keep(&place.wanted_of(2, &[1, 2], 0)).unwrap_err().to_string();
+            assert!(told.contains("its 2.files cannot be read (the snapshot has version 99"), "{told}");
+        }
+        assert_eq!((fs::read(&newer).unwrap(), read_list(&place.dir()).unwrap().history), (bytes, 1));
+        fs::rename(&newer, place.0.path().join("aside")).unwrap();
+        let found = next.keep(&place.wanted_of(2, &[1, 2], 0)).unwrap();
+        assert_eq!(found.list.iter().map(|(record, _)| record.number).collect::<Vec<_>>(), [1]);
+    }
+
+    /// Earlier versions gave a history no name: their configurations are told by their numbers and times.
+    #[test]
+    fn two_histories_without_a_name_are_not_the_same() {
+        let place = Place::new();
+        place.shelf().keep(&place.wanted_of(0, &[1, 2], 0)).unwrap();
+        assert!(place.shelf().keep(&place.wanted_of(0, &[2, 3], 0)).unwrap().list.is_empty());
+        assert_eq!(place.found(), [2, 3]);
+        let mut other = place.wanted_of(0, &[2, 3], 0);
+        other.list.iter_mut().for_each(|kept| kept.record.time += 50);
+        assert_eq!(place.shelf().keep(&other).unwrap().list.len(), 2);
+        assert_eq!(place.found(), [2, 3]);
     }
 
     /// Whatever cannot be written: the list names what is there, and what it names stays.
