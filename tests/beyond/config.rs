@@ -228,6 +228,7 @@ fn what_a_directory_has_is_taken_in() {
     daemon.home.write("supervisord.conf", &format!("{HEAD}{}", body("/bin/cat - -")));
     daemon.start_again();
     daemon.wait("RUNNING", &["web"]);
+    daemon.wait_log("found in config_history_dir: number 1 of this daemon is 3 now");
     let three = ["1 start", "2 update 1 group changed", "3 start running"];
     assert_eq!(list(&daemon), three);
     let files = ["1.files", "2.files", "3.files", "list.json", "lock"];

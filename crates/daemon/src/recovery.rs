@@ -492,6 +492,30 @@ mod tests {
         assert_eq!(told, [(4, "start", false), (6, "restart", true)]);
     }
 
+    /// What a number stands for is not known before the disk has told what it has; a list is not held up by that.
+    #[tokio::test]
+    async fn a_number_means_nothing_before_the_disk_has_answered() {
+        use crate::applied::{Asked, FromDisk};
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let text = format!("config_history_dir={}/history\n[program:a]\ncommand=cat\n", dir.path().display());
+        let (mut shell, _keeper) = successor(cli.clone(), inventory(dir.path(), &cli, &text, &["a"])).await;
+        let mut ask = |asked: Asked, told: FromDisk| {
+            let (reply, answer) = upkeep_api::Responder::new();
+            shell.applied_asked(asked, reply);
+            shell.history_told(told);
+            answer
+        };
+        let listed = ask(Asked::List, FromDisk::Late).await.unwrap();
+        assert!(matches!(listed, Ok(upkeep_api::Reply::ConfigGenerations(all)) if all.len() == 1));
+        for (told, expected) in
+            [(FromDisk::Late, "is not known yet"), (FromDisk::Opened, "there is no configuration 7")]
+        {
+            let fault = ask(Asked::RollBack(7), told).await.unwrap().unwrap_err();
+            assert!(fault.to_string().contains(expected), "{fault:?}");
+        }
+    }
+
     /// The file is no good any more: what was read last stands for what was read first.
     #[tokio::test]
     async fn another_configuration_stands_for_one_that_is_not_held_if_the_file_is_broken() {

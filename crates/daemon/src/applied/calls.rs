@@ -10,6 +10,10 @@ use crate::calls::respond;
 use crate::reading::Place;
 use crate::shell::{Responder, Shell};
 
+/// What somebody is told who asks about a number before it is known what the disk has.
+const UNKNOWN_YET: &str = "which configuration has that number is not known yet, because the disk of config_history_dir does not answer: \
+                           try again, or take that option out (upkeep reload --keep)";
+
 /// What is asked about configurations that were applied.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Asked {
@@ -20,11 +24,29 @@ pub(crate) enum Asked {
     Write(i64),
 }
 
+impl Asked {
+    /// The number that it is about; 0 if none.
+    fn number(self) -> i64 {
+        match self {
+            Self::List => 0,
+            Self::Files(number) | Self::Plan(number) | Self::RollBack(number) | Self::Write(number) => number,
+        }
+    }
+}
+
 impl Shell {
     /// Somebody asks about configurations that were applied.
     pub(crate) fn applied_asked(&mut self, asked: Asked, reply: Responder) {
         if self.applied.opening {
             return self.wait_for_history(asked, reply);
+        }
+        self.tell_applied(asked, reply);
+    }
+
+    /// Answers. A number may come to be another's as long as it is not known what the disk has.
+    pub(super) fn tell_applied(&mut self, asked: Asked, reply: Responder) {
+        if self.applied.opening && asked.number() != 0 {
+            return respond(reply, Err(Fault::about(FaultCode::Failed, UNKNOWN_YET)));
         }
         match asked {
             Asked::List => respond(reply, Ok(Reply::ConfigGenerations(self.applied_list()))),

@@ -67,6 +67,7 @@ impl Shell {
 
     /// The thread has something to tell.
     pub(crate) fn history_told(&mut self, told: FromDisk) {
+        let late = matches!(told, FromDisk::Late);
         match told {
             FromDisk::Opened | FromDisk::Late => {}
             FromDisk::Trouble(error) => self.store_trouble(&error),
@@ -80,9 +81,9 @@ impl Shell {
                 self.settle_applied();
             }
         }
-        self.applied.opening = false;
+        self.applied.opening &= late;
         for (asked, reply) in std::mem::take(&mut self.applied.waiting) {
-            self.applied_asked(asked, reply);
+            self.tell_applied(asked, reply);
         }
     }
 
@@ -96,7 +97,9 @@ impl Shell {
             matches!((found, own), (Ok(found), Ok(own)) if found.says_the_same(&own))
         });
         // The numbers of both are other ones at every moment: a daemon that dies here is followed by one that knows which is which.
-        self.count_from(newest.max(self.applied.next_number() - 1) + 1);
+        let next = newest.max(self.applied.next_number() - 1) + 1;
+        self.count_from(next);
+        self.say_counted(first, if same { newest } else { next }, newest);
         let first = if same { self.applied.list.pop_front() } else { None };
         for (record, fd) in found.list.into_iter().rev() {
             self.hold_applied(record.number, &fd);
@@ -109,6 +112,17 @@ impl Shell {
         self.applied.history = found.history;
         self.applied.trim(self.settings().config_history);
         self.save_daemon();
+    }
+
+    /// Somebody may have been told the numbers of before.
+    fn say_counted(&self, first: Option<u64>, now: u64, newest: u64) {
+        if let Some(first) = first.filter(|&first| first != now) {
+            let text = format!(
+                "configurations up to {newest} were found in config_history_dir: number {first} of this daemon is {now} now, and \
+                 so on"
+            );
+            self.log(Level::Info, text);
+        }
     }
 
     /// What is kept here gets numbers from this one on.

@@ -22,7 +22,7 @@ pub(crate) enum FromDisk {
     Found { directory: PathBuf, time: u64, found: Found },
     /// It does not take something: told once until it does again.
     Trouble(io::Error),
-    /// Nothing has come from it for so long that nobody should wait any more.
+    /// Nothing has come from it for so long that nobody should wait any more; it is still not known what it has.
     Late,
 }
 
