@@ -17,8 +17,8 @@ const PIECE: usize = 64 << 10;
 /// More often a file is not rotated between two looks.
 const ROTATIONS: u32 = 20;
 
-/// How long before the last look a file may have been made that is shown from its start.
-const LOOKED_BEFORE: Duration = Duration::from_secs(1);
+/// How long before the name of before was certain a file may have been made that is shown from its start.
+const CERTAIN_BEFORE: Duration = Duration::from_secs(1);
 
 /// Takes the place of what is gone when a file is cut short (RPC-243).
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
@@ -38,10 +38,10 @@ pub(crate) struct Follower {
     path: PathBuf,
     file: File,
     position: u64,
-    /// Where the log goes on, once nothing more comes here.
-    next: Option<PathBuf>,
-    /// When this was last read.
-    looked: SystemTime,
+    /// Where the log goes on, once nothing more comes here, and when that was asked.
+    next: Option<(PathBuf, SystemTime)>,
+    /// When the log certainly still had this name.
+    certain: SystemTime,
 }
 
 impl Follower {
@@ -71,7 +71,7 @@ impl Follower {
     }
 
     fn at(path: PathBuf, file: File, position: u64) -> Self {
-        Self { path, file, position, next: None, looked: SystemTime::now() }
+        Self { path, file, position, next: None, certain: SystemTime::now() }
     }
 
     /// What was added since the last piece; empty if nothing was, for now.
@@ -80,27 +80,32 @@ impl Follower {
     /// (RPC-242, RPC-248).
     pub(crate) fn read(&mut self) -> Vec<u8> {
         let piece = self.read_file();
-        let looked = std::mem::replace(&mut self.looked, SystemTime::now());
-        if !piece.is_empty() || !(self.follow_name() || self.go_on(looked)) {
+        if !piece.is_empty() || !(self.follow_name() || self.go_on()) {
             return piece;
         }
         self.read_file()
     }
 
-    /// The log has this name now. What is still written to the file of before is read first.
-    pub(crate) fn is_at(&mut self, path: PathBuf) {
-        self.next = (path != self.path).then_some(path);
+    /// The log has this name, as was asked then. What is still written to the file of before is read first.
+    pub(crate) fn is_at(&mut self, path: PathBuf, asked: SystemTime) {
+        if path == self.path {
+            (self.next, self.certain) = (None, asked);
+        } else {
+            self.next = Some((path, asked));
+        }
     }
 
-    /// Goes over to the log's new name. A file that was there before begins near its end, as with a new client.
-    fn go_on(&mut self, looked: SystemTime) -> bool {
-        let Some(path) = self.next.take() else { return false };
+    /// Goes over to the log's new name. A file that was certainly there before begins near its end, as with a new client; however long
+    /// this client was held up, nothing is left out of one that the log may have made meanwhile.
+    fn go_on(&mut self) -> bool {
+        let Some((path, asked)) = self.next.take() else { return false };
         let Ok((mut next, _)) = Self::open(path, None) else { return false };
         // The file system's clock is a little slow.
-        let is_new = |born: SystemTime| born + LOOKED_BEFORE >= looked;
-        if next.file.metadata().and_then(|about| about.created()).is_ok_and(is_new) {
+        let was_there = |born: SystemTime| born + CERTAIN_BEFORE < self.certain;
+        if !next.file.metadata().and_then(|about| about.created()).is_ok_and(was_there) {
             next.position = 0;
         }
+        next.certain = asked;
         *self = next;
         true
     }
@@ -232,18 +237,23 @@ mod tests {
         let (mut follower, _) = Follower::open(old.clone(), None).unwrap();
         assert_eq!(read(&mut follower), "one\n");
         append(&new, &"x".repeat(2000));
-        follower.is_at(new.clone());
+        // It was held up between the answer and this.
+        let later = SystemTime::now() + CERTAIN_BEFORE * 100;
+        follower.is_at(new.clone(), later);
         append(&old, "two\n");
         assert_eq!(read(&mut follower), "two\n");
-        follower.is_at(new.clone());
+        follower.is_at(new.clone(), later);
         assert_eq!(read(&mut follower), "x".repeat(2000));
         append(&there, &("x".repeat(2000) + &"y".repeat(1024)));
-        follower.is_at(there.clone());
-        follower.looked += LOOKED_BEFORE * 100;
+        follower.is_at(there.clone(), later);
         assert_eq!(read(&mut follower), "y".repeat(1024));
-        follower.is_at(folder.path().join("missing"));
+        append(&new, "three\n");
+        follower.is_at(there.clone(), SystemTime::UNIX_EPOCH);
+        follower.is_at(new.clone(), later);
+        assert_eq!(read(&mut follower), "x".repeat(2000) + "three\n", "nobody knows when it was made");
+        follower.is_at(folder.path().join("missing"), later);
         assert_eq!(read(&mut follower), "");
-        assert_eq!(follower.path, there);
+        assert_eq!(follower.path, new);
     }
 
     #[test]

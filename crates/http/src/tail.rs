@@ -87,6 +87,7 @@ async fn log(
         return answer::error(StatusCode::BAD_REQUEST);
     }
     let asked = Request::LogPath { process };
+    let certain = SystemTime::now();
     let path = match connection.service.handle.call(asked.clone()).await {
         Ok(Reply::Path(path)) => path,
         Ok(_) => return answer::error(StatusCode::INTERNAL_SERVER_ERROR),
@@ -95,9 +96,10 @@ async fn log(
         }
         Err(_) => return answer::error(StatusCode::NOT_FOUND),
     };
-    let Some((follower, modified)) = open(path, start).await else {
+    let Some((mut follower, modified)) = open(path.clone(), start).await else {
         return answer::error(StatusCode::NOT_FOUND);
     };
+    follower.is_at(path, certain);
     let (sender, receiver) = mpsc::channel(AHEAD);
     let interval = connection.service.limits().tail_interval;
     let (farewell, shutdown) = (Arc::clone(&connection.farewell), connection.service.shutdown.clone());
@@ -130,8 +132,9 @@ impl Place {
             return;
         }
         self.at = Instant::now();
+        let asked = SystemTime::now();
         if let Ok(Reply::Path(path)) = self.handle.call(self.asked.clone()).await {
-            follower.is_at(path);
+            follower.is_at(path, asked);
         }
     }
 }
