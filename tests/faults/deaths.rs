@@ -156,14 +156,22 @@ fn first_waiting(log: &str) -> &str {
     log.lines().find(|line| line.contains("waiting for")).unwrap_or_default()
 }
 
-/// A daemon that dies in the middle of a reload leaves a daemon that has everything running again.
+/// A daemon that dies in the middle of a reload leaves a daemon that has everything running again, as it was read for that.
 #[test]
 fn a_reload_under_way_goes_on() {
     let daemon = started();
+    let edit = |name: &str| {
+        let text = format!("{HEAD}{CONFIG}[program:{name}]\ncommand=/bin/cat\n");
+        daemon.home.write("supervisord.conf", &text);
+    };
+    edit("new");
     daemon.call("supervisor.restart", &[]);
+    // Nobody has asked for this.
+    edit("newer");
     daemon.wait_log("waiting for");
     daemon.kill_brain();
-    daemon.wait("RUNNING", &["cat", "pair:pair_00", "pair:pair_01", "deaf", "stopped"]);
+    daemon.wait("RUNNING", &["cat", "pair:pair_00", "pair:pair_01", "deaf", "stopped", "new"]);
+    assert_eq!(daemon.state("newer"), None);
 }
 
 /// A reload writes down what runs from then on: a daemon that dies later costs nothing.

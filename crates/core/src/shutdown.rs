@@ -42,7 +42,10 @@ pub enum Phase {
         last_events: Option<(String, Mono)>,
     },
     /// Everything is down; the shell has been told.
-    Down,
+    Down {
+        /// To come up again.
+        restart: bool,
+    },
 }
 
 impl Phase {
@@ -55,7 +58,7 @@ impl Phase {
     /// Whether everything is being stopped, or already is.
     #[must_use]
     pub fn is_ending(&self) -> bool {
-        matches!(self, Self::Stopping { .. } | Self::Down)
+        matches!(self, Self::Stopping { .. } | Self::Down { .. })
     }
 
     pub(crate) fn begin(&mut self) {
@@ -69,7 +72,7 @@ impl Supervisor {
     pub(crate) fn begin_shutdown(&mut self, now: Now, restart: bool) {
         match &mut self.phase {
             Phase::Stopping { restart: current, .. } => *current = *current && restart,
-            Phase::Down => {}
+            Phase::Down { .. } => {}
             Phase::Setup | Phase::Running => {
                 let queue = self.groups_by_priority().iter().map(|group| group.name.clone()).collect();
                 self.phase =
@@ -90,7 +93,7 @@ impl Supervisor {
                 let idle_at = last_events.as_ref().map(|&(_, at)| at).filter(|at| *at != DONE);
                 Some(idle_at.map_or(*report_at, |at| at.min(*report_at)))
             }
-            Phase::Setup | Phase::Running | Phase::Down => None,
+            Phase::Setup | Phase::Running | Phase::Down { .. } => None,
         }
     }
 
@@ -187,7 +190,7 @@ impl Supervisor {
         let Phase::Stopping { restart, report_at, .. } = &mut self.phase else { return };
         if self.unstopped.is_empty() {
             let restart = *restart;
-            self.phase = Phase::Down;
+            self.phase = Phase::Down { restart };
             self.dismiss_waits();
             self.order(Effect::Terminate { restart });
         } else if *report_at <= now.mono {

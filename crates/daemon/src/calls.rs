@@ -407,8 +407,7 @@ impl Shell {
 
     fn is_shutting_down(&self) -> bool {
         match self.core.phase() {
-            Phase::Stopping { restart, .. } => !restart,
-            Phase::Down => true,
+            Phase::Stopping { restart, .. } | Phase::Down { restart } => !restart,
             Phase::Setup | Phase::Running => false,
         }
     }

@@ -556,6 +556,35 @@ mod tests {
         drop(shell);
     }
 
+    /// Nothing has to end. Whenever it dies, the next one comes up again, and with what was read for that.
+    #[tokio::test]
+    async fn a_restart_of_nothing_is_not_written_down_as_an_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let inventory = inventory(dir.path(), &cli, "", &[]);
+        let (mut shell, keeper) = successor(cli, inventory).await;
+        shell.flush_link();
+        heard(&keeper, &mut Incoming::default());
+        let loaded = shell.generations.latest().clone();
+        shell.restart_checked(Ok(loaded), None);
+        shell.carry_out().await;
+        shell.flush_link();
+        let (mut held, mut written) = (false, Vec::new());
+        for frame in heard(&keeper, &mut Incoming::default()) {
+            match frame {
+                ToKeeper::Hold { name } => held |= name == generations::held_name(2),
+                ToKeeper::Put { key: DAEMON_KEY, value } => {
+                    let record = DaemonRecord::read(&value).unwrap();
+                    assert!(held, "it is held before it is named");
+                    written.push((record.ending, record.latest));
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(written.pop(), Some((Ending::No, 2)), "it is up");
+        assert!(!written.is_empty() && written.iter().all(|one| *one == (Ending::Restart, 2)), "{written:?}");
+    }
+
     #[tokio::test]
     async fn who_had_to_wait_is_answered_by_a_daemon_that_leaves() {
         let dir = tempfile::tempdir().unwrap();

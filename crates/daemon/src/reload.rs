@@ -8,7 +8,7 @@ use upkeep_api::{Fault, FaultCode, Reply, Reread};
 use upkeep_config::LoadError;
 use upkeep_core::reload::difference;
 use upkeep_core::spec::{GroupSpec, ProcessSpec};
-use upkeep_core::{Input, Supervisor};
+use upkeep_core::{Input, Phase, Supervisor};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -39,24 +39,28 @@ impl Shell {
         back: Option<u64>,
         reply: Responder,
     ) {
-        let loaded = match result {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                return self.respond(reply, Err(Fault::about(FaultCode::CantReread, error.message)));
-            }
-        };
-        let active = self.running_groups();
-        let found = difference(&active, &loaded.config.groups);
-        // A configuration that the next daemon could not find is not taken in.
-        if let Err(error) = self.hold(self.generations.next(), &loaded) {
-            let message = format!("cannot keep a copy for a restart of the daemon: {error}");
+        if self.core.phase().is_ending() {
+            // What comes up again is what was read for that.
+            return self.respond(reply, Err(Fault::new(FaultCode::ShutdownState)));
+        }
+        if let Err(message) = self.adopt_latest(result) {
             return self.respond(reply, Err(Fault::about(FaultCode::CantReread, message)));
         }
-        self.generations.add(loaded);
+        let active = self.running_groups();
+        let found = difference(&active, &self.generations.latest().config.groups);
         self.note_read(back);
         self.prune_generations();
         let reread = Reread { added: found.added, changed: found.changed, removed: found.removed };
         self.respond(reply, Ok(Reply::Reread(reread)));
+    }
+
+    /// What was read becomes the latest, unless the next daemon could not find it.
+    fn adopt_latest(&mut self, result: Result<Loaded, LoadError>) -> Result<(), String> {
+        let loaded = result.map_err(|error| error.message)?;
+        self.hold(self.generations.next(), &loaded)
+            .map_err(|error| format!("cannot keep a copy for a restart of the daemon: {error}"))?;
+        self.generations.add(loaded);
+        Ok(())
     }
 
     pub(crate) fn add_group(&mut self, name: &str, reply: Responder) {
@@ -272,11 +276,9 @@ impl Shell {
     /// Its record without the groups.
     fn record_of_itself(&self) -> DaemonRecord {
         let ending = match self.core.phase() {
-            upkeep_core::Phase::Stopping { restart: true, .. } => Ending::Restart,
-            upkeep_core::Phase::Stopping { restart: false, .. } | upkeep_core::Phase::Down => {
-                Ending::Shutdown
-            }
-            upkeep_core::Phase::Setup | upkeep_core::Phase::Running => Ending::No,
+            Phase::Stopping { restart: true, .. } | Phase::Down { restart: true } => Ending::Restart,
+            Phase::Stopping { restart: false, .. } | Phase::Down { restart: false } => Ending::Shutdown,
+            Phase::Setup | Phase::Running => Ending::No,
         };
         DaemonRecord {
             base: self.generations.base,
@@ -310,32 +312,24 @@ impl Shell {
             // What a reload has opened so far would be in the way of coming up again.
             return self.restarts_waiting.push((result, reply));
         }
-        let answer = match result {
-            Ok(loaded) => {
-                self.next = Some(loaded);
+        let answer = match self.adopt_latest(result) {
+            Ok(()) => {
+                self.tell(Input::Restart);
+                // The client is told of nothing that the next daemon would not do.
+                self.prune_generations();
                 Ok(Reply::Bool(true))
             }
-            Err(error) => {
-                self.log(
-                    Level::Critical,
-                    format!("restart refused, everything goes on as it is: {}", error.message),
-                );
-                Err(Fault::about(FaultCode::CantReread, error.message))
+            Err(message) => {
+                self.log(Level::Critical, format!("restart refused, everything goes on as it is: {message}"));
+                Err(Fault::about(FaultCode::CantReread, message))
             }
         };
-        if answer.is_ok() {
-            self.tell(Input::Restart);
-            // The client is told of nothing that the next daemon would not do. Where nothing has to end it comes up again in this turn.
-            if matches!(self.core.phase(), upkeep_core::Phase::Stopping { .. }) {
-                self.save_daemon();
-            }
-        }
         if let Some(reply) = reply {
             self.respond(reply, answer);
         }
     }
 
-    /// Everything is down: comes up again with the configuration that was checked (PROC-244).
+    /// Everything is down: comes up again with the configuration that was checked, the latest (PROC-244).
     pub(crate) async fn come_up_again(&mut self) {
         self.close_servers().await;
         self.remove_pidfile();
@@ -351,8 +345,7 @@ impl Shell {
         let logs = self.logs_of_all();
         self.active.clear();
         self.logs.clear();
-        let loaded = self.next.take().unwrap_or_else(|| self.generations.latest().clone());
-        self.hold_base(loaded);
+        self.generations.base = self.generations.latest;
         self.standing.queues.clear();
         self.standing.watched.clear();
         self.renew_context();
@@ -374,16 +367,11 @@ impl Shell {
 
     /// From now on `[supervisord]` and the servers are those of this configuration.
     pub(crate) fn adopt_base(&mut self, loaded: Loaded) {
-        self.hold_base(loaded);
-        self.note_applied(self.generations.base, Cause::Reload, None);
-        self.prune_generations();
-    }
-
-    /// The same, not yet written down.
-    fn hold_base(&mut self, loaded: Loaded) {
         let number = self.generations.add(loaded);
         self.generations.base = number;
         self.hold_generation(number);
+        self.note_applied(number, Cause::Reload, None);
+        self.prune_generations();
     }
 }
 

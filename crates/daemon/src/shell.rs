@@ -256,8 +256,6 @@ pub(crate) struct Shell {
     pub(crate) reading: Reading,
     /// Directories of logs are looked at in a queue of their own: who has read everything waits for nobody who has not.
     pub(crate) naming_logs: Reading,
-    /// Read and found good before a restart; used when everything is down.
-    pub(crate) next: Option<Loaded>,
     /// Keys of what the keeper holds of open captures.
     pub(crate) captures: BTreeSet<u64>,
     /// For what of captures is still on its way to the keeper: a child that writes faster than that waits.
@@ -393,7 +391,6 @@ impl Shell {
             stuck: BTreeMap::new(),
             reading: Reading::default(),
             naming_logs: Reading::default(),
-            next: None,
             captures: BTreeSet::new(),
             capture_leases: Vec::new(),
             standing: Standing::default(),

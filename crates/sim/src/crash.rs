@@ -50,8 +50,8 @@ pub(crate) enum Ending {
 impl Ending {
     pub(crate) fn of(phase: &Phase) -> Self {
         match phase {
-            Phase::Stopping { restart: true, .. } => Self::Restart,
-            Phase::Stopping { restart: false, .. } | Phase::Down => Self::Shutdown,
+            Phase::Stopping { restart: true, .. } | Phase::Down { restart: true } => Self::Restart,
+            Phase::Stopping { restart: false, .. } | Phase::Down { restart: false } => Self::Shutdown,
             Phase::Setup | Phase::Running => Self::No,
         }
     }
