@@ -277,8 +277,11 @@ fn what_a_log_lacks_is_forgotten_with_it() {
         )
     };
     let names = ["cleared", "gone", "moved", "removed", "stays"];
-    let daemon = Daemon::start(Maker::Upkeep, &names.map(|name| program(name, name)).concat());
+    // Others have the same log: what it lacks does not go with them.
+    let sharers = program("shares", "stays") + &program("shared", "stays");
+    let daemon = Daemon::start(Maker::Upkeep, &(names.map(|name| program(name, name)).concat() + &sharers));
     daemon.wait("EXITED", &names);
+    daemon.wait("EXITED", &["shares", "shared"]);
     let lost = |daemon: &Daemon| {
         let losses = daemon.call("upkeep.getLogLosses", &[]);
         names.into_iter().filter(|name| losses.contains(&format!("/{name}<"))).collect::<Vec<_>>()
@@ -290,7 +293,7 @@ fn what_a_log_lacks_is_forgotten_with_it() {
     }
     assert_eq!(lost(&daemon), ["moved", "removed", "stays"]);
     let rest = [program("cleared", "cleared"), program("gone", "gone"), program("moved", "elsewhere")];
-    let rest = rest.concat() + &program("stays", "stays");
+    let rest = rest.concat() + &program("stays", "stays") + &program("shared", "own");
     daemon.home.write("supervisord.conf", &format!("{HEAD}{rest}"));
     let told = daemon.ctl(&["update"]).stdout;
     assert!(told.contains("removed: removed process group\n"), "{told}");

@@ -124,11 +124,20 @@ impl Shell {
         self.active.iter().flat_map(|group| self.logs_of(&group.spec)).collect()
     }
 
-    /// Nobody has these logs any more, as far as they are not among the others: what they lack does not concern anybody.
-    pub(crate) fn forget_losses(&self, before: BTreeSet<PathBuf>, now: &BTreeSet<PathBuf>) {
+    /// Nobody has these logs any more, as far as they are not among the others or those of another active group: what they lack
+    /// does not concern anybody.
+    pub(crate) fn forget_losses(&self, mut gone: BTreeSet<PathBuf>, now: &BTreeSet<PathBuf>) {
         // A device is not the log of one program.
-        let gone = before.into_iter().filter(|path| !now.contains(path) && !path.starts_with("/dev"));
-        gone.for_each(|path| self.engine.forget_losses(path));
+        gone.retain(|path| !now.contains(path) && !path.starts_with("/dev"));
+        if gone.is_empty() {
+            return;
+        }
+        // An AUTO log is nobody else's.
+        let others = self.active.iter().flat_map(|group| &group.spec.processes);
+        for path in others.flat_map(|spec| LogPaths::borrowed(spec, None)).flatten() {
+            gone.remove(Path::new(path));
+        }
+        gone.into_iter().for_each(|path| self.engine.forget_losses(path));
     }
 
     /// Every log with a loss: those of processes in the order of `status`, then the daemon's own.

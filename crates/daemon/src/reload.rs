@@ -143,8 +143,8 @@ impl Shell {
             let logs = before.map(|other| self.logs_of(&other.spec)).unwrap_or_default();
             let before = before.map_or(generation, |other| other.generation);
             self.logs.extend(table);
-            self.forget_losses(logs, &self.logs_of(&spec));
             let changes = self.replace_active(group);
+            self.forget_losses(logs, &self.logs_of(&spec));
             let strict = self.settings().strict_update;
             let request = upkeep_core::Request::UpdateGroup { spec, strict };
             let call = self.ask_alone(request, Purpose::Update, reply);
