@@ -49,7 +49,13 @@ impl Supervisor {
             match look {
                 Look::Waits => {}
                 Look::Restart => again.push(at),
-                Look::Is(stage) => self.set_stage(number, at, stage),
+                Look::Is(stage) => {
+                    if matches!(stage, Stage::Starting { .. }) {
+                        // It may be well already, and nothing more be heard of it.
+                        self.rolling.news.entry(number).or_default().insert(at);
+                    }
+                    self.set_stage(number, at, stage);
+                }
             }
         }
         if !again.is_empty() {

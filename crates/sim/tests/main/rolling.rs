@@ -309,12 +309,16 @@ fn to_the_end(sim: &mut Sim, stepped: &mut dyn FnMut(&mut Sim)) {
 
 #[test]
 fn no_death_of_the_daemon_changes_how_it_goes() {
-    holds_anywhere(SOON, |sim, stepped| {
-        sim.request(Ask::rolling("web:*"));
-        to_the_end(sim, stepped);
-        assert_eq!((end(sim), forks(sim)), (Some(&RollingEnd::Done), [2; 4]), "{}", sim.recent());
-        assert_eq!(sim.forks("other"), 1);
-    });
+    for options in [SOON, "startsecs=0\n"] {
+        holds_anywhere(options, |sim, stepped| {
+            let soon = sim.now().mono.after(secs(30));
+            sim.request(Ask::rolling("web:*"));
+            to_the_end(sim, stepped);
+            assert_eq!((end(sim), forks(sim)), (Some(&RollingEnd::Done), [2; 4]), "{}", sim.recent());
+            assert_eq!(sim.forks("other"), 1);
+            assert!(sim.now().mono < soon, "who is well is not waited for\n{}", sim.recent());
+        });
+    }
 }
 
 #[test]
