@@ -3,7 +3,8 @@
 //!
 //! It lies beside the pid file as `PIDFILE.schedules`, a JSON object, and is written anew by a thread of its own whenever a plan
 //! changes. Where no program asks for it there is neither a file nor a thread. A run that came while the machine was off is missed,
-//! too: a pid file in memory (`/run`) is gone then, and so the file lies beside the daemon's own log, as `LOGFILE.schedules`.
+//! too: a pid file in memory (`/run`) is gone then, and so the file lies beside the daemon's own log, as `LOGFILE.schedules`. Where it
+//! cannot be written it lies at the other place.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -82,16 +83,7 @@ impl Shell {
     /// Where the plans may lie; the first one that outlives a boot is it.
     fn plans_paths(&self) -> Vec<PathBuf> {
         let settings = self.settings();
-        let log = match &settings.logfile {
-            LogFile::Path(path) => Some(path),
-            LogFile::Syslog => None,
-        };
-        let beside = |path: &PathBuf| {
-            let mut path = path.clone().into_os_string();
-            path.push(".schedules");
-            PathBuf::from(path)
-        };
-        std::iter::once(&settings.pidfile).chain(log).map(beside).collect()
+        places(&settings.pidfile, &settings.logfile)
     }
 
     /// A process is written down, and its plan along with it if that is asked for.
@@ -134,7 +126,7 @@ impl Shell {
         }
     }
 
-    /// The pid file has another name: the plans are written down beside it from now on.
+    /// The pid file or the log has another name: the plans are written down beside it from now on.
     pub(crate) fn move_plans(&mut self) {
         self.planned.changed |= !self.planned.plans.is_empty();
     }
@@ -184,6 +176,22 @@ impl Shell {
     }
 }
 
+/// Beside these, unless that is where devices are.
+fn places(pidfile: &Path, log: &LogFile) -> Vec<PathBuf> {
+    let log = match log {
+        LogFile::Path(path) => Some(path.as_path()),
+        LogFile::Syslog => None,
+    };
+    // A standard stream, say.
+    let log = log.filter(|log| !["/dev", "/proc"].iter().any(|devices| log.starts_with(devices)));
+    let beside = |path: &Path| {
+        let mut path = path.as_os_str().to_owned();
+        path.push(".schedules");
+        PathBuf::from(path)
+    };
+    std::iter::once(pidfile).chain(log).map(beside).collect()
+}
+
 /// The first of these that is there after a boot; the first of all if none is.
 fn home(paths: &[PathBuf], is_in_memory: impl Fn(&Path) -> bool) -> &Path {
     let lasting = paths.iter().find(|path| !path.parent().is_some_and(&is_in_memory));
@@ -201,9 +209,10 @@ fn newest(paths: &[PathBuf]) -> Option<&Path> {
 fn is_in_memory(directory: &Path) -> bool {
     const TMPFS: FsWord = 0x0102_1994;
     const RAMFS: FsWord = 0x8584_58f6;
+    const PROC: FsWord = 0x9fa0;
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let found = rustix::fs::statfs(directory);
-    found.is_ok_and(|found| [TMPFS, RAMFS].contains(&found.f_type))
+    found.is_ok_and(|found| [TMPFS, RAMFS, PROC].contains(&found.f_type))
 }
 
 /// The plans in a file; none if there is no file.
@@ -236,22 +245,36 @@ fn start(engine: Engine) -> io::Result<Clerk<Order>> {
 
 /// Writes what comes, the latest alone if more has come meanwhile. Complains once until it can write again.
 fn write_all(inbox: &Receiver<Order>, complain: impl Fn(&Path, &io::Error)) {
-    let (mut last, mut complained): (Vec<PathBuf>, bool) = (Vec::new(), false);
+    let (mut last, mut at, mut complained) = (Vec::new(), PathBuf::new(), false);
     while let Ok(first) = inbox.recv() {
         let (paths, bytes) = inbox.try_iter().last().unwrap_or(first);
-        let path = home(&paths, is_in_memory);
-        if last != paths {
-            // What lies elsewhere is true no longer. Somebody may have removed it already: it is gone either way.
-            let others = last.iter().chain(&paths).filter(|other| *other != path);
-            others.for_each(|other| drop(std::fs::remove_file(other)));
-            last.clone_from(&paths);
-        }
-        match write(path, bytes.as_deref()) {
-            Ok(()) => complained = false,
-            Err(error) if !std::mem::replace(&mut complained, true) => complain(path, &error),
+        match write_somewhere(&paths, bytes.as_deref()) {
+            Ok(path) => {
+                complained = false;
+                if last != paths || at != path {
+                    // What lies elsewhere is true no longer. Somebody may have removed it already: it is gone either way.
+                    let others = last.iter().chain(&paths).filter(|other| *other != path);
+                    others.for_each(|other| drop(std::fs::remove_file(other)));
+                    path.clone_into(&mut at);
+                    last.clone_from(&paths);
+                }
+            }
+            Err((path, error)) if !std::mem::replace(&mut complained, true) => complain(path, &error),
             Err(_) => {}
         }
     }
+}
+
+/// Writes the file where it is to be, else at the first other place where it can be; returns which.
+fn write_somewhere<'a>(
+    paths: &'a [PathBuf],
+    bytes: Option<&[u8]>,
+) -> Result<&'a Path, (&'a Path, io::Error)> {
+    let home = home(paths, is_in_memory);
+    let Err(error) = write(home, bytes) else { return Ok(home) };
+    // One that cannot be removed is not removed by the absence of another.
+    let mut others = paths.iter().map(PathBuf::as_path).filter(|path| bytes.is_some() && *path != home);
+    others.find(|path| write(path, bytes).is_ok()).ok_or((home, error))
 }
 
 /// Writes the file anew, beside its name first.
@@ -330,6 +353,35 @@ mod tests {
         drop(send);
         write_all(&inbox, |path, error| panic!("{}: {error}", path.display()));
         assert!(first.exists() && !second.exists(), "only one is there");
+    }
+
+    /// A standard stream has no file beside it, and a folder may be gone: the plans are where they can be, and nowhere else.
+    #[test]
+    fn plans_lie_where_they_can_be_written() {
+        let beside = |log: &str| places(Path::new("/p"), &LogFile::Path(log.into()));
+        for log in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+            assert_eq!(beside(log), [Path::new("/p.schedules")], "{log}");
+        }
+        assert_eq!(beside("/l"), ["/p.schedules", "/l.schedules"].map(Path::new));
+        assert!(is_in_memory(Path::new("/proc/self/fd")));
+        let dir = tempfile::tempdir().expect("a folder");
+        let [old, away, there] = ["old", "away/a", "there"].map(|name| dir.path().join(name));
+        let complaints = |paths: &[&PathBuf], name: &str| {
+            let (send, inbox) = mpsc::channel();
+            let bytes = serde_json::to_vec(&Contents { runs: vec![plan(name, 5)] }).ok();
+            send.send((paths.iter().map(|path| (*path).clone()).collect(), bytes)).expect("taken");
+            drop(send);
+            let complaints = std::cell::RefCell::new(Vec::new());
+            write_all(&inbox, |path, _| complaints.borrow_mut().push(path.to_owned()));
+            complaints.into_inner()
+        };
+        let none: [PathBuf; 0] = [];
+        assert_eq!(complaints(&[&there], "x"), none);
+        assert_eq!(complaints(&[&away], "y"), std::slice::from_ref(&away));
+        assert_eq!(complaints(&[&away, &there], "z"), none);
+        assert_eq!(read(&there).expect("a file"), [plan("z", 5)]);
+        assert_eq!(complaints(&[&old, &there], "z"), none);
+        assert!(old.exists() && !there.exists(), "only one is there");
     }
 
     /// As the first version wrote it.

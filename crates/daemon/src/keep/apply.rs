@@ -86,11 +86,13 @@ impl Shell {
         let (mut run_file, mut old_pidfile) = (None, None);
         if old.settings.pidfile != new.settings.pidfile {
             run_file = self.move_run_file();
-            self.move_plans();
             self.forget_pidfile_retry();
             if std::mem::replace(&mut self.pidfile_written, true) {
                 old_pidfile = Some((old.settings.pidfile.clone(), self.keeper_pid));
             }
+        }
+        if old.settings.pidfile != new.settings.pidfile || old.settings.logfile != new.settings.logfile {
+            self.move_plans();
         }
         self.tell_reload(&told, &new);
         Ok(Done { kept, old_files, old_pidfile, run_file })
