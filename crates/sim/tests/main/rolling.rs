@@ -309,7 +309,7 @@ fn to_the_end(sim: &mut Sim, stepped: &mut dyn FnMut(&mut Sim)) {
 
 #[test]
 fn no_death_of_the_daemon_changes_how_it_goes() {
-    for options in [SOON, "startsecs=0\n"] {
+    for options in [SOON, "startsecs=0\nrolling_wait=900\n"] {
         holds_anywhere(options, |sim, stepped| {
             let soon = sim.now().mono.after(secs(30));
             sim.request(Ask::rolling("web:*"));
