@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::rig::daemon::Daemon;
 use crate::rig::home::{Home, repository};
+use crate::rig::http::exchange;
 use crate::rig::maker::{Maker, reference_python};
 use crate::rig::port::free_port;
 use crate::rig::run::Said;
@@ -239,6 +240,9 @@ fn a_broken_version_reaches_one_and_the_others_go_on_answering() {
         let behind = "has its old options, since the rolling restart has failed";
         assert_eq!(shown.matches(behind).count(), 2, "{shown}");
         assert_eq!(scene.daemon.upkeep(&["reread"]).stdout.lines().next(), Some("web: changed"));
+        let page = exchange(&scene.daemon.socket(), "GET /status.json HTTP/1.0\r\n\r\n").expect("an answer");
+        let failed = format!(" · rolling restart 1 failed: {}: it is unhealthy: ", names[0]);
+        assert!(page.body.contains(&failed), "{}", page.body);
     };
     holds();
     scene.daemon.kill_brain();

@@ -300,6 +300,19 @@ pub struct RollingInfo {
     pub members: Vec<RollingMember>,
 }
 
+/// How far a rolling restart is, without naming its processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RollingProgress {
+    /// Names it.
+    pub number: i64,
+    /// Why it failed; `None` while it is under way.
+    pub failure: Option<String>,
+    /// How many processes are well again.
+    pub done: usize,
+    /// How many are to be restarted, or were.
+    pub wanted: usize,
+}
+
 /// A process of a rolling restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RollingMember {

@@ -23,8 +23,8 @@ pub use handle::{Call, Handle, Mailbox, Responder, Socket, mailbox};
 pub use info::{
     ActionResult, Channel, ConfigFile, ConfigGeneration, ConfigInfo, DaemonState, GroupUpdate, HealthInfo,
     KeptReload, Listener, ListenerPool, LogFile, LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange,
-    PlannedDependant, ProcessInfo, ProcessState, Reread, RollingInfo, RollingMember, ScheduleInfo, Setting,
-    UpgradeState,
+    PlannedDependant, ProcessInfo, ProcessState, Reread, RollingInfo, RollingMember, RollingProgress,
+    ScheduleInfo, Setting, UpgradeState,
 };
 pub use processes::{ProcessList, ProcessView, SharedList};
 pub use verb::{Reply, Request};

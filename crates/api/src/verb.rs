@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{
     ActionResult, Channel, ConfigFile, ConfigGeneration, ConfigInfo, DaemonState, FileId, GroupUpdate,
     HealthInfo, KeptReload, ListenerPool, LogLoss, LogTail, PlannedChange, ProcessInfo, Reread, RollingInfo,
-    ScheduleInfo, SharedList, UpgradeState,
+    RollingProgress, ScheduleInfo, SharedList, UpgradeState,
 };
 
 /// One request. Process names are `P`, `G:P`, and where a group is allowed `G:*` or `G:` (RPC-080).
@@ -120,6 +120,8 @@ pub enum Request {
     SendProcessStdin { name: String, chars: String },
     /// `supervisor.sendRemoteCommEvent`.
     SendRemoteCommEvent { kind: String, data: String },
+    /// How far the rolling restarts under way are, and the latest one if it has failed: for the status page. Not an XML-RPC method.
+    GetRollingProgress,
     /// Where a log is, for `/logtail` and `/mainlogtail`; `None` is the daemon's own log. Not an XML-RPC method.
     LogPath { process: Option<(String, Channel)> },
 }
@@ -165,6 +167,8 @@ pub enum Reply {
     Losses(Vec<LogLoss>),
     /// Rolling restarts.
     Rolling(Vec<RollingInfo>),
+    /// How far rolling restarts are.
+    RollingProgress(Vec<RollingProgress>),
     /// Programs with a schedule.
     Schedules(Vec<ScheduleInfo>),
     /// Programs whose health is looked at.

@@ -27,6 +27,7 @@ pub(crate) fn only_asks(request: &Request) -> bool {
             | Request::GetPid
             | Request::GetProcessInfo { .. }
             | Request::GetAllProcessInfo
+            | Request::GetRollingProgress
             | Request::LogPath { .. }
     )
 }

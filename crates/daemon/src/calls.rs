@@ -93,6 +93,9 @@ impl Shell {
             Request::GetRollingRestarts { number } => {
                 respond(reply, Ok(Reply::Rolling(self.rolling_infos(number))));
             }
+            Request::GetRollingProgress => {
+                respond(reply, Ok(Reply::RollingProgress(self.rolling_progress())));
+            }
             Request::GetSchedules => respond(reply, Ok(Reply::Schedules(self.schedule_infos()))),
             Request::GetLogLosses => respond(reply, Ok(Reply::Losses(self.log_losses()))),
             Request::UpdateProcessGroup { name } => self.update_group(&name, reply),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use upkeep_api::{Fault, FaultCode, RollingInfo, RollingMember};
+use upkeep_api::{Fault, FaultCode, RollingInfo, RollingMember, RollingProgress};
 use upkeep_core::event::EventKind;
 use upkeep_core::spec::GroupSpec;
 use upkeep_core::{Batch, Input, LeftBehind, ProcId, Rolling, RollingEnd, Stage};
@@ -75,6 +75,25 @@ impl Shell {
                 self.core.rolling(number).map(info).into_iter().collect()
             }
         }
+    }
+
+    /// How far those under way are, and the latest if it has failed: nothing is copied that names a process.
+    pub(crate) fn rolling_progress(&self) -> Vec<RollingProgress> {
+        let latest = self.core.rollings().last().map(|rolling| rolling.number);
+        let told = self.core.rollings().filter_map(|rolling| match rolling.end {
+            None => Some((rolling, None)),
+            Some(RollingEnd::Failed) if Some(rolling.number) == latest => {
+                Some((rolling, Some(failure(rolling))))
+            }
+            Some(RollingEnd::Failed | RollingEnd::Done | RollingEnd::CalledOff(_)) => None,
+        });
+        let progress = |(rolling, failure): (&Rolling, Option<String>)| RollingProgress {
+            number: shown(rolling.number),
+            failure,
+            done: rolling.done(),
+            wanted: rolling.wanted(),
+        };
+        told.map(progress).collect()
     }
 
     /// What the description of a process says about rolling restarts.
@@ -232,12 +251,16 @@ impl Shell {
     }
 }
 
+/// The first that failed, and why.
+fn failure(rolling: &Rolling) -> String {
+    rolling.failure().map(|(name, why)| format!("{name}: {why}")).unwrap_or_default()
+}
+
 fn info(rolling: &Rolling) -> RollingInfo {
-    let failure = || rolling.failure().map(|(name, why)| format!("{name}: {why}")).unwrap_or_default();
     let (state, reason) = match &rolling.end {
         None => ("under way", String::new()),
         Some(RollingEnd::Done) => ("done", String::new()),
-        Some(RollingEnd::Failed) => ("failed", failure()),
+        Some(RollingEnd::Failed) => ("failed", failure(rolling)),
         Some(RollingEnd::CalledOff(why)) => ("called off", why.clone()),
     };
     let members = rolling.members.iter().map(|member| {

@@ -1,6 +1,6 @@
 //! What a request asks to be done, and the doing.
 
-use upkeep_api::{ActionResult, Fault, FaultCode, Handle, Reply, Request};
+use upkeep_api::{ActionResult, Fault, FaultCode, Handle, Reply, Request, RollingInfo};
 
 use crate::form::Form;
 use crate::outcome::Outcome;
@@ -192,11 +192,14 @@ async fn roll(handle: &Handle, name: String) -> Outcome {
         Err(fault) => return Outcome::Fault(fault),
     };
     match handle.call(Request::GetRollingRestarts { number }).await {
-        Ok(Reply::Rolling(all)) if all.iter().all(|rolling| crate::status::wanted(rolling) == 0) => {
-            Outcome::NothingRolls(name)
-        }
+        Ok(Reply::Rolling(all)) if all.iter().all(is_idle) => Outcome::NothingRolls(name),
         Ok(_) | Err(_) => Outcome::Rolls(name),
     }
+}
+
+/// Whether it leaves every process as it is.
+fn is_idle(rolling: &RollingInfo) -> bool {
+    rolling.members.iter().all(|member| member.stage == "left")
 }
 
 /// Those of many that failed.

@@ -1,15 +1,10 @@
 //! What the status page shows, and the small document by which an open page keeps itself up to date.
 
 use serde_json::{Value, json};
-use upkeep_api::{Fault, FaultCode, Handle, ProcessInfo, ProcessState, Reply, Request, RollingInfo};
+use upkeep_api::{Fault, FaultCode, Handle, ProcessInfo, ProcessState, Reply, Request, RollingProgress};
 
 use crate::language::Language;
 use crate::texts::{description, fill, state_word, texts};
-
-/// `state` of a rolling restart that goes on.
-const UNDER_WAY: &str = "under way";
-/// `state` of one that has failed.
-const FAILED: &str = "failed";
 
 /// The daemon's name and its processes, sorted by group and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +14,7 @@ pub struct Status {
     /// Every process.
     pub processes: Vec<ProcessInfo>,
     /// The rolling restarts under way, and the latest one if it has failed.
-    pub rolling: Vec<RollingInfo>,
+    pub rolling: Vec<RollingProgress>,
 }
 
 impl Status {
@@ -37,8 +32,8 @@ impl Status {
         };
         let mut processes: Vec<ProcessInfo> = processes.iter().map(ProcessInfo::from).collect();
         processes.sort_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
-        let rolling = match handle.call(Request::GetRollingRestarts { number: None }).await {
-            Ok(Reply::Rolling(rolling)) => to_be_told(rolling),
+        let rolling = match handle.call(Request::GetRollingProgress).await {
+            Ok(Reply::RollingProgress(rolling)) => rolling,
             Ok(_) | Err(_) => Vec::new(),
         };
         Ok(Self { identifier, processes, rolling })
@@ -61,29 +56,15 @@ impl Status {
     }
 }
 
-/// Those under way, and the latest if it has failed.
-fn to_be_told(all: Vec<RollingInfo>) -> Vec<RollingInfo> {
-    let latest = all.iter().map(|rolling| rolling.number).max();
-    let is_told = |rolling: &RollingInfo| match rolling.state.as_str() {
-        UNDER_WAY => true,
-        FAILED => Some(rolling.number) == latest,
-        _ => false,
-    };
-    all.into_iter().filter(is_told).collect()
-}
-
-fn how_far(language: Language, rolling: &RollingInfo) -> String {
+fn how_far(language: Language, rolling: &RollingProgress) -> String {
     let (texts, number) = (texts(language), rolling.number.to_string());
-    if rolling.state == FAILED {
-        return fill(texts.rolling_failed, &[&number, &rolling.reason]);
+    match &rolling.failure {
+        Some(why) => fill(texts.rolling_failed, &[&number, why]),
+        None => {
+            let numbers = [rolling.done, rolling.wanted].map(|count| count.to_string());
+            fill(texts.rolling_under_way, &[&number, &numbers[0], &numbers[1]])
+        }
     }
-    let done = rolling.members.iter().filter(|member| member.stage == "done").count();
-    fill(texts.rolling_under_way, &[&number, &done.to_string(), &wanted(rolling).to_string()])
-}
-
-/// How many are restarted by it.
-pub(crate) fn wanted(rolling: &RollingInfo) -> usize {
-    rolling.members.iter().filter(|member| member.stage != "left").count()
 }
 
 /// The document that the script of the status page asks for.

@@ -49,6 +49,9 @@ impl From<Reply> for Value {
                 let file = file.map(|file| file.to_string()).unwrap_or_default();
                 vec![text(&data), offset.into(), overflow.into(), file.into()].into()
             }
+            Reply::RollingProgress(all) => {
+                all.into_iter().map(|one| one.number.into()).collect::<Vec<_>>().into()
+            }
             Reply::Path(path) => path.to_string_lossy().into_owned().into(),
         }
     }
