@@ -6,7 +6,7 @@ mod setup;
 mod words;
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ use setup::Identity;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a server may think about our certificate: TLS 1.3 lets us send before it has told.
 const VERDICT: Duration = Duration::from_secs(1);
+/// How long a server has to see the end of what it was sent, and to close the connection too.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// About so much is sent in one go. What fails within is sent again with the next connection.
 const TOGETHER: usize = 16 * 1024;
 /// How often is read what the other end has to say, which should be next to nothing.
@@ -180,6 +182,26 @@ impl Drop for Secure {
         if self.stream.set_nonblocking(true).is_ok() {
             // Nobody waits for one that takes nothing.
             let _ = self.connection.write_tls(&mut self.stream);
+        }
+        let _ = farewell(&mut self.stream);
+    }
+}
+
+/// Takes what the other end still says, such as the tickets of TLS 1.3 that come behind a handshake, until it closes the connection too:
+/// one that is closed with something unread is broken off by the kernel, and with it goes what is still on its way there.
+fn farewell(stream: &mut TcpStream) -> io::Result<()> {
+    stream.shutdown(Shutdown::Write)?;
+    stream.set_nonblocking(false)?;
+    let deadline = Instant::now() + FAREWELL;
+    let mut ignored = [0; 1024];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        stream.set_read_timeout(Some(left))?;
+        if stream.read(&mut ignored)? == 0 {
+            return Ok(());
         }
     }
 }

@@ -3,6 +3,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::SystemTime;
 
@@ -73,7 +74,12 @@ struct Server {
     thread: JoinHandle<(Vec<u8>, bool)>,
 }
 
-fn serve(papers: &Papers, name: &str, asks: bool, versions: &[&'static SupportedProtocolVersion]) -> Server {
+fn server_config(
+    papers: &Papers,
+    name: &str,
+    asks: bool,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
         ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions).unwrap();
@@ -88,13 +94,24 @@ fn serve(papers: &Papers, name: &str, asks: bool, versions: &[&'static Supported
     };
     let chain = vec![CertificateDer::from_pem_file(papers.pem(name)).unwrap()];
     let key = PrivateKeyDer::from_pem_file(papers.key(name)).unwrap();
-    let config = Arc::new(builder.with_single_cert(chain, key).unwrap());
+    Arc::new(builder.with_single_cert(chain, key).unwrap())
+}
+
+type Served = rustls::StreamOwned<ServerConnection, TcpStream>;
+
+fn serve(papers: &Papers, name: &str, asks: bool, versions: &[&'static SupportedProtocolVersion]) -> Server {
+    serve_with(server_config(papers, name, asks, versions), |_| {})
+}
+
+/// Does `first` before it reads.
+fn serve_with(config: Arc<ServerConfig>, first: impl FnOnce(&mut Served) + Send + 'static) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let thread = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let mut stream = rustls::StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+        first(&mut stream);
         let mut data = Vec::new();
         let is_proper = stream.read_to_end(&mut data).is_ok();
         (data, is_proper)
@@ -136,6 +153,31 @@ fn messages_arrive_whole_and_the_end_is_told() {
         }
         assert_eq!(found, [3, 0, 70_000, 7]);
     }
+}
+
+/// What a server says when everything has been sent is read by nobody, and takes nothing away from what it has not read yet.
+#[test]
+fn a_late_word_breaks_nothing_off() {
+    let papers = Papers::new();
+    let (sent, is_sent) = mpsc::channel();
+    let (said, is_said) = mpsc::channel();
+    let server = serve_with(server_config(&papers, "server", false, BOTH), move |stream| {
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).unwrap();
+        }
+        is_sent.recv().unwrap();
+        stream.write_all(b"late").unwrap();
+        said.send(()).unwrap();
+    });
+    let mut secure = open(&server, &papers.rules("ca", None)).unwrap();
+    // More than its end of the connection takes before it reads.
+    let mut batch: Batch = (0..10).map(|_| message(&"x".repeat(30_000))).collect();
+    secure.send("host", &mut batch).unwrap();
+    sent.send(()).unwrap();
+    is_said.recv().unwrap();
+    drop(secure);
+    let (data, is_proper) = server.thread.join().unwrap();
+    assert!(is_proper && data.len() > 300_000, "{}", data.len());
 }
 
 /// Whoever is not who it should be gets nothing, and the error says what to do.
