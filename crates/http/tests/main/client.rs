@@ -2,9 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// How long any answer may take before a test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
@@ -45,6 +48,7 @@ impl Address {
 pub(crate) trait Socket: Read + Write + Send {
     fn wait_at_most(&self, time: Duration);
     fn finish(&self);
+    fn wait_until_dropped(&self);
 }
 
 impl Socket for UnixStream {
@@ -54,6 +58,10 @@ impl Socket for UnixStream {
 
     fn finish(&self) {
         self.shutdown(std::net::Shutdown::Write).expect("it was open");
+    }
+
+    fn wait_until_dropped(&self) {
+        wait_for_the_other_end(self);
     }
 }
 
@@ -65,6 +73,17 @@ impl Socket for TcpStream {
     fn finish(&self) {
         self.shutdown(std::net::Shutdown::Write).expect("it was open");
     }
+
+    fn wait_until_dropped(&self) {
+        wait_for_the_other_end(self);
+    }
+}
+
+/// Waits until the other end has closed a connection altogether, without reading what it has sent before.
+fn wait_for_the_other_end(socket: &impl AsFd) {
+    let deadline = Timespec::try_from(DEADLINE).expect("a time");
+    let found = poll(&mut [PollFd::new(socket, PollFlags::empty())], Some(&deadline));
+    assert_eq!(found, Ok(1), "it was not dropped");
 }
 
 /// A connection, and what has come in but was not asked for yet.
