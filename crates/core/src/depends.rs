@@ -40,6 +40,12 @@ pub struct Obstacle {
 }
 
 impl Obstacle {
+    /// The process that is in the way; `None` if it is one that is not active.
+    #[must_use]
+    pub fn by(&self) -> Option<ProcId> {
+        self.by
+    }
+
     /// Whether nothing is under way that could remove it.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
@@ -217,6 +223,15 @@ impl Depends {
         self.let_go(id);
         self.held_up.entry(by).or_default().insert(id);
         self.held_up_by.insert(id, by);
+    }
+
+    /// Adds those that this one is in the way of, and those that they are in the way of.
+    fn add_held_up(&self, by: ProcId, to: &mut BTreeSet<ProcId>) {
+        let mut next = vec![by];
+        while let Some(by) = next.pop() {
+            let behind = self.held_up.get(&Some(by)).into_iter().flatten();
+            next.extend(behind.filter(|id| to.insert(**id)));
+        }
     }
 
     /// Those that this one was in the way of; none of them waits for it any more.

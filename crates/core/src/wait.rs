@@ -184,9 +184,10 @@ impl Supervisor {
             }
         }
         self.waits.calls.insert(call, Wait::new(shape, &open, done));
+        let mut hopeful = BTreeSet::new();
         for (id, _) in open {
             self.settle_waits(id);
-            self.settle_start_in_vain(id);
+            self.settle_start_in_vain(id, &mut hopeful);
         }
         self.answer_if_done(call);
     }
@@ -423,16 +424,16 @@ impl Supervisor {
 
     /// Nobody waits for a start that something is in the way of which nothing is going to remove: it may come all the
     /// same, some day.
-    pub(crate) fn settle_start_in_vain(&mut self, id: ProcId) {
-        let Some(calls) = self.waits.by_process.get(&id).cloned() else { return };
-        let obstacle = self.processes.get(&id).and_then(|process| self.obstacle_of(process));
-        if !obstacle.is_some_and(|obstacle| obstacle.is_lasting()) {
+    pub(crate) fn settle_start_in_vain(&mut self, id: ProcId, hopeful: &mut BTreeSet<ProcId>) {
+        if self.waits.by_process.is_empty() {
             return;
         }
-        for call in calls {
-            self.settle_call(call, id, |process, goal| {
-                (goal == Goal::Running).then(|| Err(Refusal::AbnormalTermination(full_name(process))))
-            });
+        for id in self.row_in_vain(id, hopeful) {
+            for call in self.waits.by_process.get(&id).cloned().unwrap_or_default() {
+                self.settle_call(call, id, |process, goal| {
+                    (goal == Goal::Running).then(|| Err(Refusal::AbnormalTermination(full_name(process))))
+                });
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Starts: what is in the way of them, and when it is not any more.
 
+use std::collections::BTreeSet;
+
 use super::Obstacle;
 use crate::health::Verdict;
 use crate::notice::Notice;
@@ -32,6 +34,27 @@ impl Supervisor {
         false
     }
 
+    /// Who is to be told that it waits in vain, since nothing is under way that could remove what is in its way, or in the
+    /// way of the one it waits for: itself, and all that wait in the same row. Those in `hopeful` do not wait in vain;
+    /// others of which that is found come to them.
+    pub(crate) fn row_in_vain(&self, id: ProcId, hopeful: &mut BTreeSet<ProcId>) -> BTreeSet<ProcId> {
+        let (mut row, mut at) = (BTreeSet::new(), id);
+        // Those who wait for each other do so for ever.
+        while row.insert(at) {
+            let waiting = self.processes.get(&at).filter(|_| !hopeful.contains(&at));
+            match waiting.and_then(|process| self.obstacle_of(process)) {
+                Some(obstacle) if obstacle.is_lasting() => break,
+                Some(Obstacle { by: Some(by), .. }) => at = by,
+                Some(_) | None => {
+                    hopeful.append(&mut row);
+                    return row;
+                }
+            }
+        }
+        self.depends.add_held_up(at, &mut row);
+        row
+    }
+
     /// Somebody wants this process to run: what it depends on is started too, unless that is under way.
     pub(crate) fn start(&mut self, now: Now, id: ProcId) {
         self.launch(now, id);
@@ -60,7 +83,7 @@ impl Supervisor {
             self.change(id, State::Waiting, 0);
             self.log(Notice::Waits { name, obstacle });
         }
-        self.settle_start_in_vain(id);
+        self.settle_start_in_vain(id, &mut BTreeSet::new());
     }
 
     /// What is in the way of a start.

@@ -400,6 +400,29 @@ fn who_waits_in_vain_is_told_from_who_only_waits() {
     assert_eq!(in_vain(&sim), [true, true, false, false]);
 }
 
+/// `tail` waits for `web`, and `web` for one that was stopped, which nobody is about to start.
+#[test]
+fn a_client_does_not_wait_for_one_that_waits_in_vain() {
+    let row = || {
+        let mut sim = world(vec![program("tail", &["web"]), program("web", &["db"]), program("db", &[])]);
+        sim.plan("db", [Plan::runs(), Plan::exits(millis(500), 1)]).begin();
+        sim.request(Ask::stop("all"));
+        sim
+    };
+    let refused = Some(Err(Refusal::AbnormalTermination("tail".to_owned())));
+    let mut sim = row();
+    sim.request(Ask::start("web").without_waiting());
+    sim.request(Ask::stop("db"));
+    assert_eq!(ask(&mut sim, Ask::start("tail")), refused, "from the beginning");
+    assert_eq!(obstacle(&sim, "tail").as_deref(), Some("waits for web to be running (it is STARTING)"));
+    let mut sim = row();
+    let call = sim.request(Ask::start("tail"));
+    assert_eq!(answer(&sim, call), None);
+    sim.crash(Crash::default());
+    sim.request(Ask::stop("db"));
+    assert_eq!(answer(&sim, call), refused, "since then");
+}
+
 /// The daemon dies after any number of orders of a request to start all: those that wait for others are started too.
 #[test]
 fn those_that_wait_for_others_are_started_wherever_the_daemon_dies() {
