@@ -142,3 +142,14 @@ fn proc_208_another_user() {
         plain(&story.join("\n"), daemon.home.path())
     });
 }
+
+/// The configuration is read before the rights are given up, and not again.
+#[test]
+fn a_configuration_may_be_for_root_alone() {
+    for maker in [Maker::Reference, Maker::Upkeep] {
+        let config = "[supervisord]\nuser=nobody\n[program:cat]\ncommand=/bin/cat\n";
+        let daemon = Daemon::start_after("chmod 600 supervisord.conf", home(), maker, config);
+        daemon.wait("RUNNING", &["cat"]);
+        assert!(identity(daemon.pid()).contains("65534"), "{}", identity(daemon.pid()));
+    }
+}

@@ -361,17 +361,20 @@ fn one_more(pid: i32) -> Rlimit {
     Rlimit { current: free.map(|number| number + 1), ..getrlimit(Resource::Nofile) }
 }
 
-/// Neither reads a configuration twice before it serves, so one that comes through a pipe will do.
+/// Neither reads a configuration twice before it serves, so one that comes through pipes will do.
 #[test]
 fn a_configuration_may_come_through_a_pipe() {
     for maker in [Maker::Reference, Maker::Upkeep] {
-        let pipe = "mv supervisord.conf text; mkfifo supervisord.conf; { cat text >supervisord.conf & }";
-        let daemon = Daemon::start_after(pipe, Home::new(), maker, "[program:cat]\ncommand=/bin/cat\n");
-        daemon.wait("RUNNING", &["cat"]);
+        let pipe = "for name in supervisord.conf dog.conf; do mv $name $name.text; mkfifo $name; { cat $name.text >$name & } done";
+        let home = Home::new();
+        home.write("dog.conf", "[program:dog]\ncommand=/bin/cat\n");
+        let body = "[include]\nfiles=dog.conf\n[program:cat]\ncommand=/bin/cat\n";
+        let daemon = Daemon::start_after(pipe, home, maker, body);
+        daemon.wait("RUNNING", &["cat", "dog"]);
         if maker == Maker::Upkeep {
-            let pid = daemon.pid_of("cat");
+            let pids = ["cat", "dog"].map(|name| daemon.pid_of(name));
             daemon.kill_brain();
-            assert_eq!(daemon.pid_of("cat"), pid);
+            assert_eq!(["cat", "dog"].map(|name| daemon.pid_of(name)), pids);
         }
     }
 }

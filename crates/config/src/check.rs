@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::command_line::CommandLine;
+use crate::contents::Waits;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::environment::Environment;
 use crate::load::check_walk;
@@ -99,7 +100,7 @@ pub fn check(path: Option<&str>, program: &str, env: Environment, world: &dyn Wo
     let Ok(name) = found else {
         return Report { problems: vec![nothing_found(program, &env)] };
     };
-    match Sources::gather(name, path.is_none(), env) {
+    match Sources::gather(name, path.is_none(), env, Waits::Yes) {
         Ok(sources) => Report { problems: check_walk(&sources, &CommandLine::default(), world) },
         Err(error) => Report { problems: error.diagnostics },
     }

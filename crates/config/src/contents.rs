@@ -1,5 +1,5 @@
 //! Reading the files of a configuration. A regular file is read as it is. Whoever reads something else may wait for ever: for the other
-//! end of a fifo, for somebody at a terminal.
+//! end of a fifo, for somebody at a terminal. That is for whoever starts something; a daemon that serves others does not wait.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, major, minor};
 use rustix::io::Errno;
 
-/// How long a main file that is no regular file may take when it is read again.
+/// How long a main file that is no regular file may take when a daemon reads it again.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bytes of such a file, at most: a device may have no end.
@@ -20,32 +20,48 @@ const LARGEST: usize = 64 * 1024 * 1024;
 /// Of `/dev/null`, to which people link files that are to say nothing.
 const NULL: (u32, u32) = (1, 3);
 
+/// Whether the end of what is no regular file is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// However long that takes, as Supervisor does.
+    Yes,
+    /// For the main file so long ([`PATIENCE`]), for others not at all.
+    Hardly,
+}
+
 /// The text of a file that a pattern matched; `None` if it is a directory or cannot be read (CFG-072).
 ///
 /// # Errors
 /// It is something that could keep its reader: what that is.
-pub(crate) fn included(path: &str) -> Result<Option<Vec<u8>>, &'static str> {
+pub(crate) fn included(path: &str, waits: Waits) -> Result<Option<Vec<u8>>, &'static str> {
     let Ok(file) = open(Path::new(path)) else { return Ok(None) };
     let Ok(about) = file.metadata() else { return Ok(None) };
     match kind(&about) {
         None if about.is_dir() => Ok(None),
         None => Ok(whole(file).ok()),
         Some(_) if is_null(&about) => Ok(Some(Vec::new())),
-        Some(kind) => Err(kind),
+        Some(kind) if waits == Waits::Hardly => Err(kind),
+        Some(_) => Ok(in_time(file, None).ok()),
     }
 }
 
-/// The text of the main file, whatever it is: `-c /dev/stdin` is one. With a limit, something that is no regular file may take only so long.
+/// The text of the main file, whatever it is: `-c /dev/stdin` is one.
 ///
 /// # Errors
 /// It cannot be read, or its end did not come in time ([`late`]).
-pub(crate) fn main(path: &Path, patience: Option<Duration>) -> io::Result<Vec<u8>> {
-    let Some(patience) = patience else { return std::fs::read(path) };
+pub(crate) fn main(path: &Path, waits: Waits) -> io::Result<Vec<u8>> {
+    match waits {
+        Waits::Yes => std::fs::read(path),
+        Waits::Hardly => main_within(path, PATIENCE),
+    }
+}
+
+fn main_within(path: &Path, patience: Duration) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     if kind(&file.metadata()?).is_none() {
         return whole(file);
     }
-    in_time(file, Instant::now() + patience)
+    in_time(file, Some(Instant::now() + patience))
 }
 
 /// Whether that is why the main file was not read; a disk may give up waiting, too.
@@ -86,8 +102,8 @@ fn whole(mut file: File) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Reads until the end, which a fifo has once somebody has opened and closed its other end.
-fn in_time(mut file: File, deadline: Instant) -> io::Result<Vec<u8>> {
+/// Reads until the end, which a fifo has once somebody has opened and closed its other end; without a deadline, however long that takes.
+fn in_time(mut file: File, deadline: Option<Instant>) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let mut piece = [0; 8192];
     loop {
@@ -105,12 +121,12 @@ fn in_time(mut file: File, deadline: Instant) -> io::Result<Vec<u8>> {
 }
 
 /// Until there is something to read.
-fn wait(file: &File, deadline: Instant) -> io::Result<()> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    let limit = Timespec::try_from(left).map_err(io::Error::other)?;
-    match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&limit)) {
+fn wait(file: &File, deadline: Option<Instant>) -> io::Result<()> {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let limit = left.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+    match poll(&mut [PollFd::new(file, PollFlags::IN)], limit.as_ref()) {
         Ok(0) => Err(io::ErrorKind::TimedOut.into()),
-        Ok(_) | Err(Errno::INTR) if Instant::now() < deadline => Ok(()),
+        Ok(_) | Err(Errno::INTR) if deadline.is_none_or(|deadline| Instant::now() < deadline) => Ok(()),
         Ok(_) | Err(Errno::INTR) => Err(io::ErrorKind::TimedOut.into()),
         Err(error) => Err(error.into()),
     }
@@ -131,7 +147,7 @@ mod tests {
     #[test]
     fn what_could_keep_its_reader_is_not_included_cfg_072() {
         let home = tempfile::tempdir().unwrap();
-        let of = |path: &Path| included(&path.to_string_lossy());
+        let of = |path: &Path| included(&path.to_string_lossy(), Waits::Hardly);
         let plain = home.path().join("plain");
         std::fs::write(&plain, "text").unwrap();
         std::os::unix::fs::symlink("/dev/null", home.path().join("masked")).unwrap();
@@ -141,27 +157,33 @@ mod tests {
         for unreadable in ["", "gone", "socket"] {
             assert_eq!(of(&home.path().join(unreadable)), Ok(None), "{unreadable}");
         }
-        assert_eq!(of(&fifo(home.path())), Err("a fifo"));
-        assert_eq!(included("/dev/zero"), Err("a device"));
+        let fifo = fifo(home.path());
+        assert_eq!(of(&fifo), Err("a fifo"));
+        assert_eq!(of(Path::new("/dev/zero")), Err("a device"));
+        assert_eq!(included("/dev/zero", Waits::Yes), Ok(None), "it has no end");
+        std::thread::scope(|threads| {
+            threads.spawn(|| std::fs::write(&fifo, "text"));
+            assert_eq!(included(&fifo.to_string_lossy(), Waits::Yes), Ok(Some(b"text".to_vec())));
+        });
     }
 
     #[test]
     fn a_main_file_may_be_a_fifo_and_is_waited_for_only_so_long() {
         let home = tempfile::tempdir().unwrap();
         let path = fifo(home.path());
-        let moment = Some(Duration::from_millis(10));
-        assert!(late(&main(&path, moment).unwrap_err()));
+        let moment = Duration::from_millis(10);
+        assert!(late(&main_within(&path, moment).unwrap_err()));
         let silent = File::options().read(true).write(true).open(&path).unwrap();
-        assert!(late(&main(&path, moment).unwrap_err()));
+        assert!(late(&main_within(&path, moment).unwrap_err()));
         drop(silent);
-        for patience in [None, Some(PATIENCE)] {
+        for waits in [Waits::Yes, Waits::Hardly] {
             std::thread::scope(|threads| {
                 threads.spawn(|| std::fs::write(&path, "text"));
-                assert_eq!(main(&path, patience).unwrap(), b"text");
+                assert_eq!(main(&path, waits).unwrap(), b"text");
             });
         }
         assert_eq!(
-            main(Path::new("/dev/zero"), Some(PATIENCE)).unwrap_err().kind(),
+            main(Path::new("/dev/zero"), Waits::Hardly).unwrap_err().kind(),
             io::ErrorKind::FileTooLarge
         );
     }

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::command_line::CommandLine;
-use crate::contents;
+use crate::contents::{self, Waits};
 use crate::diagnostic::{Diagnostic, LoadError};
 use crate::dialect::{self, Dialect};
 use crate::envfiles::{self, EnvFiles};
@@ -96,19 +95,25 @@ pub(crate) struct Merged {
 }
 
 impl Sources {
-    /// Finds and reads the configuration file and all it includes.
+    /// Finds and reads the configuration file and all it includes, and waits for what is no regular file.
     ///
     /// # Errors
     /// [`LoadError`]: there is no file, or it cannot be read or parsed (CFG-002, CFG-005 … CFG-007, section 2).
     pub fn read(cli: &CommandLine, env: Environment) -> Result<Self, LoadError> {
-        let (name, searched) = match &cli.configuration {
-            Some(name) => (name.clone(), false),
-            None => (search(&cli.program, &env)?, true),
-        };
-        Self::gather(name, searched, env)?.checked()
+        let (name, searched) = find(cli, &env)?;
+        Self::gather(name, searched, env, Waits::Yes)?.checked()
     }
 
-    /// Reads the same main file again, and what it includes now.
+    /// The same for a daemon that somebody waits for: what is included has to be files, and the main file's end has to come soon.
+    ///
+    /// # Errors
+    /// As [`Sources::read`].
+    pub fn read_soon(cli: &CommandLine, env: Environment) -> Result<Self, LoadError> {
+        let (name, searched) = find(cli, &env)?;
+        Self::gather(name, searched, env, Waits::Hardly)?.checked()
+    }
+
+    /// Reads the same main file again, and what it includes now, as [`Sources::read_soon`] does.
     ///
     /// # Errors
     /// As [`Sources::read`].
@@ -122,10 +127,10 @@ impl Sources {
     /// As [`Sources::read`].
     pub fn reread_telling(&self, about: &dyn Fn(&str)) -> Result<Self, LoadError> {
         about(&self.path.to_string_lossy());
-        let patience = Some(contents::PATIENCE);
         let (name, path, env) = (self.name.clone(), self.path.clone(), self.env.clone());
-        Ok(Self::main_file(name, path, self.searched, env, patience)?.with_others(about))
-            .and_then(Self::checked)
+        Self::main_file(name, path, self.searched, env, Waits::Hardly)?
+            .with_others(about, Waits::Hardly)
+            .checked()
     }
 
     /// What to say on stderr before anything else: that a privileged daemon searched for its file (CFG-004).
@@ -149,18 +154,23 @@ impl Sources {
     ///
     /// # Errors
     /// The main file cannot be read.
-    pub(crate) fn gather(name: String, searched: bool, env: Environment) -> Result<Self, LoadError> {
+    pub(crate) fn gather(
+        name: String,
+        searched: bool,
+        env: Environment,
+        waits: Waits,
+    ) -> Result<Self, LoadError> {
         let path = PathBuf::from(abspath(&name, &env));
-        Ok(Self::main_file(name, path, searched, env, None)?.with_others(&|_| {}))
+        Ok(Self::main_file(name, path, searched, env, waits)?.with_others(&|_| {}, waits))
     }
 
     /// Reads what the main file names.
-    fn with_others(mut self, about: &dyn Fn(&str)) -> Self {
+    fn with_others(mut self, about: &dyn Fn(&str), waits: Waits) -> Self {
         let mut merged = self.merge();
         match self.patterns(&merged.document) {
             Ok(patterns) if !patterns.is_empty() => {
                 let mut refused = Vec::new();
-                let mut read = |pattern| read_pattern(pattern, about, &mut refused);
+                let mut read = |pattern| read_pattern(pattern, about, waits, &mut refused);
                 self.includes = patterns.into_iter().map(&mut read).collect();
                 let refused: Vec<Diagnostic> =
                     refused.into_iter().map(|message| no_file(message, &merged.document)).collect();
@@ -180,7 +190,7 @@ impl Sources {
     /// It cannot be read.
     pub(crate) fn alone(name: String, env: Environment) -> Result<Self, LoadError> {
         let path = PathBuf::from(abspath(&name, &env));
-        Self::main_file(name, path, false, env, None)
+        Self::main_file(name, path, false, env, Waits::Yes)
     }
 
     fn main_file(
@@ -188,7 +198,7 @@ impl Sources {
         path: PathBuf,
         searched: bool,
         env: Environment,
-        patience: Option<Duration>,
+        waits: Waits,
     ) -> Result<Self, LoadError> {
         let failed =
             |what: &str| LoadError::one(Diagnostic::error(format!("could not {what} config file {name}")));
@@ -196,7 +206,7 @@ impl Sources {
             return Err(failed("find"));
         }
         let unread = |error| if contents::late(&error) { not_written(&name) } else { failed("read") };
-        let main = contents::main(&path, patience).map_err(unread)?;
+        let main = contents::main(&path, waits).map_err(unread)?;
         let dialect = Dialect::of(&path.to_string_lossy());
         let (includes, env_files, parsed) = (Vec::new(), EnvFiles::new(), Parsed::default());
         Ok(Self { name, path, searched, main, dialect, includes, env_files, env, parsed })
@@ -299,6 +309,14 @@ impl Merged {
     }
 }
 
+/// What the file is called, and whether it had to be searched for.
+fn find(cli: &CommandLine, env: &Environment) -> Result<(String, bool), LoadError> {
+    match &cli.configuration {
+        Some(name) => Ok((name.clone(), false)),
+        None => Ok((search(&cli.program, env)?, true)),
+    }
+}
+
 fn search(program: &str, env: &Environment) -> Result<String, LoadError> {
     find_config(program, env).map(|path| path.to_string_lossy().into_owned()).map_err(|places| {
         let places: Vec<String> = places.iter().map(|place| place.to_string_lossy().into_owned()).collect();
@@ -343,7 +361,7 @@ fn no_file(message: String, document: &Document) -> Diagnostic {
     problem
 }
 
-fn read_pattern(pattern: String, about: &dyn Fn(&str), refused: &mut Vec<String>) -> Include {
+fn read_pattern(pattern: String, about: &dyn Fn(&str), waits: Waits, refused: &mut Vec<String>) -> Include {
     about(&pattern);
     let mut paths = glob(&pattern);
     paths.sort_unstable();
@@ -351,7 +369,7 @@ fn read_pattern(pattern: String, about: &dyn Fn(&str), refused: &mut Vec<String>
         .into_iter()
         .map(|path| {
             about(&path);
-            let text = contents::included(&path).unwrap_or_else(|kind| {
+            let text = contents::included(&path, waits).unwrap_or_else(|kind| {
                 refused.push(format!("'{path}', which [include] matches, is {kind} and no file"));
                 None
             });

@@ -10,14 +10,14 @@ use upkeep_keeper::{Heritage, Link};
 use upkeep_logs::{Engine, Level};
 
 use crate::applied::Cause;
-use crate::generations::Loaded;
+use crate::generations::{FIRST, Loaded, held_name};
 use crate::inventory::Inventory;
 use crate::journal::{self, journal_level};
 use crate::keeperlink::KeeperLink;
 use crate::logfiles::LogTable;
 use crate::servers::{self, OpenError};
 use crate::shell::{Active, Parts, Shell};
-use crate::{descriptors, facade, handed, held, reload};
+use crate::{descriptors, facade, held, reload};
 
 /// Where the launcher leaves what it did before there was a log, a line each.
 pub(crate) const NOTES: &str = "UPKEEP_INTERNAL_NOTES";
@@ -98,7 +98,7 @@ impl Called {
 pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Result<Shell, StartError> {
     let record = inventory.daemon_record().map_err(StartError::Recovery)?;
     let (generations, lost) = match &record {
-        None => (reload::fresh(read_afresh(&called.cli)?), None),
+        None => (reload::fresh(read_afresh(&called.cli, &inventory)?), None),
         Some(record) => {
             let found = held::read(&called.cli, record, &inventory)?;
             (found.generations, found.lost)
@@ -139,10 +139,11 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
     Ok(shell)
 }
 
-fn read_afresh(cli: &CommandLine) -> Result<Loaded, StartError> {
-    let sources = match handed::over() {
-        Some(sources) => sources,
-        None => Sources::read(cli, Environment::of_this_process())?,
+/// What the launcher has read: it may come out of a pipe, or nobody may read it who is not root, and it may have changed since.
+fn read_afresh(cli: &CommandLine, inventory: &Inventory) -> Result<Loaded, StartError> {
+    let sources = match held::sources(FIRST, inventory) {
+        Ok(sources) => sources,
+        Err(_) => Sources::read_soon(cli, Environment::of_this_process())?,
     };
     Ok(Loaded::new(sources, cli, &Host)?)
 }
@@ -160,7 +161,9 @@ impl Shell {
 
     async fn begin_afresh(&mut self, inventory: &Inventory) -> Result<(), StartError> {
         self.set_up()?;
-        self.hold_generation(self.generations.base);
+        if !inventory.held.contains_key(&held_name(self.generations.base)) {
+            self.hold_generation(self.generations.base);
+        }
         self.note_applied(self.generations.base, Cause::Start, None);
         self.prune_generations();
         self.become_ready(inventory.detached);

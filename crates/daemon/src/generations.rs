@@ -84,6 +84,9 @@ pub(crate) struct Generations {
     pub(crate) latest: u64,
 }
 
+/// The number of the first configuration.
+pub(crate) const FIRST: u64 = 1;
+
 /// The name under which the keeper holds a configuration.
 pub(crate) fn held_name(generation: u64) -> String {
     format!("config/{generation}")
@@ -92,7 +95,7 @@ pub(crate) fn held_name(generation: u64) -> String {
 impl Generations {
     /// The first configuration.
     pub(crate) fn first(loaded: Loaded) -> Self {
-        Self { all: BTreeMap::from([(1, loaded)]), base: 1, latest: 1 }
+        Self { all: BTreeMap::from([(FIRST, loaded)]), base: FIRST, latest: FIRST }
     }
 
     /// Those of an earlier daemon; `None` unless `base` and `latest` are among them.

@@ -2,16 +2,20 @@
 //! as it is now: a daemon with options that somebody may have edited is better than none.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use upkeep_config::{CommandLine, Environment, Lenient, Sources};
 use upkeep_logs::Level;
 
 use crate::boot::StartError;
-use crate::generations::{self, Generations, Loaded};
+use crate::generations::{self, FIRST, Generations, Loaded};
 use crate::inventory::Inventory;
 use crate::records::DaemonRecord;
 use crate::shell::Shell;
+
+/// What memory files with a configuration are called.
+pub(crate) const MEMORY: &str = "upkeep-config";
 
 /// What an earlier daemon went by.
 pub(crate) struct Found {
@@ -61,8 +65,14 @@ pub(crate) fn read(
     Ok(Found { generations, lost })
 }
 
+/// The first configuration, for the keeper to hold. If there is no room for it the daemon reads it again.
+pub(crate) fn by_the_first(sources: &Sources) -> Option<(String, OwnedFd)> {
+    let held = upkeep_os::memfd_with(MEMORY, &sources.to_bytes()).ok()?;
+    Some((generations::held_name(FIRST), held))
+}
+
 /// What a configuration was read from, or why that cannot be told.
-fn sources(number: u64, inventory: &Inventory) -> Result<Sources, String> {
+pub(crate) fn sources(number: u64, inventory: &Inventory) -> Result<Sources, String> {
     let held = inventory.held.get(&generations::held_name(number));
     let fd = held.ok_or_else(|| "the keeper process does not hold it".to_owned())?;
     let bytes = upkeep_os::read_memfd(fd).map_err(|error| format!("it cannot be read: {error}"))?;
@@ -83,7 +93,7 @@ fn stand_in(
             let recorded = Some(&record.file).filter(|file| !file.is_empty());
             let configuration = recorded.or(cli.configuration.as_ref()).cloned();
             let cli = CommandLine { configuration, ..cli.clone() };
-            Sources::read(&cli, Environment::of_this_process())
+            Sources::read_soon(&cli, Environment::of_this_process())
         }
     };
     let shown = |path: &Path| format!("'{}' was read again as it is now", path.display());

@@ -10,7 +10,7 @@ use upkeep_keeper::Boot;
 use crate::boot::NOTES;
 use crate::console::{LOG_PREFIX, take_log_prefix};
 use crate::exitwhen::EXIT_WHEN;
-use crate::handed;
+use crate::held;
 
 /// Runs the daemon as Supervisor's own `supervisord` does. Returns the exit status; in the foreground only on failure,
 /// since this process becomes the keeper.
@@ -100,7 +100,6 @@ fn prepare(program: &str, args: &[String], cli: &CommandLine, own: Own) -> Resul
         env.extend(exit_when.map(|rule| (EXIT_WHEN.into(), rule.into())));
         env.extend(log_prefix.then(|| (LOG_PREFIX.into(), "true".into())));
     }
-    env.extend(handed::on(&sources)?);
     drop_privileges(&config)?;
     let notes = raise_limits(&config)?;
     if !notes.is_empty() {
@@ -109,7 +108,8 @@ fn prepare(program: &str, args: &[String], cli: &CommandLine, own: Own) -> Resul
     let mut daemon_args: Vec<OsString> = vec!["upkeep".into(), "daemon".into(), program.into()];
     daemon_args.extend(args.iter().map(OsString::from));
     let called: Vec<OsString> = std::env::args_os().collect();
-    Ok(Boot { program: called, daemon_args, env, daemonize: !config.settings.nodaemon })
+    let held = held::by_the_first(&sources).into_iter().collect();
+    Ok(Boot { program: called, daemon_args, env, held, daemonize: !config.settings.nodaemon })
 }
 
 /// Under our own name an open door to the world is refused (D-60).

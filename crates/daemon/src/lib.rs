@@ -42,7 +42,6 @@ mod facade;
 mod fcgi;
 mod generations;
 mod growing;
-mod handed;
 mod health;
 mod held;
 mod info;

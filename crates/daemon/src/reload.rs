@@ -14,6 +14,7 @@ use upkeep_logs::Level;
 
 use crate::applied::Cause;
 use crate::generations::{self, Generations, Loaded};
+use crate::held;
 use crate::logfiles::{AutoNaming, LogTable};
 use crate::records::{DAEMON_KEY, DaemonChange, DaemonRecord, Ending, Unsaved};
 use crate::shell::{Active, End, Message, Purpose, Responder, Shell};
@@ -237,7 +238,7 @@ impl Shell {
 
     /// The same for one that is about to get this number.
     fn hold(&mut self, number: u64, loaded: &Loaded) -> std::io::Result<()> {
-        let held = upkeep_os::memfd_with("upkeep-config", &loaded.sources.to_bytes())?;
+        let held = upkeep_os::memfd_with(held::MEMORY, &loaded.sources.to_bytes())?;
         let frame = ToKeeper::Hold { name: generations::held_name(number) };
         self.link.send(&frame, &[held.as_fd()])
     }

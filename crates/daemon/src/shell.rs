@@ -122,6 +122,15 @@ pub(crate) enum Message {
     Sinks { run: RunId, sinks: Box<Sinks> },
 }
 
+/// What calls want that have been taken in.
+#[derive(PartialEq)]
+enum Calls {
+    /// To know something, all of them.
+    OnlyAsk,
+    /// That something is done.
+    Act,
+}
+
 /// One life of a process, as far as descriptors are concerned.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
@@ -466,7 +475,7 @@ impl Shell {
             // tasks of clients come to anything. Not before the keeper has what belongs to an answer: whoever has heard that it is
             // done may kill this daemon.
             tokio::task::yield_now().await;
-            if self.take_more_calls() {
+            if self.take_calls(None).is_some() {
                 self.look_around().await;
             } else {
                 self.wait().await;
@@ -512,12 +521,8 @@ impl Shell {
                 self.take_more_messages();
             }
             Some(call) = self.mailbox.recv() => {
-                let mut asked = only_asks(&call.request);
-                self.take_call(call);
-                for _ in 1..BATCH {
-                    let Ok(call) = self.mailbox.try_recv() else { return asked };
-                    asked &= only_asks(&call.request);
-                    self.take_call(call);
+                if self.take_calls(Some(call)) == Some(Calls::OnlyAsk) {
+                    return true;
                 }
             }
             _ = self.listeners.alarm.rings(), if self.listeners.alarm.is_set() => self.alarm_rang(),
@@ -551,13 +556,16 @@ impl Shell {
         }
     }
 
-    /// Whether there were any.
-    fn take_more_calls(&mut self) -> bool {
-        for taken in 0..BATCH {
-            let Ok(call) = self.mailbox.try_recv() else { return taken > 0 };
+    /// Takes in this one and those that wait behind it; `None` if there were none.
+    fn take_calls(&mut self, mut first: Option<Call>) -> Option<Calls> {
+        let mut taken = None;
+        for _ in 0..BATCH {
+            let Some(call) = first.take().or_else(|| self.mailbox.try_recv().ok()) else { break };
+            let asks = only_asks(&call.request) && taken != Some(Calls::Act);
+            taken = Some(if asks { Calls::OnlyAsk } else { Calls::Act });
             self.take_call(call);
         }
-        true
+        taken
     }
 
     pub(crate) fn take(&mut self, message: Message) {

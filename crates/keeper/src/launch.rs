@@ -26,7 +26,7 @@ pub(crate) const STDERR: &str = "UPKEEP_INTERNAL_STDERR";
 pub(crate) const OPEN_FILES: &str = "UPKEEP_INTERNAL_OPEN_FILES";
 
 /// What the launcher wants of the keeper.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Boot {
     /// The command line as the user typed it; the keeper keeps it, so that `ps` shows it.
     pub program: Vec<OsString>,
@@ -34,6 +34,8 @@ pub struct Boot {
     pub daemon_args: Vec<OsString>,
     /// Environment of each daemon.
     pub env: Vec<(OsString, OsString)>,
+    /// What the first daemon finds held, by name, as if one before it had asked for that.
+    pub held: Vec<(String, OwnedFd)>,
     /// Go into the background.
     pub daemonize: bool,
 }
@@ -117,10 +119,18 @@ impl BootContent {
 pub fn launch(boot: Boot) -> io::Result<i32> {
     let executable = upkeep_os::own_executable()?;
     let env: Vec<OsString> = boot.env.into_iter().map(|(name, value)| join(&name, &value)).collect();
-    let content =
-        BootContent { program: boot.program, daemon_args: boot.daemon_args, env, ..BootContent::default() };
+    let held: Vec<(String, RawFd)> =
+        boot.held.iter().map(|(name, fd)| (name.clone(), fd.as_raw_fd())).collect();
+    let mut fds: Vec<RawFd> = held.iter().map(|(_, number)| *number).collect();
+    let content = BootContent {
+        program: boot.program,
+        daemon_args: boot.daemon_args,
+        env,
+        estate: Some(Estate { held, ..Estate::default() }),
+        ..BootContent::default()
+    };
     if !boot.daemonize {
-        return Err(become_keeper(executable.as_fd(), &content, Vec::new()));
+        return Err(become_keeper(executable.as_fd(), &content, fds));
     }
     let (told, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     match upkeep_os::fork_child()? {
@@ -133,7 +143,8 @@ pub fn launch(boot: Boot) -> io::Result<i32> {
             // Fails only for a leader of a process group, which a forked process is not.
             let _ = rustix::process::setsid();
             let content = BootContent { launcher: Some(tell.as_raw_fd()), ..content };
-            Err(become_keeper(executable.as_fd(), &content, vec![tell.as_raw_fd()]))
+            fds.push(tell.as_raw_fd());
+            Err(become_keeper(executable.as_fd(), &content, fds))
         }
     }
 }

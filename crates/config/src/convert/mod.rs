@@ -10,6 +10,7 @@ mod yaml;
 
 use std::collections::HashMap;
 
+use crate::contents::Waits;
 use crate::diagnostic::{Diagnostic, LoadError};
 use crate::dialect::{self, Dialect};
 use crate::environment::Environment;
@@ -33,7 +34,7 @@ pub struct Converted {
 /// The file cannot be read, or holds what the other dialect cannot express: all of that.
 pub fn convert(path: &str, flatten: bool, to: Dialect, env: Environment) -> Result<Converted, LoadError> {
     let sources = match flatten {
-        true => Sources::gather(path.to_owned(), false, env)?,
+        true => Sources::gather(path.to_owned(), false, env, Waits::Yes)?,
         false => Sources::alone(path.to_owned(), env)?,
     };
     let mut remarks = Vec::new();

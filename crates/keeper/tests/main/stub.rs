@@ -64,6 +64,7 @@ fn start(args: &[OsString], control: &OsString, daemonize: bool) -> ExitCode {
         program: args.to_vec(),
         daemon_args: vec!["stub".into(), "daemon".into(), control.clone()],
         env: std::env::vars_os().collect(),
+        held: Vec::new(),
         daemonize,
     };
     upkeep_keeper::launch(boot).map_or(ExitCode::FAILURE, exit)
