@@ -40,11 +40,7 @@ impl Shell {
         }
         let ending = self.core.phase().is_ending();
         if ending && !matches!(request, Request::SendRemoteCommEvent { .. } | Request::LogPath { .. }) {
-            // The daemon that was asked first has begun it.
-            let goes_on = matches!(request, Request::Restart) && !self.is_shutting_down();
-            let goes_on = goes_on && self.is_asked_again(&reply);
-            let shutdown = Fault::new(FaultCode::ShutdownState);
-            return self.respond(reply, if goes_on { Ok(Reply::Bool(true)) } else { Err(shutdown) });
+            return self.respond(reply, Err(Fault::new(FaultCode::ShutdownState)));
         }
         self.hold_question(&request, &mut reply);
         match request {
@@ -343,13 +339,6 @@ impl Shell {
         let alive = process.pid() != 0 && process.state().name() != upkeep_core::StateName::Stopping;
         let run = process.state().run().filter(|_| alive).ok_or_else(not_running)?;
         let no_file = || Fault::about(FaultCode::NoFile, name);
-        if self.is_unsent(run) {
-            // What is told now is lost if this daemon dies.
-            return Err(Fault::about(
-                FaultCode::Failed,
-                format!("no descriptor is left to tell {name} something"),
-            ));
-        }
         let stdin = self.runs.get_mut(&run).and_then(|run| run.stdin.as_mut()).ok_or_else(no_file)?;
         match stdin.write(data) {
             Ok(()) => {

@@ -4,9 +4,11 @@
 mod turns;
 mod vacant;
 
+use std::io;
 use std::path::Path;
 
 use rustix::fs::XattrFlags;
+use rustix::io::Errno;
 use upkeep_core::spec::Cgroup;
 
 pub(crate) use vacant::{Cgroups, Left};
@@ -75,20 +77,43 @@ fn switch_of(folder: &Path) -> std::path::PathBuf {
 
 /// Sets the limit of a controller. Without one the file is left alone: it may be somebody else's.
 fn limit(key: &str, controller: &str, folder: &Path, value: Option<String>) -> Result<(), String> {
+    let Some(value) = value else { return Ok(()) };
     let file = folder.join(format!("{controller}.max"));
-    let switch = switch_of(folder);
-    if value.is_some() && !file.exists() {
-        // What comes of it is seen by the file.
-        let _ = std::fs::write(&switch, format!("+{controller}"));
+    if !file.exists() {
+        let turned_on = turn_on(controller, folder);
+        if !file.exists() {
+            return Err(format!("can't apply {key}: {}", off(controller, folder, turned_on)));
+        }
     }
-    match (file.exists(), value) {
-        (_, None) => Ok(()),
-        (false, Some(_)) => Err(format!(
-            "can't apply {key}: the controller {controller} is off: write +{controller} to '{}', as root",
-            switch.display()
-        )),
-        (true, Some(value)) => std::fs::write(&file, value)
-            .map_err(|error| format!("can't apply {key}: '{}' cannot be written: {error}", file.display())),
+    std::fs::write(&file, value)
+        .map_err(|error| format!("can't apply {key}: '{}' cannot be written: {error}", file.display()))
+}
+
+/// Turns a controller on for a group. Not where processes live in the group above it: some controllers could be, but then no process could
+/// join any group below, and no other limit could be had there ("threaded" in the kernel's administrator's guide).
+fn turn_on(controller: &str, folder: &Path) -> io::Result<()> {
+    let above = folder.parent().unwrap_or(folder);
+    let is_root = !above.join("cgroup.type").exists();
+    if !is_root && std::fs::read(above.join("cgroup.procs")).is_ok_and(|pids| !pids.is_empty()) {
+        return Err(Errno::BUSY.into());
+    }
+    std::fs::write(switch_of(folder), format!("+{controller}"))
+}
+
+/// Why a controller is off, by what came of turning it on (cgroup-v2 in the kernel's administrator's guide).
+fn off(controller: &str, folder: &Path, turned_on: io::Result<()>) -> String {
+    let above = folder.parent().unwrap_or(folder).display();
+    match turned_on.map_err(|error| Errno::from_io_error(&error)) {
+        Err(Some(Errno::NOENT)) => format!(
+            "the controller {controller} is not there for groups in '{above}': its cgroup.controllers has what is"
+        ),
+        Err(Some(Errno::BUSY)) => format!(
+            "the controller {controller} cannot be turned on for groups in '{above}': processes live in that group itself"
+        ),
+        Ok(()) | Err(_) => format!(
+            "the controller {controller} is off: write +{controller} to '{}', as root",
+            switch_of(folder).display()
+        ),
     }
 }
 
@@ -134,6 +159,14 @@ mod tests {
         );
         assert_eq!(make(&with(Some(150), None), b"me").unwrap_err(), off);
         assert_eq!(std::fs::read_to_string(switch).expect("tried"), "+cpu");
+        let above = |name: &str, text: &str| std::fs::write(root.path().join(name), text).expect("written");
+        above("cgroup.type", "domain\n");
+        above("cgroup.procs", "7\n");
+        let lived_in = format!(
+            "can't apply pids_limit: the controller pids cannot be turned on for groups in '{}': processes live in that group itself",
+            root.path().display()
+        );
+        assert_eq!(make(&with(None, Some(1)), b"me").unwrap_err(), lived_in);
         for name in ["cpu.max", "pids.max"] {
             std::fs::write(file(name), "").expect("written");
         }

@@ -112,6 +112,9 @@ fn advice(key: &str, errno: Errno) -> Option<&'static str> {
         "cgroup" if denied => Some(
             "the daemon may not move processes there: the folder has to be its user's, with the group it comes from",
         ),
+        "cgroup" if errno == Errno::OPNOTSUPP => Some(
+            "processes live in the group above it, so that none can in this one: its cgroup.type says so",
+        ),
         "private_tmp" if denied => {
             Some("mounts are for root, in a container for one that may mount: CAP_SYS_ADMIN")
         }
