@@ -1,11 +1,13 @@
 //! What Supervisor does not do.
 
 mod config;
+mod delegated;
 mod depends;
 mod files;
 mod health;
 mod hooks;
 mod isolation;
+mod limits;
 mod logs;
 mod plan;
 mod probes;

@@ -8,7 +8,7 @@ const REFERENCE: &str = "UPKEEP_REFERENCE_PYTHON";
 
 /// Names a directory with `supervisord` and `supervisorctl` to be tested instead of this build. With the
 /// reference's own directory the suite compares the reference with itself: a check of the suite.
-const SUBJECT: &str = "UPKEEP_TEST_BIN";
+pub(super) const SUBJECT: &str = "UPKEEP_TEST_BIN";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Maker {
@@ -33,7 +33,7 @@ impl Maker {
         }
     }
 
-    fn program(self, name: &str) -> PathBuf {
+    pub(super) fn program(self, name: &str) -> PathBuf {
         match self {
             Maker::Reference => reference_bin().join(name),
             Maker::Upkeep => match std::env::var_os(SUBJECT) {

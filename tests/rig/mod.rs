@@ -3,7 +3,9 @@
 //! Everything that is started is a child of a guard that ends it when the test ends, whichever way.
 
 pub(crate) mod background;
+pub(crate) mod cgroups;
 pub(crate) mod daemon;
+pub(crate) mod guest;
 pub(crate) mod home;
 pub(crate) mod http;
 pub(crate) mod maker;

@@ -22,7 +22,7 @@ type Package = (&'static str, &'static [&'static str]);
 
 const VALGRIND: Package = ("valgrind", &["valgrind", "--version"]);
 
-const PACKAGES: [Package; 15] = [
+const PACKAGES: [Package; 16] = [
     ("chromium", &["chromium", "--version"]),
     ("libfcgi-bin", &["sh", "-c", "command -v cgi-fcgi"]),
     ("librpc-xml-perl", &["perl", "-MRPC::XML::Client", "-e", "1"]),
@@ -37,6 +37,8 @@ const PACKAGES: [Package; 15] = [
     ("python3-venv", &["python3", "-c", "import ensurepip, venv"]),
     ("ruby", &["ruby", "--version"]),
     ("ruby-xmlrpc", &["ruby", "-rxmlrpc/client", "-e", "1"]),
+    // Debian has it for this processor alone.
+    ("user-mode-linux", &["sh", "-c", "command -v linux.uml || test $(uname -m) != x86_64"]),
     VALGRIND,
 ];
 
