@@ -9,6 +9,7 @@ mod depends;
 mod dialects;
 mod dice;
 mod differences;
+mod documents;
 mod dump;
 mod envfiles;
 mod fuzz;
