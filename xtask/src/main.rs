@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         "test" | "ci" => install::everything().and_then(|()| steps::lint()).and_then(|()| {
             steps::docs()?;
             instructions::instructions(&["core".to_owned()])?;
+            steps::tests_without_tls()?;
             steps::tests()
         }),
         "setup" => install::everything(),

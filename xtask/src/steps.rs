@@ -66,6 +66,16 @@ pub(crate) fn tests() -> Result<(), String> {
     run(cargo().args(["nextest", "run", "--workspace"]).env("UPKEEP_REFERENCE_PYTHON", python))
 }
 
+/// The tests of what is another thing in a build without TLS, the only feature of the executable.
+///
+/// # Errors
+/// A test fails.
+pub(crate) fn tests_without_tls() -> Result<(), String> {
+    say("tests without TLS");
+    let narrow = ["--package", "upkeep-logs", "--no-default-features", "--lib", "forward::"];
+    run(cargo().args(["nextest", "run"]).args(narrow))
+}
+
 /// The cargo that runs this chore.
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
