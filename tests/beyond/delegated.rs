@@ -10,6 +10,7 @@ use crate::rig::daemon::{Daemon, HEAD};
 use crate::rig::guest::{Guest, in_guest};
 use crate::rig::home::Home;
 use crate::rig::maker::Maker;
+use crate::rig::procfs;
 use crate::rig::wait::until_true;
 
 /// Who it is that systemd's unit names as user.
@@ -40,7 +41,9 @@ fn a_daemon_without_privileges_measures_memory_where_it_is_delegated() {
     in_guest(a_daemon_without_privileges_measures_memory_where_it_is_delegated, |guest| {
         Group::of("").write("cgroup.subtree_control", "+cpu +memory");
         let [unit, own, crowded] = ["unit", "unit/daemon", "crowded"].map(|name| Group::of(name).made());
-        [&unit, &own, &crowded].iter().for_each(|group| group.delegate(NOBODY));
+        let later = Group::of("unit/later").made();
+        [&unit, &own, &crowded, &later].iter().for_each(|group| group.delegate(NOBODY));
+        later.keep("cgroup.subtree_control");
         let mut inhabitant = Command::new("sleep").arg("1000").spawn().expect("sleep");
         crowded.write("cgroup.procs", &inhabitant.id().to_string());
         own.write("cgroup.procs", "0");
@@ -49,6 +52,7 @@ fn a_daemon_without_privileges_measures_memory_where_it_is_delegated() {
         what_is_missing_is_named(&daemon);
         assert_eq!(crowded.read("cgroup.subtree_control"), "", "or nobody could join groups below it");
         memory_is_measured(&daemon, &unit);
+        memory_from_before_the_group_counted_is_measured(&daemon, &later);
         daemon.ctl(&["shutdown"]);
         assert_eq!(daemon.wait_for_end(), Some(0));
         for name in ["tree", "reader", "shared"] {
@@ -68,6 +72,11 @@ fn start_as_nobody(guest: &Guest) -> Daemon {
     home.write("reader", &format!("exec 3<{}\ncat <&3 >/dev/null\ntouch read\nexec cat\n", big.display()));
     home.write("tree", "[ -e full ] && exec cat\ntouch full\nsh -c 'perl hog & wait' &\nwait\n");
     home.write("hog", &format!("$x = chr 0; $x x= {MUCH}; sleep 1000"));
+    let more = format!("sub more {{ $held{{++$n}} = chr 0; $held{{$n}} x= {MUCH} }}");
+    home.write(
+        "late",
+        &format!("exec perl -e '{more} $SIG{{USR1}} = \\&more; more; mkdir \"half\"; sleep 1 while 1'\n"),
+    );
     home.write("shared", &format!("head -c {MUCH} /dev/zero >held\nexec cat\n"));
     let body = measured("reader", "")
         + &measured("tree", "autostart=false")
@@ -75,6 +84,10 @@ fn start_as_nobody(guest: &Guest) -> Daemon {
             "shared",
             "autostart=false\nmemory_limit_action=kill\nmax_restarts_per_day=1\nkillasgroup=true",
         )
+        + &measured("late", "memory_limit=100MB")
+            .replace("/unit/", "/unit/later/")
+            .replace("memory_limit=40MB\n", "")
+        + &refused("bound", &format!("{ROOT}/unit"), "writable_paths=/tmp")
         + &refused("counted", &format!("{ROOT}/unit"), "pids_limit=5")
         + &refused("crowd", &format!("{ROOT}/crowded"), "cpu_limit=50")
         + &refused("else", &format!("{ROOT}/crowded"), "")
@@ -93,8 +106,12 @@ fn mount_fixed() {
 }
 
 fn what_is_missing_is_named(daemon: &Daemon) {
-    daemon.wait("FATAL", &["counted", "crowd", "else", "fixed"]);
+    daemon.wait("FATAL", &["bound", "counted", "crowd", "else", "fixed"]);
     for (name, text) in [
+        (
+            "bound",
+            "can't apply writable_paths: ENOSYS (the kernel has no Landlock: that is in Linux 5.13 or newer)",
+        ),
         (
             "counted",
             "can't apply pids_limit: the controller pids is not there for groups in '/sys/fs/cgroup/unit': \
@@ -144,4 +161,15 @@ fn memory_is_measured(daemon: &Daemon, unit: &Group) {
     assert_eq!(daemon.pid_of("reader"), reader, "{log}");
     let held: u64 = Group::of("unit/reader").read("memory.current").parse().expect("a number");
     assert!(held > MUCH, "the kernel still has the file in memory: {held}");
+}
+
+/// The controller is turned on when the program has run for a while: the kernel counts in the group what comes from then on, and that alone.
+fn memory_from_before_the_group_counted_is_measured(daemon: &Daemon, later: &Group) {
+    until_true("the program to use half", || daemon.home.join("half").exists());
+    later.write("cgroup.subtree_control", "+memory");
+    procfs::signal(daemon.pid_of("late"), rustix::process::Signal::USR1);
+    daemon.wait_log("ending 'late' (");
+    let log = daemon.log();
+    let line = log.lines().find(|line| line.contains("ending 'late' (")).unwrap_or_default();
+    assert!(line.contains("MB of memory (memory_limit is 100 MB)"), "{line}");
 }

@@ -41,6 +41,11 @@ impl Group {
         self.0.join(name).exists()
     }
 
+    /// Makes one of its files root's alone.
+    pub(crate) fn keep(&self, file: &str) {
+        chown(self.0.join(file), Some(0), Some(0)).expect("taken back");
+    }
+
     /// Gives it to a user as systemd does: the folder, and the files by which groups are made below it.
     pub(crate) fn delegate(&self, user: u32) {
         for file in ["", "cgroup.procs", "cgroup.subtree_control"] {

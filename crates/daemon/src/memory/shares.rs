@@ -62,6 +62,14 @@ pub(super) fn anonymous(pids: &[u32]) -> u64 {
     pids.iter().filter_map(own).fold(0, |sum, text| sum.saturating_add(sum_anonymous(&text)))
 }
 
+/// The same, with what they share counted for each of them, and without files in memory. Nobody is waited for.
+pub(super) fn resident(pids: &[u32]) -> u64 {
+    let own = |&pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/status")).ok();
+    pids.iter()
+        .filter_map(own)
+        .fold(0, |sum, text| sum.saturating_add(sum_of(&text, &["RssAnon:", "VmSwap:"])))
+}
+
 /// Whether a thread of the process waits for a disk at this moment: to look at its memory may take as long (proc_pid_stat(5)).
 pub(super) fn waits_for_disk(pid: u32) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
@@ -107,6 +115,8 @@ mod tests {
         assert_eq!(sum(text), 524 * 1024);
         assert_eq!(sum(""), 0);
         assert_eq!(sum_anonymous(text), 124 * 1024, "without files");
+        let own = resident(&[std::process::id()]);
+        assert!((1..1 << 40).contains(&own), "{own}");
         assert_eq!(sum_anonymous("Pss:  500 kB\nSwapPss:   24 kB\n"), 524 * 1024);
     }
 
