@@ -5,9 +5,10 @@ use std::io;
 use tokio::sync::mpsc;
 use upkeep_config::{CommandLine, Environment, Host, Invocation, Lenient, LoadError, Sources};
 use upkeep_core::Input;
+use upkeep_http::LogNews;
 use upkeep_keeper::wire::{Detach, ToKeeper};
 use upkeep_keeper::{Heritage, Link};
-use upkeep_logs::{Engine, Level};
+use upkeep_logs::{Engine, Level, LogEvent};
 
 use crate::applied::Cause;
 use crate::generations::{FIRST, Loaded, held_name};
@@ -107,12 +108,16 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
     let configured = generations.base().config.groups.iter().map(|group| group.processes.len()).sum();
     descriptors::make_room(inventory.children.len().max(configured));
     let (messages, inbox) = mpsc::unbounded_channel();
-    let log_messages = messages.clone();
-    let engine = Engine::start(move |event| {
+    let (log_messages, news) = (messages.clone(), LogNews::default());
+    let log_news = news.clone();
+    let engine = Engine::start(move |event| match event {
+        // Whoever follows a log looks at it without troubling the daemon's task.
+        LogEvent::Grew { path } => log_news.grew(&path),
         // Fails only when the daemon has ended.
-        let _ = log_messages.send(crate::shell::Message::Log(event));
+        event => drop(log_messages.send(crate::shell::Message::Log(event))),
     })
     .map_err(system("start the log thread"))?;
+    news.watch_with(engine.watcher());
     facade::install(&engine);
     let mut shell = Shell::new(Parts {
         keeper_pid: inventory.keeper_pid,
@@ -120,6 +125,7 @@ pub(crate) async fn boot(called: Called, link: Link, inventory: Inventory) -> Re
         heritage: Heritage::of(inventory.keeper_pid, inventory.detached),
         link: KeeperLink::new(link).map_err(system("watch the keeper"))?,
         engine,
+        news,
         cli: called.cli,
         program: called.program,
         generations,

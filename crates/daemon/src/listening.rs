@@ -132,7 +132,8 @@ impl Shell {
         let (rules, seen) = watch::channel(rules);
         let (stop, stopped) = watch::channel(false);
         let connected = self.listening.connected.clone();
-        let http = upkeep_http::Server { section: server.section.clone(), listener, rules: seen, connected };
+        let (section, news) = (server.section.clone(), self.news.clone());
+        let http = upkeep_http::Server { section, listener, rules: seen, connected, news };
         let serving = upkeep_http::serve(http, self.handle.clone(), stopped);
         Up { server, socket, rules, stop, task: tokio::spawn(serving) }
     }

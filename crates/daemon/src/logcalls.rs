@@ -255,6 +255,7 @@ impl Shell {
                 );
                 self.log(Level::Warn, text);
             }
+            // Those who follow it have heard.
             LogEvent::Grew { .. } => {}
             LogEvent::Lost => self.hold_losses(),
             LogEvent::Dropping { error, path, .. } => {

@@ -223,6 +223,7 @@ impl Shell {
             self.send(&ToKeeper::Unhold { name: generations::held_name(number) });
         }
         self.settle_applied();
+        self.news.moved();
     }
 
     /// Gives the keeper what a configuration was read from.

@@ -17,6 +17,7 @@ use upkeep_config::{CommandLine, LoadError};
 use upkeep_core::health::Finding;
 use upkeep_core::spec::GroupSpec;
 use upkeep_core::{CallId, Input, Mono, Now, ProcId, Refusal, RunEnd, RunId, Supervisor};
+use upkeep_http::LogNews;
 use upkeep_keeper::Heritage;
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Engine, Lease, Level, LogEvent, Sink};
@@ -234,6 +235,8 @@ pub(crate) struct Shell {
     /// Signals that the keeper was asked to send and has not said to have, by token.
     pub(crate) signals: BTreeMap<u64, ToKeeper>,
     pub(crate) engine: Engine,
+    /// For those who follow logs.
+    pub(crate) news: LogNews,
     pub(crate) cli: CommandLine,
     /// The name the daemon was called by.
     pub(crate) program: String,
@@ -343,6 +346,8 @@ pub(crate) struct Parts {
     pub(crate) keeper_speaks: u16,
     pub(crate) heritage: Heritage,
     pub(crate) engine: Engine,
+    /// For those who follow logs.
+    pub(crate) news: LogNews,
     pub(crate) cli: CommandLine,
     pub(crate) program: String,
     pub(crate) generations: Generations,
@@ -378,6 +383,7 @@ impl Shell {
             half: Half::default(),
             signals: BTreeMap::new(),
             engine: parts.engine,
+            news: parts.news,
             cli: parts.cli,
             program: parts.program,
             environment,
@@ -604,7 +610,7 @@ impl Shell {
     }
 
     pub(crate) fn take_call(&mut self, call: Call) {
-        // Who follows a log asks that again and again.
+        // Nothing is done for that.
         if !matches!(call.request, Request::LogPath { .. }) {
             self.thrift.served();
             self.worked_at = Instant::now();

@@ -16,6 +16,7 @@ use upkeep_api::{Handle, Socket};
 
 use crate::answer;
 use crate::limits::Limits;
+use crate::news::LogNews;
 use crate::progress::{Due, Progress};
 use crate::room::Door;
 use crate::route;
@@ -41,6 +42,7 @@ pub(crate) struct Service {
     pub(crate) shutdown: watch::Receiver<bool>,
     pub(crate) crowded: watch::Receiver<bool>,
     pub(crate) door: Arc<Door>,
+    pub(crate) news: LogNews,
 }
 
 impl Service {

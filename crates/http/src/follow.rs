@@ -18,7 +18,7 @@ const PIECE: usize = 64 << 10;
 const ROTATIONS: u32 = 20;
 
 /// How long before the name of before was certain a file may have been made that is shown from its start.
-const CERTAIN_BEFORE: Duration = Duration::from_secs(1);
+const CERTAIN_BEFORE: Duration = Duration::from_secs(2);
 
 /// Takes the place of what is gone when a file is cut short (RPC-243).
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
@@ -86,6 +86,19 @@ impl Follower {
         self.read_file()
     }
 
+    /// The file that is read, and the names under which the log goes on.
+    pub(crate) fn present(&self) -> (&File, Vec<&Path>) {
+        let next = self.next.as_ref().map(|(path, _)| path.as_path());
+        (&self.file, std::iter::once(self.path.as_path()).chain(next).collect())
+    }
+
+    /// The log still had its name then.
+    pub(crate) fn was_there(&mut self, then: SystemTime) {
+        if self.next.is_none() {
+            self.certain = self.certain.max(then);
+        }
+    }
+
     /// The log has this name, as was asked then. What is still written to the file of before is read first.
     pub(crate) fn is_at(&mut self, path: PathBuf, asked: SystemTime) {
         if path == self.path {
@@ -98,7 +111,7 @@ impl Follower {
     /// Goes over to the log's new name. A file that was certainly there before begins near its end, as with a new client; however long
     /// this client was held up, nothing is left out of one that the log may have made meanwhile.
     fn go_on(&mut self) -> bool {
-        let Some((path, asked)) = self.next.take() else { return false };
+        let Some((path, asked)) = self.next.clone() else { return false };
         let Ok((mut next, _)) = Self::open(path, None) else { return false };
         // The file system's clock is a little slow.
         let was_there = |born: SystemTime| born + CERTAIN_BEFORE < self.certain;

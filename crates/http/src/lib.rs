@@ -10,6 +10,7 @@
 //! - `server` accepts, `room` says who has to leave when it is full; `connection` runs one connection under its deadlines, which `progress` keeps; `stream` is the
 //!   socket beneath.
 //! - `route` checks the password and chooses who answers: `rpc`, `tail`, `pages` or `files`; `receive` reads a request's body.
+//! - `tail` sends logs as they grow: `follow` reads them, `news` says when.
 //! - `answer` and `body` make what is sent, `access` the line in the log about it.
 
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ mod files;
 mod follow;
 mod late;
 mod limits;
+mod news;
 mod pages;
 mod progress;
 mod receive;
@@ -36,4 +38,5 @@ mod tail;
 pub use auth::Auth;
 pub use late::{answer_late, late_document};
 pub use limits::Limits;
+pub use news::LogNews;
 pub use server::{Connected, Listener, Rules, Server, serve};

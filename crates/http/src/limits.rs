@@ -23,7 +23,7 @@ pub struct Limits {
     /// How long a client may take nothing of its answer. Default 60 s; for a tail, which a paused terminal holds up
     /// at no cost to us, `idle_timeout` counts.
     pub write_timeout: Duration,
-    /// How often a followed log is looked at. Default 150 ms.
+    /// How often a followed log is looked at of whose changes the kernel does not tell. Default 150 ms.
     pub tail_interval: Duration,
 }
 

@@ -18,6 +18,7 @@ use upkeep_api::Handle;
 use crate::auth::Auth;
 use crate::connection::{self, Service};
 use crate::limits::Limits;
+use crate::news::LogNews;
 use crate::progress::Progress;
 use crate::room::{Descriptors, Door, FEWEST, Guests};
 use crate::stream::Stream;
@@ -52,6 +53,8 @@ pub struct Server {
     pub rules: watch::Receiver<Rules>,
     /// Counts its connections, with those of other servers that are given the same one.
     pub connected: Connected,
+    /// What its followers of logs wait for, with those of other servers that are given the same one.
+    pub news: LogNews,
 }
 
 /// How many connections are open.
@@ -95,14 +98,14 @@ pub struct Rules {
 ///
 /// Dropping the future closes every connection at once.
 pub async fn serve(server: Server, handle: Handle, shutdown: watch::Receiver<bool>) {
-    let Server { section, listener, rules, connected } = server;
+    let Server { section, listener, rules, connected, news } = server;
     log_start(&listener);
     listener.lengthen_queue();
     let (crowd, crowded) = watch::channel(false);
     let (name, since) = (listener.name(), SystemTime::now());
     let shutdown_seen = shutdown.clone();
     let door = Arc::new(Door::default());
-    let service = Service { handle, rules, name, since, shutdown: shutdown_seen, crowded, door };
+    let service = Service { handle, rules, name, since, shutdown: shutdown_seen, crowded, door, news };
     let service = Arc::new(service);
     let accepting = Accepting {
         section,

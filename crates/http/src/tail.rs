@@ -11,19 +11,20 @@ use hyper::header::{
 };
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until, timeout};
 use upkeep_api::{Channel, FaultCode, Handle, Reply, Request, apart};
 
 use crate::answer;
 use crate::body::Body;
 use crate::connection::Connection;
 use crate::follow::{Follower, Start};
+use crate::news::{Listener, LogNews};
 
 /// Keeps proxies from holding the stream back.
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// From one question for the log's name to the next.
-const PLACE: Duration = Duration::from_secs(1);
+/// From one look to the next (RPC-241), however fast the log grows.
+const PACE: Duration = Duration::from_millis(100);
 
 /// Pieces read ahead of the client.
 const AHEAD: usize = 1;
@@ -87,6 +88,8 @@ async fn log(
         return answer::error(StatusCode::BAD_REQUEST);
     }
     let asked = Request::LogPath { process };
+    let news = connection.service.news.clone();
+    let (moves, _) = news.moves();
     let certain = SystemTime::now();
     let path = match connection.service.handle.call(asked.clone()).await {
         Ok(Reply::Path(path)) => path,
@@ -103,8 +106,9 @@ async fn log(
     let (sender, receiver) = mpsc::channel(AHEAD);
     let interval = connection.service.limits().tail_interval;
     let (farewell, shutdown) = (Arc::clone(&connection.farewell), connection.service.shutdown.clone());
-    let place = Place { handle: connection.service.handle.clone(), asked, at: Instant::now() };
-    tokio::spawn(feed(follower, place, sender, interval, farewell, shutdown));
+    let place = Place { handle: connection.service.handle.clone(), asked, moves };
+    let ears = Ears { listener: news.listener(), interval };
+    tokio::spawn(feed(follower, place, news, sender, ears, farewell, shutdown));
     let mut response = answer::begin(StatusCode::OK, Body::pieces(receiver));
     answer::set(&mut response, LAST_MODIFIED, &answer::http_date(modified));
     answer::set(&mut response, CONTENT_TYPE, "text/plain;charset=utf-8");
@@ -121,20 +125,60 @@ async fn open(path: PathBuf, start: Option<Start>) -> Option<(Follower, SystemTi
 struct Place {
     handle: Handle,
     asked: Request,
-    /// When it was asked for.
-    at: Instant,
+    /// How often logs had got other names when it was asked for.
+    moves: u64,
 }
 
 impl Place {
-    /// Another configuration may have given it another name.
-    async fn tell(&mut self, follower: &mut Follower) {
-        if self.at.elapsed() < PLACE {
-            return;
+    /// Asks, if another configuration may have given it another name; whether it did.
+    async fn tell(&mut self, news: &LogNews, follower: &mut Follower) -> bool {
+        let (moves, last) = news.moves();
+        if moves == self.moves {
+            return false;
         }
-        self.at = Instant::now();
+        if let Some(last) = last.filter(|_| moves == self.moves + 1) {
+            follower.was_there(last);
+        }
+        self.moves = moves;
         let asked = SystemTime::now();
         if let Ok(Reply::Path(path)) = self.handle.call(self.asked.clone()).await {
             follower.is_at(path, asked);
+        }
+        true
+    }
+}
+
+/// How a follower learns that there is more.
+struct Ears {
+    listener: Listener,
+    /// From one look to the next where the kernel does not tell.
+    interval: Duration,
+}
+
+impl Ears {
+    /// What there is; if there is nothing, the bell rings with the next change, and the second word says whether it does so for any.
+    fn look(&self, follower: &mut Follower) -> (Vec<u8>, bool) {
+        let piece = follower.read();
+        if !piece.is_empty() {
+            return (piece, true);
+        }
+        let (file, names) = follower.present();
+        let told = self.listener.listen(file, &names);
+        // What came before that is told by nobody.
+        (follower.read(), told)
+    }
+
+    async fn hear(&self, told: bool) {
+        let looked = Instant::now();
+        let rings = self.listener.bell.notified();
+        if told {
+            rings.await;
+        } else {
+            // Over time it is looked at anyway.
+            let _ = timeout(self.interval, rings).await;
+        }
+        if looked.elapsed() < PACE {
+            sleep_until(looked + PACE).await;
         }
     }
 }
@@ -145,23 +189,25 @@ impl Place {
 async fn feed(
     mut follower: Follower,
     mut place: Place,
+    news: LogNews,
     sender: mpsc::Sender<Bytes>,
-    interval: Duration,
+    mut ears: Ears,
     farewell: Arc<Notify>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     loop {
         let reading = apart(move || {
-            let piece = follower.read();
-            (follower, piece)
+            let (piece, told) = ears.look(&mut follower);
+            (follower, ears, piece, told)
         });
-        let Some((back, piece)) = reading.await else { return };
-        follower = back;
+        let Some((back, own, piece, told)) = reading.await else { return };
+        (follower, ears) = (back, own);
         if piece.is_empty() {
             tokio::select! {
                 () = async {
-                    tokio::time::sleep(interval).await;
-                    place.tell(&mut follower).await;
+                    if !place.tell(&news, &mut follower).await {
+                        ears.hear(told).await;
+                    }
                 } => {}
                 () = sender.closed() => return,
                 () = farewell.notified() => return,

@@ -354,10 +354,14 @@ impl Engine {
     /// included) is next written, rotated, cleared or reopened, or when a stream first opens it. For tails that
     /// follow: nothing that is written after this call goes untold, so ask, then read, then wait, and again.
     pub fn watch(&self, path: PathBuf) {
+        self.watcher()(path);
+    }
+
+    /// [`Self::watch`] for somebody who keeps no thread alive by it.
+    pub fn watcher(&self) -> impl Fn(PathBuf) + Send + Sync + 'static {
+        let watched = Arc::clone(&self.shared.watched);
         // A poisoned set means the log thread is gone, and nothing grows any more.
-        if let Ok(mut watched) = self.shared.watched.lock() {
-            watched.insert(path);
-        }
+        move |path| drop(watched.lock().map(|mut watched| watched.insert(path)))
     }
 
     /// What logs have lost since this handle was made, by path as given to [`RotatingFile::open`]; those that have lost

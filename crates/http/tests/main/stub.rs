@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use upkeep_api::{Call, Fault, FaultCode, Reply, Request};
-use upkeep_http::{Auth, Connected, Limits, Listener, Rules, Server, serve};
+use upkeep_http::{Auth, Connected, Limits, Listener, LogNews, Rules, Server, serve};
 
 use crate::client::Address;
 
@@ -20,6 +20,7 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) auth: Option<Auth>,
     pub(crate) tcp: bool,
+    pub(crate) news: LogNews,
 }
 
 impl Default for Setup {
@@ -29,6 +30,7 @@ impl Default for Setup {
             limits: Limits::default(),
             auth: None,
             tcp: false,
+            news: LogNews::default(),
         }
     }
 }
@@ -122,8 +124,13 @@ async fn run(
     let rules = Rules { auth: setup.auth, namespaces, limits: setup.limits };
     // The rules stay as they are: the server does not mind that nobody can change them.
     let (_, rules) = watch::channel(rules);
-    let server =
-        Server { section: "inet_http_server".to_owned(), listener, rules, connected: Connected::default() };
+    let server = Server {
+        section: "inet_http_server".to_owned(),
+        listener,
+        rules,
+        connected: Connected::default(),
+        news: setup.news,
+    };
     let daemon = tokio::spawn(answer(mailbox, setup.daemon, hold));
     let serving = serve(server, handle, stopped.clone());
     let overdue = async {

@@ -4,10 +4,12 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::mpsc::channel;
 use std::time::Instant;
 
 use upkeep_api::{Channel, Fault, FaultCode, Reply, Request};
-use upkeep_http::Limits;
+use upkeep_http::{Limits, LogNews};
 
 use crate::client::{Connection, DEADLINE, call};
 use crate::stub::{Setup, Up};
@@ -16,6 +18,7 @@ use crate::stub::{Setup, Up};
 fn with_log(path: &Path, limits: Limits) -> Up {
     let path = path.to_owned();
     Up::start(Setup {
+        limits,
         daemon: Arc::new(move |request| {
             Some(match request {
                 Request::LogPath { process } => match process {
@@ -27,9 +30,13 @@ fn with_log(path: &Path, limits: Limits) -> Up {
                 other => crate::stub::plain(other),
             })
         }),
-        limits,
         ..Setup::default()
     })
+}
+
+/// No test waits so long.
+fn never() -> Limits {
+    Limits { tail_interval: DEADLINE * 100, ..Limits::default() }
 }
 
 fn append(path: &Path, text: &str) {
@@ -47,12 +54,13 @@ fn chunk(text: &str) -> String {
     format!("{:X}\r\n{text}\r\n", text.len())
 }
 
+/// The kernel tells of each change: nobody looks for it.
 #[test]
 fn a_log_is_followed_rpc_240_to_243() {
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("log");
     append(&log, &("x".repeat(1000) + &"y".repeat(1024)));
-    let up = with_log(&log, Limits::default());
+    let up = with_log(&log, never());
     let mut tail = get(&up, "/logtail/g%3Aa", "1.1");
     let head = tail.until("\r\n\r\n");
     for header in
@@ -70,6 +78,83 @@ fn a_log_is_followed_rpc_240_to_243() {
     assert_eq!(tail.until("\n\r\n"), chunk("==> File truncated <==\n"));
     append(&log, "three\n");
     assert_eq!(tail.until("\n\r\n"), chunk("three\n"));
+    fs::remove_file(&log).expect("it is there");
+    append(&log, "four\n");
+    assert_eq!(tail.until("\n\r\n"), chunk("four\n"));
+}
+
+/// Where the kernel does not tell everything, the file is looked at.
+#[test]
+fn a_log_behind_a_link_is_looked_at_rpc_241() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [log, link] = ["log", "link"].map(|name| folder.path().join(name));
+    append(&log, "one\n");
+    std::os::unix::fs::symlink(&log, &link).expect("a link");
+    let up = with_log(&link, Limits::default());
+    let mut tail = get(&up, "/logtail/g:a", "1.0");
+    tail.until("one\n");
+    fs::remove_file(&link).expect("it is there");
+    append(&link, "two\n");
+    assert_eq!(tail.until("\n"), "two\n");
+}
+
+/// The log thread says what the kernel may not, and the daemon where a log is now; it is not asked before.
+#[test]
+fn a_log_is_looked_at_when_it_is_said_to_have_grown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [log, link, other] = ["log", "link", "other"].map(|name| folder.path().join(name));
+    append(&log, "one\n");
+    std::os::unix::fs::symlink(&log, &link).expect("a link");
+    let (news, (watch, watched)) = (LogNews::default(), channel());
+    news.watch_with(move |path| drop(watch.send(path)));
+    let (is_other, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let paths = (link.clone(), other.clone(), Arc::clone(&is_other), Arc::clone(&asked));
+    let up = Up::start(Setup {
+        daemon: Arc::new(move |_| {
+            paths.3.fetch_add(1, Relaxed);
+            let path = if paths.2.load(Relaxed) { &paths.1 } else { &paths.0 };
+            Some(Ok(Reply::Path(path.clone())))
+        }),
+        limits: never(),
+        news: news.clone(),
+        ..Setup::default()
+    });
+    let mut tail = get(&up, "/logtail/g:a", "1.0");
+    tail.until("one\n");
+    assert_eq!(watched.recv_timeout(DEADLINE).as_ref(), Ok(&link));
+    fs::remove_file(&link).expect("it is there");
+    append(&link, "two\n");
+    news.grew(&link);
+    assert_eq!(tail.until("\n"), "two\n");
+    assert_eq!(asked.load(Relaxed), 1, "nothing was said of other names");
+    is_other.store(true, Relaxed);
+    news.moved();
+    while watched.recv_timeout(DEADLINE).expect("the new name is watched") != other {}
+    append(&other, "three\n");
+    assert_eq!(tail.until("\n"), "three\n");
+    assert_eq!(asked.load(Relaxed), 2);
+}
+
+/// Nobody who has gone costs a descriptor.
+#[test]
+fn the_kernel_is_asked_only_while_somebody_follows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("log");
+    append(&log, "x");
+    let up = with_log(&log, never());
+    for _ in 0..2 {
+        let mut tails = [get(&up, "/logtail/g:a", "1.0"), get(&up, "/logtail/g:a", "1.0")];
+        tails.iter_mut().for_each(|tail| drop(tail.until("\r\n\r\nx")));
+        append(&log, "\n");
+        tails.iter_mut().for_each(|tail| drop(tail.until("\n")));
+        drop(tails);
+        fs::write(&log, "x").expect("it is there");
+        let begun = Instant::now();
+        while is_open(Path::new("anon_inode:inotify")) {
+            assert!(begun.elapsed() < DEADLINE / 2, "it is still watched");
+            std::thread::yield_now();
+        }
+    }
 }
 
 #[test]
