@@ -53,7 +53,8 @@ pub enum Notice {
     Warn(String),
 }
 
-/// How often a file is tried to be opened before what is to go there is dropped. The log thread tries fifty times a second.
+/// How often a file is tried to be opened before what is to go there is dropped. The log thread tries fifty times a second for each
+/// stream.
 const MOST_TRIES: u16 = 250;
 
 /// What became of a [`RotatingFile::take_from`].

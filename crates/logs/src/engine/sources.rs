@@ -2,8 +2,10 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 
@@ -27,11 +29,17 @@ impl Sources {
         let _ = epoll::delete(&self.epoll, fd);
     }
 
-    /// Waits, for ever if need be, and leaves the keys of what happened in `keys`.
-    pub(super) fn wait(&self, events: &mut Vec<Event>, keys: &mut Vec<u64>) -> io::Result<()> {
+    /// Waits, for ever if there is no `limit`, and leaves the keys of what happened in `keys`.
+    pub(super) fn wait(
+        &self,
+        events: &mut Vec<Event>,
+        keys: &mut Vec<u64>,
+        limit: Option<Duration>,
+    ) -> io::Result<()> {
         events.clear();
         keys.clear();
-        match epoll::wait(&self.epoll, spare_capacity(events), None) {
+        let limit = limit.map(|limit| Timespec::try_from(limit).unwrap_or_default());
+        match epoll::wait(&self.epoll, spare_capacity(events), limit.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

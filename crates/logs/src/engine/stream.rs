@@ -129,15 +129,21 @@ impl Stream {
 
     /// Waits for the pipe, or stops waiting for it, as the outlet and the credit allow.
     pub(super) fn listen(&mut self, out: &Outputs) -> io::Result<()> {
-        let wanted = !self.must_pause(out);
-        if wanted && !self.listening {
+        if self.must_pause(out) {
+            self.pause(out);
+        } else if !self.listening {
             out.sources.add(&self.pipe, self.key, EventFlags::IN)?;
-        } else if !wanted && self.listening {
+            self.listening = true;
+        }
+        Ok(())
+    }
+
+    /// Stops waiting for the pipe, until [`Self::listen`].
+    pub(super) fn pause(&mut self, out: &Outputs) {
+        if std::mem::take(&mut self.listening) {
             // Taken out, not masked: the end of a masked pipe would still wake the thread, again and again.
             out.sources.remove(&self.pipe);
         }
-        self.listening = wanted;
-        Ok(())
     }
 
     pub(super) fn must_pause(&self, out: &Outputs) -> bool {

@@ -1,6 +1,6 @@
 //! The log thread's loop.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -28,12 +28,47 @@ const CHUNKS_A_TURN: usize = 4;
 const COMMANDS_A_TURN: usize = 1024;
 /// How long full logs have to take what waits for them when the thread ends.
 const LAST_WRITES: Duration = Duration::from_secs(1);
-/// How long is waited until a log is opened again that there was no descriptor for.
+/// How long is waited until a log is opened again that there was no descriptor for. Others go on meanwhile.
 const SHORT: Duration = Duration::from_millis(20);
-/// How often that is done for what children that have ended left behind, all of them in one turn: others wait meanwhile.
+/// How often that is done before an answer is given all the same: for a second.
+const TRIES: u32 = 50;
+/// The same at the end of the thread, where nobody is held up by it.
 const LAST_TRIES: u32 = 10;
 /// The key of the handle; streams have other even keys, outlets have odd ones.
 const WAKE: u64 = 0;
+
+/// An answer that waits for what is in the pipes.
+enum Owed {
+    Drained(StreamId),
+    Synced(Vec<StreamId>, u64),
+}
+
+/// What could not be done for want of descriptors, and is tried again.
+#[derive(Default)]
+struct Late {
+    again: Option<Instant>,
+    /// Streams that are not waited for.
+    paused: BTreeSet<u64>,
+    /// With how often they may still be put off.
+    owed: Vec<(Owed, u32)>,
+}
+
+impl Late {
+    /// For how long everything else may be waited for.
+    fn wait(&self) -> Option<Duration> {
+        self.again.map(|again| again.saturating_duration_since(Instant::now()))
+    }
+
+    fn pause(&mut self, key: u64) {
+        self.paused.insert(key);
+        self.again.get_or_insert_with(|| Instant::now() + SHORT);
+    }
+
+    fn put_off(&mut self, owed: Owed, tries: u32) {
+        self.owed.push((owed, tries.saturating_sub(1)));
+        self.again.get_or_insert_with(|| Instant::now() + SHORT);
+    }
+}
 
 pub(super) struct Worker {
     inbox: Receiver<Command>,
@@ -47,10 +82,7 @@ pub(super) struct Worker {
     next_key: u64,
     buffer: Box<[u8]>,
     pace: Pace,
-    /// A log could not be opened for want of descriptors.
-    short: bool,
-    /// How often that may still be waited for with everything else.
-    last_tries: u32,
+    late: Late,
     stopping: bool,
 }
 
@@ -74,8 +106,7 @@ impl Worker {
             next_key: WAKE + 2,
             buffer: vec![0; CHUNK].into_boxed_slice(),
             pace: Pace::new(Instant::now()),
-            short: false,
-            last_tries: LAST_TRIES,
+            late: Late::default(),
             stopping: false,
         })
     }
@@ -84,17 +115,17 @@ impl Worker {
     pub(super) fn run(&mut self) {
         let (mut events, mut keys) = (Vec::<Event>::with_capacity(EVENTS), Vec::new());
         while !self.stopping {
-            if let Err(error) = self.out.sources.wait(&mut events, &mut keys) {
+            if let Err(error) = self.out.sources.wait(&mut events, &mut keys, self.late.wait()) {
                 self.out.warn(format!("the log thread ends: {error}"));
                 break;
             }
-            self.last_tries = LAST_TRIES;
             for &key in &keys {
                 self.happened(key);
             }
-            if std::mem::take(&mut self.short) {
-                self.wake.rest(SHORT);
-            } else if let Some(rest) = self.pace.rest(Instant::now()) {
+            if self.late.wait() == Some(Duration::ZERO) {
+                self.try_again();
+            }
+            if let Some(rest) = self.pace.rest(Instant::now()) {
                 self.wake.rest(rest);
             }
         }
@@ -124,8 +155,8 @@ impl Worker {
                 }
                 Got::Nothing => break,
                 Got::Later => {
-                    self.short = true;
-                    break;
+                    stream.pause(&self.out);
+                    return self.late.pause(key);
                 }
                 Got::End => {
                     let closed = stream.closed();
@@ -180,8 +211,8 @@ impl Worker {
     fn carry_out(&mut self, command: Command) {
         match command {
             Command::Attach { id, pipe, sink } => self.attach(id, pipe, *sink),
-            Command::Drain { id } => self.drain(id),
-            Command::Sync { ids, token } => self.sync(&ids, token),
+            Command::Drain { id } => self.settle(Owed::Drained(id), TRIES),
+            Command::Sync { ids, token } => self.settle(Owed::Synced(ids, token), TRIES),
             Command::ReopenAll => self.reopen_all(),
             Command::ReopenJournal => self.desk.reopen(&mut self.out),
             Command::Clear { id, token } => self.clear(id, token),
@@ -225,42 +256,59 @@ impl Worker {
         }
     }
 
-    fn drain(&mut self, id: StreamId) {
-        if let Some(key) = self.catch_up(id) {
-            self.close(key);
+    /// Looks again at those whose logs could not be opened.
+    fn try_again(&mut self) {
+        let Late { paused, owed, .. } = std::mem::take(&mut self.late);
+        for key in paused {
+            self.readable(key);
         }
-        self.out.tell(LogEvent::Drained { id });
+        for (owed, tries) in owed {
+            self.settle(owed, tries);
+        }
     }
 
-    fn sync(&mut self, ids: &[StreamId], token: u64) {
-        for &id in ids {
-            if let Some(key) = self.catch_up(id) {
-                self.listen(key);
+    /// Writes what is to be written before this answer, and gives it; later, if that cannot be done yet.
+    fn settle(&mut self, owed: Owed, tries: u32) {
+        match owed {
+            Owed::Drained(id) => {
+                if !self.catch_up(id, tries == 0) {
+                    return self.late.put_off(Owed::Drained(id), tries);
+                }
+                if let Some(&key) = self.keys.get(&id) {
+                    self.close(key);
+                }
+                self.out.tell(LogEvent::Drained { id });
+            }
+            Owed::Synced(mut ids, token) => {
+                // What does not fit yet stays in the pipe, where nothing is lost.
+                ids.retain(|&id| !self.catch_up(id, false));
+                if !ids.is_empty() && tries > 0 {
+                    return self.late.put_off(Owed::Synced(ids, token), tries);
+                }
+                self.out.tell(LogEvent::Synced { token });
             }
         }
-        self.out.tell(LogEvent::Synced { token });
     }
 
-    /// Reads what is in the pipe now: at most its capacity, however fast somebody goes on writing.
-    fn catch_up(&mut self, id: StreamId) -> Option<u64> {
-        let key = *self.keys.get(&id)?;
-        let stream = self.streams.get_mut(&key)?;
+    /// Reads what is in the pipe now: at most its capacity, however fast somebody goes on writing. False if that has to be done later,
+    /// unless it is `now` or never.
+    fn catch_up(&mut self, id: StreamId, now: bool) -> bool {
+        let Some(&key) = self.keys.get(&id) else { return true };
+        let Some(stream) = self.streams.get_mut(&key) else { return true };
         let mut left = stream.pending();
         while left > 0 {
             let got = match stream.turn(&mut self.buffer, &mut self.out) {
-                Got::Later if self.last_tries == 0 => stream.turn_now(&mut self.buffer, &mut self.out),
+                Got::Later if now => stream.turn_now(&mut self.buffer, &mut self.out),
                 got => got,
             };
             match got {
                 Got::Bytes(count) => left = left.saturating_sub(count as u64),
-                Got::Later => {
-                    self.last_tries -= 1;
-                    std::thread::sleep(SHORT);
-                }
+                Got::Later => return false,
                 Got::Nothing | Got::End => break,
             }
         }
-        Some(key)
+        self.listen(key);
+        true
     }
 
     fn reopen_all(&mut self) {
@@ -305,6 +353,16 @@ impl Worker {
     }
 
     fn finish(&mut self) {
+        for _ in 0..LAST_TRIES {
+            if self.late.owed.is_empty() {
+                break;
+            }
+            std::thread::sleep(SHORT);
+            self.try_again();
+        }
+        for (owed, _) in std::mem::take(&mut self.late.owed) {
+            self.settle(owed, 0);
+        }
         let keys: Vec<u64> = self.streams.keys().copied().collect();
         for key in keys {
             if let Some(stream) = self.streams.remove(&key) {

@@ -10,3 +10,4 @@ mod flow;
 mod journal;
 mod properties;
 mod random;
+mod scarce;
