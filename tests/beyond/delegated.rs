@@ -51,8 +51,11 @@ fn a_daemon_without_privileges_measures_memory_where_it_is_delegated() {
         let mut daemon = start_as_nobody(guest);
         what_is_missing_is_named(&daemon);
         assert_eq!(crowded.read("cgroup.subtree_control"), "", "or nobody could join groups below it");
-        memory_is_measured(&daemon, &unit);
-        memory_from_before_the_group_counted_is_measured(&daemon, &later);
+        daemon.wait("RUNNING", &["reader"]);
+        assert_eq!(unit.read("cgroup.subtree_control"), "memory", "turned on below, as far as it is there");
+        begin_to_count_late(&daemon, &later);
+        memory_is_measured(&daemon);
+        what_was_not_counted_is_measured(&daemon);
         daemon.ctl(&["shutdown"]);
         assert_eq!(daemon.wait_for_end(), Some(0));
         for name in ["tree", "reader", "shared"] {
@@ -138,9 +141,7 @@ fn what_is_missing_is_named(daemon: &Daemon) {
 }
 
 /// Memory of all that descend from a program, and files in memory, count; what the kernel remembers of files on a disk does not.
-fn memory_is_measured(daemon: &Daemon, unit: &Group) {
-    daemon.wait("RUNNING", &["reader"]);
-    assert_eq!(unit.read("cgroup.subtree_control"), "memory", "turned on below, as far as it is there");
+fn memory_is_measured(daemon: &Daemon) {
     until_true("the reader to have read", || daemon.home.join("read").exists());
     let reader = daemon.pid_of("reader");
     daemon.ctl(&["start", "tree", "shared"]);
@@ -164,10 +165,13 @@ fn memory_is_measured(daemon: &Daemon, unit: &Group) {
 }
 
 /// The controller is turned on when the program has run for a while: the kernel counts in the group what comes from then on, and that alone.
-fn memory_from_before_the_group_counted_is_measured(daemon: &Daemon, later: &Group) {
+fn begin_to_count_late(daemon: &Daemon, later: &Group) {
     until_true("the program to use half", || daemon.home.join("half").exists());
     later.write("cgroup.subtree_control", "+memory");
     procfs::signal(daemon.pid_of("late"), rustix::process::Signal::USR1);
+}
+
+fn what_was_not_counted_is_measured(daemon: &Daemon) {
     daemon.wait_log("ending 'late' (");
     let log = daemon.log();
     let line = log.lines().find(|line| line.contains("ending 'late' (")).unwrap_or_default();

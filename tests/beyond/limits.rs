@@ -23,48 +23,48 @@ sleep 1 while 1;
 /// Works a little, again and again.
 const STEADY: &str = "while :; do i=0; while [ $i -lt 500 ]; do i=$((i+1)); done; sleep 0.1; done";
 
-/// A program in a control group of its own below `/sys/fs/cgroup/upkeep`.
-fn program(name: &str, command: &str, options: &str) -> String {
+/// As the first process of a container does, which lives in the container's own group: it leaves that for one below.
+const PRELUDE: &str = "set -e; cd /sys/fs/cgroup/container; echo 0 >cgroup.procs; mkdir daemon; echo 0 >daemon/cgroup.procs; cd \"$OLDPWD\"";
+
+/// A program in a control group of its own below this one.
+fn program(above: &str, name: &str, command: &str, options: &str) -> String {
     format!(
-        "[program:{name}]\ncommand={command}\ncgroup={ROOT}/upkeep/{name}\nstartsecs=0\nstopasgroup=true\nkillasgroup=true\n\
+        "[program:{name}]\ncommand={command}\ncgroup={ROOT}/{above}/{name}\nstartsecs=0\nstopasgroup=true\nkillasgroup=true\n\
          stdout_logfile=%(here)s/{name}.out\nredirect_stderr=true\n{options}\n"
     )
 }
 
 fn of_time_and_number(cpu: u32, pids: u32) -> String {
-    program("burn", "/bin/sh -c 'while :; do :; done'", &format!("cpu_limit={cpu}%%"))
-        + &program("steady", &format!("/bin/sh -c '{STEADY}'"), "cpu_limit=10000%%")
-        + &program("forks", "/usr/bin/perl %(here)s/forks", &format!("pids_limit={pids}"))
+    program("container", "burn", "/bin/sh -c 'while :; do :; done'", &format!("cpu_limit={cpu}%%"))
+        + &program("container", "steady", &format!("/bin/sh -c '{STEADY}'"), "cpu_limit=10000%%")
+        + &program("upkeep", "forks", "/usr/bin/perl %(here)s/forks", &format!("pids_limit={pids}"))
 }
 
 #[test]
 fn control_groups_limit_what_programs_use() {
     in_guest(control_groups_limit_what_programs_use, |_| {
         Group::of("").write("cgroup.subtree_control", "+cpu +pids +memory");
-        let above = Group::of("upkeep").made();
+        let [above, container] = ["upkeep", "container"].map(|name| Group::of(name).made());
         let home = Home::new();
         home.write("forks", FORKS);
-        let mut daemon = Daemon::start_in(home, Maker::Upkeep, &of_time_and_number(20, 4));
+        let mut daemon = Daemon::start_after(PRELUDE, home, Maker::Upkeep, &of_time_and_number(20, 4));
         daemon.wait("RUNNING", &["burn", "steady", "forks"]);
-        assert_eq!(
-            above.read("cgroup.subtree_control"),
-            "cpu pids",
-            "turned on below, and no more than is needed"
-        );
+        let turned_on = [&container, &above].map(|group| group.read("cgroup.subtree_control"));
+        assert_eq!(turned_on, ["cpu", "pids"], "turned on below, and no more than is needed");
         time_is_limited();
         numbers_are_limited(&daemon, 4);
         limits_outlive_the_daemon(&daemon);
         an_update_starts_anew_with_other_limits(&daemon);
         daemon.ctl(&["shutdown"]);
         assert_eq!(daemon.wait_for_end(), Some(0));
-        for name in ["burn", "steady", "forks"] {
-            assert!(!above.has(name), "{name} is left: {}", daemon.log());
+        for (group, name) in [(&container, "burn"), (&container, "steady"), (&above, "forks")] {
+            assert!(!group.has(name), "{name} is left: {}", daemon.log());
         }
     });
 }
 
 fn time_is_limited() {
-    let [burn, steady] = ["upkeep/burn", "upkeep/steady"].map(Group::of);
+    let [burn, steady] = ["container/burn", "container/steady"].map(Group::of);
     assert_eq!(burn.read("cpu.max"), "20000 100000");
     until_true("the burning program to be throttled", || burn.count("cpu.stat", "nr_throttled") > 2);
     until_true("its neighbour to work", || steady.count("cpu.stat", "nr_periods") > 2);
@@ -80,7 +80,7 @@ fn numbers_are_limited(daemon: &Daemon, limit: u64) {
 
 fn limits_outlive_the_daemon(daemon: &Daemon) {
     let pids = ["burn", "steady", "forks"].map(|name| daemon.pid_of(name));
-    let burn = Group::of("upkeep/burn");
+    let burn = Group::of("container/burn");
     daemon.kill_brain();
     assert_eq!(["burn", "steady", "forks"].map(|name| daemon.pid_of(name)), pids);
     let throttled = burn.count("cpu.stat", "nr_throttled");
@@ -97,7 +97,7 @@ fn an_update_starts_anew_with_other_limits(daemon: &Daemon) {
     daemon.ctl(&["update"]);
     numbers_are_limited(daemon, 3);
     daemon.wait("RUNNING", &names);
-    assert_eq!(Group::of("upkeep/burn").read("cpu.max"), "40000 100000");
+    assert_eq!(Group::of("container/burn").read("cpu.max"), "40000 100000");
     let after = names.map(|name| daemon.pid_of(name));
     assert_eq!([0, 1, 2].map(|at: usize| before[at] == after[at]), [false, true, false]);
 }
