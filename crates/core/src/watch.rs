@@ -8,7 +8,7 @@ use crate::time::Now;
 
 impl Supervisor {
     /// The processes of a section have new files: those that run end and start again, and those that ended by themselves
-    /// start, since the change may be what they needed. What was stopped stays stopped.
+    /// start, since the change may be what they needed. What was stopped stays stopped, also if they depend on it.
     pub(crate) fn files_changed(&mut self, now: Now, section: &str) {
         if !self.phase.is_running() {
             return;
@@ -33,7 +33,7 @@ impl Supervisor {
                 self.publish(Event::WishChanged(id));
                 self.stop_in_order(now, &[id], Along::Dependants);
             }
-            State::Exited { .. } | State::Fatal if process.timer.is_none() => self.start(now, id),
+            State::Exited { .. } | State::Fatal if process.timer.is_none() => self.launch(now, id),
             State::Exited { .. } | State::Fatal => {}
             // It has the new files when it starts.
             State::Waiting | State::Stopping { .. } | State::Stopped | State::Unknown { .. } => {}

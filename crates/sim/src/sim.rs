@@ -68,7 +68,7 @@ pub struct Sim {
     pub(crate) deaths: u64,
     /// A new daemon has not caught up with deadlines that passed while there was none.
     pub(crate) catching_up: bool,
-    /// What children said while there was no daemon, or while it died: it waits in their sockets.
+    /// What children said while there was no daemon, or while it died: it waits in their sockets. So do changes of files.
     pub(crate) unheard: Vec<Input>,
     /// What is being told.
     pub(crate) hearing: Option<Input>,
@@ -174,9 +174,16 @@ impl Sim {
 
     /// Files have changed that a section's processes watch.
     pub fn files_changed(&mut self, section: &str) -> &mut Self {
-        self.tell(Input::FilesChanged { section: section.to_owned() });
+        self.files_changed_only(section);
         self.settle();
         self
+    }
+
+    /// The same; what comes of it happens with the next step.
+    pub fn files_changed_only(&mut self, section: &str) {
+        if !self.ended {
+            self.tell(Input::FilesChanged { section: section.to_owned() });
+        }
     }
 
     /// Asks the daemon to end.
@@ -291,7 +298,9 @@ impl Sim {
             self.trace.pop_front();
         }
         let calls = self.calls_of(&input);
-        self.hearing = Some(input.clone()).filter(|input| matches!(input, Input::Notified { .. }));
+        // The next daemon hears it again, or sees that the files are others than those that were acted upon.
+        let heard_again = matches!(input, Input::Notified { .. } | Input::FilesChanged { .. });
+        self.hearing = heard_again.then(|| input.clone());
         self.core.handle(self.now(), input);
         self.note_behind();
         // The keeper has the client before anything is done for it.

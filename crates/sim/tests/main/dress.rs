@@ -17,6 +17,7 @@ pub(crate) struct Dress {
     rolling: Option<Rolling>,
     bounds: Option<Dice>,
     depends: Option<Dice>,
+    files: Option<Dice>,
 }
 
 /// Rolling restarts, and updates that roll.
@@ -38,6 +39,7 @@ impl Dress {
             rolling,
             bounds: has(1, 0x626f_756e),
             depends: has(2, 0x6465_7065),
+            files: (seed / 11 % 3 == 1).then(|| Dice::new(seed ^ 0x6669_6c65)),
         }
     }
 
@@ -69,6 +71,13 @@ impl Dress {
             let memory = *dice.pick(&[Ok(0), Ok(0), Ok(101), Err("no /proc")]);
             sim.uses(&chance::name(dice), memory);
         }
+    }
+
+    /// The section whose files change now, if any.
+    pub(crate) fn files(&mut self, sim: &Sim) -> Option<String> {
+        let dice = self.files.as_mut().filter(|_| !sim.has_ended())?;
+        let name = dice.once_in(8).then(|| chance::name(dice))?;
+        sim.process(&name).map(|process| process.spec().section.to_string())
     }
 
     /// Makes something else of a request now and then.

@@ -76,6 +76,7 @@ impl Schedule {
         self.sim.begin();
         for _ in 0..ACTS {
             self.dress.act(&mut self.sim);
+            self.change_files();
             self.act();
             self.watch.check(&self.sim);
         }
@@ -115,6 +116,13 @@ impl Schedule {
             99 => self.go_down(),
             _ => self.step(),
         }
+    }
+
+    fn change_files(&mut self) {
+        let Some(section) = self.dress.files(&self.sim) else { return };
+        self.watch.files_changed(&self.sim, &section);
+        self.sim.files_changed_only(&section);
+        self.watch.check(&self.sim);
     }
 
     fn step(&mut self) {
@@ -192,6 +200,7 @@ impl Schedule {
             self.watch.check(&self.sim);
         }
         assert_eq!(stopping, [], "something stops for ever");
+        self.watch.nobody_has_old_files(&self.sim);
     }
 
     /// A shutdown ends once, with everything down; and nothing comes after it.

@@ -50,6 +50,21 @@ fn who_is_stopped_while_a_watch_starts_it_anew_stays_stopped() {
     }
 }
 
+#[test]
+fn files_start_nobody_who_was_stopped_by_hand_along() {
+    let text = "[program:db]\ncommand=db\n[program:app]\ncommand=app\ndepends_on=db\nwatch=*\n\
+                on_dependency_stop=ignore\nautorestart=false\n";
+    let mut sim = Sim::from_conf(text);
+    sim.plan("app", [Plan::exits(secs(5), 0), Plan::runs()]).begin().advance(secs(2));
+    sim.request(Ask::stop("db"));
+    sim.run_until(|sim| sim.is("app", StateName::Exited));
+    sim.files_changed("program:app").advance(secs(20));
+    assert_eq!((sim.state("db"), sim.state("app")), (StateName::Stopped, StateName::Starting));
+    sim.request(Ask::start("db"));
+    sim.advance(secs(5));
+    assert_eq!(sim.state("app"), StateName::Running, "{}", sim.recent());
+}
+
 const JOB: &str = "[program:job]\ncommand=COMMAND\nschedule=* * * * *\nschedule_timezone=UTC\nwatch=*\n";
 
 #[test]

@@ -23,6 +23,8 @@ pub(crate) struct Watch {
     kills: BTreeMap<RunId, (Mono, Mono)>,
     deaths: u64,
     rolls: Rolls,
+    /// Runs whose files have changed.
+    outdated: Vec<(String, RunId)>,
 }
 
 impl Watch {
@@ -99,6 +101,31 @@ impl Watch {
         self.forbidden.extend(targets.into_iter().filter(stops));
         // A daemon that died over the request has ordered lost starts again before it went on with the stop.
         self.launches_seen = sim.launches().len();
+    }
+
+    /// Files are about to change: who runs has to end.
+    pub(crate) fn files_changed(&mut self, sim: &Sim, section: &str) {
+        self.rolls.nobody_else_is_stopped(sim);
+        let of_section = sim.core().processes().map(|(_, it)| it).filter(|it| *it.spec().section == *section);
+        for process in of_section {
+            // Whom no signal has reached was not stopped by hand, it has ended by itself.
+            let unreached = format!("{} UNKNOWN from ", full_name(process));
+            let ended = matches!(process.state().name(), StateName::Exited | StateName::Fatal);
+            if ended && sim.events().iter().any(|event| event.starts_with(&unreached)) {
+                self.allow(&[full_name(process)]);
+            }
+            self.rolls.excuse(vec![full_name(process)]);
+            self.outdated.extend(process.state().run().map(|run| (full_name(process), run)));
+        }
+    }
+
+    /// Given time, no run goes on with files that have changed.
+    pub(crate) fn nobody_has_old_files(&self, sim: &Sim) {
+        for (name, run) in &self.outdated {
+            let Some(process) = sim.process(name) else { continue };
+            let runs = matches!(process.state(), State::Starting { .. } | State::Running { .. });
+            assert!(!runs || process.state().run() != Some(*run), "{name} has old files: {run:?}");
+        }
     }
 
     /// A restart forgets what was stopped by hand (PROC-244).
