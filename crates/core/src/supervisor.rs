@@ -86,7 +86,10 @@ impl Supervisor {
             Input::Checked { run, number, finding } => self.checked(now, run, number, finding),
             Input::Notified { run, word } => self.notified(now, run, word),
             Input::Request { call, request } => self.request(now, call, request),
-            Input::Resume { call, waiting } => self.resume(now, call, waiting),
+            Input::Resume { call, waiting } => {
+                self.resume(now, call, waiting);
+                self.end_after_answers();
+            }
             Input::PoolIdle { pool } => self.pool_idle(&pool),
             Input::FilesChanged { section } => self.files_changed(now, &section),
             Input::Shutdown => self.begin_shutdown(now, false),
@@ -180,6 +183,17 @@ impl Supervisor {
 
     pub(crate) fn order(&mut self, effect: Effect) {
         self.effects.push_back(effect);
+    }
+
+    /// If all is over already, answers come before that: who carries it out has forgotten who asked.
+    fn end_after_answers(&mut self) {
+        if let Phase::Down { .. } = self.phase {
+            self.dismiss_waits();
+            let (end, others) =
+                self.effects.drain(..).partition(|effect| matches!(effect, Effect::Terminate { .. }));
+            self.effects = others;
+            self.effects.extend::<VecDeque<Effect>>(end);
+        }
     }
 
     pub(crate) fn log(&mut self, notice: Notice) {

@@ -137,3 +137,16 @@ fn the_next_daemon_does_not_wait_for_the_stop_of_one_that_was_to_start_since() {
         sim.recent()
     );
 }
+
+/// The last process ends, and the daemon dies before it has said so: the next one finds that all is over.
+#[test]
+fn who_waits_is_answered_by_a_daemon_that_has_nothing_left_to_do_but_to_end() {
+    for orders in 0..8 {
+        let mut sim = Sim::from_conf("[program:db]\ncommand=db\n");
+        sim.plan("db", [Plan::runs().lingering(secs(2))]).begin().advance(secs(2));
+        let call = sim.request(Ask::stop("db"));
+        sim.restart().advance(secs(1)).crash_after(orders, Crash::default());
+        sim.advance(secs(20));
+        assert_eq!(sim.answers(call).answers.len(), 1, "{orders}: {}", sim.recent());
+    }
+}
