@@ -156,7 +156,12 @@ impl Depends {
             && (to.is_stopped() || to == StateName::Backoff)
             && self.dependants.contains_key(&*process.group);
         let ended = to.is_stopped();
-        if fell || self.held_up.contains_key(&Some(id)) || ended && self.until.contains_key(&id) {
+        let is_needed = || !self.held_up_by.is_empty() && self.dependants.contains_key(&*process.group);
+        if fell
+            || ended && is_needed()
+            || self.held_up.contains_key(&Some(id))
+            || ended && self.until.contains_key(&id)
+        {
             self.changes.push_back(Change::State { id, fell, ended });
         }
     }
@@ -291,6 +296,7 @@ impl Supervisor {
                         self.look_again(now, waiting);
                     }
                     if ended {
+                        self.tell_those_who_need(id);
                         self.go_on_stopping(now, id);
                     }
                 }

@@ -13,6 +13,7 @@ use crate::errand::ErrandKind;
 use crate::event::EventKind;
 pub use crate::health::{Check, HealthAction, HealthSpec, Ready};
 pub use crate::policy::{OnGiveup, RestartPolicy};
+use crate::process::Process;
 pub use crate::rolling::{Batch, RollingSpec};
 pub use crate::schedule::{Missed, Overlap, Schedule};
 use crate::signal::Signal;
@@ -212,6 +213,14 @@ pub struct Target {
     pub group: String,
     /// Name of the process; `None` is each of the group.
     pub process: Option<String>,
+}
+
+impl Target {
+    /// Whether it is this process, or one of which this is.
+    pub(crate) fn is(&self, process: &Process) -> bool {
+        let name = self.process.as_ref();
+        *self.group == *process.group && name.is_none_or(|name| *name == process.spec.name)
+    }
 }
 
 /// How far a process must be that another one depends on.

@@ -425,10 +425,20 @@ impl Supervisor {
     /// Nobody waits for a start that something is in the way of which nothing is going to remove: it may come all the
     /// same, some day.
     pub(crate) fn settle_start_in_vain(&mut self, id: ProcId, hopeful: &mut BTreeSet<ProcId>) {
-        if self.waits.by_process.is_empty() {
-            return;
+        if self.has_waits() {
+            let row = self.row_in_vain(id, hopeful);
+            self.refuse_starts(row);
         }
-        for id in self.row_in_vain(id, hopeful) {
+    }
+
+    /// Whether anybody waits for anything.
+    pub(crate) fn has_waits(&self) -> bool {
+        !self.waits.by_process.is_empty()
+    }
+
+    /// Nothing is going to come of these starts: whoever waits for one is told so.
+    pub(crate) fn refuse_starts(&mut self, ids: BTreeSet<ProcId>) {
+        for id in ids {
             for call in self.waits.by_process.get(&id).cloned().unwrap_or_default() {
                 self.settle_call(call, id, |process, goal| {
                     (goal == Goal::Running).then(|| Err(Refusal::AbnormalTermination(full_name(process))))

@@ -55,6 +55,32 @@ impl Supervisor {
         row
     }
 
+    /// A process has ended: who needs it waits in vain, also if something else is in the way of that one first.
+    pub(super) fn tell_those_who_need(&mut self, id: ProcId) {
+        let ended = self.processes.get(&id).filter(|process| process.state.name().is_stopped());
+        let Some(ended) = ended.filter(|_| !self.depends.held_up_by.is_empty() && self.has_waits()) else {
+            return;
+        };
+        let listed = self.depends.dependants.get(&*ended.group).into_iter().flatten().copied();
+        let waiting = listed.filter(|other| self.depends.held_up_by.contains_key(other));
+        let mut in_vain: BTreeSet<ProcId> = waiting.filter(|other| self.needs(*other, id)).collect();
+        for other in in_vain.clone() {
+            self.depends.add_held_up(other, &mut in_vain);
+        }
+        self.refuse_starts(in_vain);
+    }
+
+    /// Whether one depends on the other, which is not as it has to be for that.
+    fn needs(&self, id: ProcId, other: ProcId) -> bool {
+        let (Some(process), Some(needed)) = (self.processes.get(&id), self.processes.get(&other)) else {
+            return false;
+        };
+        process.spec.depends_on.iter().any(|dependency| {
+            let about = dependency.targets.iter().any(|target| target.is(needed));
+            about && !self.holds(other, dependency.condition)
+        })
+    }
+
     /// Somebody wants this process to run: what it depends on is started too, unless that is under way.
     pub(crate) fn start(&mut self, now: Now, id: ProcId) {
         self.launch(now, id);

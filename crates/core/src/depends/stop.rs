@@ -39,11 +39,7 @@ impl Supervisor {
             let spec = &self.processes.get(&other)?.spec;
             let lasting = |dependency: &&Dependency| dependency.condition != Condition::Completed;
             let mut targets = spec.depends_on.iter().filter(lasting).flat_map(|one| &one.targets);
-            let about = targets.any(|target| {
-                let name = target.process.as_ref();
-                *target.group == *process.group && name.is_none_or(|name| *name == process.spec.name)
-            });
-            about.then_some((other, spec.on_dependency_stop))
+            targets.any(|target| target.is(process)).then_some((other, spec.on_dependency_stop))
         });
         dependants.collect()
     }

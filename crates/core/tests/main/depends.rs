@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use upkeep_core::spec::{Condition, Dependency, GroupSpec, OnDependencyStop, ProcessSpec, Target};
+use upkeep_core::spec::{
+    Autorestart, Condition, Dependency, GroupSpec, OnDependencyStop, ProcessSpec, Target,
+};
 use upkeep_core::{Refusal, StateName};
 use upkeep_sim::{Ask, Crash, Plan, Sim, millis, secs};
 
@@ -421,6 +423,23 @@ fn a_client_does_not_wait_for_one_that_waits_in_vain() {
     sim.crash(Crash::default());
     sim.request(Ask::stop("db"));
     assert_eq!(answer(&sim, call), refused, "since then");
+}
+
+/// `web` waits for `slow`; `first` had completed before, and has failed since.
+#[test]
+fn a_client_is_told_of_whatever_has_become_impossible() {
+    let slow = ProcessSpec { startsecs: 1000, ..program("slow", &[]) };
+    let web = program("web", &["first:completed", "slow"]);
+    let first = ProcessSpec { autorestart: Autorestart::Never, ..program("first", &[]) };
+    let mut sim = world(vec![web, program("tail", &["web"]), first, slow]);
+    sim.plan("first", [Plan::exits(secs(2), 0), Plan::exits(secs(2), 1)]).begin().advance(secs(3));
+    assert_eq!(obstacle(&sim, "web").as_deref(), Some("waits for slow to be running (it is STARTING)"));
+    sim.request(Ask::stop("tail"));
+    let call = sim.request(Ask::start("tail"));
+    sim.request(Ask::start("first"));
+    assert_eq!(answer(&sim, call), None);
+    sim.advance(secs(3));
+    assert_eq!(answer(&sim, call), Some(Err(Refusal::AbnormalTermination("tail".to_owned()))));
 }
 
 /// The daemon dies after any number of orders of a request to start all: those that wait for others are started too.

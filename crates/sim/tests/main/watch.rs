@@ -57,11 +57,16 @@ impl Watch {
             Request::AddGroup(spec) | Request::UpdateGroup { spec, .. } => {
                 self.allow_all_if_some_depend(std::slice::from_ref(spec));
             }
+            // A daemon that dies over it may leave the next one a group that begins anew.
+            Request::RemoveGroup(name) => {
+                let removed: Vec<_> =
+                    sim.active().iter().filter(|group| group.name == *name).cloned().collect();
+                self.allow_all_if_some_depend(&removed);
+            }
             Request::Signal { .. }
             | Request::SignalMany { .. }
             | Request::Reload { .. }
             | Request::ReloadMany { .. }
-            | Request::RemoveGroup(_)
             | Request::RestartRolling { .. }
             | Request::Stop { .. }
             | Request::StopMany { .. } => {}
@@ -266,7 +271,9 @@ fn options_are(sim: &Sim, spec: &GroupSpec) {
         let id = sim.core().member(&spec.name, &wanted.name);
         let turn = id.and_then(|id| sim.core().rolling_stage(id));
         let is_behind = id.is_some_and(|id| sim.core().is_behind(id));
-        let waits = is_behind || is_in_between(process) || matches!(turn, Some(Stage::Ending { .. }));
+        let has_turn = matches!(turn, Some(Stage::Ending { .. }));
+        // Where everything ends, a stop that waits for another has nobody's turn any more.
+        let waits = is_behind || has_turn || is_in_between(process) || !sim.core().phase().is_running();
         assert!(waits || process.spec() == wanted, "{} has old options", full_name(process));
     }
     for process in members {
