@@ -18,13 +18,13 @@ const NOBODY: u32 = 65534;
 /// Where the groups are mounted once more, so that nothing can be changed.
 const FIXED: &str = "/run/fixed";
 /// More than `memory_limit` here, and so much that no shell has it.
-const MUCH: u64 = 60_000_000;
+const MUCH: u64 = 30_000_000;
 
 /// A program with `memory_limit` in a control group of its own below the one that is delegated.
 fn measured(name: &str, options: &str) -> String {
     format!(
         "[program:{name}]\ncommand=/bin/sh {name}\ndirectory=%(here)s\ncgroup={ROOT}/unit/{name}\nstartsecs=0\nautorestart=true\nstopasgroup=true\n\
-         memory_limit=40MB\nmemory_limit_interval=1\n{options}\n"
+         memory_limit=20MB\nmemory_limit_interval=1\n{options}\n"
     )
 }
 
@@ -87,9 +87,9 @@ fn start_as_nobody(guest: &Guest) -> Daemon {
             "shared",
             "autostart=false\nmemory_limit_action=kill\nmax_restarts_per_day=1\nkillasgroup=true",
         )
-        + &measured("late", "memory_limit=100MB")
+        + &measured("late", "memory_limit=50MB")
             .replace("/unit/", "/unit/later/")
-            .replace("memory_limit=40MB\n", "")
+            .replace("memory_limit=20MB\n", "")
         + &refused("bound", &format!("{ROOT}/unit"), "writable_paths=/tmp")
         + &refused("counted", &format!("{ROOT}/unit"), "pids_limit=5")
         + &refused("crowd", &format!("{ROOT}/crowded"), "cpu_limit=50")
@@ -151,7 +151,7 @@ fn memory_is_measured(daemon: &Daemon) {
     let log = daemon.log();
     let ended = |name: &str| {
         let of_it = |line: &&str| line.contains(&format!("ending '{name}' ("));
-        let by_group = |line: &&str| line.contains("of memory in its control group (memory_limit is 40 MB)");
+        let by_group = |line: &&str| line.contains("of memory in its control group (memory_limit is 20 MB)");
         (log.lines().filter(of_it).count(), log.lines().filter(of_it).filter(by_group).count())
     };
     assert_eq!(["tree", "shared", "reader"].map(ended), [(1, 1), (2, 2), (0, 0)], "{log}");
@@ -175,5 +175,5 @@ fn what_was_not_counted_is_measured(daemon: &Daemon) {
     daemon.wait_log("ending 'late' (");
     let log = daemon.log();
     let line = log.lines().find(|line| line.contains("ending 'late' (")).unwrap_or_default();
-    assert!(line.contains("MB of memory (memory_limit is 100 MB)"), "{line}");
+    assert!(line.contains("MB of memory (memory_limit is 50 MB)"), "{line}");
 }

@@ -115,6 +115,9 @@ fn advice(key: &str, errno: Errno) -> Option<&'static str> {
         "cgroup" if errno == Errno::OPNOTSUPP => Some(
             "processes live in the group above it, so that none can in this one: its cgroup.type says so",
         ),
+        "cgroup" if errno == Errno::BUSY => {
+            Some("controllers are on for the groups below this one, so that no process can live in it")
+        }
         "private_tmp" if denied => {
             Some("mounts are for root, in a container for one that may mount: CAP_SYS_ADMIN")
         }
@@ -147,6 +150,16 @@ mod tests {
             ("nice", Errno::ACCESS, "can't apply nice: EACCES (only root may ask for so much)"),
             ("rlimit_core", Errno::PERM, "can't apply rlimit_core: EPERM (only root may raise a hard limit)"),
             ("rlimit_core", Errno::INVAL, "can't apply rlimit_core: EINVAL"),
+            (
+                "cgroup",
+                Errno::BUSY,
+                "can't apply cgroup: EBUSY (controllers are on for the groups below this one, so that no process can live in it)",
+            ),
+            (
+                "cgroup",
+                Errno::OPNOTSUPP,
+                "can't apply cgroup: ENOTSUP (processes live in the group above it, so that none can in this one: its cgroup.type says so)",
+            ),
             (
                 "writable_paths",
                 Errno::OPNOTSUPP,
