@@ -77,7 +77,8 @@ impl Supervisor {
             let first =
                 first.filter(|other| self.has_to_end(*other) && !self.depends.is_put_off_for(*other, id));
             let first: Vec<ProcId> = first.collect();
-            if first.is_empty() {
+            // Who has no child is down already: its next start must not come in between.
+            if first.is_empty() || !self.has_to_end(id) {
                 self.stop(now, id);
             } else {
                 self.put_off(id, first);

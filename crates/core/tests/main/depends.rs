@@ -425,6 +425,21 @@ fn a_client_does_not_wait_for_one_that_waits_in_vain() {
     assert_eq!(answer(&sim, call), refused, "since then");
 }
 
+/// `db` is about to be started once more, and `web`, which depends on it, takes its time to end.
+#[test]
+fn who_is_in_backoff_does_not_start_while_its_stop_waits_for_another() {
+    let web = ProcessSpec { on_dependency_stop: OnDependencyStop::Stop, ..program("web", &["db:started"]) };
+    let mut sim = world(vec![web, program("db", &[])]);
+    sim.plan("db", [Plan::exits(millis(500), 1)]).plan("web", [Plan::runs().lingering(secs(5))]).begin();
+    sim.run_until(|sim| sim.is("db", StateName::Backoff));
+    assert!(sim.is("web", StateName::Starting) && sim.forks("web") == 1, "{}", sim.recent());
+    let forks = sim.forks("db");
+    sim.request(Ask::stop("db").without_waiting());
+    sim.advance(secs(20));
+    assert_eq!((sim.state("db"), sim.state("web")), (StateName::Stopped, StateName::Stopped));
+    assert_eq!(sim.forks("db"), forks, "{}", sim.recent());
+}
+
 /// `web` waits for `slow`; `first` had completed before, and has failed since.
 #[test]
 fn a_client_is_told_of_whatever_has_become_impossible() {

@@ -16,6 +16,8 @@ pub(crate) struct Rolls {
     deaths: u64,
     /// Processes that somebody has asked to be stopped or changed, and that have not run since.
     asked: BTreeSet<String>,
+    /// The same, and a daemon that dies over it does it again.
+    asked_twice: BTreeSet<String>,
     events_seen: usize,
 }
 
@@ -75,6 +77,12 @@ impl Rolls {
         self.asked.extend(names);
     }
 
+    /// Somebody does what may stop this one, and stop it once more.
+    pub(crate) fn excuse_twice(&mut self, name: String) {
+        self.asked_twice.insert(name.clone());
+        self.asked.insert(name);
+    }
+
     /// Who is stopped is asked to be, or its turn has come.
     pub(crate) fn nobody_else_is_stopped(&mut self, sim: &Sim) {
         let fresh = &sim.timed_events()[self.events_seen..];
@@ -88,7 +96,7 @@ impl Rolls {
                 let excused = self.asked.contains(name) || !sim.core().phase().is_running();
                 let by_itself = sim.process(name).is_none_or(stops_by_itself);
                 assert!(excused || by_itself || has_turn(sim, name), "why is {name} stopped?");
-            } else if what.starts_with("RUNNING ") && !some_depend {
+            } else if what.starts_with("RUNNING ") && !some_depend && !self.asked_twice.remove(name) {
                 self.asked.remove(name);
             }
         }

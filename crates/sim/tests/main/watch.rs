@@ -119,7 +119,7 @@ impl Watch {
             if ended && sim.events().iter().any(|event| event.starts_with(&unreached)) {
                 self.allow(&[full_name(process)]);
             }
-            self.rolls.excuse(vec![full_name(process)]);
+            self.rolls.excuse_twice(full_name(process));
             self.outdated.extend(process.state().run().map(|run| (full_name(process), run)));
         }
     }
