@@ -167,7 +167,8 @@ fn no_more_than_a_batch_is_down(sim: &Sim, rolling: &Rolling, seen: &Seen) {
     let Some((first, section)) = busy.first() else { return };
     assert_eq!(older, [], "others are still on their way up");
     assert!(busy.iter().all(|(_, other)| other == section), "of several programs: {rolling:?}");
-    let all = all.filter(|(_, other)| other == section).count();
+    // Who had gone before it was first seen may have been one of them.
+    let all = all.filter(|(_, other)| other == section || other.is_none()).count();
     let said = options(sim, first);
     let said = said.map(|spec| spec.rolling.as_ref().map_or(Batch::Count(1), |rolling| rolling.batch));
     let most = rolling.batch.or(said).map(|batch| size(batch, all));
