@@ -120,6 +120,8 @@ pub enum Request {
     SendProcessStdin { name: String, chars: String },
     /// `supervisor.sendRemoteCommEvent`.
     SendRemoteCommEvent { kind: String, data: String },
+    /// `upkeep.waitForChange`: waits until something of this kind has changed since a client saw that, or for a while.
+    WaitForChange { what: String, seen: String },
     /// How far the rolling restarts under way are, and the latest one if it has failed: for the status page. Not an XML-RPC method.
     GetRollingProgress,
     /// Where a log is, for `/logtail` and `/mainlogtail`; `None` is the daemon's own log. Not an XML-RPC method.

@@ -310,6 +310,16 @@ impl Client {
         Ok(all?.into_iter().find(|info| info.number == number))
     }
 
+    /// Waits until something of this kind (`rolling`, `processes`) has changed since this was the answer (empty: not at all), or for a while; `None`
+    /// when the server cannot do that, or not for one more client.
+    pub fn wait_for_change(&self, what: &str, seen: &str) -> Answer<Option<String>> {
+        match self.call("upkeep.waitForChange", &[what.into(), seen.into()]) {
+            Ok(value) => decode::text(value).map(Some),
+            Err(ClientError::Fault(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Sends a signal, a name or a number, to one process.
     pub fn signal_process(&self, name: &str, signal: &str) -> Answer<()> {
         self.call("supervisor.signalProcess", &[name.into(), signal.into()]).map(drop)

@@ -7,7 +7,7 @@ use upkeep_client::{Client, ClientError};
 
 use crate::names::namespec;
 
-/// Time between two looks, at least.
+/// Time between two looks, at least, where the daemon does not say when there is something new, or nobody answers.
 const LOOK: Duration = Duration::from_millis(200);
 /// How many times as long as an answer takes: who follows one of thousands of processes does not keep the daemon busy.
 const REST: u32 = 10;
@@ -23,6 +23,7 @@ pub(crate) fn follow(
     mut tell: impl FnMut(&RollingInfo),
 ) -> Result<Option<RollingInfo>, ClientError> {
     let mut answered = Instant::now();
+    let mut seen = String::new();
     loop {
         let asked = Instant::now();
         match client.rolling_restart(number) {
@@ -38,7 +39,13 @@ pub(crate) fn follow(
             Err(error) if is_passing(&error) && answered.elapsed() < PATIENCE => {}
             Err(error) => return Err(error),
         }
-        std::thread::sleep(LOOK.max(asked.elapsed() * REST).min(LONGEST_LOOK));
+        std::thread::sleep((asked.elapsed() * REST).min(LONGEST_LOOK));
+        match client.wait_for_change("rolling", &seen) {
+            Ok(Some(news)) => seen = news,
+            Ok(None) => std::thread::sleep(LOOK),
+            Err(error) if is_passing(&error) => std::thread::sleep(LOOK),
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn only_asks(request: &Request) -> bool {
             | Request::GetProcessInfo { .. }
             | Request::GetAllProcessInfo
             | Request::GetRollingProgress
+            | Request::WaitForChange { .. }
             | Request::LogPath { .. }
     )
 }

@@ -93,6 +93,7 @@ impl Shell {
             Request::GetRollingRestarts { number } => {
                 respond(reply, Ok(Reply::Rolling(self.rolling_infos(number))));
             }
+            Request::WaitForChange { what, seen } => self.wait_for_change(&what, seen, reply),
             Request::GetRollingProgress => {
                 respond(reply, Ok(Reply::RollingProgress(self.rolling_progress())));
             }

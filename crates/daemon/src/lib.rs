@@ -27,6 +27,7 @@ mod boot;
 mod breath;
 mod calls;
 mod cgroups;
+mod changes;
 mod checks;
 mod clerk;
 mod clients;

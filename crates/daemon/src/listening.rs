@@ -194,6 +194,7 @@ impl Shell {
     /// Answers who has asked already; the sockets stay as they are, for the next daemon. Who connects meanwhile waits, and
     /// who waits for processes goes on waiting.
     pub(crate) async fn leave_servers(&mut self) {
+        self.changes.end();
         let Listening { up, leaving, .. } = std::mem::take(&mut self.listening);
         let mut tasks = leaving;
         for Up { stop, task, .. } in up {
@@ -236,6 +237,7 @@ impl Shell {
     async fn end_serving(&mut self) -> Vec<(Server, OwnedFd)> {
         (self.handle, self.mailbox) = upkeep_api::mailbox(BATCH);
         self.askers.clear();
+        self.changes.end();
         let Listening { up, leaving, .. } = std::mem::take(&mut self.listening);
         let (mut closed, mut tasks) = (Vec::new(), leaving);
         for Up { server, socket, stop, task, .. } in up {

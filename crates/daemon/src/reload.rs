@@ -224,6 +224,7 @@ impl Shell {
         }
         self.settle_applied();
         self.news.moved();
+        self.changes.of_processes();
     }
 
     /// Gives the keeper what a configuration was read from.

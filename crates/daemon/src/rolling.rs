@@ -133,6 +133,7 @@ impl Shell {
             // It is over, and so many are since that it is forgotten.
             None => {}
         }
+        self.changes.of_rolling();
         self.follow_behind(number, members);
     }
 
@@ -166,6 +167,7 @@ impl Shell {
     pub(crate) fn forget_rolling(&mut self) {
         self.behind.clear();
         self.rolling_record.forget();
+        self.changes.of_rolling();
         self.send(&ToKeeper::Delete { key: ROLLING_KEY });
     }
 

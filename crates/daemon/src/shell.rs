@@ -27,6 +27,7 @@ use crate::active::ActiveGroups;
 use crate::applied::{Applied, FromDisk};
 use crate::breath::{Breath, only_asks};
 use crate::cgroups::{Cgroups, Left};
+use crate::changes::Changes;
 use crate::checks::{FirstLine, Room};
 use crate::clients::HeldClient;
 use crate::daemonised::{Daemonised, Suspect};
@@ -333,6 +334,8 @@ pub(crate) struct Shell {
     pub(crate) behind: Behind,
     /// What the keeper has of rolling restarts.
     pub(crate) rolling_record: Growing,
+    /// What clients wait for.
+    pub(crate) changes: Changes,
     /// What the keeper is to hold and has not been sent.
     pub(crate) unsent: Unsent,
 }
@@ -447,6 +450,7 @@ impl Shell {
             seen_files: Vec::new(),
             behind: Behind::new(),
             rolling_record: Growing::default(),
+            changes: Changes::default(),
             unsent: Unsent::default(),
         }
     }

@@ -283,6 +283,19 @@ pub static OWN: &[Verb] = &[
         "Tells the rolling restarts that are under way, and the last ones that are over, or one of them.",
         "per rolling restart a struct of number, state, reason, update, members (name, group, stage, reason)",
     ),
+    verb(
+        "waitForChange",
+        &[
+            param("what", Type::String, "rolling: how far rolling restarts are; processes: which there are"),
+            param("seen", Type::String, "what the last call gave back, or empty"),
+        ],
+        Type::String,
+        |args| Ok(Request::WaitForChange { what: args.string()?, seen: args.string()? }),
+    )
+    .says(
+        "Waits until something of this has changed since the last call, 25 seconds at most.",
+        "a text for the next call; the same one if nothing has changed",
+    ),
     verb("getPlan", &[], Type::Array, |_| Ok(Request::GetPlan)).says(
         "Reads the configuration again and tells what an update would do to each process, and why; changes nothing.",
         "per process a struct of group, name, change (new, removed, restart, live, start, next start), seconds (to stop), starting, dependants (group, name, change), causes (section, option, file, line)",

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use upkeep_client::{ClientError, Log, Place};
+use upkeep_client::{Client, ClientError, Log, Place};
 
 use super::link::Link;
 use super::logs::{Wanted, unreadable, wanted};
@@ -15,8 +15,11 @@ use super::show;
 use super::view::{Style, View};
 use crate::screen;
 
-/// How often is looked whether there are more processes that the names mean.
+/// How often is looked for logs that are missing, and for more processes that the names mean, if the daemon does not tell of those.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// From one such look to the next at least.
+const PACE: Duration = Duration::from_millis(200);
 
 /// How following a log ended.
 struct End {
@@ -24,6 +27,13 @@ struct End {
     problem: Option<Problem>,
     /// Whether there is no such file, or not yet.
     is_missing: bool,
+}
+
+/// What there is to be done.
+enum News {
+    Ended(End),
+    /// There may be more processes.
+    Look,
 }
 
 /// Which logs are followed, and which may be.
@@ -49,13 +59,16 @@ pub(super) fn follow_all(
     view: &View<'_>,
 ) -> Result<i32, Problem> {
     let may_grow = may_grow(options, first);
-    let (ended, ends) = mpsc::channel();
+    let (news, all_news) = mpsc::channel();
+    if may_grow {
+        tell_of_processes(link.client.clone(), news.clone());
+    }
     let mut worst = status::DONE;
     thread::scope(|scope| {
         let begin = |number: usize, one: Wanted, start: Option<Place>| {
-            let ended = ended.clone();
+            let news = news.clone();
             // Somebody waits as long as anything is followed.
-            scope.spawn(move || drop(ended.send(End::of(link, number, &one, start, view))));
+            scope.spawn(move || drop(news.send(News::Ended(End::of(link, number, &one, start, view)))));
         };
         let mut running = starts.len();
         for (number, start) in starts {
@@ -63,8 +76,11 @@ pub(super) fn follow_all(
         }
         let mut chase = Chase::of(first);
         while running > 0 {
-            let next = if may_grow { ends.recv_timeout(LOOK_AGAIN).ok() } else { ends.recv().ok() };
-            if let Some(end) = next {
+            let next = match may_grow && !chase.missing.is_empty() {
+                true => all_news.recv_timeout(LOOK_AGAIN).ok(),
+                false => all_news.recv().ok(),
+            };
+            if let Some(News::Ended(end)) = next {
                 running -= 1;
                 let is_first =
                     first.iter().any(|one| one.log == end.log) && !chase.missing.contains(&end.log);
@@ -78,6 +94,23 @@ pub(super) fn follow_all(
         }
     });
     Ok(worst)
+}
+
+/// Says when there may be other processes, until this program ends.
+fn tell_of_processes(client: Client, news: mpsc::Sender<News>) {
+    thread::spawn(move || {
+        let mut seen = String::new();
+        loop {
+            match client.wait_for_change("processes", &seen) {
+                Ok(Some(change)) => seen = change,
+                Ok(None) | Err(_) => thread::sleep(LOOK_AGAIN),
+            }
+            if news.send(News::Look).is_err() {
+                return;
+            }
+            thread::sleep(PACE);
+        }
+    });
 }
 
 impl Chase {

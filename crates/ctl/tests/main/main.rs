@@ -7,6 +7,7 @@ mod groups;
 mod oneshot;
 mod own;
 mod reference;
+mod rolling;
 mod server;
 mod shell;
 mod unusable;
