@@ -190,6 +190,8 @@ impl Shell {
         let uid = process.and_then(|process| speaker(process.spec()));
         let messages = self.messages.clone();
         let Some(vitals) = self.runs.get_mut(&run).and_then(|entry| entry.vitals.as_mut()) else { return };
+        // An update may have changed the options since this run began.
+        let uid = vitals.notify.as_ref().and_then(|socket| place::owner_of(socket.as_fd())).or(uid);
         let listener = Listener::new(run, messages);
         let user = uid.unwrap_or_else(|| rustix::process::getuid().as_raw());
         let speakers = sender::Speakers { child: pid, main: main_pid, user };

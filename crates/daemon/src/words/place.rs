@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 
@@ -51,6 +51,19 @@ fn is_reached(folder: &Path, has_own_tmp: bool) -> bool {
 }
 
 fn open_in(folders: &[PathBuf], uid: Option<u32>) -> io::Result<Ear> {
+    let ear = ear_in(folders, uid)?;
+    // For `owner_of`; where the kernel keeps no owner of a socket, the options tell.
+    let _ = rustix::fs::fchown(&ear.socket, uid.map(Uid::from_raw), None);
+    Ok(ear)
+}
+
+/// Who speaks there, whatever the options of its program have become; `None` is our own user.
+pub(super) fn owner_of(socket: BorrowedFd<'_>) -> Option<u32> {
+    let owner = rustix::fs::fstat(socket).ok()?.st_uid;
+    (owner != rustix::process::geteuid().as_raw()).then_some(owner)
+}
+
+fn ear_in(folders: &[PathBuf], uid: Option<u32>) -> io::Result<Ear> {
     let mut why = "there is no folder that it can reach".to_owned();
     for folder in folders {
         match open_at(folder, uid) {
@@ -193,6 +206,8 @@ mod tests {
         let uid = if mine.is_root() { 12_345 } else { mine.as_raw() };
         let ear = open_in(std::slice::from_ref(&folder), Some(uid)).unwrap();
         assert_eq!((ear.remark, path_of(ear.socket.as_fd())), (None, Some(PathBuf::from(&ear.name))));
+        let again = ear.socket.try_clone().unwrap();
+        assert_eq!(owner_of(again.as_fd()), Some(uid).filter(|_| mine.is_root()), "the next daemon knows");
         let about = std::fs::metadata(&ear.name).unwrap();
         assert!(about.file_type().is_socket());
         assert_eq!((about.uid(), about.mode() & 0o777), (uid, 0o600));
