@@ -340,6 +340,13 @@ impl Shell {
         let alive = process.pid() != 0 && process.state().name() != upkeep_core::StateName::Stopping;
         let run = process.state().run().filter(|_| alive).ok_or_else(not_running)?;
         let no_file = || Fault::about(FaultCode::NoFile, name);
+        if self.is_unsent(run) {
+            // What is told now is lost if this daemon dies.
+            return Err(Fault::about(
+                FaultCode::Failed,
+                format!("no descriptor is left to tell {name} something"),
+            ));
+        }
         let stdin = self.runs.get_mut(&run).and_then(|run| run.stdin.as_mut()).ok_or_else(no_file)?;
         match stdin.write(data) {
             Ok(()) => {

@@ -255,6 +255,9 @@ pub(crate) struct ListenerRecord {
     /// How much it has been told, in bytes from its start.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) told: u64,
+    /// The keeper may not have been given any of that, and the listener has none of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    untold: bool,
 }
 
 /// An event that a listener was given and has not answered, or that waits on disk.
@@ -267,11 +270,12 @@ pub(crate) struct EventRecord {
 }
 
 impl ListenerRecord {
-    /// `heard` is how far what it said has been understood, `told` how much it was told; the counters are those of its pool.
+    /// `heard` is how far what it said has been understood, `told` how much it was told, and whether nothing of that has left
+    /// this daemon; the counters are those of its pool.
     pub(crate) fn new(
         saved: SavedListener<Payload>,
         heard: u64,
-        told: u64,
+        (told, untold): (u64, bool),
         serials: &Serials,
         pool: &str,
     ) -> Self {
@@ -288,6 +292,7 @@ impl ListenerRecord {
             line,
             result,
             told,
+            untold,
         }
     }
 
@@ -297,6 +302,11 @@ impl ListenerRecord {
             event: self.event.as_ref().and_then(EventRecord::queued),
             half_read: HalfRead { line: self.line.clone(), result: self.result.clone() },
         }
+    }
+
+    /// The event that it was to be told and is not, unless the keeper has it.
+    pub(crate) fn untold(&self) -> Option<Queued<Payload>> {
+        self.event.as_ref().filter(|_| self.untold)?.queued()
     }
 
     pub(crate) fn serials(&self, pool: &str) -> Serials {

@@ -223,7 +223,8 @@ impl Shell {
             let told =
                 kept.as_ref().filter(|_| child.stdin.is_some() && child.exit.is_none()).and_then(|_| {
                     let upto = self.listeners.told_before(&order.group, &order.spec.name);
-                    self.tell_on(run, said.remove(&telling::held_name(run)), upto)
+                    let untold = process.and_then(|id| self.untold(id));
+                    self.tell_on(run, said.remove(&telling::held_name(run)), upto, untold)
                 });
             let entry = self.runs.entry(run).or_default();
             (entry.sinks, entry.said, entry.told) = (Some(Box::new(sinks)), kept, told.map(Box::new));
@@ -422,6 +423,76 @@ mod tests {
         let held =
             |frame: &ToKeeper| matches!(frame, ToKeeper::Hold { name } if *name == said::held_name(run));
         assert!(frames.iter().any(held), "for the next daemon: {frames:?}");
+    }
+
+    /// The last daemon wrote down that a listener has an event, and had no descriptor to give the keeper what the listener is told.
+    #[tokio::test]
+    async fn an_event_that_the_keeper_was_never_given_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let text =
+            "[eventlistener:ear]\ncommand=cat\nevents=TICK_3600\nstdout_logfile=NONE\nstderr_logfile=NONE\n";
+        for (untold, expected) in
+            [(true, "ver:3.0 server:supervisor serial:4 pool:ear poolserial:2"), (false, "")]
+        {
+            let mut inventory = inventory(dir.path(), &cli, text, &["ear"]);
+            let (run, pid) = (RunId(7), std::process::id());
+            let event = r#"{"serial":4,"pool_serial":2,"kind":"TICK_3600","payload":"when:0"}"#;
+            let record = format!(
+                r#"{{"group":"ear","name":"ear","state":{{"Running":{{"run":7,"child":{{"pid":{pid},"since":1}}}}}},
+                   "listener":{{"state":20,"event":{event},"next":5,"pool_next":3,"heard":6,"told":90,"untold":{untold}}}}}"#
+            );
+            inventory.records.insert(Half::default().keys().start, record.into_bytes());
+            let said = upkeep_os::memfd_with("said", b"READY\n").unwrap();
+            inventory.held.insert(said::held_name(run), said);
+            let (stdout, _silent) = std::io::pipe().unwrap();
+            let (heard, stdin) = std::io::pipe().unwrap();
+            let (since, stdin, stdout) = (Mono(1), Some(stdin.into()), Some(stdout.into()));
+            inventory.children.push(HeldChild { run, pid, since, exit: None, stdin, stdout, stderr: None });
+            let (mut shell, _keeper) = successor(cli.clone(), inventory).await;
+            shell.end = Some(crate::shell::End::Left);
+            shell.run().await;
+            rustix::io::ioctl_fionbio(&heard, true).unwrap();
+            let mut bytes = [0; 200];
+            let count = rustix::io::read(&heard, &mut bytes).unwrap_or(0);
+            let told = String::from_utf8_lossy(&bytes[..count]);
+            assert!(told.starts_with(expected) && told.is_empty() == expected.is_empty(), "{told:?}");
+            assert_eq!(told.ends_with("eventname:TICK_3600 len:6\nwhen:0"), untold, "{told:?}");
+        }
+    }
+
+    /// What is written down of a listener that the keeper cannot be given the words for.
+    #[tokio::test]
+    async fn what_the_keeper_is_not_given_is_written_down() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let text = "[eventlistener:ear]\ncommand=cat\nevents=TICK_3600\n";
+        let mut inventory = inventory(dir.path(), &cli, text, &["ear"]);
+        let (run, pid) = (RunId(7), std::process::id());
+        let record = format!(
+            r#"{{"group":"ear","name":"ear","state":{{"Running":{{"run":7,"child":{{"pid":{pid},"since":1}}}}}},
+               "listener":{{"state":10,"next":1,"pool_next":1,"heard":6}}}}"#
+        );
+        inventory.records.insert(Half::default().keys().start, record.into_bytes());
+        let (stdout, _silent) = std::io::pipe().unwrap();
+        let (_heard, stdin) = std::io::pipe().unwrap();
+        let (since, stdin, stdout) = (Mono(1), Some(stdin.into()), Some(stdout.into()));
+        inventory.children.push(HeldChild { run, pid, since, exit: None, stdin, stdout, stderr: None });
+        let (mut shell, keeper) = successor(cli, inventory).await;
+        let (name, file) = (telling::held_name(run), upkeep_os::memfd_with("told", b"").unwrap());
+        shell.unsent.0.insert(name, std::sync::Arc::new(file));
+        let process = shell.core.process_of(run).unwrap();
+        shell.save_process(process);
+        let asked = upkeep_api::Request::SendProcessStdin { name: "ear".to_owned(), chars: "x".to_owned() };
+        let (reply, answer) = upkeep_api::Responder::new();
+        shell.answer(asked, reply);
+        assert!(answer.await.unwrap().unwrap_err().to_string().contains("no descriptor is left"));
+        shell.flush_link();
+        let frames = heard(&keeper, &mut Incoming::default());
+        let untold = frames.iter().filter(
+            |frame| matches!(frame, ToKeeper::Put { value, .. } if value.ends_with(br#""untold":true}}"#)),
+        );
+        assert_eq!(untold.count(), 1, "{frames:?}");
     }
 
     /// Waits until the daemon's log says this.

@@ -108,6 +108,11 @@ impl Telling {
         Ok(Self::of(file, end))
     }
 
+    /// Whether nothing of it has been moved.
+    fn is_untouched(&self) -> bool {
+        self.flow.at() == 0
+    }
+
     fn of(file: OwnedFd, end: u64) -> Self {
         let flow = Flow { file: Arc::new(file), goal: Arc::new(AtomicU64::new(end)) };
         Self { flow, end, freed: 0, waits: Arc::default() }
@@ -209,10 +214,22 @@ impl Shell {
         }
     }
 
-    /// What an earlier daemon has told a run, or will be told by this one.
-    pub(crate) fn tell_on(&mut self, run: RunId, held: Option<OwnedFd>, upto: u64) -> Option<Telling> {
+    /// What an earlier daemon has told a run, or will be told by this one: first of all an event that the keeper was not even given
+    /// to hold.
+    pub(crate) fn tell_on(
+        &mut self,
+        run: RunId,
+        held: Option<OwnedFd>,
+        upto: u64,
+        untold: Option<String>,
+    ) -> Option<Telling> {
+        let untold = untold.filter(|_| held.is_none());
         let again = held.and_then(|file| Telling::again(file, upto).ok());
-        let told = again.or_else(|| Telling::new().ok())?;
+        let mut told = again.or_else(|| Telling::new().ok())?;
+        if let Some(text) = untold {
+            write_all_at(&told.flow.file, text.as_bytes(), 0).ok()?;
+            told.end = text.len() as u64;
+        }
         self.hold_surely(held_name(run), &told.flow.file);
         self.listeners.to_tell.insert(run);
         Some(told)
@@ -234,10 +251,16 @@ impl Shell {
         });
     }
 
-    /// How much a listener's process has been told, in bytes.
-    pub(crate) fn told(&self, process: ProcId) -> u64 {
+    /// How much a listener's process has been told, in bytes, and whether nothing of that has left this daemon.
+    pub(crate) fn told(&self, process: ProcId) -> (u64, bool) {
         let run = self.core.process(process).and_then(|process| process.state().run());
-        run.and_then(|run| self.runs.get(&run)?.told()).map_or(0, Telling::end)
+        let told = run.and_then(|run| Some((run, self.runs.get(&run)?.told()?)));
+        told.map_or((0, false), |(run, told)| (told.end(), told.is_untouched() && self.is_unsent(run)))
+    }
+
+    /// Whether the keeper could not be given what a run is told: the next daemon would not have it.
+    pub(crate) fn is_unsent(&self, run: RunId) -> bool {
+        self.unsent.has(&held_name(run))
     }
 }
 

@@ -16,7 +16,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// By the name under which the keeper is to hold it.
 #[derive(Debug, Default)]
-pub(crate) struct Unsent(BTreeMap<String, Arc<OwnedFd>>);
+pub(crate) struct Unsent(pub(crate) BTreeMap<String, Arc<OwnedFd>>);
 
 impl Unsent {
     /// Whether the keeper has not been sent what has this name.

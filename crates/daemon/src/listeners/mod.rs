@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use upkeep_api::{Listener, ListenerPool};
 use upkeep_core::event::EventKind;
-use upkeep_core::listener::{PoolEffect, PoolStatus, Pools, Queued, Ticks, bytes_repr, decoded};
+use upkeep_core::listener::{Delivery, PoolEffect, PoolStatus, Pools, Queued, Ticks, bytes_repr, decoded};
 use upkeep_core::spec::{GroupKind, ProcessSpec};
 use upkeep_core::{ErrandKind, Event, Group, Input, ProcId, RunId, StateName};
 use upkeep_keeper::wire::ToKeeper;
@@ -313,6 +313,17 @@ impl Shell {
                 self.send(&ToKeeper::Put { key, value });
             }
         }
+    }
+
+    /// The event that the last daemon was to tell a listener, and could not even give the keeper, as the listener is told it.
+    pub(crate) fn untold(&self, id: ProcId) -> Option<String> {
+        let process = self.core.process(id)?;
+        let (pool, name) = (process.group(), process.name().to_owned());
+        let left = self.listeners.left.get(&(pool.to_owned(), name))?;
+        let event = &left.untold()?;
+        let Some(GroupKind::Listener(spec)) = self.core.group(pool).map(Group::kind) else { return None };
+        let delivery = Delivery { id, pool, event, characters: !spec.length_in_bytes };
+        Some(payload::envelope(&self.settings().identifier, &delivery))
     }
 
     /// What to write down of a listener.
