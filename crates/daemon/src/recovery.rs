@@ -627,6 +627,46 @@ mod tests {
         drop(shell);
     }
 
+    /// The last daemon had begun a restart, and died before its client had the answer.
+    #[tokio::test]
+    async fn who_asked_for_a_restart_that_goes_on_is_told_so() {
+        for (ending, expected) in
+            [(Ending::Restart, "<boolean>1</boolean>"), (Ending::Shutdown, "SHUTDOWN_STATE")]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let cli = command_line(dir.path());
+            let mut inventory = inventory(dir.path(), &cli, "[program:a]\ncommand=cat\n", &["a"]);
+            let groups = vec![("a".to_owned(), 1)];
+            let record = DaemonRecord { base: 1, latest: 1, groups, ending, ..DaemonRecord::default() };
+            inventory.records.insert(DAEMON_KEY, serde_json::to_vec(&record).unwrap());
+            let (run, pid) = (RunId(7), std::process::id());
+            let process = format!(
+                r#"{{"group":"a","name":"a","state":{{"Stopping":{{"run":7,"child":{{"pid":{pid},"since":1}},"kill_at":{}}}}}}}"#,
+                u64::MAX
+            );
+            inventory.records.insert(Half::default().keys().start, process.into_bytes());
+            let child =
+                HeldChild { run, pid, since: Mono(1), exit: None, stdin: None, stdout: None, stderr: None };
+            inventory.children.push(child);
+            let (mut client, held) = UnixStream::pair().unwrap();
+            inventory.records.insert(crate::records::CLIENT_KEY | 5, br#"{"question":"Restart"}"#.to_vec());
+            inventory.held.insert("client/5".to_owned(), held.into());
+            let (mut shell, keeper) = successor(cli, inventory).await;
+            let read = tokio::task::spawn_blocking(move || {
+                let mut text = String::new();
+                std::io::Read::read_to_string(&mut client, &mut text).map(|_| text)
+            });
+            let told = tokio::select! {
+                told = read => told.unwrap().unwrap(),
+                end = shell.run() => panic!("it ends: {end:?}"),
+            };
+            assert!(told.contains(expected), "{ending:?}: {told}");
+            let frames = heard(&keeper, &mut Incoming::default());
+            let unheld = |frame: &ToKeeper| matches!(frame, ToKeeper::Unhold { name } if name == "client/5");
+            assert!(frames.iter().any(unheld), "{frames:?}");
+        }
+    }
+
     /// Nothing has to end. Whenever it dies, the next one comes up again, and with what was read for that.
     #[tokio::test]
     async fn a_restart_of_nothing_is_not_written_down_as_an_end() {
