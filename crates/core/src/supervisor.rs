@@ -175,6 +175,12 @@ impl Supervisor {
         self.next_run = self.next_run.max(used.0);
     }
 
+    /// The same as [`Self::new`], after this one: what somebody still knows of a run or a process of this one means none of the new one's.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { next_run: self.next_run, next_process: self.next_process, ..Self::new() }
+    }
+
     /// The number of the latest run.
     #[must_use]
     pub fn last_run(&self) -> RunId {

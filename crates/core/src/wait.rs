@@ -201,9 +201,7 @@ impl Supervisor {
             Shape::Many | Shape::Update(_) => None,
         };
         let aim = wait.open.first()?.1.aim()?;
-        // What is answered at once for one process is done at once, or not at all.
-        let too_quick = asked.is_some() && matches!(aim, Aim::Spawned | Aim::StopSent);
-        if too_quick || wait.open.iter().any(|(_, goal)| goal.aim() != Some(aim)) {
+        if wait.open.iter().any(|(_, goal)| goal.aim() != Some(aim)) {
             return None;
         }
         let names = wait.open.iter().filter_map(|&(id, goal)| {

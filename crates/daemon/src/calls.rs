@@ -192,7 +192,7 @@ impl Shell {
     fn start_request(&mut self, request: Request, reply: Responder) {
         match request {
             Request::StartProcess { name, wait } => match resolve(&self.core, &name) {
-                Err(fault) => respond(reply, Err(fault)),
+                Err(fault) => self.respond(reply, Err(fault)),
                 Ok(Target::Process(id)) => self.check_commands(vec![id], false, name, wait, reply),
                 Ok(Target::Group(group)) => self.start_group(&group, wait, reply),
             },
@@ -207,7 +207,7 @@ impl Shell {
 
     fn start_group(&mut self, name: &str, wait: bool, reply: Responder) {
         match self.group_members(name) {
-            Err(fault) => respond(reply, Err(fault)),
+            Err(fault) => self.respond(reply, Err(fault)),
             Ok(members) => self.check_commands(members, true, String::new(), wait, reply),
         }
     }
@@ -255,7 +255,7 @@ impl Shell {
             upkeep_core::Request::StartMany { targets, wait }
         } else {
             let Some((target, preflight)) = targets.pop() else {
-                return respond(reply, Err(Fault::about(FaultCode::BadName, asked)));
+                return self.respond(reply, Err(Fault::about(FaultCode::BadName, asked)));
             };
             upkeep_core::Request::Start { target, asked, preflight, wait }
         };

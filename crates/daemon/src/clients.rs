@@ -86,7 +86,9 @@ impl Shell {
     /// Some of what they wait for has come: the keeper holds those that did not wait for anything that the next daemon could
     /// wait for.
     pub(crate) fn hold_more_clients(&mut self) {
-        if self.askers.len() > self.held_clients.len() {
+        // Others have asked what is no matter of the core yet.
+        let held = self.held_clients.keys().filter(|call| self.askers.contains_key(call)).count();
+        if self.askers.len() > held {
             let others = self.askers.keys().filter(|call| !self.held_clients.contains_key(call));
             others.copied().collect::<Vec<_>>().into_iter().for_each(|call| self.hold_client(call));
         }

@@ -627,6 +627,78 @@ mod tests {
         drop(shell);
     }
 
+    /// The records of clients among what the keeper has been told.
+    fn clients_told(keeper: &UnixStream) -> Vec<String> {
+        let of = |frame| match frame {
+            ToKeeper::Put { key, value } if key > crate::records::CLIENT_KEY => String::from_utf8(value).ok(),
+            _ => None,
+        };
+        heard(keeper, &mut Incoming::default()).into_iter().filter_map(of).collect()
+    }
+
+    /// While its command is looked at, and while it is prepared.
+    #[tokio::test]
+    async fn who_asks_for_a_start_is_held_from_the_first_moment() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let inventory = inventory(dir.path(), &cli, "[program:a]\ncommand=cat\nautostart=false\n", &["a"]);
+        let (mut shell, keeper) = successor(cli, inventory).await;
+        shell.flush_link();
+        clients_told(&keeper);
+        let (client, _peer) = UnixStream::pair().unwrap();
+        let (handle, mut mailbox) = upkeep_api::mailbox(1);
+        let handle = handle.of_client(std::sync::Arc::new(client));
+        let request = upkeep_api::Request::StartProcess { name: "a".to_owned(), wait: false };
+        tokio::spawn(async move { handle.call(request).await });
+        shell.take_call(mailbox.recv().await.unwrap());
+        shell.flush_link();
+        assert_eq!(clients_told(&keeper), [r#"{"question":{"Start":["a",false]},"again":0}"#]);
+        while shell.askers.is_empty() {
+            let message = shell.inbox.recv().await.unwrap();
+            shell.take(message);
+        }
+        shell.flush_link();
+        let waits =
+            r#"{"asked":"a","to_run":true,"open":[["a","a"]],"runs":[1],"done":[],"begun_is_enough":true}"#;
+        assert_eq!(clients_told(&keeper), [waits]);
+    }
+
+    /// The last daemon died while it looked at commands.
+    #[tokio::test]
+    async fn a_start_that_was_still_looked_at_is_asked_for_again() {
+        for (question, expected) in [
+            (r#"{"Start":["a",true]}"#, "NO_FILE"),
+            (r#"{"Start":["gone",true]}"#, "BAD_NAME"),
+            (r#"{"StartGroup":["a",false]}"#, "NO_FILE"),
+            (r#"{"StartAll":true}"#, "NO_FILE"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let cli = command_line(dir.path());
+            let text = "[program:a]\ncommand=/no/such/program\nautostart=false\n";
+            let mut inventory = inventory(dir.path(), &cli, text, &["a"]);
+            let record = format!(r#"{{"question":{question}}}"#);
+            inventory.records.insert(crate::records::CLIENT_KEY | 5, record.into_bytes());
+            let (told, _) = told_to_client(cli, inventory).await;
+            assert!(told.contains(expected), "{question}: {told}");
+        }
+    }
+
+    /// What the client with the number 5 hears from the next daemon, and what that tells the keeper.
+    async fn told_to_client(cli: CommandLine, mut inventory: Inventory) -> (String, Vec<ToKeeper>) {
+        let (mut client, held) = UnixStream::pair().unwrap();
+        inventory.held.insert("client/5".to_owned(), held.into());
+        let (mut shell, keeper) = successor(cli, inventory).await;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut client, &mut text).map(|_| text)
+        });
+        let told = tokio::select! {
+            told = read => told.unwrap().unwrap(),
+            end = shell.run() => panic!("it ends: {end:?}"),
+        };
+        (told, heard(&keeper, &mut Incoming::default()))
+    }
+
     /// The last daemon had begun a restart, and died before its client had the answer.
     #[tokio::test]
     async fn who_asked_for_a_restart_that_goes_on_is_told_so() {
@@ -648,20 +720,9 @@ mod tests {
             let child =
                 HeldChild { run, pid, since: Mono(1), exit: None, stdin: None, stdout: None, stderr: None };
             inventory.children.push(child);
-            let (mut client, held) = UnixStream::pair().unwrap();
             inventory.records.insert(crate::records::CLIENT_KEY | 5, br#"{"question":"Restart"}"#.to_vec());
-            inventory.held.insert("client/5".to_owned(), held.into());
-            let (mut shell, keeper) = successor(cli, inventory).await;
-            let read = tokio::task::spawn_blocking(move || {
-                let mut text = String::new();
-                std::io::Read::read_to_string(&mut client, &mut text).map(|_| text)
-            });
-            let told = tokio::select! {
-                told = read => told.unwrap().unwrap(),
-                end = shell.run() => panic!("it ends: {end:?}"),
-            };
+            let (told, frames) = told_to_client(cli, inventory).await;
             assert!(told.contains(expected), "{ending:?}: {told}");
-            let frames = heard(&keeper, &mut Incoming::default());
             let unheld = |frame: &ToKeeper| matches!(frame, ToKeeper::Unhold { name } if name == "client/5");
             assert!(frames.iter().any(unheld), "{frames:?}");
         }

@@ -8,7 +8,7 @@ use upkeep_api::{Fault, FaultCode, Reply, Reread};
 use upkeep_config::LoadError;
 use upkeep_core::reload::difference;
 use upkeep_core::spec::{GroupSpec, ProcessSpec};
-use upkeep_core::{Input, Phase, Supervisor};
+use upkeep_core::{Input, Phase};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -336,15 +336,13 @@ impl Shell {
     pub(crate) async fn come_up_again(&mut self) {
         self.close_servers().await;
         self.remove_pidfile();
-        let last = self.core.last_run();
         let keys: Vec<u64> = self.core.processes().map(|(id, _)| self.half.key_of(id)).collect();
         for key in keys {
             self.send(&ToKeeper::Delete { key });
         }
         self.forget_rolling();
         self.forget_listeners();
-        self.core = Supervisor::new();
-        self.core.skip_runs(last);
+        self.core = self.core.anew();
         let logs = self.logs_of_all();
         self.active.clear();
         self.logs.clear();

@@ -1,8 +1,7 @@
 //! Carrying out what the supervisor orders.
 
 use upkeep_core::{
-    Answer, CallId, Effect, Event, Input, Meter, PlannedRun, ProcId, Process, RunId, StateName, Supervisor,
-    Usage,
+    Answer, CallId, Effect, Event, Input, Meter, PlannedRun, ProcId, Process, RunId, StateName, Usage,
 };
 
 use crate::ask::join;
@@ -145,10 +144,8 @@ impl Sim {
             self.ended = true;
             return;
         }
-        let last = self.core.last_run();
         let planned = self.planned();
-        self.core = Supervisor::new();
-        self.core.skip_runs(last);
+        self.core = self.core.anew();
         self.names.clear();
         self.records.clear();
         self.rollings.clear();

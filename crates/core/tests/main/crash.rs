@@ -6,7 +6,7 @@ use upkeep_core::spec::Autorestart;
 use upkeep_core::{Answer, RunEnd, StateName, signal};
 use upkeep_sim::{Ask, Crash, InFlight, Plan, Signalling, Sim, millis, secs};
 
-use crate::scene::{ALL, alone, begun, events_of, group, names, standing, web};
+use crate::scene::{ALL, alone, answer, begun, events_of, group, names, standing, web};
 
 fn away(down: std::time::Duration) -> Crash {
     Crash { down, ..Crash::default() }
@@ -116,6 +116,34 @@ fn a_stop_before_the_fork_is_kept_proc_023() {
         assert_eq!((sim.state("web"), sim.forks("web")), (StateName::Stopped, forks), "{in_flight:?}");
         assert_eq!(sim.signals("web").len(), forks);
         assert!(!sim.log().iter().any(|line| line.contains("unknown termination")), "{:?}", sim.log());
+    }
+}
+
+/// One who only waits until a start or a stop has begun is answered by the next daemon, whenever the last one died.
+#[test]
+fn who_waits_for_a_beginning_alone_is_answered() {
+    for orders in 0..8 {
+        for in_flight in [InFlight::Lost, InFlight::Made] {
+            let crash = Crash { in_flight, ..Crash::default() };
+            let mut starts =
+                begun(|spec| spec.autostart = false, [Plan::runs().launched_after(secs(1)), Plan::runs()]);
+            let mut stops = standing(StateName::Running);
+            stops.answer_signals_after(secs(1));
+            for (sim, ask, state) in [
+                (&mut starts, Ask::start("web"), StateName::Running),
+                (&mut stops, Ask::stop("web"), StateName::Stopped),
+            ] {
+                sim.crash_after(orders, crash);
+                let call = sim.request_only(ask.without_waiting());
+                sim.disarm();
+                sim.crash(crash).advance(secs(20));
+                assert_eq!(
+                    (answer(sim, call), sim.state("web")),
+                    (Some(Ok(())), state),
+                    "{orders} {in_flight:?}"
+                );
+            }
+        }
     }
 }
 

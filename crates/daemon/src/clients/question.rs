@@ -22,6 +22,10 @@ pub(super) enum Question {
     Plan,
     RollbackPlan(i64),
     Rollback(i64),
+    /// Of one process, or all of a group, until their commands were looked at: whether it waits until they run.
+    Start(String, bool),
+    StartGroup(String, bool),
+    StartAll(bool),
 }
 
 impl Question {
@@ -36,6 +40,9 @@ impl Question {
             Request::GetPlan => Some(Self::Plan),
             Request::GetRollbackPlan { number } => Some(Self::RollbackPlan(*number)),
             Request::RollbackConfig { number } => Some(Self::Rollback(*number)),
+            Request::StartProcess { name, wait } => Some(Self::Start(name.clone(), *wait)),
+            Request::StartProcessGroup { name, wait } => Some(Self::StartGroup(name.clone(), *wait)),
+            Request::StartAllProcesses { wait } => Some(Self::StartAll(*wait)),
             _ => None,
         }
     }
@@ -50,6 +57,9 @@ impl Question {
             Self::Plan => Request::GetPlan,
             Self::RollbackPlan(number) => Request::GetRollbackPlan { number },
             Self::Rollback(number) => Request::RollbackConfig { number },
+            Self::Start(name, wait) => Request::StartProcess { name, wait },
+            Self::StartGroup(name, wait) => Request::StartProcessGroup { name, wait },
+            Self::StartAll(wait) => Request::StartAllProcesses { wait },
         }
     }
 }
