@@ -201,6 +201,9 @@ impl Supervisor {
                 self.unborn.insert(errand.run);
             } else {
                 self.signal_errand(ProcId(0), errand.run, signal::KILL);
+                if errand.kind == ErrandKind::Check {
+                    self.checks.leave(errand.run, process);
+                }
             }
             self.checks.is_over(errand.run);
         }

@@ -5,6 +5,7 @@
 //! there are never two: while one cannot be ended nothing is asked.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Asked, Finding, HealthSpec};
@@ -27,12 +28,23 @@ pub(crate) struct Checks {
     running: BTreeMap<RunId, Mono>,
     /// Processes that are to be asked, those that wait longest first.
     waiting: VecDeque<ProcId>,
+    /// Commands that have outlived their processes, by group and name: who comes back under that name is the same to them.
+    left: BTreeMap<RunId, (Arc<str>, String)>,
 }
 
 impl Checks {
     /// A command has ended, or nobody waits for it any more.
     pub(crate) fn is_over(&mut self, run: RunId) {
         self.running.remove(&run);
+    }
+
+    /// Its process is gone.
+    pub(crate) fn leave(&mut self, run: RunId, process: &Process) {
+        self.left.insert(run, (Arc::clone(&process.group), process.name().to_owned()));
+    }
+
+    fn has_left(&self, process: &Process) -> bool {
+        self.left.values().any(|(group, name)| **group == *process.group && name == process.name())
     }
 }
 
@@ -85,7 +97,15 @@ impl Supervisor {
         if !waits || !self.is_looked_at(id) {
             return Turn::Never;
         }
-        if process.runs_errand(ErrandKind::Check) { Turn::Later } else { Turn::Now }
+        let runs = process.runs_errand(ErrandKind::Check) || self.checks.has_left(process);
+        if runs { Turn::Later } else { Turn::Now }
+    }
+
+    /// A run has ended that may be a command without a process.
+    pub(crate) fn left_check_over(&mut self, now: Now, run: RunId) {
+        if self.checks.left.remove(&run).is_some() {
+            self.begin_checks(now);
+        }
     }
 
     fn begin_check(&mut self, now: Now, id: ProcId) {

@@ -12,7 +12,7 @@ impl Supervisor {
         if !self.errand_runs.is_empty() && self.errand_over(now, run, Ok(end)) {
             return;
         }
-        let Some((id, process)) = self.running_process(run) else { return };
+        let Some((id, process)) = self.running_process(run) else { return self.left_check_over(now, run) };
         let (state, alone, startsecs) = (process.state, process.has_nothing_beside(), process.spec.startsecs);
         if !process.has_ended() {
             process.stopped = now.wall;

@@ -268,6 +268,21 @@ fn one_that_cannot_be_ended_says_nothing_about_the_next_run_or_of_another_questi
 }
 
 #[test]
+fn one_that_outlives_its_program_is_not_doubled_by_another_of_that_name() {
+    let options = format!("{CHECK}health_timeout=2\nhealth_interval=3\nhealth_action=none");
+    let mut sim = begun(&options, [denied(), Plan::exits(millis(1), 0)]);
+    sim.advance(secs(10));
+    sim.request(Ask::stop("web"));
+    sim.request(Ask::remove("web"));
+    sim.request(Ask::add(groups(&web(&options)).remove(0)));
+    sim.advance(secs(10));
+    assert_eq!((sim.forks(ASKED), verdict(&sim)), (1, Some(Verdict::Unknown)));
+    sim.end_child(ASKED, RunEnd::Code(0));
+    sim.advance(secs(4));
+    assert_eq!((most_at_once(&sim, |process| process == ASKED), verdict(&sim)), (1, Some(Verdict::Healthy)));
+}
+
+#[test]
 fn those_whose_command_does_not_come_to_be_keep_nobody_from_being_asked() {
     let text = "[program:bad]\ncommand=bad\nnumprocs=20\nprocess_name=%(process_num)02d\nhealth_check=exec:ask\n\
                 health_interval=0.1\n[program:web]\ncommand=web\nhealth_check=exec:ask\n";
