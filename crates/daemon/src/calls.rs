@@ -420,7 +420,8 @@ impl Shell {
         }
     }
 
-    fn is_shutting_down(&self) -> bool {
+    /// Whether everything is to end.
+    pub(crate) fn is_shutting_down(&self) -> bool {
         match self.core.phase() {
             Phase::Stopping { restart, .. } | Phase::Down { restart } => !restart,
             Phase::Setup | Phase::Running => false,

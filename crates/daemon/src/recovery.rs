@@ -572,7 +572,10 @@ mod tests {
         let text = format!("config_history_dir={}/history\n[program:a]\ncommand=cat\n", dir.path().display());
         let (mut shell, _keeper) = successor(cli.clone(), inventory(dir.path(), &cli, &text, &["a"])).await;
         let mut ask = |asked: Asked, told: FromDisk| {
-            let (reply, answer) = upkeep_api::Responder::new();
+            let (mut reply, answer) = upkeep_api::Responder::new();
+            if asked.number() > 0 {
+                reply.hold(9);
+            }
             shell.applied_asked(asked, reply);
             shell.history_told(told);
             answer
@@ -755,6 +758,19 @@ mod tests {
         }
         assert_eq!(written.pop(), Some((Ending::No, 2)), "it is up");
         assert!(!written.is_empty() && written.iter().all(|one| *one == (Ending::Restart, 2)), "{written:?}");
+    }
+
+    /// The configuration was being read for a restart when somebody wanted everything to end.
+    #[tokio::test]
+    async fn who_asks_for_a_restart_is_told_of_an_end_that_came_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut shell, _keeper) = recovered(dir.path()).await;
+        let loaded = shell.generations.latest().clone();
+        shell.tell(Input::Shutdown);
+        let (reply, answer) = upkeep_api::Responder::new();
+        shell.restart_checked(Ok(loaded), Some(reply));
+        assert_eq!(answer.await.unwrap().unwrap_err().code, upkeep_api::FaultCode::ShutdownState);
+        assert_eq!(shell.generations.latest, 1);
     }
 
     #[tokio::test]

@@ -315,6 +315,13 @@ impl Shell {
             // What a reload has opened so far would be in the way of coming up again.
             return self.restarts_waiting.push((result, reply));
         }
+        if self.is_shutting_down() {
+            // That came first.
+            reply
+                .into_iter()
+                .for_each(|reply| self.respond(reply, Err(Fault::new(FaultCode::ShutdownState))));
+            return;
+        }
         let answer = match self.adopt_latest(result) {
             Ok(()) => {
                 self.tell(Input::Restart);

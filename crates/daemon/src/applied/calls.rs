@@ -26,7 +26,7 @@ pub(crate) enum Asked {
 
 impl Asked {
     /// The number that it is about; 0 if none.
-    fn number(self) -> i64 {
+    pub(crate) fn number(self) -> i64 {
         match self {
             Self::List => 0,
             Self::Files(number) | Self::Plan(number) | Self::RollBack(number) | Self::Write(number) => number,
@@ -46,7 +46,7 @@ impl Shell {
     /// Answers. A number may come to be another's as long as it is not known what the disk has.
     pub(super) fn tell_applied(&mut self, asked: Asked, reply: Responder) {
         if self.applied.opening && asked.number() != 0 {
-            return respond(reply, Err(Fault::about(FaultCode::Failed, UNKNOWN_YET)));
+            return self.respond(reply, Err(Fault::about(FaultCode::Failed, UNKNOWN_YET)));
         }
         match asked {
             Asked::List => respond(reply, Ok(Reply::ConfigGenerations(self.applied_list()))),
