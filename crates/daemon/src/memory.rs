@@ -9,7 +9,7 @@ mod group;
 mod shares;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -132,8 +132,7 @@ fn used_by(target: &Target, families: &Families, care: Care) -> Option<Measured>
     let own = family(target.pid, families);
     let beside: Vec<u32> = target.beside.iter().flat_map(|&pid| family(pid, families)).collect();
     let everybody = [own.as_slice(), &beside].concat();
-    let in_group = target.cgroup.as_ref().and_then(|folder| group::used_in(folder, &everybody));
-    let in_group = in_group.filter(|&bytes| counts_all(bytes, &everybody, care));
+    let in_group = target.cgroup.as_ref().and_then(|folder| counted_in(folder, &everybody, care));
     let looked_at = if in_group.is_some() { &beside } else { &own };
     if care == Care::Awake && looked_at.iter().any(|&pid| shares::waits_for_disk(pid)) {
         return None;
@@ -148,12 +147,16 @@ fn used_by(target: &Target, families: &Families, care: Care) -> Option<Measured>
     })
 }
 
-/// Whether a group that says so much has counted all that these hold: what they got before its controller was turned on, or before they
-/// joined, it has not. A quarter of that is allowed for: counts lag behind.
-fn counts_all(bytes: u64, pids: &[u32], care: Care) -> bool {
+/// What the group says, if it has counted all that these hold: what they got before its controller was turned on, or before they joined, it
+/// has not. A quarter of that is allowed for: counts lag behind.
+fn counted_in(folder: &Path, pids: &[u32], care: Care) -> Option<u64> {
+    // Before the group is asked, so that what they get meanwhile is in its count.
+    let resident = shares::resident(pids);
+    let bytes = group::used_in(folder, pids)?;
     let has = |own: u64| own - own / 4 <= bytes;
     // What they share is more than once in the first sum; the second takes longer, and may wait for a disk.
-    has(shares::resident(pids)) || (care == Care::Any && has(shares::anonymous(pids)))
+    let counts_all = has(resident) || (care == Care::Any && has(shares::anonymous(pids)));
+    counts_all.then_some(bytes)
 }
 
 #[cfg(test)]
