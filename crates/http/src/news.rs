@@ -4,6 +4,7 @@
 //! Both are asked to tell once and asked again before the next look, so a log that is written all the time costs no more than the
 //! looks. Kernels before 6.4 say nothing of bytes that were moved from a pipe to a file, as the log thread does it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -27,6 +28,9 @@ const REPLACED: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::DELETE_SELF)
     .union(WatchFlags::ONESHOT);
 
+/// An update moves the logs of one group after the other, while a follower may be held up.
+const MOST_TIMES: usize = 64;
+
 /// Waits for news of a log.
 pub(crate) type Bell = Arc<Notify>;
 
@@ -41,8 +45,16 @@ pub struct LogNews(Arc<Shared>);
 struct Shared {
     watch: OnceLock<Box<dyn Fn(PathBuf) + Send + Sync>>,
     paths: Waiting<PathBuf>,
-    moves: Mutex<(u64, Option<SystemTime>)>,
+    moves: Mutex<Moves>,
     kernel: Mutex<Weak<Kernel>>,
+}
+
+/// When logs may have got other names.
+#[derive(Default)]
+struct Moves {
+    count: u64,
+    /// The last of them.
+    times: VecDeque<SystemTime>,
 }
 
 impl fmt::Debug for LogNews {
@@ -66,14 +78,21 @@ impl LogNews {
     /// Logs may have other names than before.
     pub fn moved(&self) {
         let mut moves = locked(&self.0.moves);
-        *moves = (moves.0 + 1, Some(SystemTime::now()));
+        moves.count += 1;
+        moves.times.push_back(SystemTime::now());
+        if moves.times.len() > MOST_TIMES {
+            moves.times.pop_front();
+        }
         drop(moves);
         ring(&self.0.paths, |_| true);
     }
 
-    /// How often that was, and when last.
-    pub(crate) fn moves(&self) -> (u64, Option<SystemTime>) {
-        *locked(&self.0.moves)
+    /// How often that was, and when it was first after it had been so often, unless that is long ago.
+    pub(crate) fn moves(&self, seen: u64) -> (u64, Option<SystemTime>) {
+        let moves = locked(&self.0.moves);
+        let since = usize::try_from(moves.count - seen).unwrap_or(usize::MAX);
+        let first = moves.times.len().checked_sub(since).and_then(|at| moves.times.get(at));
+        (moves.count, first.copied())
     }
 
     /// One more follower. Inside the runtime.
@@ -196,4 +215,25 @@ fn ring<K>(waiting: &Waiting<K>, is_meant: impl Fn(&K) -> bool) {
         }
         !rings
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_move_that_was_not_seen_counts() {
+        let news = LogNews::default();
+        assert_eq!(news.moves(0), (0, None));
+        let before = SystemTime::now();
+        news.moved();
+        let after = SystemTime::now();
+        let (count, first) = news.moves(0);
+        assert!(count == 1 && first.is_some_and(|first| (before..=after).contains(&first)));
+        (0..MOST_TIMES - 1).for_each(|_| news.moved());
+        assert_eq!(news.moves(0).1, first);
+        assert_eq!(news.moves(64), (64, None));
+        news.moved();
+        assert_eq!(news.moves(0), (65, None), "nobody knows any more");
+    }
 }

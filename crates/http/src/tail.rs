@@ -89,7 +89,7 @@ async fn log(
     }
     let asked = Request::LogPath { process };
     let news = connection.service.news.clone();
-    let (moves, _) = news.moves();
+    let (moves, _) = news.moves(0);
     let certain = SystemTime::now();
     let path = match connection.service.handle.call(asked.clone()).await {
         Ok(Reply::Path(path)) => path,
@@ -132,12 +132,12 @@ struct Place {
 impl Place {
     /// Asks, if another configuration may have given it another name; whether it did.
     async fn tell(&mut self, news: &LogNews, follower: &mut Follower) -> bool {
-        let (moves, last) = news.moves();
+        let (moves, first) = news.moves(self.moves);
         if moves == self.moves {
             return false;
         }
-        if let Some(last) = last.filter(|_| moves == self.moves + 1) {
-            follower.was_there(last);
+        if let Some(first) = first {
+            follower.was_there(first);
         }
         self.moves = moves;
         let asked = SystemTime::now();
