@@ -223,6 +223,13 @@ impl Daemon {
         procfs::brain_in(&self.home.path().canonicalize().expect("a directory"))
     }
 
+    /// Whether a keeper or a deciding process is there, and be it one that is just coming up.
+    pub(crate) fn is_anybody_left(&self) -> bool {
+        let directory = self.home.path().canonicalize().expect("a directory");
+        let program = self.home.join("bin/supervisord").canonicalize().expect("a program");
+        procfs::runs_in(&directory, &program)
+    }
+
     /// Kills the process that decides, and returns when another one answers.
     pub(crate) fn kill_brain(&self) {
         let brain = until("the deciding process", || self.brain());

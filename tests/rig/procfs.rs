@@ -99,6 +99,15 @@ pub(crate) fn brain_in(directory: &Path) -> Option<i32> {
     processes().into_iter().find(there).map(|process| process.pid)
 }
 
+/// Whether a process that runs in this directory executes `program`, whatever it calls itself.
+pub(crate) fn runs_in(directory: &Path, program: &Path) -> bool {
+    let link = |process: &Process, name: &str| std::fs::read_link(format!("/proc/{}/{name}", process.pid));
+    processes().iter().filter(|process| !process.zombie).any(|process| {
+        link(process, "cwd").is_ok_and(|at| at == directory)
+            && link(process, "exe").is_ok_and(|exe| exe == program)
+    })
+}
+
 /// Kills a keeper and its daemon so that neither has the time to start another.
 pub(crate) fn kill_both(keeper: i32, brain: i32) {
     signal(brain, Signal::STOP);
