@@ -63,6 +63,28 @@ fn ctl_040_status() {
     });
 }
 
+/// CTL-044, D-38: who is still coming up, or waits for another try, is no failure.
+#[test]
+fn ctl_044_status_of_who_comes_up() {
+    let config = "\
+[program:young]
+command=/bin/sleep 600
+startsecs=600
+[program:again]
+command=/bin/sh -c 'exit 1'
+startretries=1000
+";
+    compare_crossed(config, |stage| {
+        stage.daemon.wait("STARTING", &["young"]);
+        stage.daemon.wait("BACKOFF", &["again"]);
+        for name in ["young", "again"] {
+            // BACKOFF, or STARTING again.
+            let said = stage.daemon.ctl_of(stage.client(), &["status", name]);
+            stage.note(&format!("exit status about {name}"), &format!("{:?}", said.status));
+        }
+    });
+}
+
 /// CTL-009, CTL-050…061: start, stop, restart; a later success does not take back a failure.
 #[test]
 fn ctl_050_start_stop_restart() {

@@ -56,7 +56,7 @@ redirect_stderr=true
 stdout_logfile=%(here)s/merged
 ";
 
-/// PROC-080…083: stopasgroup and killasgroup say whether grandchildren are meant; `signal` never means them.
+/// PROC-080…083, D-39: stopasgroup and killasgroup say whether grandchildren are meant; `signal` never means them.
 /// PROC-084: what is said between the signal and the end is in the log.
 #[test]
 fn proc_082_stops() {

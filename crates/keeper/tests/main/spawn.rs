@@ -48,6 +48,7 @@ fn no_descriptor_but_the_three_is_open_proc_065_proc_066() {
     assert!(lines[4].starts_with("pipe:"), "{listed}");
 }
 
+/// As under Supervisor (D-35).
 #[test]
 fn only_pipe_and_xfsz_are_ignored_and_nothing_is_blocked_proc_076() {
     let rig = Rig::start_after("trap '' HUP USR1 ALRM CHLD TSTP");
