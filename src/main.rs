@@ -10,15 +10,19 @@ usage: upkeep COMMAND [options]
   run [-c FILE] [--exit-when RULE] [--log-prefix]
                          run the daemon in the foreground
   status [NAME ...]      what runs, and how
-  start | stop | restart | signal NAME ...
+  start | stop | restart [--rolling] | signal NAME ...
   logs [-f] [NAME ...]   output of processes, or the daemon's own log
   listeners [POOL ...]   event listeners, and what waits for them
+  graph [dot | mermaid]  in which order programs start
   check [-c FILE]        every problem of a configuration at once
+  diff [GROUP ...]       what `update` would do
+  config list | show [N] | rollback N
+                         configurations that were applied, and back to one
   convert FILE [--to DIALECT] [-o OUT]
                          a configuration in YAML, TOML, JSON or Supervisor's dialect
   upgrade [--binary PATH]
                          replace the daemon; every process runs on
-  reread | update | reload | shutdown | pid | version
+  reread | update | reload [NAME ...] | shutdown | pid | version
 
   supervisord | supervisorctl | echo_supervisord_conf | pidproxy [options]
                          Supervisor's own tools, as when called by those names

@@ -57,7 +57,7 @@ const COMMANDS: &[Row] = &[
     row(
         "status",
         "[NAME ...]",
-        "What runs, and how. Exits with 3 if something shown does not run.",
+        "What runs, and how. Exits with 3 if something shown has stopped, ended or failed.",
         status::status,
     ),
     row("start", "NAME ... | all", "Start processes and wait until they run.", control::start),
