@@ -19,7 +19,7 @@ pub mod xmlrpc;
 pub use apart::apart;
 pub use fault::{Fault, FaultCode};
 pub use file_id::{FileId, NoFileId};
-pub use handle::{Call, Handle, Mailbox, Responder, Socket, mailbox};
+pub use handle::{Board, Call, Handle, Mailbox, Responder, Socket, mailbox};
 pub use info::{
     ActionResult, Channel, ConfigFile, ConfigGeneration, ConfigInfo, DaemonState, GroupUpdate, HealthInfo,
     KeptReload, Listener, ListenerPool, LogFile, LogLoss, LogTail, OutputInfo, PlannedCause, PlannedChange,

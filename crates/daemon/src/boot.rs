@@ -161,7 +161,7 @@ impl Shell {
     /// The file cannot be opened.
     pub(crate) fn open_journal(&mut self) -> Result<(), StartError> {
         let journal = journal::open(self.settings(), self.in_foreground(), &self.context.ident)?;
-        self.engine.set_journal(journal);
+        facade::set_journal(&self.engine, journal);
         Ok(())
     }
 

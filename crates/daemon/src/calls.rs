@@ -36,7 +36,7 @@ impl Shell {
     /// Answers one request, now or later.
     pub(crate) fn answer(&mut self, request: Request, mut reply: Responder) {
         if !only_asks(&request) {
-            self.told = None;
+            self.handle.board().clear();
         }
         let ending = self.core.phase().is_ending();
         if ending && !matches!(request, Request::SendRemoteCommEvent { .. } | Request::LogPath { .. }) {
@@ -144,11 +144,15 @@ impl Shell {
     }
 
     /// The same as last time, if nothing has happened since and it is still that second.
-    fn all_info(&mut self) -> Reply {
+    fn all_info(&self) -> Reply {
         let now = now();
-        let told = self.told.take().filter(|(second, _)| *second == now.wall);
-        let list = told.map_or_else(|| self.list_all(now), |(_, list)| list);
-        self.told = self.may_be_told_again(&list).then(|| (now.wall, list.clone()));
+        if let Some(list) = self.handle.board().read(now.wall) {
+            return Reply::Processes(list);
+        }
+        let list = self.list_all(now);
+        if self.may_be_told_again(&list) {
+            self.handle.board().put(now.wall, list.clone());
+        }
         Reply::Processes(list)
     }
 

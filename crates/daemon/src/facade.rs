@@ -1,7 +1,7 @@
 //! Lets the other rooms write to the daemon's log through the `log` crate.
 
-use log::{Log, Metadata, Record};
-use upkeep_logs::{Engine, Level};
+use log::{LevelFilter, Log, Metadata, Record};
+use upkeep_logs::{Engine, Journal, Level};
 
 /// Records of this target are CRIT, whatever their level.
 const CRITICAL: &str = "critical";
@@ -12,7 +12,24 @@ struct Facade(Engine);
 /// Makes `engine` the sink of all records. Done once in the life of the process.
 pub(crate) fn install(engine: &Engine) {
     if log::set_boxed_logger(Box::new(Facade(engine.clone()))).is_ok() {
-        log::set_max_level(log::LevelFilter::Trace);
+        log::set_max_level(LevelFilter::Trace);
+    }
+}
+
+/// Says where the lines go. What nobody will see is not even put into words.
+pub(crate) fn set_journal(engine: &Engine, journal: Journal) {
+    log::set_max_level(filter_of(journal.level));
+    engine.set_journal(journal);
+}
+
+/// What the `log` crate has to let through for lines of this level and above: to it, CRIT is an error.
+fn filter_of(level: Level) -> LevelFilter {
+    match level {
+        Level::Critical | Level::Error => LevelFilter::Error,
+        Level::Warn => LevelFilter::Warn,
+        Level::Info => LevelFilter::Info,
+        Level::Debug => LevelFilter::Debug,
+        Level::Trace | Level::Blather => LevelFilter::Trace,
     }
 }
 

@@ -235,6 +235,7 @@ impl Shell {
 
     /// Ends every server's task; returns what is left of them.
     async fn end_serving(&mut self) -> Vec<(Server, OwnedFd)> {
+        self.handle.board().clear();
         (self.handle, self.mailbox) = upkeep_api::mailbox(BATCH);
         self.askers.clear();
         self.changes.end();

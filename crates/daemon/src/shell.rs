@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
-use upkeep_api::{Call, Fault, Handle, Mailbox, Reply, Request, SharedList};
+use upkeep_api::{Call, Fault, Handle, Mailbox, Reply, Request};
 use upkeep_config::{CommandLine, LoadError};
 use upkeep_core::health::Finding;
 use upkeep_core::spec::GroupSpec;
@@ -295,8 +295,6 @@ pub(crate) struct Shell {
     /// A process has ended since the rule of `exit_when` was looked at.
     pub(crate) something_ended: bool,
     pub(crate) breath: Breath,
-    /// All processes as they were told in which second, until something happens.
-    pub(crate) told: Option<(i64, SharedList)>,
     /// It was said what to do when there are no descriptors for programs.
     pub(crate) advised: bool,
     /// What was said of programs that this kernel cannot confine as they should be.
@@ -427,7 +425,6 @@ impl Shell {
             end: None,
             something_ended: false,
             breath: Breath::default(),
-            told: None,
             advised: false,
             warned: BTreeSet::new(),
             exit_status: 0,
@@ -550,7 +547,7 @@ impl Shell {
         let Some(quiet) = self.thrift.wait() else { return };
         let mut since = self.worked_at;
         if since.elapsed() >= quiet {
-            self.told = None;
+            self.handle.board().clear();
             self.thrift.give_back(self.listening.connected.nobody());
             since = Instant::now();
         }
@@ -579,7 +576,7 @@ impl Shell {
     }
 
     pub(crate) fn take(&mut self, message: Message) {
-        self.told = None;
+        self.handle.board().clear();
         match message {
             Message::Log(event) => self.log_event(event),
             Message::Prepared { run, result } => self.prepared(run, result),
@@ -624,7 +621,7 @@ impl Shell {
 
     /// Tells the core something that is true now.
     pub(crate) fn tell(&mut self, input: Input) {
-        self.told = None;
+        self.handle.board().clear();
         self.thrift.worked();
         self.worked_at = Instant::now();
         self.core.handle(now(), input);

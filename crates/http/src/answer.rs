@@ -1,6 +1,6 @@
 //! Answers: headers and error pages as Supervisor sends them (RPC-016, RPC-028, RPC-032).
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::body::Body as _;
 use hyper::ext::ReasonPhrase;
@@ -9,9 +9,11 @@ use hyper::header::{
     WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
-use jiff::Timestamp;
 
 use crate::body::Body;
+
+/// Seconds from 1970 to the year 10000, which has too many digits for a header.
+const END_OF_TIMES: u64 = 253_402_300_800;
 
 /// What Supervisor's server calls itself; clients may look at it (D-65).
 const SERVER_NAME: HeaderValue = HeaderValue::from_static("Medusa/1.12");
@@ -122,8 +124,8 @@ pub(crate) fn reason(status: StatusCode) -> &'static str {
     old_reason(status).or(status.canonical_reason()).unwrap_or("Unknown")
 }
 
-/// A time as headers carry it.
+/// A time as headers carry it; what they cannot carry is the beginning of 1970.
 pub(crate) fn http_date(time: SystemTime) -> String {
-    let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
-    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    let since = time.duration_since(UNIX_EPOCH).ok().filter(|since| since.as_secs() < END_OF_TIMES);
+    httpdate::fmt_http_date(UNIX_EPOCH + since.unwrap_or_default())
 }

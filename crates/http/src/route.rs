@@ -44,11 +44,12 @@ async fn answer(connection: &Connection, request: Request<Incoming>) -> Response
     if path.starts_with("/RPC2") {
         rpc::answer(connection, request).await
     } else if path.starts_with("/logtail") {
-        tail::process_log(connection, request.method(), request.headers(), &path).await
+        // What is seldom asked for is boxed: all requests have to be as large as the largest.
+        Box::pin(tail::process_log(connection, request.method(), request.headers(), &path)).await
     } else if path.starts_with("/mainlogtail") {
-        tail::main_log(connection, request.method(), request.headers()).await
+        Box::pin(tail::main_log(connection, request.method(), request.headers())).await
     } else {
-        pages::answer(connection, request, &path).await
+        Box::pin(pages::answer(connection, request, &path)).await
     }
 }
 

@@ -3,7 +3,7 @@
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use upkeep_api::Fault;
-use upkeep_api::verbs::{self, Answer, dispatch};
+use upkeep_api::verbs::{self, Answer, at_hand, dispatch};
 use upkeep_api::xmlrpc::{self, ReadLimits, RequestError, Value};
 
 use crate::answer;
@@ -61,28 +61,43 @@ async fn apart_if<T: Send + 'static>(
     }
 }
 
-/// Carries out the call in a task of its own: it goes on when its client goes (RPC-121), and a fault of ours in it
-/// is one client's error (RPC-015).
+/// Carries out the call in a task of its own, if anything is to be done: it goes on when its client goes (RPC-121), and a fault
+/// of ours in it is one client's error (RPC-015).
 async fn carry_out(
     connection: &Connection,
     method: String,
     params: Vec<Value>,
 ) -> Result<Result<Answer, Fault>, StatusCode> {
     log::trace!("XML-RPC method called: {}()", one_line(&method));
-    let name = method.clone();
+    let told = {
+        let rules = connection.service.rules.borrow();
+        at_hand(&connection.service.handle, &rules.namespaces, &method, &params)
+    };
+    let result = match told {
+        Some(answer) => Ok(answer),
+        None => Box::pin(apart(connection, &method, params)).await?,
+    };
+    log_result(&method, &result);
+    Ok(result)
+}
+
+async fn apart(
+    connection: &Connection,
+    method: &str,
+    params: Vec<Value>,
+) -> Result<Result<Answer, Fault>, StatusCode> {
+    let name = method.to_owned();
     let namespaces = connection.service.rules.borrow().namespaces.clone();
-    let handle = connection.handle_for(&method);
+    let handle = connection.handle_for(method);
     let call = async move { dispatch(&handle, &namespaces, &name, params).await };
-    let result = tokio::spawn(call).await.map_err(|error| {
-        let method = verbs::quoted(&method);
+    tokio::spawn(call).await.map_err(|error| {
+        let method = verbs::quoted(method);
         log::error!(
             target: "critical",
             "Handling XML-RPC request with data {method} raised an unexpected exception: {error}"
         );
         StatusCode::INTERNAL_SERVER_ERROR
-    })?;
-    log_result(&method, &result);
-    Ok(result)
+    })
 }
 
 /// The words of RPC-008 and RPC-009: what exactly was wrong is the client's business.

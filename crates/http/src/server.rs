@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
@@ -149,6 +150,7 @@ impl Accepting {
             let full = connections.len() > most || self.scarce;
             service.door.want(full && !self.guests.make_room());
             let ready = !full && self.failures.wait_until.is_none();
+            let mut welcomed = false;
             tokio::select! {
                 // The end comes first: the socket may have been closed with it.
                 biased;
@@ -159,10 +161,16 @@ impl Accepting {
                 }
                 () = service.door.stirred(), if full => {}
                 accepted = self.listener.accept(), if ready => match accepted {
-                    Ok((stream, peer)) => self.welcome(stream, peer, service, connections),
+                    Ok((stream, peer)) => {
+                        self.welcome(stream, peer, service, connections);
+                        welcomed = true;
+                    }
                     Err(error) => self.failed(&error),
                 },
                 () = reached(self.failures.wait_until) => self.failures.wait_until = None,
+            }
+            if welcomed {
+                after_others().await;
             }
         }
     }
@@ -180,10 +188,11 @@ impl Accepting {
         let stream = Arc::new(stream);
         self.guests.add(&stream, &progress);
         let (connection, service) = (self.connected.one(), Arc::clone(service));
-        connections.spawn(async move {
+        // In one piece on the heap from the beginning: a task that is large is copied many times until it is where it stays.
+        connections.spawn(Box::pin(async move {
             connection::run(stream, progress, peer, service).await;
             drop(connection);
-        });
+        }));
     }
 
     fn tell_crowd(&self, now: bool) {
@@ -201,6 +210,19 @@ impl Accepting {
             }
         }
     }
+}
+
+/// Lets the tasks run that are ready: a client that has just come may have asked already, and looking for the next one takes time.
+async fn after_others() {
+    let mut ready = false;
+    future::poll_fn(|cx| {
+        if std::mem::replace(&mut ready, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 async fn reached(time: Option<Instant>) {

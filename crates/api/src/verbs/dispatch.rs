@@ -55,6 +55,17 @@ pub async fn dispatch(
     }
 }
 
+/// The answer to such a call, if it can be given without the daemon's turn.
+#[must_use]
+pub fn at_hand(handle: &Handle, namespaces: &[String], method: &str, params: &[Value]) -> Option<Answer> {
+    if !params.is_empty() {
+        return None;
+    }
+    let (namespace, name) = method.split_once('.')?;
+    let request = published(namespaces, namespace, name)?.request(params).ok()?;
+    handle.at_hand(&request).map(Answer::from)
+}
+
 async fn single(
     handle: &Handle,
     namespaces: &[String],

@@ -177,7 +177,7 @@ impl Shell {
             };
             self.log(Level::Info, format!("reload: this log goes on in {place}"));
         }
-        self.engine.set_journal(journal);
+        crate::facade::set_journal(&self.engine, journal);
     }
 
     /// What the new configuration does not tell the next daemon.

@@ -13,6 +13,9 @@ const ROLE: &str = "UPKEEP_HTTP_TEST_FEW_DESCRIPTORS";
 
 const FEW: u64 = 32;
 
+/// What the server says when it has run out of them.
+const COMPLAINT: &str = "cannot accept connections: ";
+
 /// The server runs in a process of its own, for the limit counts for a whole process.
 #[test]
 fn running_out_of_descriptors() {
@@ -21,6 +24,11 @@ fn running_out_of_descriptors() {
     }
     let (mut server, mut stdout, address) = start();
     let mut clients: Vec<Connection> = (0..2 * FEW).map(|_| address.connect()).collect();
+    let mut stderr = BufReader::new(server.stderr.take().expect("it is piped"));
+    let mut said = String::new();
+    while !said.contains(COMPLAINT) {
+        assert_ne!(stderr.read_line(&mut said).expect("text"), 0, "it does not run out of them: {said}");
+    }
     clients[0].send(&call("supervisor.getPID", &[]));
     assert_eq!(clients[0].answer().status(), "200", "who is in is served");
     let mut last = clients.pop().expect("there are some");
@@ -28,9 +36,8 @@ fn running_out_of_descriptors() {
     drop(clients);
     assert_eq!(last.answer().status(), "200", "who waited is let in");
     drop(server.stdin.take());
-    let mut said = String::new();
-    server.stderr.take().expect("it is piped").read_to_string(&mut said).expect("text");
-    assert_eq!(said.matches("cannot accept connections: ").count(), 1, "{said}");
+    stderr.read_to_string(&mut said).expect("text");
+    assert_eq!(said.matches(COMPLAINT).count(), 1, "{said}");
     stdout.read_to_string(&mut said).expect("text");
     assert!(server.wait().expect("it ends").success());
 }
