@@ -11,6 +11,7 @@ use crate::ini::Document;
 use crate::load::Loader;
 use crate::trusted::{self, WRITABLE_BY_ALL};
 use crate::world::Lenient;
+use upkeep_core::ordered;
 
 /// Bytes of one file, at most.
 const LARGEST: u64 = 256 * 1024;
@@ -44,7 +45,7 @@ pub(crate) fn gather(document: &Document, here: String, env: &Environment, about
         let found = read(&path);
         (path, found)
     };
-    paths.into_iter().map(look).collect()
+    ordered::map(paths.into_iter().map(look))
 }
 
 fn read(path: &str) -> EnvFile {

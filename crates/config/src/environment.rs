@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use upkeep_core::ordered;
 
 /// Variables whose names start so are between our own roles and never visible to a configuration.
 const INTERNAL: &str = "UPKEEP_INTERNAL_";
@@ -23,8 +24,8 @@ impl Environment {
     pub fn of_this_process() -> Self {
         let vars = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-            .filter(|(name, _)| !name.starts_with(INTERNAL))
-            .collect();
+            .filter(|(name, _)| !name.starts_with(INTERNAL));
+        let vars = ordered::map(vars);
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Self { vars, cwd, hostname }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use upkeep_core::ordered;
 use upkeep_core::spec::{Dependency, GroupSpec, ProcessSpec};
 
 use crate::settings::Config;
@@ -41,11 +42,14 @@ pub fn graph(config: &Config) -> Vec<Step> {
     let mut programs = programs(config);
     let edges = programs.iter().map(|program| {
         let others = program.after.iter().map(|(other, _)| *other);
-        (program.section, others.collect())
+        (program.section, ordered::set(others))
     });
-    let numbers = steps(&edges.collect());
+    let numbers = steps(&ordered::map(edges));
     let number = |program: &Program<'_>| numbers.get(program.section).copied().unwrap_or(1);
-    programs.sort_by_key(|program| (number(program), program.priority, short(program.section)));
+    ordered::sort_by(&mut programs, |a, b| {
+        let key = |program: &Program<'_>| (number(program), program.priority);
+        key(a).cmp(&key(b)).then_with(|| short(a.section).cmp(short(b.section)))
+    });
     let step = |program: &Program<'_>| {
         let after = program.after.iter();
         let after = after.map(|&(other, condition)| After { program: short(other).to_owned(), condition });
@@ -121,7 +125,7 @@ impl<'a> Sections<'a> {
     pub(crate) fn of(groups: &'a [GroupSpec]) -> Self {
         let (mut of_group, mut of_process) = (HashMap::new(), HashMap::new());
         for group in groups {
-            let sections = group.processes.iter().map(|process| &*process.section).collect();
+            let sections = ordered::set(group.processes.iter().map(|process| &*process.section));
             of_group.insert(group.name.as_str(), sections);
             for process in &group.processes {
                 of_process.insert((group.name.as_str(), process.name.as_str()), &*process.section);

@@ -3,10 +3,11 @@
 use crate::environment::Environment;
 use crate::expand::Names;
 use crate::python::percent::Value;
+use upkeep_core::ordered;
 
 /// `ENV_X` for every variable.
 pub(crate) fn environment(env: &Environment) -> Names {
-    env.vars.iter().map(|(name, value)| (variable(name), Value::Text(value.clone()))).collect()
+    ordered::map(env.vars.iter().map(|(name, value)| (variable(name), Value::Text(value.clone()))))
 }
 
 /// What a variable is called in expansions.
@@ -16,5 +17,5 @@ pub(crate) fn variable(name: &str) -> String {
 
 /// Names that stand for texts.
 pub(crate) fn texts(pairs: &[(&str, &str)]) -> Names {
-    pairs.iter().map(|&(name, value)| (name.to_owned(), Value::Text(value.to_owned()))).collect()
+    ordered::map(pairs.iter().map(|&(name, value)| (name.to_owned(), Value::Text(value.to_owned()))))
 }

@@ -2,7 +2,6 @@
 //!
 //! The form is ours: a magic number and a version, then every field in order, lengths as 32-bit little-endian numbers.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -11,6 +10,7 @@ use crate::dialect::Dialect;
 use crate::envfiles::{EnvFile, EnvFiles};
 use crate::environment::Environment;
 use crate::sources::{Include, Included, Parsed, Sources};
+use upkeep_core::ordered;
 
 const MAGIC: &[u8; 8] = b"UPKPCONF";
 
@@ -95,10 +95,7 @@ impl Sources {
             includes: from
                 .list(|from| Ok(Include { pattern: from.text()?, files: from.list(Reader::included)? }))?,
             env: Environment {
-                vars: from
-                    .list(|from| Ok((from.text()?, from.text()?)))?
-                    .into_iter()
-                    .collect::<BTreeMap<_, _>>(),
+                vars: ordered::map(from.list(|from| Ok((from.text()?, from.text()?)))?),
                 cwd: from.path()?,
                 hostname: from.text()?,
             },
@@ -107,7 +104,7 @@ impl Sources {
         };
         if version == ENV_FILES {
             let files = from.list(|from| Ok((from.text()?, from.env_file()?)))?;
-            sources.env_files = files.into_iter().collect();
+            sources.env_files = ordered::map(files);
         }
         Ok(sources)
     }
@@ -276,7 +273,7 @@ mod tests {
             includes: vec![Include { pattern: "/etc/*.conf".to_owned(), files }],
             env_files: EnvFiles::new(),
             env: Environment {
-                vars: BTreeMap::from([("A".to_owned(), "中".to_owned())]),
+                vars: ordered::map([("A".to_owned(), "中".to_owned())]),
                 cwd: PathBuf::from("/"),
                 hostname: "host".to_owned(),
             },

@@ -57,8 +57,13 @@ impl Supervisor {
     #[must_use]
     pub fn by_priority(&self, group: &Group) -> Vec<ProcId> {
         let mut members = group.members.clone();
-        members.sort_by_key(|id| self.processes.get(id).map_or(0, |process| process.spec.priority));
+        self.sort_by_priority(&mut members);
         members
+    }
+
+    /// Equal ones stay in their order.
+    pub(crate) fn sort_by_priority(&self, ids: &mut [ProcId]) {
+        ids.sort_by_key(|id| self.processes.get(id).map_or(0, |process| process.spec.priority));
     }
 
     /// The active groups in ascending priority, equal ones in the order they became active (PROC-185).

@@ -24,6 +24,7 @@ mod input;
 pub mod listener;
 mod names;
 mod notice;
+pub mod ordered;
 pub mod plan;
 mod policy;
 mod process;

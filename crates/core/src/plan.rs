@@ -2,10 +2,10 @@
 
 mod takes;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::ordered;
 use crate::reload::{Kind, change_kind, difference};
 use crate::spec::{GroupSpec, ProcessSpec};
 use crate::time::seconds;
@@ -83,7 +83,7 @@ fn changed(old: &GroupSpec, new: &GroupSpec, strict: bool, steps: &mut Vec<Plann
         let stop = wait(known.unwrap_or(process));
         steps.push(Planned { stop, old: known.cloned(), ..planned(new, process, change) });
     }
-    let names: BTreeSet<&str> = new.processes.iter().map(|process| process.name.as_str()).collect();
+    let names = ordered::set(new.processes.iter().map(|process| process.name.as_str()));
     let gone = old.processes.iter().filter(|process| !names.contains(process.name.as_str()));
     steps.extend(gone.map(|process| planned(new, process, Change::Removed)));
     if let (true, Some(first)) = (steps.len() == before, new.processes.first()) {

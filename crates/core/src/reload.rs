@@ -1,8 +1,8 @@
 //! What a new configuration changes: for `reread`, which groups; for `update`, how much must be disturbed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::ordered;
 use crate::spec::{GroupKind, GroupSpec, LogTarget, OutputSpec, ProcessSpec, SocketSpec};
 
 /// What applying a change costs.
@@ -31,8 +31,8 @@ pub struct Difference {
 #[must_use]
 pub fn difference(active: &[GroupSpec], new: &[GroupSpec]) -> Difference {
     // The last of those of one name.
-    let by_name = |groups: &'_ [GroupSpec]| -> BTreeMap<String, usize> {
-        groups.iter().enumerate().map(|(at, group)| (group.name.clone(), at)).collect()
+    let by_name = |groups: &'_ [GroupSpec]| {
+        ordered::map(groups.iter().enumerate().map(|(at, group)| (group.name.clone(), at)))
     };
     let (by_old_name, by_new_name) = (by_name(active), by_name(new));
     let mut difference = Difference::default();

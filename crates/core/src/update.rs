@@ -1,11 +1,11 @@
 //! Changing an active group with as little disturbance as possible (D-37).
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::effect::{Effect, Event, Update};
 use crate::group::last_of_each_name;
 use crate::input::{CallId, Refusal};
+use crate::ordered;
 use crate::process::{AfterStop, ProcId, Process, StateName};
 use crate::reload::{Kind, change_kind};
 use crate::spec::{GroupSpec, ProcessSpec};
@@ -32,13 +32,13 @@ impl Supervisor {
             let existing = self.member(&spec.name, &process.name);
             kept.push(self.update_member(now, &spec.name, existing, process, &mut change));
         }
-        let staying: BTreeSet<ProcId> = kept.iter().copied().collect();
+        let staying = ordered::set(kept.iter().copied());
         let gone: Vec<ProcId> = old.into_iter().filter(|id| !staying.contains(id)).collect();
         self.groups[at].members = kept.iter().chain(&gone).copied().collect();
         for id in gone {
             self.retire_member(now, id, &mut change);
         }
-        change.fresh.sort_by_key(|id| self.processes.get(id).map_or(0, |process| process.spec.priority));
+        self.sort_by_priority(&mut change.fresh);
         for &id in &change.fresh {
             self.autostart(now, id);
         }

@@ -8,6 +8,7 @@ use crate::effect::{Answer, Effect, Outcome, Update};
 use crate::errand::Verdict;
 use crate::input::{CallId, Refusal, SignalFailure, SignalId};
 use crate::notice::Notice;
+use crate::ordered;
 use crate::process::{ProcId, Process, RunId, State, StateName};
 use crate::supervisor::Supervisor;
 use crate::time::Now;
@@ -113,7 +114,7 @@ struct Wait {
 
 impl Wait {
     fn new(shape: Shape, open: &[(ProcId, Goal)], done: Vec<Outcome>) -> Self {
-        let open: BTreeSet<_> = open.iter().copied().collect();
+        let open = ordered::set(open.iter().copied());
         let own = open.iter().filter(|(_, goal)| goal.aim().is_none()).count();
         Self { shape, open, own, done }
     }

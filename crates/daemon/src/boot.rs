@@ -5,6 +5,7 @@ use std::io;
 use tokio::sync::mpsc;
 use upkeep_config::{CommandLine, Environment, Host, Invocation, Lenient, LoadError, Sources};
 use upkeep_core::Input;
+use upkeep_core::ordered;
 use upkeep_http::LogNews;
 use upkeep_keeper::wire::{Detach, ToKeeper};
 use upkeep_keeper::{Heritage, Link};
@@ -233,7 +234,7 @@ impl Shell {
         }
         let launcher = std::env::var(NOTES).unwrap_or_default();
         notes.extend(launcher.lines().map(|line| (Level::Info, line.to_owned())));
-        notes.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+        ordered::sort_by_key(&mut notes, |(level, _)| std::cmp::Reverse(*level));
         for (level, text) in notes {
             self.log(level, text);
         }

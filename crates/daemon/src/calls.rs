@@ -8,6 +8,7 @@ use upkeep_api::{
     apart,
 };
 use upkeep_config::LogFile;
+use upkeep_core::ordered;
 use upkeep_core::signal::Signal;
 use upkeep_core::{Input, Now, Phase, ProcId, Process, Refusal, StateName};
 use upkeep_logs::Level;
@@ -189,7 +190,7 @@ impl Shell {
                 all.push(config_info(group, spec, &paths, inuse));
             }
         }
-        all.sort_by(|a, b| a.name.cmp(&b.name));
+        ordered::sort_by(&mut all, |a, b| a.name.cmp(&b.name));
         Reply::Configs(all)
     }
 

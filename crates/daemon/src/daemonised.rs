@@ -6,6 +6,7 @@ pub(crate) mod seen;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use upkeep_core::ordered;
 use upkeep_core::{Process, RunEnd, RunId, State};
 use upkeep_logs::Level;
 
@@ -115,7 +116,7 @@ impl Suspect {
 
     /// The first process that it left behind. Blocks on /proc.
     fn find(&self, pids: HashSet<u32>, keeper: u32) -> Option<Seen> {
-        let all: BTreeMap<u32, Seen> = processes().map(|seen| (seen.pid, seen)).collect();
+        let all = ordered::map(processes().map(|seen| (seen.pid, seen)));
         let session = all.get(&keeper)?.session;
         let supervised = Supervised { pids, keeper, above: line_of(keeper, &all), session };
         let candidate = |seen: &&Seen| seen.ticks >= self.ticks && !seen.zombie;

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::net::{AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use upkeep_core::ordered;
 use upkeep_core::spec::{GroupSpec, SocketAddress, SocketSpec};
 use upkeep_core::{ProcId, RunId, State};
 use upkeep_keeper::wire::ToKeeper;
@@ -103,7 +104,7 @@ impl Shell {
     /// One cannot be made.
     pub(crate) fn try_sockets(&self, group: &GroupSpec) -> Result<(), SocketError> {
         let wanted = group.processes.iter().filter_map(|spec| Some((&spec.section, spec.socket.as_ref()?)));
-        for (section, spec) in wanted.collect::<BTreeMap<_, _>>() {
+        for (section, spec) in ordered::map(wanted) {
             self.log(Level::Info, format!("Creating socket {}", spec.url));
             drop(self.sockets.share(section, spec)?);
             self.log(Level::Info, format!("Closing socket {}", spec.url));

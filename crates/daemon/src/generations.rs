@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use upkeep_config::{CommandLine, Config, LoadError, Sources, World};
+use upkeep_core::ordered;
 use upkeep_core::spec::GroupSpec;
 
 use crate::launcher::refuse_open_servers;
@@ -33,7 +34,8 @@ impl Loaded {
     pub(crate) fn new(sources: Sources, cli: &CommandLine, world: &dyn World) -> Result<Self, LoadError> {
         let config = upkeep_config::load(&sources, cli, world)?;
         let mut by_name: Vec<u32> = (0..).take(config.groups.len()).collect();
-        by_name.sort_by_key(|at| config.groups.get(*at as usize).map(|group| &group.name));
+        let name = |at: &u32| config.groups.get(*at as usize).map(|group| &group.name);
+        ordered::sort_by(&mut by_name, |a, b| name(a).cmp(&name(b)));
         Ok(Self { sources: Arc::new(sources), config: Arc::new(config), by_name: by_name.into() })
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 
+use upkeep_core::ordered;
 use upkeep_core::{Mono, RunId};
 use upkeep_keeper::Link;
 use upkeep_keeper::wire::{Exit, ToDaemon};
@@ -121,6 +122,6 @@ impl Inventory {
     /// The records of processes, by key; one that cannot be understood is left out.
     pub(crate) fn process_records(&self, half: Half) -> BTreeMap<u64, ProcessRecord> {
         let processes = self.records.range(half.keys());
-        processes.filter_map(|(&key, value)| Some((key, serde_json::from_slice(value).ok()?))).collect()
+        ordered::map(processes.filter_map(|(&key, value)| Some((key, serde_json::from_slice(value).ok()?))))
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use upkeep_api::{Channel, LogLoss};
+use upkeep_core::ordered;
 use upkeep_core::spec::GroupSpec;
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Loss;
@@ -116,12 +117,12 @@ impl Shell {
             let key = (group.name.clone(), spec.name.clone());
             LogPaths::borrowed(spec, self.logs.get(&key)).map(|path| path.map(PathBuf::from))
         });
-        paths.flatten().collect()
+        ordered::set(paths.flatten())
     }
 
     /// The log files of all processes.
     pub(crate) fn logs_of_all(&self) -> BTreeSet<PathBuf> {
-        self.active.iter().flat_map(|group| self.logs_of(&group.spec)).collect()
+        ordered::set(self.active.iter().flat_map(|group| self.logs_of(&group.spec)))
     }
 
     /// Nobody has these logs any more, as far as they are not among the others or those of another active group: what they lack
@@ -158,7 +159,7 @@ impl Shell {
                 }));
             }
         }
-        let named: BTreeSet<&Path> = told.iter().map(|loss| Path::new(&loss.path)).collect();
+        let named = ordered::set(told.iter().map(|loss| Path::new(&loss.path)));
         lost.retain(|path, _| !named.contains(path.as_path()));
         told.extend(lost.iter().map(|(path, loss)| self.own_loss(path, loss)));
         told

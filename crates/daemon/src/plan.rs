@@ -7,6 +7,7 @@ use std::time::Duration;
 use upkeep_api::{Fault, FaultCode, PlannedCause, PlannedChange, PlannedDependant, Reply};
 use upkeep_config::options::Effect;
 use upkeep_config::{Cause, Comparison, LoadError, Sources};
+use upkeep_core::ordered;
 use upkeep_core::plan::{self, Along, Change, Dependants, Planned, Takes, plan};
 use upkeep_core::spec::GroupSpec;
 
@@ -41,8 +42,8 @@ impl Shell {
         let order = Order {
             latest: self.generations.latest().clone(),
             active: active.collect(),
-            behind: behind.collect(),
-            up: up.collect(),
+            behind: ordered::map(behind),
+            up: ordered::set(up),
             strict: self.settings().strict_update,
         };
         let (cli, reading, messages) = (self.cli.clone(), self.reading.clone(), self.messages.clone());

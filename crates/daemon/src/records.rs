@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use upkeep_core::event::EventKind;
 use upkeep_core::health::Health;
 use upkeep_core::listener::{HalfRead, ListenerState, Queued, SavedListener, Serials};
+use upkeep_core::ordered;
 use upkeep_core::signal::{self, Signal};
 use upkeep_core::{
     Breach, Child, Errands, LastRun, Meter, Mono, ProcId, Restarts, RunEnd, RunId, Saved, State, StopOptions,
@@ -96,12 +97,9 @@ pub(crate) struct DaemonRecord {
 impl DaemonRecord {
     /// Every configuration that something in effect comes from.
     pub(crate) fn generations(&self) -> BTreeSet<u64> {
-        self.groups
-            .iter()
-            .map(|(_, number)| *number)
-            .chain([self.base, self.latest])
-            .chain(self.behind.iter().map(|(.., number)| *number))
-            .collect()
+        let groups = self.groups.iter().map(|(_, number)| *number);
+        let behind = self.behind.iter().map(|(.., number)| *number);
+        ordered::set(groups.chain([self.base, self.latest]).chain(behind))
     }
 }
 

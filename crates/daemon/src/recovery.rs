@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::os::fd::OwnedFd;
 
+use upkeep_core::ordered;
 use upkeep_core::{Input, Mono, RunId};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::{Level, Sink, Spool, StreamId};
@@ -63,7 +64,7 @@ impl Shell {
                 None => self.send(&ToKeeper::Delete { key }),
             }
         }
-        self.listeners.left_behind(waiting, listeners.collect(), groups, record.ending != Ending::No);
+        self.listeners.left_behind(waiting, ordered::map(listeners), groups, record.ending != Ending::No);
         self.restore_groups(record, &processes)?;
         self.note_of_another_version();
         self.restore_rolling(inventory.records.remove(&ROLLING_KEY));
@@ -84,8 +85,8 @@ impl Shell {
         // Not of this daemon's half any more, whether they could be understood or not.
         let stale: Vec<u64> = inventory.records.range(record.half.keys()).map(|(&key, _)| key).collect();
         let mut captures = inventory.take_captures();
-        self.captures = captures.keys().copied().collect();
-        let mut said = inventory.held.extract_if(.., |name, _| is_of_listener(name)).collect();
+        self.captures = ordered::set(captures.keys().copied());
+        let mut said = ordered::map(inventory.held.extract_if(.., |name, _| is_of_listener(name)));
         for child in inventory.children {
             self.take_over(child, &mut captures, &mut said, &mut inventory.held);
         }
@@ -124,13 +125,10 @@ impl Shell {
         record: &DaemonRecord,
         processes: &BTreeMap<u64, ProcessRecord>,
     ) -> Result<(), StartError> {
-        let known: LogTable = processes
-            .values()
-            .map(|p| {
-                let paths = crate::logfiles::LogPaths { stdout: p.stdout.clone(), stderr: p.stderr.clone() };
-                ((p.group.clone(), p.name.clone()), paths)
-            })
-            .collect();
+        let known: LogTable = ordered::map(processes.values().map(|p| {
+            let paths = crate::logfiles::LogPaths { stdout: p.stdout.clone(), stderr: p.stderr.clone() };
+            ((p.group.clone(), p.name.clone()), paths)
+        }));
         let naming = self.naming();
         for (name, number) in &record.groups {
             let spec = self.generations.get(*number).and_then(|loaded| loaded.group(name)).cloned();
@@ -154,7 +152,7 @@ impl Shell {
         let runs: HashSet<RunId> = inventory.children.iter().map(|child| child.run).collect();
         runs.iter().for_each(|run| self.core.skip_runs(*run));
         let behind = daemon.behind.iter().map(|(group, name, old)| ((group.as_str(), name.as_str()), *old));
-        let behind: BTreeMap<(&str, &str), u64> = behind.collect();
+        let behind = ordered::map(behind);
         for record in processes.values() {
             let saved = record.saved();
             let child_exists = saved.state.run().is_some_and(|run| runs.contains(&run));

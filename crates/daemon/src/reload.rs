@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use upkeep_api::{Fault, FaultCode, Reply, Reread};
 use upkeep_config::LoadError;
+use upkeep_core::ordered;
 use upkeep_core::reload::difference;
 use upkeep_core::spec::{GroupSpec, ProcessSpec};
 use upkeep_core::{Input, Phase};
@@ -91,7 +92,7 @@ impl Shell {
         let key = |process: &Arc<ProcessSpec>| (spec.name.clone(), process.name.clone());
         let known = spec.processes.iter().map(key);
         let known: LogTable =
-            known.filter_map(|key| Some((key.clone(), self.logs.get(&key)?.clone()))).collect();
+            ordered::map(known.filter_map(|key| Some((key.clone(), self.logs.get(&key)?.clone()))));
         let (naming, messages) = (self.naming(), self.messages.clone());
         let reading = self.naming_logs.clone();
         tokio::spawn(async move {

@@ -54,11 +54,12 @@ impl Hold {
     /// # Errors
     /// A descriptor did not come.
     pub(crate) fn take_over(records: Vec<(u64, Vec<u8>)>, held: Vec<(String, RawFd)>) -> io::Result<Self> {
-        let mut descriptors = BTreeMap::new();
+        let mut hold = Self { records: BTreeMap::new(), descriptors: BTreeMap::new() };
+        hold.records.extend(records);
         for (name, number) in held {
-            descriptors.insert(name, Arc::new(own(number)?));
+            hold.descriptors.insert(name, Arc::new(own(number)?));
         }
-        Ok(Self { records: records.into_iter().collect(), descriptors })
+        Ok(hold)
     }
 
     /// The inventory of everything held.

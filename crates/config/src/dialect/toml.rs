@@ -7,6 +7,7 @@ use super::lines::Lines;
 use super::node::{Member, Node, Sort, Value};
 use super::{DEPTH, Parsed};
 use crate::diagnostic::Diagnostic;
+use upkeep_core::ordered;
 
 /// The tree of a text.
 pub(super) fn parse(text: &str) -> Parsed {
@@ -35,7 +36,7 @@ impl Reader<'_> {
     /// In the order in which the keys are written.
     fn table(&mut self, table: DeTable<'_>, depth: usize) -> Value {
         let mut members: Vec<_> = table.into_iter().collect();
-        members.sort_by_key(|(key, _)| key.span().start);
+        ordered::sort_by_key(&mut members, |(key, _)| key.span().start);
         let members = members.into_iter().map(|(key, value)| {
             let at = self.lines.spot(key.span().start);
             Member { key: key.into_inner().into_owned(), at, node: self.node(value, depth + 1) }

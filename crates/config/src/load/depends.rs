@@ -1,8 +1,9 @@
 //! What the names in `depends_on` mean, and whether they lead in a circle.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use upkeep_core::ordered;
 use upkeep_core::spec::{Dependency, GroupSpec, Target};
 
 use super::{At, Loader};
@@ -114,9 +115,9 @@ fn circle(groups: &[GroupSpec], known: &Known) -> Option<Vec<String>> {
     let sections = Sections::of(groups);
     let edges =
         known.iter().map(|(name, dependencies)| (name.as_str(), sections.behind(dependencies.iter())));
-    let edges: BTreeMap<&str, BTreeSet<&str>> = edges.collect();
+    let edges = ordered::map(edges);
     let fine = steps(&edges);
-    let left: BTreeSet<&str> = edges.keys().copied().filter(|name| !fine.contains_key(name)).collect();
+    let left = ordered::set(edges.keys().copied().filter(|name| !fine.contains_key(name)));
     let mut way = vec![*left.first()?];
     loop {
         let next = edges[way[way.len() - 1]].iter().find(|name| left.contains(*name))?;

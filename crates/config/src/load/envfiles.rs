@@ -13,6 +13,7 @@ use crate::options::SectionKind;
 use crate::python::path::{abspath, dirname, join, normalize};
 use crate::python::percent::Value;
 use crate::value::{self, Wrong};
+use upkeep_core::ordered;
 
 const ENV_FILES: &str = "env_files";
 /// Files that one program may name.
@@ -51,7 +52,7 @@ impl<'a> Loader<'a> {
         let name = section.name.split_once(':').map_or("", |(_, name)| name).trim();
         let names = names::texts(&[("program_name", name)]);
         let named = self.scope(section, SectionKind::Program, names).named_files();
-        named.into_iter().map(|named| named.path).collect()
+        ordered::set(named.into_iter().map(|named| named.path))
     }
 }
 

@@ -28,6 +28,7 @@ mod watch;
 
 use std::collections::BTreeMap;
 
+use upkeep_core::ordered;
 use upkeep_core::spec::GroupSpec;
 
 use crate::command_line::CommandLine;
@@ -303,5 +304,5 @@ fn in_words_of(file: &str, hint: String) -> String {
 
 /// By priority, then name; equals keep their order (CFG-196).
 fn sort_groups(groups: &mut [GroupSpec]) {
-    groups.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
+    ordered::sort_by(groups, |a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use upkeep_core::ordered;
 use upkeep_core::spec::ProcessSpec;
 
 use super::process::Copies;
@@ -29,7 +30,7 @@ impl<'a> Loader<'a> {
         let copies = scope.copies();
         scope.check_kill(&base);
         let mut made = scope.each(&base, &copies);
-        made.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
+        ordered::sort_by(&mut made, |a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
         distinct(made.into_iter().map(Arc::new).collect())
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Obstacle;
 use crate::health::Verdict;
 use crate::notice::Notice;
+use crate::ordered;
 use crate::process::{ProcId, Process, State, StateName};
 use crate::spec::{Condition, Dependency, HealthAction};
 use crate::supervisor::Supervisor;
@@ -63,7 +64,7 @@ impl Supervisor {
         };
         let listed = self.depends.dependants.get(&*ended.group).into_iter().flatten().copied();
         let waiting = listed.filter(|other| self.depends.held_up_by.contains_key(other));
-        let mut in_vain: BTreeSet<ProcId> = waiting.filter(|other| self.needs(*other, id)).collect();
+        let mut in_vain = ordered::set(waiting.filter(|other| self.needs(*other, id)));
         for other in in_vain.clone() {
             self.depends.add_held_up(other, &mut in_vain);
         }

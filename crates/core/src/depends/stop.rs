@@ -1,8 +1,7 @@
 //! Stops: who ends first, and who ends along.
 
-use std::collections::BTreeSet;
-
 use crate::effect::{Effect, Event};
+use crate::ordered;
 use crate::process::{AfterStop, ProcId, State};
 use crate::spec::{Condition, Dependency, OnDependencyStop};
 use crate::supervisor::Supervisor;
@@ -66,7 +65,7 @@ impl Supervisor {
     /// Stops processes, each after those that depend on it.
     pub(crate) fn stop_in_order(&mut self, now: Now, wanted: &[ProcId], along: Along) {
         let order = self.with_dependants(wanted, along);
-        let all: BTreeSet<ProcId> = order.iter().copied().collect();
+        let all = ordered::set(order.iter().copied());
         for &id in &order {
             let stopping = |other: &ProcId| {
                 let process = self.processes.get(other);
@@ -95,7 +94,7 @@ impl Supervisor {
         if self.depends.dependants.is_empty() {
             return order;
         }
-        let mut known: BTreeSet<ProcId> = wanted.iter().copied().collect();
+        let mut known = ordered::set(wanted.iter().copied());
         let mut at = 0;
         while let Some(&id) = order.get(at) {
             at += 1;
@@ -119,7 +118,7 @@ impl Supervisor {
         for &other in &first {
             self.depends.until.entry(other).or_default().push(id);
         }
-        self.depends.put_off.insert(id, first.into_iter().collect());
+        self.depends.put_off.insert(id, ordered::set(first));
         self.publish(Event::WishChanged(id));
     }
 

@@ -12,6 +12,7 @@ mod tick;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::event::EventKind;
+use crate::ordered;
 use crate::process::ProcId;
 use crate::spec::ListenerSpec;
 pub use notice::ListenerNotice;
@@ -330,7 +331,7 @@ impl<P: Clone> Pools<P> {
     #[must_use]
     pub fn serials(&self) -> Serials {
         let pools = self.pools.iter().map(|pool| (pool.name.clone(), (pool.next_serial, pool.discarded)));
-        Serials { next: self.next_serial, pools: pools.collect() }
+        Serials { next: self.next_serial, pools: ordered::map(pools) }
     }
 
     /// Goes on counting where an earlier daemon stopped.

@@ -8,6 +8,7 @@ use super::{Batch, MOST_AT_ONCE, Member, Rolling, RollingEnd, Stage};
 use crate::effect::{Answer, Effect, Event};
 use crate::input::{CallId, Refusal};
 use crate::notice::Notice;
+use crate::ordered;
 use crate::process::{AfterStop, ProcId, Process, State, StateName};
 use crate::spec::ProcessSpec;
 use crate::supervisor::Supervisor;
@@ -55,14 +56,16 @@ impl Supervisor {
         begun: &[(ProcId, Mono)],
     ) -> u64 {
         let mut known = BTreeSet::new();
-        let mut ids: Vec<ProcId> = targets.iter().copied().filter(|id| known.insert(*id)).collect();
-        ids.sort_by_key(|id| self.processes.get(id).is_some_and(Process::is_well));
+        let ids = targets.iter().copied().filter(|id| known.insert(*id));
+        let (well, unwell): (Vec<ProcId>, Vec<ProcId>) =
+            ids.partition(|id| self.processes.get(id).is_some_and(Process::is_well));
+        let ids = unwell.into_iter().chain(well);
         let begun = begun.iter().filter(|(id, _)| !known.contains(id));
         let begun = begun.filter_map(|&(id, until)| {
             let stage = Stage::Starting { until };
             Some(Member { stage, ..self.new_member(id)? })
         });
-        let members: Vec<Member> = begun.chain(ids.iter().filter_map(|id| self.new_member(*id))).collect();
+        let members: Vec<Member> = begun.chain(ids.filter_map(|id| self.new_member(id))).collect();
         let number = self.rolling.last + 1;
         let rolling = Rolling { number, update, batch, wait, members, end: None };
         self.log(Notice::RollingBegins { number, count: rolling.wanted() });
@@ -103,8 +106,8 @@ impl Supervisor {
             return Vec::new();
         }
         let members = self.group(group).map(|group| group.members.clone()).unwrap_or_default();
-        let numbers: BTreeSet<u64> =
-            members.iter().filter_map(|id| Some(self.rolling.by_process.get(id)?.0)).collect();
+        let numbers = members.iter().filter_map(|id| Some(self.rolling.by_process.get(id)?.0));
+        let numbers = ordered::set(numbers);
         let begun = members.iter().filter_map(|&id| Some((id, self.rolling.starting_until(id)?))).collect();
         for number in numbers {
             self.end_rolling(number, RollingEnd::CalledOff(format!("group {group} was updated")));

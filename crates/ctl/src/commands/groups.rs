@@ -56,8 +56,8 @@ pub(super) fn reread(session: &mut Session, arg: &str) -> Result<Next, Trouble> 
 
 fn show_reread(found: &Reread) {
     let kinds = [(&found.added, "available"), (&found.changed, "changed"), (&found.removed, "disappeared")];
-    let by_name: BTreeMap<_, _> =
-        kinds.iter().flat_map(|(names, what)| names.iter().map(move |name| (name, what))).collect();
+    let mut by_name = BTreeMap::new();
+    by_name.extend(kinds.iter().flat_map(|(names, what)| names.iter().map(move |name| (name, what))));
     if by_name.is_empty() {
         screen::line("No config updates to processes");
     }

@@ -134,10 +134,11 @@ pub(super) fn problem(what: &str, info: &RollingInfo) -> Option<Problem> {
 /// Lines about those that matter now: under way, or failed at a process that still does not run.
 pub(super) fn notes(all: &[RollingInfo], processes: &[ProcessInfo]) -> Vec<String> {
     let down = processes.iter().filter(|process| process.state != ProcessState::Running);
-    let down: BTreeSet<_> = down.map(|process| (&process.group, &process.name)).collect();
+    let mut known = BTreeSet::new();
+    known.extend(down.map(|process| (&process.group, &process.name)));
     let still_down = |info: &RollingInfo| {
         let mut failed = info.members.iter().filter(|member| member.stage == "failed");
-        failed.any(|member| down.contains(&(&member.group, &member.name)))
+        failed.any(|member| known.contains(&(&member.group, &member.name)))
     };
     let note = |info: &RollingInfo| match info.state.as_str() {
         "under way" => {

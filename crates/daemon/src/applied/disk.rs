@@ -15,6 +15,7 @@ use super::shelf::{Content, Found, Kept};
 use super::store::{FromDisk, Store};
 use super::{AppliedRecord, Asked, Entry, unpack};
 use crate::shell::{Message, Responder, Shell};
+use upkeep_core::ordered;
 
 /// How long somebody who asks about configurations waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -128,7 +129,7 @@ impl Shell {
     /// What is kept here gets numbers from this one on.
     fn count_from(&mut self, first: u64) {
         let old: Vec<u64> = self.applied.list.iter().map(|entry| entry.record.number).collect();
-        let numbers: BTreeMap<u64, u64> = old.iter().copied().zip(first..).collect();
+        let numbers = ordered::map(old.iter().copied().zip(first..));
         self.applied.renumber(&numbers);
         self.applied.counted = self.applied.counted.max(first - 1);
         self.hold_all_applied();

@@ -18,6 +18,7 @@ use upkeep_config::{SnapshotError, Sources};
 
 use super::record::AppliedRecord;
 use crate::ownfile::{open_own, replace_own};
+use upkeep_core::ordered;
 
 /// Bytes of one file, at most.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -86,9 +87,9 @@ impl List {
     /// The numbers of those that are wanted and are there.
     fn known(&self, wanted: &Wanted) -> BTreeSet<u64> {
         let identity = |record: &AppliedRecord| (record.number, record.time);
-        let there: BTreeSet<(u64, i64)> = self.list.iter().map(identity).collect();
+        let there = ordered::set(self.list.iter().map(identity));
         let wanted = wanted.list.iter().map(|kept| identity(&kept.record));
-        wanted.filter(|one| there.contains(one)).map(|(number, _)| number).collect()
+        ordered::set(wanted.filter(|one| there.contains(one)).map(|(number, _)| number))
     }
 }
 
@@ -191,7 +192,7 @@ impl Shelf {
             (Found::default(), known)
         } else {
             let found = load(&self.directory, &there)?;
-            let numbers = found.list.iter().map(|(record, _)| record.number).collect();
+            let numbers = ordered::set(found.list.iter().map(|(record, _)| record.number));
             (found, numbers)
         };
         // A daemon that died midway may have left more than its list says, and what is damaged is in the way of another of its number.
@@ -236,7 +237,7 @@ fn load(directory: &Path, list: &List) -> io::Result<Found> {
         let record = AppliedRecord { generation: None, bytes: bytes.len() as u64, ..record.clone() };
         found.push((record, upkeep_os::memfd_with("upkeep-applied", &bytes)?));
     }
-    found.sort_by_key(|(record, _)| record.number);
+    ordered::sort_by_key(&mut found, |(record, _)| record.number);
     found.dedup_by_key(|(record, _)| record.number);
     Ok(Found { history: list.history, list: found })
 }

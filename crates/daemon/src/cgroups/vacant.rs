@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use upkeep_api::apart;
+use upkeep_core::ordered;
 use upkeep_core::{ProcId, Process};
 use upkeep_logs::Level;
 
@@ -55,11 +56,11 @@ impl Shell {
     /// Brings what is known up to date with all processes: at a start, and when everything has come up again.
     pub(crate) fn survey_cgroups(&mut self) {
         let joined = self.core.processes().filter_map(|(id, process)| Some((id, folder_of(process)?)));
-        let joined: BTreeMap<ProcId, String> = joined.collect();
-        self.cgroups.wanted.set(joined.values().cloned().collect());
+        let joined = ordered::map(joined);
+        self.cgroups.wanted.set(ordered::set(joined.values().cloned()));
         let before = std::mem::replace(&mut self.cgroups.joined, joined);
         before.into_values().for_each(|folder| self.vacate(folder));
-        let joined: BTreeSet<&String> = self.cgroups.joined.values().collect();
+        let joined = ordered::set(self.cgroups.joined.values());
         self.standing.cgroups.retain(|folder| !joined.contains(folder));
         self.cgroups.news |= !self.standing.cgroups.is_empty();
     }
@@ -67,7 +68,7 @@ impl Shell {
     /// At a fresh start: removes what an earlier daemon of ours has left beside the folders that are configured, should it have
     /// been killed with its keeper.
     pub(crate) fn sweep_cgroups(&self) {
-        let joined: BTreeSet<PathBuf> = self.cgroups.joined.values().map(PathBuf::from).collect();
+        let joined = ordered::set(self.cgroups.joined.values().map(PathBuf::from));
         if joined.is_empty() {
             return;
         }
@@ -168,7 +169,7 @@ impl Shell {
     /// Everything has ended: no control group is needed.
     pub(crate) async fn remove_cgroups(&mut self) {
         let joined = std::mem::take(&mut self.cgroups.joined).into_values();
-        let folders: BTreeSet<String> = joined.chain(std::mem::take(&mut self.standing.cgroups)).collect();
+        let folders = ordered::set(joined.chain(std::mem::take(&mut self.standing.cgroups)));
         if folders.is_empty() {
             return;
         }
@@ -192,7 +193,7 @@ fn folder_of(process: &Process) -> Option<String> {
 
 /// Removes the folders of this owner beside these.
 fn sweep(joined: &BTreeSet<PathBuf>, owner: &[u8], wanted: &Wanted) {
-    let above: BTreeSet<&Path> = joined.iter().filter_map(|folder| folder.parent()).collect();
+    let above = ordered::set(joined.iter().filter_map(|folder| folder.parent()));
     let beside = above.into_iter().flat_map(|above| std::fs::read_dir(above).into_iter().flatten().flatten());
     for folder in beside.map(|entry| entry.path()).filter(|path| !joined.contains(path)) {
         remove(&folder, owner, wanted);
@@ -221,7 +222,7 @@ async fn remove_patiently(mut folders: Vec<String>, owner: Vec<u8>, wanted: Want
 
 /// Those below others first.
 fn remove_all(mut folders: Vec<String>, owner: &[u8], wanted: &Wanted) -> Vec<(String, Left)> {
-    folders.sort_by(|a, b| b.cmp(a));
+    ordered::sort_by(&mut folders, |a, b| b.cmp(a));
     let remove = |folder: String| {
         let left = remove(Path::new(&folder), owner, wanted);
         (folder, left)

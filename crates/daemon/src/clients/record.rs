@@ -1,8 +1,7 @@
 //! What the keeper holds of a client: what it waits for, what it has asked, or what it is to be told.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
+use upkeep_core::ordered;
 use upkeep_core::{Aim, Awaited, Outcome, Refusal, RunId, Update, Waiting};
 
 use super::question::Question;
@@ -127,7 +126,7 @@ impl ClientRecord {
             for line in lines {
                 waits.done.extend(serde_json::from_slice::<Vec<OutcomeRecord>>(line).ok()?);
             }
-            let known: BTreeSet<_> = waits.done.iter().map(|one| (&one.group, &one.process)).collect();
+            let known = ordered::set(waits.done.iter().map(|one| (&one.group, &one.process)));
             waits.reloads.retain(|(group, process, _)| !known.contains(&(group, process)));
         }
         Some(read)

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use upkeep_api::{Listener, ListenerPool};
 use upkeep_core::event::EventKind;
 use upkeep_core::listener::{Delivery, PoolEffect, PoolStatus, Pools, Queued, Ticks, bytes_repr, decoded};
+use upkeep_core::ordered;
 use upkeep_core::spec::{GroupKind, ProcessSpec};
 use upkeep_core::{ErrandKind, Event, Group, Input, ProcId, RunId, StateName};
 use upkeep_keeper::wire::ToKeeper;
@@ -72,7 +73,7 @@ impl Listeners {
             self.buffer_keys.insert(record.pool.clone(), key);
             self.left_waiting.insert(record.pool.clone(), record);
         }
-        self.told = groups.collect();
+        self.told = ordered::set(groups);
         self.stopping_told = stopping;
     }
 

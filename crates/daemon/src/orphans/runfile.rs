@@ -17,6 +17,7 @@ use upkeep_logs::{Engine, Level};
 use crate::age::start_ticks;
 use crate::clerk::Clerk;
 use crate::ownfile::{open_own, replace_own};
+use upkeep_core::ordered;
 
 /// Lines about the past that are not worth writing the file anew.
 const SLACK: usize = 1000;
@@ -82,7 +83,7 @@ impl RunFile {
             Writer { path, living: BTreeMap::new(), file: None, lines: 0, engine, complained: false };
         let work = move |inbox: &Receiver<Order>| {
             let recognised = children.into_iter().filter_map(recognise);
-            writer.living = recognised.map(|child| (child.pid, Box::new(child))).collect();
+            writer.living = ordered::map(recognised.map(|child| (child.pid, Box::new(child))));
             writer.renew();
             inbox.iter().filter_map(Order::recognised).for_each(|order| writer.obey(order));
         };

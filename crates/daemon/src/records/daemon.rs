@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DaemonRecord;
 use crate::growing::lines;
+use upkeep_core::ordered;
 
 /// Groups and processes that are not as they were written down.
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ impl DaemonRecord {
         let mut groups = InOrder::default();
         std::mem::take(&mut read.groups).into_iter().for_each(|(name, number)| groups.put(name, number));
         let behind = std::mem::take(&mut read.behind).into_iter();
-        let mut behind: BTreeMap<_, _> = behind.map(|(group, name, old)| ((group, name), old)).collect();
+        let mut behind = ordered::map(behind.map(|(group, name, old)| ((group, name), old)));
         for line in lines {
             let change: DaemonChange = serde_json::from_slice(line)?;
             read = change.itself;

@@ -1,9 +1,9 @@
 //! What is written down of rolling restarts.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use upkeep_core::ordered;
 use upkeep_core::{Batch, Member, Mono, Rolling, RollingEnd, RunId, Stage};
 
 use super::is_default;
@@ -51,7 +51,7 @@ pub(crate) fn read(record: &[u8]) -> Vec<RollingRecord> {
     let mut lines = lines(record);
     let whole: Vec<RollingRecord> =
         lines.next().and_then(|whole| serde_json::from_slice(whole).ok()).unwrap_or_default();
-    let mut all: BTreeMap<u64, RollingRecord> = whole.into_iter().map(|one| (one.number, one)).collect();
+    let mut all = ordered::map(whole.into_iter().map(|one| (one.number, one)));
     for change in lines.filter_map(|line| serde_json::from_slice(line).ok()) {
         match change {
             RollingChange::Whole(record) => drop(all.insert(record.number, record)),

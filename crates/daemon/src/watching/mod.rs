@@ -11,7 +11,7 @@ mod pattern;
 mod thread;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use upkeep_api::{Reply, Responder};
+use upkeep_core::ordered;
 use upkeep_core::spec::{GroupSpec, WatchAction, WatchSpec};
 use upkeep_core::{ErrandKind, Input, ProcId, Request};
 use upkeep_logs::Level;
@@ -97,7 +98,7 @@ impl Shell {
         if wanted.is_empty() && self.watching.is_none() {
             return;
         }
-        let sections: BTreeSet<&str> = wanted.iter().map(|want| &*want.section).collect();
+        let sections = ordered::set(wanted.iter().map(|want| &*want.section));
         self.standing.watched.retain(|section, _| sections.contains(section.as_str()));
         if wanted.is_empty() {
             // Without orders to come the thread ends.

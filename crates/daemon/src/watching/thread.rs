@@ -11,6 +11,7 @@ use std::time::Instant;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
+use upkeep_core::ordered;
 use upkeep_core::spec::WatchSpec;
 
 use super::pattern::{concerns, is_ignored};
@@ -224,8 +225,7 @@ impl Files {
     /// Watches no longer what nobody needs.
     fn let_go(&mut self) {
         let Some(notices) = &self.notices else { return };
-        let needed: BTreeSet<i32> =
-            self.programs.iter().flat_map(|program| &program.watches).copied().collect();
+        let needed = ordered::set(self.programs.iter().flat_map(|program| &program.watches).copied());
         self.directories.retain(|watch, _| {
             let stays = needed.contains(watch);
             if !stays {
