@@ -14,6 +14,11 @@ pub async fn apart<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) 
         // Nobody may wait any more.
         let _ = done.send(job());
     };
-    thread::Builder::new().name("apart".to_owned()).spawn(run).ok()?;
+    start(Box::new(run))?;
     result.await.ok()
+}
+
+/// The code that makes a thread is in the executable once for each type of what it is given: of a box there is one.
+fn start(run: Box<dyn FnOnce() + Send>) -> Option<()> {
+    thread::Builder::new().name("apart".to_owned()).spawn(run).ok().map(drop)
 }

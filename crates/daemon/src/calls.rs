@@ -20,6 +20,7 @@ use crate::logfiles::LogPaths;
 use crate::names::{Target, resolve, resolve_process};
 use crate::shell::{Message, Purpose, Responder, Shell, now};
 use crate::stdin::StdinError;
+use crate::tasks;
 
 /// How long looking at commands before a start may take.
 const CHECK_PATIENCE: Duration = Duration::from_secs(5);
@@ -237,7 +238,7 @@ impl Shell {
         let messages = self.messages.clone();
         // Where a disk does not answer, the start itself will tell which process needs it.
         let unchecked: Vec<_> = orders.iter().map(|(id, _)| (*id, None)).collect();
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let check = |(id, order): (ProcId, crate::prepare::Order)| {
                 (id, order.check().err().map(|error| error.refusal()))
             };

@@ -8,6 +8,7 @@ use upkeep_api::{Fault, FaultCode, Reply};
 
 use crate::calls::respond;
 use crate::shell::{Responder, Shell};
+use crate::tasks;
 
 /// How long a client waits at most: less than clients wait for any answer.
 const LONGEST: Duration = Duration::from_secs(25);
@@ -62,7 +63,7 @@ impl Shell {
         let Ok(room) = WAITING.try_acquire() else {
             return respond(reply, Err(Fault::about(FaultCode::Failed, "too many wait for a change")));
         };
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             // In vain it is the same as before.
             let _ = timeout(LONGEST, change.wait_for(|number| number.to_string() != seen)).await;
             let number = change.borrow().to_string();

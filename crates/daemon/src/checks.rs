@@ -19,6 +19,7 @@ use upkeep_core::{ErrandKind, Input, ProcId, RunId, Span};
 pub(crate) use line::FirstLine;
 
 use crate::shell::{Message, Shell};
+use crate::tasks;
 
 /// Checks over the network that are under way at once.
 const AT_ONCE: usize = 64;
@@ -40,7 +41,7 @@ impl Shell {
         let Some(spec) = process.and_then(|process| process.spec().health.clone()) else { return };
         let Some(check) = spec.check.clone() else { return };
         let (room, messages, timeout) = (self.checks.clone(), self.messages.clone(), spec.timeout);
-        let task = tokio::spawn(async move {
+        let task = tasks::spawn(async move {
             let finding = ask(check, &room, timeout).await;
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Found { run, number, finding });

@@ -17,6 +17,7 @@ use crate::growing::Growing;
 use crate::inventory::Inventory;
 use crate::records::CLIENT_KEY;
 use crate::shell::{Asker, Purpose, Shell};
+use crate::tasks;
 
 /// A client whose socket the keeper holds.
 #[derive(Debug)]
@@ -183,7 +184,7 @@ impl Shell {
             }
             ClientRecord::Answered { answer } => {
                 self.release_client(call);
-                tokio::spawn(async move {
+                tasks::spawn(async move {
                     // One that does not take its answer has gone.
                     let _ = upkeep_http::answer_late(client, answer.as_bytes()).await;
                 });
@@ -200,7 +201,7 @@ impl Shell {
 /// For the answer to a client of an earlier daemon.
 fn answers_late(client: OwnedFd) -> Responder {
     let (reply, answer) = Responder::new();
-    tokio::spawn(async move {
+    tasks::spawn(async move {
         // Without an answer this daemon has ended too, and the keeper still holds the client; one that does not take its
         // answer has gone.
         if let Ok(result) = answer.await {

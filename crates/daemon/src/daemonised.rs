@@ -11,6 +11,7 @@ use upkeep_core::{Process, RunEnd, RunId, State};
 use upkeep_logs::Level;
 
 use crate::shell::{Message, Shell, now};
+use crate::tasks;
 use seen::{Seen, Supervised, environment, line_of, processes};
 
 /// A child that lived longer than this did its work itself.
@@ -64,7 +65,7 @@ impl Shell {
         if *looks < LOOKS {
             *looks += 1;
             let messages = self.messages.clone();
-            tokio::spawn(async move {
+            tasks::spawn(async move {
                 tokio::time::sleep(SETTLED).await;
                 // Fails only when the daemon has ended.
                 let _ = messages.send(Message::Suspected(Box::new(suspect)));
@@ -84,7 +85,7 @@ impl Shell {
         let mut pids: HashSet<u32> = self.core.processes().map(|(_, process)| process.pid()).collect();
         pids.insert(std::process::id());
         let (keeper, messages) = (self.keeper_pid, self.messages.clone());
-        tokio::task::spawn_blocking(move || {
+        tasks::spawn_blocking(move || {
             suspect.left = suspect.find(pids, keeper);
             if suspect.left.is_some() {
                 let _ = messages.send(Message::Suspected(Box::new(suspect)));

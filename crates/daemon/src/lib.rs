@@ -82,6 +82,7 @@ mod shell;
 mod stdin;
 mod strays;
 mod succession;
+mod tasks;
 mod telling;
 mod unexecutable;
 mod unsent;

@@ -15,6 +15,7 @@ use upkeep_logs::Level;
 use crate::boot::StartError;
 use crate::servers::{self, Socket};
 use crate::shell::{BATCH, Shell};
+use crate::tasks;
 
 /// How long answers under way may take once a server is told to end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -135,7 +136,7 @@ impl Shell {
         let (section, news) = (server.section.clone(), self.news.clone());
         let http = upkeep_http::Server { section, listener, rules: seen, connected, news };
         let serving = upkeep_http::serve(http, self.handle.clone(), stopped);
-        Up { server, socket, rules, stop, task: tokio::spawn(serving) }
+        Up { server, socket, rules, stop, task: tasks::spawn(serving) }
     }
 
     pub(crate) fn hold_server(&mut self, server: &Server, socket: &OwnedFd) {

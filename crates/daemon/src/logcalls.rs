@@ -18,6 +18,7 @@ use crate::names::resolve_process;
 use crate::prepare::Sinks;
 use crate::records::{CAPTURE_KEY, LINE_KEY};
 use crate::shell::{Message, Responder, Shell};
+use crate::tasks;
 
 /// How long an answer about a log waits for the log thread: one that a disk holds up must not hold up the others.
 const SYNC_PATIENCE: Duration = Duration::from_secs(2);
@@ -119,7 +120,7 @@ impl Shell {
     ) {
         let (token, synced) = self.new_token();
         self.engine.sync(streams, token);
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             // A log thread that is gone has nothing more to write; one that a disk holds up writes what it has later.
             let _ = timeout(SYNC_PATIENCE, synced).await;
             respond(
@@ -140,7 +141,7 @@ impl Shell {
         }
         let (token, cleared) = self.new_token();
         self.engine.clear(StreamId::JOURNAL, token);
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let result = match timeout(READ_PATIENCE, cleared).await {
                 Ok(Ok(true)) => Ok(Reply::Bool(true)),
                 Ok(Ok(false) | Err(_)) => Err(Fault::new(FaultCode::Failed)),
@@ -155,7 +156,7 @@ impl Shell {
             Err(fault) => respond(reply, Err(fault)),
             Ok(id) => {
                 let (clearing, engine) = (self.begin_clearing(id), self.engine.clone());
-                tokio::spawn(async move {
+                tasks::spawn(async move {
                     let ok = match clearing {
                         Some(clearing) => clearing.finish(engine, Instant::now() + READ_PATIENCE).await,
                         None => false,
@@ -171,7 +172,7 @@ impl Shell {
         let ids = self.core.all_by_priority();
         let all: Vec<Clearing> = ids.into_iter().filter_map(|id| self.begin_clearing(id)).collect();
         let (engine, deadline) = (self.engine.clone(), Instant::now() + READ_PATIENCE);
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let mut results = Vec::with_capacity(all.len());
             for clearing in all {
                 let (name, group) = (clearing.process.clone(), clearing.group.clone());
@@ -337,7 +338,7 @@ impl Shell {
         let Some(run) = self.core.process(id).and_then(|process| process.state().run()) else { return };
         let Some(order) = self.order_for(id) else { return };
         let messages = self.messages.clone();
-        tokio::task::spawn_blocking(move || {
+        tasks::spawn_blocking(move || {
             let sinks = Box::new(order.open_new_sinks());
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Sinks { run, sinks });

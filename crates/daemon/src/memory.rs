@@ -21,6 +21,7 @@ use upkeep_logs::Level;
 use crate::patience::Patience;
 use crate::preparing::{Undone, one_by_one};
 use crate::shell::{Message, Shell};
+use crate::tasks;
 pub(crate) use asked::Unmeasured;
 use asked::{Asked, Care, Place};
 use shares::{Families, families, family};
@@ -68,7 +69,7 @@ impl Shell {
         let targets: VecDeque<(RunId, Target)> = targets.collect();
         let families = OnceLock::new();
         let read = move |target: &Target, care| used_by(target, families.get_or_init(families_now), care);
-        tokio::spawn(measure_each(
+        tasks::spawn(measure_each(
             targets,
             PATIENCE,
             read,

@@ -10,6 +10,7 @@ use upkeep_api::apart;
 use upkeep_logs::Level;
 
 use crate::shell::Shell;
+use crate::tasks;
 
 /// More than a pid file is long.
 const LONGEST: u64 = 64;
@@ -36,7 +37,7 @@ impl Shell {
 
     fn retry_pidfile(&mut self, path: PathBuf) {
         let (pid, engine) = (self.keeper_pid, self.engine.clone());
-        let task = tokio::spawn(async move {
+        let task = tasks::spawn(async move {
             let mut pause = FIRST_PAUSE;
             loop {
                 tokio::time::sleep(pause).await;

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::launcher::complain;
+use crate::tasks;
 
 /// Signals that are passed on; the second of each pair tells whether this process ends with it.
 const PASSED: [(Signal, bool); 6] = [
@@ -48,7 +49,7 @@ async fn stand_in(pidfile: &str, command: &str, args: &[String]) -> std::io::Res
     for (passed, ends) in PASSED {
         let mut signals = signal(SignalKind::from_raw(passed.as_raw()))?;
         let sender = sender.clone();
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             while signals.recv().await.is_some() && sender.send((passed, ends)).is_ok() {}
         });
     }

@@ -14,6 +14,7 @@ use upkeep_core::spec::GroupSpec;
 use crate::applied::Origin;
 use crate::generations::Loaded;
 use crate::shell::{Message, Responder, Shell};
+use crate::tasks;
 
 /// Everything that telling needs, taken together so that it can be done off the daemon's task.
 struct Order {
@@ -47,7 +48,7 @@ impl Shell {
             strict: self.settings().strict_update,
         };
         let (cli, reading, messages) = (self.cli.clone(), self.reading.clone(), self.messages.clone());
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let told = reading
                 .configuration(move |place| Ok(order.tell(&origin.load(&order.latest, &cli, place)?)));
             let cannot = |error: LoadError| Fault::about(FaultCode::CantReread, error.message);

@@ -15,6 +15,7 @@ use upkeep_core::{ErrandKind, Input, ProcId, RunId};
 use crate::patience::Patience;
 use crate::prepare::Order;
 use crate::shell::{Message, Shell};
+use crate::tasks;
 
 /// Why a start fails that there was no thread for.
 const NO_THREAD: &str = "no thread can be had to find its command and open its logs: a limit of processes is reached (ulimit -u, pids.max)";
@@ -44,7 +45,7 @@ impl Shell {
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Prepared { run, result: order.prepare().map(Box::new) });
         };
-        tokio::spawn(one_by_one(orders, PATIENCE, work, move |run, why| {
+        tasks::spawn(one_by_one(orders, PATIENCE, work, move |run, why| {
             let _ = overdue.send(match why {
                 Undone::Late => Message::Overdue { run },
                 Undone::NoThread => Message::Prepared { run, result: Err(NO_THREAD.to_owned()) },
@@ -106,7 +107,9 @@ pub(crate) async fn one_by_one<T: Send + 'static>(
         let (done, mut steps) = mpsc::unbounded_channel();
         let (queue_of_worker, work) = (Arc::clone(&queue), work.clone());
         let turn = queue.lock().unwrap_or_else(PoisonError::into_inner).turn;
-        tokio::spawn(apart(move || take_turn(&queue_of_worker, turn, &work, &done)));
+        tasks::spawn(async move {
+            apart(move || take_turn(&queue_of_worker, turn, &work, &done)).await;
+        });
         let why = loop {
             match step(&mut steps, &patience, &queue).await {
                 Step::Done => left.pop_front(),

@@ -19,6 +19,7 @@ use crate::held;
 use crate::logfiles::{AutoNaming, LogTable};
 use crate::records::{DAEMON_KEY, DaemonChange, DaemonRecord, Ending, Unsaved};
 use crate::shell::{Active, End, Message, Purpose, Responder, Shell};
+use crate::tasks;
 use crate::watching::is_wanted;
 
 impl Shell {
@@ -27,7 +28,7 @@ impl Shell {
         let (latest, cli, messages) =
             (self.generations.latest().clone(), self.cli.clone(), self.messages.clone());
         let reading = self.reading.clone();
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let result = reading.configuration(move |place| latest.again(&cli, place)).await;
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Reread { result, back: None, reply });
@@ -95,7 +96,7 @@ impl Shell {
             ordered::map(known.filter_map(|key| Some((key.clone(), self.logs.get(&key)?.clone()))));
         let (naming, messages) = (self.naming(), self.messages.clone());
         let reading = self.naming_logs.clone();
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let spec = Box::new(spec);
             let named = spec.clone();
             let result = reading.of(move |place| {
@@ -304,7 +305,7 @@ impl Shell {
         let (latest, cli, messages) =
             (self.generations.latest().clone(), self.cli.clone(), self.messages.clone());
         let (program, reading) = (self.program.clone(), self.reading.clone());
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let result = reading.configuration(move |place| latest.again_as(&program, &cli, place)).await;
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::RestartChecked { result, reply });

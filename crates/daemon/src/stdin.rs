@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe::Sender;
 use tokio::sync::mpsc;
 
+use crate::tasks;
 use crate::telling::Telling;
 
 /// Most bytes kept for a child that does not read.
@@ -104,7 +105,7 @@ fn start_writer(fd: &OwnedFd, waiting: &Arc<AtomicUsize>) -> mpsc::UnboundedSend
     let (sender, mut chunks) = mpsc::unbounded_channel::<Vec<u8>>();
     let waiting = Arc::clone(waiting);
     let pipe = fd.try_clone().and_then(Sender::from_owned_fd);
-    tokio::spawn(async move {
+    tasks::spawn(async move {
         // Without a pipe the chunks are dropped with their channel, which the next write notices.
         let Ok(mut pipe) = pipe else { return };
         while let Some(chunk) = chunks.recv().await {

@@ -20,6 +20,7 @@ use crate::keeperlink::KeeperLink;
 use crate::keeping::{stderr_of, stdout_of};
 use crate::shell::{End, Message, Shell};
 use crate::strays;
+use crate::tasks;
 
 /// Pauses between tries to start a keeper: something may be full for a moment.
 const PAUSES_MS: [u64; 7] = [0, 50, 100, 200, 400, 800, 1600];
@@ -94,12 +95,12 @@ impl KeeperProcess {
             let patience = Timespec { tv_sec: 1, tv_nsec: 0 };
             rustix::event::poll(&mut polled, Some(&patience)).is_ok_and(|count| count > 0)
         };
-        tokio::task::spawn_blocking(ends).await.unwrap_or(true)
+        tasks::spawn_blocking(ends).await.unwrap_or(true)
     }
 }
 
 async fn start_keeper(heritage: Heritage) -> io::Result<(KeeperLink, u32)> {
-    let started = tokio::task::spawn_blocking(move || heritage.start_keeper()).await;
+    let started = tasks::spawn_blocking(move || heritage.start_keeper()).await;
     let socket = started.map_err(io::Error::other)??;
     let mut link = KeeperLink::new(Link::new(socket))?;
     loop {
@@ -239,7 +240,7 @@ impl Shell {
     /// Duplicates of the pipes that the log thread reads.
     async fn shared_pipes(&mut self) -> Vec<(StreamId, OwnedFd)> {
         let answer = self.engine.duplicates();
-        let pipes = tokio::task::spawn_blocking(move || answer.recv_timeout(PIPES_WAIT)).await;
+        let pipes = tasks::spawn_blocking(move || answer.recv_timeout(PIPES_WAIT)).await;
         match pipes {
             Ok(Ok(pipes)) => pipes,
             Ok(Err(_)) | Err(_) => {
@@ -301,8 +302,7 @@ impl Shell {
         let keeper = self.keeper_pid;
         let known: HashSet<u32> =
             self.runs.values().filter_map(|entry| Some(entry.made.as_ref()?.pid)).chain([keeper]).collect();
-        let ended =
-            tokio::task::spawn_blocking(move || strays::end(&names, &known)).await.unwrap_or_default();
+        let ended = tasks::spawn_blocking(move || strays::end(&names, &known)).await.unwrap_or_default();
         for pid in ended {
             self.log(
                 Level::Warn,

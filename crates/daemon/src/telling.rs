@@ -20,6 +20,7 @@ use upkeep_core::{ProcId, RunId};
 use crate::alarm::watched;
 use crate::shell::Shell;
 use crate::stdin::{BACKLOG_LIMIT, StdinError};
+use crate::tasks;
 
 /// Memory that moved bytes may take before it is given back, in bytes.
 const MOVED: u64 = 64 * 1024;
@@ -152,7 +153,7 @@ impl Telling {
         let pipe = watched(pipe.try_clone()?, Interest::WRITABLE)?;
         let (flow, waits) = (self.flow.clone(), Arc::clone(&self.waits));
         waits.store(true, Ordering::Relaxed);
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             while let Ok(mut room) = pipe.writable().await {
                 if flow.go_on(pipe.as_fd()) != Moved::Full {
                     break;

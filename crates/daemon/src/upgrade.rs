@@ -16,6 +16,7 @@ use upkeep_logs::Level;
 use crate::calls::respond;
 use crate::errors::words;
 use crate::shell::{End, Message, Responder, Shell};
+use crate::tasks;
 
 /// How long each step may take: reading what the keeper holds, ending, serving.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,7 +75,7 @@ impl Shell {
         }
         let path = if binary.is_empty() { own_path() } else { PathBuf::from(binary) };
         let messages = self.messages.clone();
-        tokio::task::spawn_blocking(move || {
+        tasks::spawn_blocking(move || {
             let result = open(&path);
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Candidate { path, result, reply });
@@ -113,7 +114,7 @@ impl Shell {
 
     fn look_later(&self) {
         let messages = self.messages.clone();
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             tokio::time::sleep(LOOK).await;
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::LookWhetherToLeave);

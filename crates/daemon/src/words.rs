@@ -27,6 +27,7 @@ use upkeep_os::Strings;
 pub(crate) use gone::GoneSockets;
 
 use crate::shell::{Message, Shell};
+use crate::tasks;
 use listen::Listener;
 
 /// Names under which the keeper holds the sockets begin so; a run's number follows.
@@ -199,10 +200,10 @@ impl Shell {
         // The runtime wants to own what it watches.
         let duplicate = |fd: &Option<Arc<OwnedFd>>| fd.as_ref().and_then(|fd| fd.try_clone().ok());
         if let Some(socket) = duplicate(&vitals.notify) {
-            tasks.push(tokio::spawn(listener.clone().hear_words(socket, speakers)).abort_handle());
+            tasks.push(tasks::spawn(listener.clone().hear_words(socket, speakers)).abort_handle());
         }
         if let Some(pipe) = duplicate(&vitals.newline) {
-            tasks.push(tokio::spawn(listener.await_newline(pipe)).abort_handle());
+            tasks.push(tasks::spawn(listener.await_newline(pipe)).abort_handle());
         }
         vitals.listeners = tasks;
     }

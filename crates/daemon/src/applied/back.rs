@@ -11,6 +11,7 @@ use super::unpack;
 use crate::generations::Loaded;
 use crate::reading::Place;
 use crate::shell::{Message, Responder, Shell};
+use crate::tasks;
 
 /// Where the files of a configuration are, for a thread that makes sense of them.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Shell {
         let (latest, cli, messages) =
             (self.generations.latest().clone(), self.cli.clone(), self.messages.clone());
         let (reading, back) = (self.reading.clone(), u64::try_from(number).ok());
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let result = reading.configuration(move |place| origin.load(&latest, &cli, place)).await;
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Reread { result, back, reply });

@@ -9,6 +9,7 @@ use super::{unpack, write};
 use crate::calls::respond;
 use crate::reading::Place;
 use crate::shell::{Responder, Shell};
+use crate::tasks;
 
 /// What somebody is told who asks about a number before it is known what the disk has.
 const UNKNOWN_YET: &str = "which configuration has that number is not known yet, because the disk of config_history_dir does not answer: \
@@ -104,7 +105,7 @@ impl Shell {
         self.log(Level::Info, format!("the files of configuration {number} are written back"));
         let now = self.generations.latest().sources.clone();
         let reading = self.reading.clone();
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let written = reading.of(move |place| write_all(origin, &now, number, place)).await;
             respond(reply, written.unwrap_or_else(|late| Err(Fault::about(FaultCode::Failed, late))));
         });

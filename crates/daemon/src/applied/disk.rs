@@ -15,6 +15,7 @@ use super::shelf::{Content, Found, Kept};
 use super::store::{FromDisk, Store};
 use super::{AppliedRecord, Asked, Entry, unpack};
 use crate::shell::{Message, Responder, Shell};
+use crate::tasks;
 use upkeep_core::ordered;
 
 /// How long somebody who asks about configurations waits for the disk.
@@ -175,7 +176,7 @@ impl Shell {
     pub(super) fn wait_for_history(&mut self, asked: Asked, reply: Responder) {
         if self.applied.waiting.is_empty() {
             let messages = self.messages.clone();
-            tokio::spawn(async move {
+            tasks::spawn(async move {
                 tokio::time::sleep(PATIENCE).await;
                 // Fails only when the daemon has ended.
                 let _ = messages.send(Message::History(FromDisk::Late));

@@ -16,6 +16,7 @@ use upkeep_logs::Level;
 use super::is_marked;
 use super::turns::{Wanted, in_turn};
 use crate::shell::{Message, Shell};
+use crate::tasks;
 
 /// Waits between two tries: what was killed with its parent takes a moment to be gone.
 const WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
@@ -73,7 +74,9 @@ impl Shell {
             return;
         }
         let (owner, wanted) = (self.context.owner.clone(), self.cgroups.wanted.clone());
-        tokio::spawn(apart(move || sweep(&joined, &owner, &wanted)));
+        tasks::spawn(async move {
+            apart(move || sweep(&joined, &owner, &wanted)).await;
+        });
     }
 
     /// A process is about to start, or what runs before it is.
@@ -133,7 +136,7 @@ impl Shell {
         let folders: Vec<String> = self.standing.cgroups.iter().cloned().collect();
         let (owner, messages) = (self.context.owner.clone(), self.messages.clone());
         let wanted = self.cgroups.wanted.clone();
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let left = remove_patiently(folders, owner, wanted).await;
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Vacated { left });

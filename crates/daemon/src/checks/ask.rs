@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use upkeep_core::health::{Finding, endpoint};
 
+use crate::tasks;
+
 /// Longest first line of an answer.
 const LONGEST_LINE: usize = 1024;
 /// How much of an answer is read after that, so that nobody is told that his reader has gone.
@@ -43,7 +45,7 @@ pub(super) async fn http(host: &str, port: u16, path: &str) -> Finding {
         Ok(()) => judge(&line, &host),
         Err(error) => broken(&host, &error),
     };
-    tokio::spawn(tokio::time::timeout(PATIENCE, read_rest(stream)));
+    tasks::spawn(async move { drop(tokio::time::timeout(PATIENCE, read_rest(stream)).await) });
     finding
 }
 

@@ -18,6 +18,7 @@ use upkeep_os::Limit;
 
 use crate::records::Standing;
 use crate::shell::{Message, Responder, Shell};
+use crate::tasks;
 pub(crate) use ready::Ready;
 use ready::{Order, prepare};
 use undo::Undo;
@@ -41,7 +42,7 @@ impl Shell {
             ident: self.context.ident.clone(),
         };
         let (messages, reading) = (self.messages.clone(), self.reading.clone());
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let result = prepare(order, &reading).await.map(Box::new);
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Kept { result, reply });
@@ -74,7 +75,7 @@ impl Shell {
     /// Does what is left to do on the disk, answers, and lets others go on that wait for that.
     fn end_reload(&self, rest: impl FnOnce() -> Result<Reply, Fault> + Send + 'static, reply: Responder) {
         let messages = self.messages.clone();
-        tokio::task::spawn_blocking(move || {
+        tasks::spawn_blocking(move || {
             let answer = rest();
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Reloaded { answer, reply });

@@ -18,6 +18,7 @@ use upkeep_logs::{Engine, Level};
 use crate::age::start_ticks;
 use crate::errors::words;
 use crate::shell::Shell;
+use crate::tasks;
 use adopt::Survivor;
 pub(crate) use runfile::RunFile;
 use runfile::{Entry, survivors};
@@ -90,7 +91,7 @@ impl Shell {
         if self.tell_of_orphans(&found, what) {
             let engine = self.engine.clone();
             // Fails only if the thread panicked: then there is nothing more to wait for.
-            let _ = tokio::task::spawn_blocking(move || stop(found, &engine)).await;
+            let _ = tasks::spawn_blocking(move || stop(found, &engine)).await;
         }
     }
 

@@ -25,6 +25,7 @@ use upkeep_core::{ErrandKind, Input, ProcId, Request};
 use upkeep_logs::Level;
 
 use crate::shell::{Message, Purpose, Shell};
+use crate::tasks;
 
 /// How often it is looked whether a reload is over that another change came in.
 const AFTER_RELOAD: Duration = Duration::from_millis(200);
@@ -163,7 +164,7 @@ impl Shell {
     /// What came while a reload was under way is one of its own.
     fn notice_later(&self, noticed: Noticed) {
         let messages = self.messages.clone();
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             tokio::time::sleep(AFTER_RELOAD).await;
             // Fails only when the daemon has ended.
             let _ = messages.send(Message::Noticed(noticed));
@@ -190,7 +191,7 @@ impl Shell {
         let (reply, answer) = Responder::new();
         self.ask(Request::ReloadMany { targets }, Purpose::Control, reply);
         let (engine, section) = (self.engine.clone(), section.to_owned());
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let Ok(Ok(Reply::Results(results))) = answer.await else { return };
             for result in results {
                 let Some(fault) = result.fault else { continue };

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Vitals, place};
 use crate::shell::Shell;
+use crate::tasks;
 
 /// Names of sockets that are to be removed, by one thread at a time: many runs that end at once need no more, and a disk that hangs keeps
 /// no more.
@@ -70,7 +71,7 @@ impl Shell {
             return;
         }
         let gone = self.gone_sockets.clone();
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let worker = gone.clone();
             if upkeep_api::apart(move || worker.remove(place::remove)).await.is_none() {
                 gone.leave();
@@ -86,7 +87,9 @@ impl Shell {
     /// At the beginning: what daemons have left that were killed.
     pub(crate) fn remove_left_sockets(&self) {
         if place::leaves_something() {
-            tokio::spawn(upkeep_api::apart(place::sweep));
+            tasks::spawn(async {
+                upkeep_api::apart(place::sweep).await;
+            });
         }
     }
 }
