@@ -47,8 +47,9 @@ impl Supervisor {
                 Some(obstacle) if obstacle.is_lasting() => break,
                 Some(Obstacle { by: Some(by), .. }) => at = by,
                 Some(_) | None => {
-                    hopeful.append(&mut row);
-                    return row;
+                    // Not `append`, which makes the whole set anew: of many that are started at once each would cost all.
+                    hopeful.extend(row);
+                    return BTreeSet::new();
                 }
             }
         }
