@@ -377,6 +377,9 @@ fn control_groups_that_were_left_are_found_again() {
     let [one, two] = ["one", "two"].map(|name| program(name, ":", &groups.option(name)));
     let mut daemon = Daemon::start(Maker::Upkeep, &format!("{one}{two}"));
     daemon.wait("RUNNING", &["one", "two"]);
+    until_true("the run file", || {
+        daemon.home.read("supervisord.pid.children").matches("\"child\"").count() >= 2
+    });
     daemon.kill_both();
     daemon.home.write("supervisord.conf", &format!("{HEAD}{two}"));
     daemon.start_again();
