@@ -39,6 +39,10 @@ impl Supervisor {
     /// way of the one it waits for: itself, and all that wait in the same row. Those in `hopeful` do not wait in vain;
     /// others of which that is found come to them.
     pub(crate) fn row_in_vain(&self, id: ProcId, hopeful: &mut BTreeSet<ProcId>) -> BTreeSet<ProcId> {
+        // Nothing is in the way of most.
+        if self.processes.get(&id).is_none_or(|process| self.obstacle_of(process).is_none()) {
+            return BTreeSet::new();
+        }
         let (mut row, mut at) = (BTreeSet::new(), id);
         // Those who wait for each other do so for ever.
         while row.insert(at) {

@@ -65,7 +65,8 @@ impl Supervisor {
     /// Stops processes, each after those that depend on it.
     pub(crate) fn stop_in_order(&mut self, now: Now, wanted: &[ProcId], along: Along) {
         let order = self.with_dependants(wanted, along);
-        let all = ordered::set(order.iter().copied());
+        let depended_on = !self.depends.dependants.is_empty();
+        let all = ordered::set(order.iter().copied().filter(|_| depended_on));
         for &id in &order {
             let stopping = |other: &ProcId| {
                 let process = self.processes.get(other);
