@@ -4,12 +4,14 @@
 //! It lies beside the pid file as `PIDFILE.schedules`, a JSON object, and is written anew by a thread of its own whenever a plan
 //! changes. Where no program asks for it there is neither a file nor a thread. A run that came while the machine was off is missed,
 //! too: a pid file in memory (`/run`) is gone then, and so the file lies beside the daemon's own log, as `LOGFILE.schedules`. Where it
-//! cannot be written it lies at the other place.
+//! cannot be written it lies at the other place. If that is in memory, what was written last stays where it outlives a boot: a run that
+//! is made up for twice is better than one that is forgotten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -32,6 +34,12 @@ const LARGEST: u64 = 64 << 20;
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Contents {
     runs: Vec<Plan>,
+}
+
+/// The same, to be written.
+#[derive(Debug, Serialize)]
+struct Written<'a> {
+    runs: Vec<&'a Plan>,
 }
 
 /// The next run of a process. Times are epoch seconds.
@@ -74,8 +82,11 @@ impl Plan {
 /// The plans that are written down.
 #[derive(Debug, Default)]
 pub(crate) struct Planned {
-    plans: BTreeMap<ProcId, Plan>,
-    changed: bool,
+    plans: Plans,
+    /// Those that the thread does not know as they are.
+    changed: BTreeSet<ProcId>,
+    /// The file is to be written, whether or not there are such.
+    anew: bool,
     writer: Option<Clerk<Order>>,
 }
 
@@ -93,10 +104,10 @@ impl Shell {
             return;
         }
         match Plan::of(process) {
-            Some(plan) if self.planned.plans.get(&id) == Some(&plan) => {}
+            Some(plan) if self.planned.plans.get(&id).is_some_and(|known| **known == plan) => {}
             Some(plan) => {
-                self.planned.plans.insert(id, plan);
-                self.planned.changed = true;
+                self.planned.plans.insert(id, Arc::new(plan));
+                self.planned.changed.insert(id);
             }
             None => self.forget_plan(id),
         }
@@ -104,46 +115,49 @@ impl Shell {
 
     /// A process is gone, or has nothing to make up for.
     pub(crate) fn forget_plan(&mut self, id: ProcId) {
-        self.planned.changed |= self.planned.plans.remove(&id).is_some();
+        if self.planned.plans.remove(&id).is_some() {
+            self.planned.changed.insert(id);
+        }
     }
 
-    /// Has the plans written if there are others than before.
+    /// Has the plans written if there are others than before. The thread is told of those alone.
     pub(crate) fn save_plans(&mut self) {
-        if !std::mem::take(&mut self.planned.changed) {
+        if self.planned.changed.is_empty() && !self.planned.anew {
             return;
         }
-        let contents = Contents { runs: self.planned.plans.values().cloned().collect() };
-        let bytes = if contents.runs.is_empty() { None } else { serde_json::to_vec(&contents).ok() };
+        self.planned.anew = false;
+        let mut changed = std::mem::take(&mut self.planned.changed);
         let paths = self.plans_paths();
         if self.planned.writer.is_none() {
             match start(self.engine.clone()) {
                 Ok(writer) => self.planned.writer = Some(writer),
                 Err(error) => return self.log(Level::Warn, unwritten(home(&paths, is_in_memory), &error)),
             }
+            changed.extend(self.planned.plans.keys());
         }
-        if let Some(writer) = &self.planned.writer {
-            writer.order((paths, bytes));
-        }
+        let Planned { plans, writer: Some(writer), .. } = &self.planned else { return };
+        let changes = changed.into_iter().map(|id| (id, plans.get(&id).cloned())).collect();
+        writer.order(Order { paths, changes });
     }
 
     /// The pid file or the log has another name: the plans are written down beside it from now on.
     pub(crate) fn move_plans(&mut self) {
-        self.planned.changed |= !self.planned.plans.is_empty();
+        self.planned.anew |= !self.planned.plans.is_empty();
     }
 
     /// What was planned before this start: by the daemon that came up before, else by one that has ended.
     pub(crate) fn plans_of_before(&mut self) -> Vec<Plan> {
-        let own: Vec<Plan> = std::mem::take(&mut self.planned.plans).into_values().collect();
+        let own = std::mem::take(&mut self.planned.plans);
         if !own.is_empty() || self.planned.writer.is_some() {
-            self.planned.changed |= !own.is_empty();
-            return own;
+            self.planned.changed.extend(own.keys());
+            return own.into_values().map(Arc::unwrap_or_clone).collect();
         }
         let paths = self.plans_paths();
         let path = newest(&paths).unwrap_or_else(|| home(&paths, is_in_memory));
         match read(path) {
             Ok(plans) => {
                 // If nobody asks for it any more it is not to be found later, when it is true no longer.
-                self.planned.changed = !plans.is_empty();
+                self.planned.anew = !plans.is_empty();
                 plans
             }
             Err(error) => {
@@ -235,25 +249,56 @@ fn unwritten(path: &Path, error: &io::Error) -> String {
     )
 }
 
-/// Where the file may be, and what in it; `None` removes it.
-type Order = (Vec<PathBuf>, Option<Vec<u8>>);
+/// Plans by process.
+type Plans = BTreeMap<ProcId, Arc<Plan>>;
+
+/// Where the file may be, and which plans are others than before; without any plan there is no file.
+#[derive(Debug)]
+struct Order {
+    paths: Vec<PathBuf>,
+    changes: Vec<(ProcId, Option<Arc<Plan>>)>,
+}
+
+impl Order {
+    /// Brings the plans up to date; where they may lie.
+    fn apply(self, plans: &mut Plans) -> Vec<PathBuf> {
+        for (id, plan) in self.changes {
+            match plan {
+                Some(plan) => plans.insert(id, plan),
+                None => plans.remove(&id),
+            };
+        }
+        self.paths
+    }
+}
 
 fn start(engine: Engine) -> io::Result<Clerk<Order>> {
     let complain = move |path: &Path, error: &io::Error| engine.journal(Level::Warn, unwritten(path, error));
-    Clerk::start("schedules", move |inbox| write_all(inbox, complain))
+    Clerk::start("schedules", move |inbox| write_all(inbox, is_in_memory, complain))
 }
 
-/// Writes what comes, the latest alone if more has come meanwhile. Complains once until it can write again.
-fn write_all(inbox: &Receiver<Order>, complain: impl Fn(&Path, &io::Error)) {
+/// Writes what comes, all at once if more has come meanwhile. Complains once until it can write again.
+fn write_all(
+    inbox: &Receiver<Order>,
+    is_in_memory: impl Fn(&Path) -> bool,
+    complain: impl Fn(&Path, &io::Error),
+) {
     let (mut last, mut at, mut complained) = (Vec::new(), PathBuf::new(), false);
+    let mut plans = Plans::new();
     while let Ok(first) = inbox.recv() {
-        let (paths, bytes) = inbox.try_iter().last().unwrap_or(first);
-        match write_somewhere(&paths, bytes.as_deref()) {
+        let mut paths = first.apply(&mut plans);
+        inbox.try_iter().for_each(|order| paths = order.apply(&mut plans));
+        let runs = plans.values().map(Arc::as_ref).collect();
+        let bytes = if plans.is_empty() { None } else { serde_json::to_vec(&Written { runs }).ok() };
+        match write_somewhere(&paths, bytes.as_deref(), &is_in_memory) {
             Ok(path) => {
                 complained = false;
                 if last != paths || at != path {
-                    // What lies elsewhere is true no longer. Somebody may have removed it already: it is gone either way.
+                    let lasts = |path: &Path| !path.parent().is_some_and(&is_in_memory);
+                    // What lies elsewhere is true no longer, but this may be gone before it. Somebody may have removed it already:
+                    // it is gone either way.
                     let others = last.iter().chain(&paths).filter(|other| *other != path);
+                    let others = others.filter(|other| bytes.is_none() || lasts(path) || !lasts(other));
                     others.for_each(|other| drop(std::fs::remove_file(other)));
                     path.clone_into(&mut at);
                     last.clone_from(&paths);
@@ -269,6 +314,7 @@ fn write_all(inbox: &Receiver<Order>, complain: impl Fn(&Path, &io::Error)) {
 fn write_somewhere<'a>(
     paths: &'a [PathBuf],
     bytes: Option<&[u8]>,
+    is_in_memory: impl Fn(&Path) -> bool,
 ) -> Result<&'a Path, (&'a Path, io::Error)> {
     let home = home(paths, is_in_memory);
     let Err(error) = write(home, bytes) else { return Ok(home) };
@@ -305,24 +351,36 @@ mod tests {
         Plan { group, name, schedule, timezone, next, since: 1 }
     }
 
+    fn order(paths: &[&PathBuf], id: u32, plan: Option<Plan>) -> Order {
+        let changes = vec![(ProcId(id), plan.map(Arc::new))];
+        Order { paths: paths.iter().map(|path| (*path).clone()).collect(), changes }
+    }
+
+    /// A machine without anything in memory.
+    fn nowhere(_: &Path) -> bool {
+        false
+    }
+
     #[test]
     fn the_latest_plans_are_found_again_beside_the_latest_name() {
         let dir = tempfile::tempdir().expect("a folder");
         let [old, new] = ["a", "b"].map(|name| dir.path().join(name));
-        let bytes = |runs: Vec<Plan>| serde_json::to_vec(&Contents { runs }).ok();
         assert_eq!(read(&old).expect("no file"), []);
         let write_down = |orders: Vec<Order>| {
             let (send, inbox) = mpsc::channel();
             orders.into_iter().for_each(|order| send.send(order).expect("taken"));
             drop(send);
-            write_all(&inbox, |path, error| panic!("{}: {error}", path.display()));
+            write_all(&inbox, nowhere, |path, error| panic!("{}: {error}", path.display()));
         };
-        let to = |path: &PathBuf, bytes| (vec![path.clone()], bytes);
-        write_down(vec![to(&old, bytes(vec![plan("x", 5)])), to(&old, bytes(vec![plan("x", 6)]))]);
+        let to = |path: &PathBuf, id, plan| order(&[path], id, plan);
+        write_down(vec![to(&old, 1, Some(plan("x", 5))), to(&old, 1, Some(plan("x", 6)))]);
         assert_eq!(read(&old).expect("a file"), [plan("x", 6)]);
-        write_down(vec![to(&old, None), to(&new, bytes(vec![plan("y", 7)]))]);
+        let changes = [to(&old, 1, Some(plan("x", 6))), to(&old, 1, None), to(&new, 2, Some(plan("y", 7)))];
+        write_down(changes.into());
         assert_eq!(read(&new).expect("a file"), [plan("y", 7)]);
-        write_down(vec![to(&new, None)]);
+        write_down(vec![to(&new, 2, Some(plan("y", 7))), to(&new, 3, Some(plan("z", 7)))]);
+        assert_eq!(read(&new).expect("a file"), [plan("y", 7), plan("z", 7)], "one is told of at a time");
+        write_down(vec![to(&new, 2, None)]);
         assert!(!new.exists());
         std::fs::write(&old, "no JSON").expect("written");
         assert!(read(&old).is_err());
@@ -349,9 +407,9 @@ mod tests {
         file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("a time");
         assert_eq!(newest(&both), Some(second.as_path()));
         let (send, inbox) = mpsc::channel();
-        send.send((both.to_vec(), Some(b"{\"runs\":[]}".to_vec()))).expect("taken");
+        send.send(order(&[&first, &second], 1, Some(plan("x", 5)))).expect("taken");
         drop(send);
-        write_all(&inbox, |path, error| panic!("{}: {error}", path.display()));
+        write_all(&inbox, nowhere, |path, error| panic!("{}: {error}", path.display()));
         assert!(first.exists() && !second.exists(), "only one is there");
     }
 
@@ -368,11 +426,10 @@ mod tests {
         let [old, away, there] = ["old", "away/a", "there"].map(|name| dir.path().join(name));
         let complaints = |paths: &[&PathBuf], name: &str| {
             let (send, inbox) = mpsc::channel();
-            let bytes = serde_json::to_vec(&Contents { runs: vec![plan(name, 5)] }).ok();
-            send.send((paths.iter().map(|path| (*path).clone()).collect(), bytes)).expect("taken");
+            send.send(order(paths, 1, Some(plan(name, 5)))).expect("taken");
             drop(send);
             let complaints = std::cell::RefCell::new(Vec::new());
-            write_all(&inbox, |path, _| complaints.borrow_mut().push(path.to_owned()));
+            write_all(&inbox, nowhere, |path, _| complaints.borrow_mut().push(path.to_owned()));
             complaints.into_inner()
         };
         let none: [PathBuf; 0] = [];
@@ -382,6 +439,34 @@ mod tests {
         assert_eq!(read(&there).expect("a file"), [plan("z", 5)]);
         assert_eq!(complaints(&[&old, &there], "z"), none);
         assert!(old.exists() && !there.exists(), "only one is there");
+    }
+
+    /// The disk is full for a while: what is in memory may be gone before it is not.
+    #[test]
+    fn what_outlives_a_boot_stays_while_the_plans_are_in_memory() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let [memory, disk] = ["memory", "disk"].map(|name| dir.path().join(name));
+        [&memory, &disk].into_iter().for_each(|path| std::fs::create_dir(path).expect("a folder"));
+        let (short, lasting) = (memory.join("x"), disk.join("x"));
+        let in_memory = |path: &Path| path == memory;
+        let write_down = |orders: Vec<Order>| {
+            let (send, inbox) = mpsc::channel();
+            orders.into_iter().for_each(|order| send.send(order).expect("taken"));
+            drop(send);
+            write_all(&inbox, in_memory, |path, error| panic!("{}: {error}", path.display()));
+        };
+        let to = |plan| vec![order(&[&short, &lasting], 1, plan)];
+        write_down(to(Some(plan("x", 5))));
+        assert!(lasting.exists() && !short.exists());
+        // Even the superuser writes no file where a folder is.
+        let in_the_way = disk.join("x.new");
+        std::fs::create_dir(&in_the_way).expect("a folder");
+        write_down(to(Some(plan("x", 6))));
+        let both = [&short, &lasting].map(|path| read(path).expect("a file"));
+        assert_eq!(both, [[plan("x", 6)], [plan("x", 5)]]);
+        std::fs::remove_dir(&in_the_way).expect("removed");
+        write_down(to(Some(plan("x", 7))));
+        assert_eq!((read(&lasting).expect("a file"), short.exists()), (vec![plan("x", 7)], false));
     }
 
     /// As the first version wrote it.

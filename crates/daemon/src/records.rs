@@ -126,6 +126,15 @@ pub(crate) struct Standing {
     pub(crate) cgroups: BTreeSet<String>,
 }
 
+impl Standing {
+    /// All but the files.
+    pub(crate) fn without_files(&self) -> Self {
+        let Self { foreground, umask, ref directory, ref queues, watched: _, ref cgroups } = *self;
+        let (directory, queues, cgroups) = (directory.clone(), queues.clone(), cgroups.clone());
+        Self { foreground, umask, directory, queues, watched: BTreeMap::new(), cgroups }
+    }
+}
+
 /// What the name of a durable pool's file is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct QueueHome {

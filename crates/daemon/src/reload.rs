@@ -252,6 +252,7 @@ impl Shell {
         let record = DaemonRecord {
             groups: self.active.iter().map(|group| (group.spec.name.clone(), group.generation)).collect(),
             behind: self.behind_record(),
+            standing: self.standing.clone(),
             ..self.record_of_itself()
         };
         self.unsaved = Unsaved::default();
@@ -261,8 +262,8 @@ impl Shell {
         }
     }
 
-    /// Writes down which groups have changed, and what is not about groups.
-    fn save_changes(&mut self) {
+    /// Writes down which groups and files have changed, and what is about neither.
+    pub(crate) fn save_changes(&mut self) {
         let unsaved = std::mem::take(&mut self.unsaved);
         let change = serde_json::to_vec(&DaemonChange::new(self.record_of_itself(), unsaved)).ok();
         match change.and_then(|change| self.record.change(DAEMON_KEY, change)) {
@@ -278,7 +279,7 @@ impl Shell {
         }
     }
 
-    /// Its record without the groups.
+    /// Its record without the groups and the files.
     fn record_of_itself(&self) -> DaemonRecord {
         let ending = match self.core.phase() {
             Phase::Stopping { restart: true, .. } | Phase::Down { restart: true } => Ending::Restart,
@@ -293,7 +294,7 @@ impl Shell {
             exit_status: self.exit_status,
             told_upgrade: self.told_upgrade,
             half: self.half,
-            standing: self.standing.clone(),
+            standing: self.standing.without_files(),
             file: self.generations.base().sources.path().to_string_lossy().into_owned(),
             applied: self.applied.records(),
             behind: Vec::new(),

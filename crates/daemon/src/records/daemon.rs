@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DaemonRecord;
 use crate::growing::lines;
+use crate::watching::Seen;
 use upkeep_core::ordered;
 
 /// Groups and processes that are not as they were written down.
@@ -15,21 +16,27 @@ pub(crate) struct Unsaved {
     pub(crate) groups: BTreeMap<String, Option<u64>>,
     /// By group and name, with the generation of the options that it still has; `None` if it has those of its group.
     pub(crate) behind: BTreeMap<(String, String), Option<u64>>,
+    /// What the files of a section are like; `None` if nobody watches them any more.
+    pub(crate) watched: BTreeMap<String, Option<Seen>>,
 }
 
 /// A change.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct DaemonChange {
-    /// What is not about groups, as it is now.
+    /// What is not about groups or files, as it is now.
     itself: DaemonRecord,
     groups: Vec<(String, Option<u64>)>,
     behind: Vec<(String, String, Option<u64>)>,
+    /// An earlier version has all in `itself`.
+    #[serde(default)]
+    watched: Option<Vec<(String, Option<Seen>)>>,
 }
 
 impl DaemonChange {
     pub(crate) fn new(itself: DaemonRecord, unsaved: Unsaved) -> Self {
         let behind = unsaved.behind.into_iter().map(|((group, name), old)| (group, name, old));
-        Self { itself, groups: unsaved.groups.into_iter().collect(), behind: behind.collect() }
+        let watched = Some(unsaved.watched.into_iter().collect());
+        Self { itself, groups: unsaved.groups.into_iter().collect(), behind: behind.collect(), watched }
     }
 }
 
@@ -47,7 +54,16 @@ impl DaemonRecord {
         let mut behind = ordered::map(behind.map(|(group, name, old)| ((group, name), old)));
         for line in lines {
             let change: DaemonChange = serde_json::from_slice(line)?;
-            read = change.itself;
+            let watched = std::mem::replace(&mut read, change.itself).standing.watched;
+            if let Some(changes) = change.watched {
+                read.standing.watched = watched;
+                for (section, seen) in changes {
+                    match seen {
+                        Some(seen) => read.standing.watched.insert(section, seen),
+                        None => read.standing.watched.remove(&section),
+                    };
+                }
+            }
             for (name, number) in change.groups {
                 match number {
                     Some(number) => groups.put(name, number),
@@ -91,6 +107,7 @@ impl InOrder {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Standing;
     use super::*;
 
     #[test]
@@ -109,6 +126,7 @@ mod tests {
             let unsaved = Unsaved {
                 groups: groups.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect(),
                 behind: behind.iter().map(|(g, p, old)| (((*g).to_owned(), (*p).to_owned()), *old)).collect(),
+                ..Unsaved::default()
             };
             let itself = DaemonRecord { base, ..DaemonRecord::default() };
             record.push(b'\n');
@@ -125,5 +143,31 @@ mod tests {
         assert_eq!(read.groups, named(&[("a", 2), ("b", 1), ("d", 2), ("c", 3)]));
         record.extend(b"\nnonsense");
         assert!(DaemonRecord::read(&record).is_err());
+    }
+
+    /// Of ten thousand that watch something one changes: that alone is written, and the others are still known.
+    #[test]
+    fn files_that_have_not_changed_are_not_written_again() {
+        let seen = |files| Seen { patterns: 1, files };
+        let watched = |all: &[(&str, u64)]| -> BTreeMap<String, Seen> {
+            all.iter().map(|(section, files)| ((*section).to_owned(), seen(*files))).collect()
+        };
+        let of = |all: &[(&str, u64)]| DaemonRecord {
+            standing: Standing { watched: watched(all), ..Standing::default() },
+            ..DaemonRecord::default()
+        };
+        let mut record = serde_json::to_vec(&of(&[("a", 1), ("b", 1), ("c", 1)])).unwrap();
+        let unsaved = Unsaved {
+            watched: [("a", Some(seen(2))), ("b", None)].map(|(name, seen)| (name.to_owned(), seen)).into(),
+            ..Unsaved::default()
+        };
+        for unsaved in [unsaved, Unsaved::default()] {
+            record.push(b'\n');
+            record.extend(serde_json::to_vec(&DaemonChange::new(of(&[]), unsaved)).unwrap());
+            assert_eq!(DaemonRecord::read(&record).unwrap(), of(&[("a", 2), ("c", 1)]));
+        }
+        let itself = serde_json::to_string(&of(&[("d", 4)])).unwrap();
+        record.extend(format!("\n{{\"itself\":{itself},\"groups\":[],\"behind\":[]}}").bytes());
+        assert_eq!(DaemonRecord::read(&record).unwrap(), of(&[("d", 4)]), "as an earlier version wrote it");
     }
 }

@@ -61,6 +61,7 @@ pub(crate) enum Noticed {
 /// The thread, as long as there is one.
 #[derive(Debug)]
 pub(crate) struct Watching {
+    /// What is wanted from now on, in the order of the sections.
     orders: Sender<Vec<Wanted>>,
     wake: Arc<OwnedFd>,
 }
@@ -100,7 +101,8 @@ impl Shell {
             return;
         }
         let sections = ordered::set(wanted.iter().map(|want| &*want.section));
-        self.standing.watched.retain(|section, _| sections.contains(section.as_str()));
+        let left = self.standing.watched.extract_if(.., |section, _| !sections.contains(section.as_str()));
+        self.unsaved.watched.extend(left.map(|(section, _)| (section, None)));
         if wanted.is_empty() {
             // Without orders to come the thread ends.
             if let Some(watching) = self.watching.take() {
@@ -209,7 +211,8 @@ impl Shell {
         }
         for (section, seen) in std::mem::take(&mut self.seen_files) {
             self.standing.watched.insert(section.to_string(), seen);
+            self.unsaved.watched.insert(section.to_string(), Some(seen));
         }
-        self.save_daemon();
+        self.save_changes();
     }
 }

@@ -112,14 +112,16 @@ struct Files {
 
 impl Files {
     fn take(&mut self, wanted: Vec<Wanted>, tell: &dyn Fn(Noticed)) {
-        let mut old = std::mem::take(&mut self.programs);
+        // Both are in the order of their sections.
+        let mut old = std::mem::take(&mut self.programs).into_iter().peekable();
         for want in wanted {
             let patterns = digest::of_patterns(&want.spec);
-            let known = old
-                .iter()
-                .position(|program| program.section == want.section && program.patterns == patterns);
+            while old.next_if(|program| program.section < want.section).is_some() {}
+            let known =
+                old.next_if(|program| program.section == want.section && program.patterns == patterns);
+            let is_new = known.is_none();
             let program = match known {
-                Some(at) => Program { spec: want.spec, ..old.swap_remove(at) },
+                Some(known) => Program { spec: want.spec, ..known },
                 None => Program {
                     section: want.section,
                     spec: want.spec,
@@ -133,7 +135,7 @@ impl Files {
                     complained: false,
                 },
             };
-            if let (Some(text), None) = (&self.unable, known) {
+            if let (Some(text), true) = (&self.unable, is_new) {
                 tell(Noticed::Trouble { section: program.section.clone(), text: text.clone() });
             }
             self.programs.push(program);
