@@ -100,7 +100,7 @@ pub fn check(path: Option<&str>, program: &str, env: Environment, world: &dyn Wo
     let Ok(name) = found else {
         return Report { problems: vec![nothing_found(program, &env)] };
     };
-    match Sources::gather(name, path.is_none(), env, Waits::Yes) {
+    match Sources::gather(name, path.is_none(), env, Waits::ForMain) {
         Ok(sources) => Report { problems: check_walk(&sources, &CommandLine::default(), world) },
         Err(error) => Report { problems: error.diagnostics },
     }

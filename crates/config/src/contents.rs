@@ -25,6 +25,8 @@ const NULL: (u32, u32) = (1, 3);
 pub(crate) enum Waits {
     /// However long that takes, as Supervisor does.
     Yes,
+    /// For the main file; what is included has to be files, or it could not be read again.
+    ForMain,
     /// For the main file so long ([`PATIENCE`]), for others not at all.
     Hardly,
 }
@@ -40,8 +42,8 @@ pub(crate) fn included(path: &str, waits: Waits) -> Result<Option<Vec<u8>>, &'st
         None if about.is_dir() => Ok(None),
         None => Ok(whole(file).ok()),
         Some(_) if is_null(&about) => Ok(Some(Vec::new())),
-        Some(kind) if waits == Waits::Hardly => Err(kind),
-        Some(_) => Ok(in_time(file, None).ok()),
+        Some(_) if waits == Waits::Yes => Ok(in_time(file, None).ok()),
+        Some(kind) => Err(kind),
     }
 }
 
@@ -51,7 +53,7 @@ pub(crate) fn included(path: &str, waits: Waits) -> Result<Option<Vec<u8>>, &'st
 /// It cannot be read, or its end did not come in time ([`late`]).
 pub(crate) fn main(path: &Path, waits: Waits) -> io::Result<Vec<u8>> {
     match waits {
-        Waits::Yes => std::fs::read(path),
+        Waits::Yes | Waits::ForMain => std::fs::read(path),
         Waits::Hardly => main_within(path, PATIENCE),
     }
 }

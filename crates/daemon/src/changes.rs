@@ -13,8 +13,9 @@ use crate::tasks;
 /// How long a client waits at most: less than clients wait for any answer.
 const LONGEST: Duration = Duration::from_secs(25);
 
-/// Who waits; somebody who has gone does so until then. Others have to ask again and again.
-static WAITING: Semaphore = Semaphore::const_new(128);
+/// Who waits; somebody who has gone does so until then. Others have to ask again and again. Half of the places that a server has if
+/// nothing else is configured: those who wait cannot be spared, and must not be all there are.
+static WAITING: Semaphore = Semaphore::const_new(64);
 
 /// Numbers that no daemon before has had, and another one with each change.
 #[derive(Debug)]

@@ -703,29 +703,41 @@ mod tests {
     /// The last daemon had begun a restart, and died before its client had the answer.
     #[tokio::test]
     async fn who_asked_for_a_restart_that_goes_on_is_told_so() {
-        for (ending, expected) in
-            [(Ending::Restart, "<boolean>1</boolean>"), (Ending::Shutdown, "SHUTDOWN_STATE")]
-        {
+        for (ending, alive, expected) in [
+            (Ending::Restart, true, "<boolean>1</boolean>"),
+            (Ending::Restart, false, "<boolean>1</boolean>"),
+            (Ending::Shutdown, true, "SHUTDOWN_STATE"),
+        ] {
             let dir = tempfile::tempdir().unwrap();
             let cli = command_line(dir.path());
             let mut inventory = inventory(dir.path(), &cli, "[program:a]\ncommand=cat\n", &["a"]);
             let groups = vec![("a".to_owned(), 1)];
             let record = DaemonRecord { base: 1, latest: 1, groups, ending, ..DaemonRecord::default() };
             inventory.records.insert(DAEMON_KEY, serde_json::to_vec(&record).unwrap());
-            let (run, pid) = (RunId(7), std::process::id());
-            let process = format!(
-                r#"{{"group":"a","name":"a","state":{{"Stopping":{{"run":7,"child":{{"pid":{pid},"since":1}},"kill_at":{}}}}}}}"#,
-                u64::MAX
-            );
-            inventory.records.insert(Half::default().keys().start, process.into_bytes());
-            let child =
-                HeldChild { run, pid, since: Mono(1), exit: None, stdin: None, stdout: None, stderr: None };
-            inventory.children.push(child);
+            if alive {
+                let (run, pid) = (RunId(7), std::process::id());
+                let process = format!(
+                    r#"{{"group":"a","name":"a","state":{{"Stopping":{{"run":7,"child":{{"pid":{pid},"since":1}},"kill_at":{}}}}}}}"#,
+                    u64::MAX
+                );
+                inventory.records.insert(Half::default().keys().start, process.into_bytes());
+                inventory.children.push(HeldChild {
+                    run,
+                    pid,
+                    since: Mono(1),
+                    exit: None,
+                    stdin: None,
+                    stdout: None,
+                    stderr: None,
+                });
+            }
             inventory.records.insert(crate::records::CLIENT_KEY | 5, br#"{"question":"Restart"}"#.to_vec());
             let (told, frames) = told_to_client(cli, inventory).await;
-            assert!(told.contains(expected), "{ending:?}: {told}");
+            assert!(told.contains(expected), "{ending:?} {alive}: {told}");
             let unheld = |frame: &ToKeeper| matches!(frame, ToKeeper::Unhold { name } if name == "client/5");
             assert!(frames.iter().any(unheld), "{frames:?}");
+            let another = |frame: &ToKeeper| matches!(frame, ToKeeper::Hold { name } if *name == generations::held_name(2));
+            assert!(!frames.iter().any(another), "nothing is read for another restart");
         }
     }
 

@@ -12,7 +12,7 @@ use upkeep_api::FileId;
 const HEAD: u64 = 1024;
 
 /// Most bytes of one piece.
-const PIECE: usize = 64 << 10;
+pub(crate) const PIECE: usize = 64 << 10;
 
 /// More often a file is not rotated between two looks.
 const ROTATIONS: u32 = 20;
@@ -90,6 +90,11 @@ impl Follower {
     pub(crate) fn present(&self) -> (&File, Vec<&Path>) {
         let next = self.next.as_ref().map(|(path, _)| path.as_path());
         (&self.file, std::iter::once(self.path.as_path()).chain(next).collect())
+    }
+
+    /// Which file is read: another number is another file.
+    pub(crate) fn number(&self) -> Option<(u64, u64)> {
+        self.file.metadata().ok().map(|file| (file.dev(), file.ino()))
     }
 
     /// The log still had its name then.

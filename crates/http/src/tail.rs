@@ -17,7 +17,7 @@ use upkeep_api::{Channel, FaultCode, Handle, Reply, Request, apart};
 use crate::answer;
 use crate::body::Body;
 use crate::connection::Connection;
-use crate::follow::{Follower, Start};
+use crate::follow::{Follower, PIECE, Start};
 use crate::news::{Listener, LogNews};
 
 /// Keeps proxies from holding the stream back.
@@ -164,8 +164,10 @@ impl Ears {
         }
         let (file, names) = follower.present();
         let told = self.listener.listen(file, &names);
-        // What came before that is told by nobody.
-        (follower.read(), told)
+        let number = follower.number();
+        // What came before that is told by nobody, nor what comes in a file that took the place of this one meanwhile.
+        let piece = follower.read();
+        (piece, told && follower.number() == number)
     }
 
     async fn hear(&self, told: bool) {
@@ -196,6 +198,7 @@ async fn feed(
     mut shutdown: watch::Receiver<bool>,
 ) {
     loop {
+        let looked = Instant::now();
         let reading = apart(move || {
             let (piece, told) = ears.look(&mut follower);
             (follower, ears, piece, told)
@@ -214,8 +217,14 @@ async fn feed(
                 _ = shutdown.wait_for(|&stop| stop) => return,
             }
         } else {
+            // Who is far behind has the next piece at once.
+            let rest = looked + if piece.len() < PIECE { PACE } else { Duration::ZERO };
             tokio::select! {
-                sent = sender.send(piece.into()) => if sent.is_err() { return },
+                sent = async {
+                    sender.send(piece.into()).await?;
+                    sleep_until(rest).await;
+                    Ok::<_, mpsc::error::SendError<Bytes>>(())
+                } => if sent.is_err() { return },
                 _ = shutdown.wait_for(|&stop| stop) => return,
             }
         }

@@ -8,6 +8,9 @@ use crate::{Fault, FaultCode, Handle, Reply, SharedList};
 /// Most text in the answers of one multicall: together they are no longer than a single one may be.
 const MULTICALL_TEXT: usize = 64 << 20;
 
+/// Many of these in one call would wait for one another, whether or not their client is still there.
+const WAITING: &str = "upkeep.waitForChange";
+
 /// What a call gives.
 #[derive(Debug)]
 pub enum Answer {
@@ -123,6 +126,9 @@ async fn one_of_many(handle: &Handle, namespaces: &[String], call: &Value) -> Re
     };
     if method == "system.multicall" {
         return Err(incorrect("Recursive system.multicall forbidden"));
+    }
+    if method == WAITING {
+        return Err(incorrect("upkeep.waitForChange within system.multicall forbidden"));
     }
     match call.get("params") {
         None => single(handle, namespaces, method, &[]).await.map(Value::from),

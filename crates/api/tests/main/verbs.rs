@@ -240,6 +240,7 @@ fn multicall_rpc_063_to_066() {
         call("x", vec![]),
         Value::record([]),
         call("system.multicall", vec![Value::Array(vec![])]),
+        call("upkeep.waitForChange", vec!["rolling".into(), "".into()]),
         Value::record([("methodName", "supervisor.getPID".into()), ("params", 5.into())]),
     ]);
     let (result, asked) =
@@ -255,6 +256,7 @@ fn multicall_rpc_063_to_066() {
         failed(1, "UNKNOWN_METHOD"),
         failed(2, "INCORRECT_PARAMETERS: No methodName"),
         failed(2, "INCORRECT_PARAMETERS: Recursive system.multicall forbidden"),
+        failed(2, "INCORRECT_PARAMETERS: upkeep.waitForChange within system.multicall forbidden"),
         failed(2, "INCORRECT_PARAMETERS"),
     ]);
     assert_eq!(result, Ok(expected));

@@ -34,7 +34,7 @@ pub struct Converted {
 /// The file cannot be read, or holds what the other dialect cannot express: all of that.
 pub fn convert(path: &str, flatten: bool, to: Dialect, env: Environment) -> Result<Converted, LoadError> {
     let sources = match flatten {
-        true => Sources::gather(path.to_owned(), false, env, Waits::Yes)?,
+        true => Sources::gather(path.to_owned(), false, env, Waits::ForMain)?,
         false => Sources::alone(path.to_owned(), env)?,
     };
     let mut remarks = Vec::new();

@@ -97,6 +97,8 @@ fn a_fifo_that_is_included_is_an_error_cfg_072() {
         assert_eq!(error.message, message);
         assert_eq!(error.to_string(), format!("{message}\n  --> x.conf:3\n{hint}"));
     }
+    let report = upkeep_config::check(Some("x.conf"), "supervisord", env.clone(), &Host);
+    assert_eq!(report.problems.iter().map(|problem| &problem.message).collect::<Vec<_>>(), [&message]);
     // Whoever starts something waits for its end.
     std::thread::scope(|threads| {
         threads.spawn(|| fs::write(&fifo, "[program:piped]\ncommand=x\n").expect("read by somebody"));

@@ -36,7 +36,7 @@ fn read(options: &Options) -> Result<Vec<Step>, Problem> {
     let program = program(&environment);
     let cli = CommandLine { program, configuration: options.config.clone(), ..CommandLine::default() };
     let config =
-        Sources::read(&cli, environment).and_then(|sources| upkeep_config::load(&sources, &cli, &Host));
+        Sources::read_soon(&cli, environment).and_then(|sources| upkeep_config::load(&sources, &cli, &Host));
     let hint = "`upkeep check` tells everything that is wrong";
     Ok(steps(&config.map_err(|error| Problem::usage(&error.message).hint(hint))?))
 }

@@ -71,4 +71,7 @@ fn run_short() {
     told.sort_unstable();
     assert_eq!(told, [1, 2, 11, 12]);
     assert_eq!(bench.text("other"), "a line\n");
+    for name in ["log1", "log2"] {
+        assert_eq!(bench.text(name), "last words\n", "{name}");
+    }
 }
