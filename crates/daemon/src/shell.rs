@@ -535,7 +535,11 @@ impl Shell {
             _ = self.listeners.alarm.rings(), if self.listeners.alarm.is_set() => self.alarm_rang(),
             rang = self.schedules.alarm.rings(), if self.schedules.alarm.is_set() => self.schedule_rang(rang),
             () = sleep_until(deadline), if deadline.is_some() => self.tell(Input::Tick),
-            () = &mut self.rest, if self.thrift.wait().is_some() => self.rested(),
+            () = &mut self.rest, if self.thrift.wait().is_some() => {
+                self.rested();
+                // Nothing follows from that, and a whole turn would take back what was let go.
+                return true;
+            }
             () = tokio::task::yield_now(), if !self.unheld.is_empty() => {}
             () = again(), if self.has_to_try_again() => {}
         }
