@@ -42,11 +42,7 @@ impl Shell {
         }
         let ending = self.core.phase().is_ending();
         if ending && !matches!(request, Request::SendRemoteCommEvent { .. } | Request::LogPath { .. }) {
-            // The daemon that was asked first has begun it.
-            let goes_on = matches!(request, Request::Restart) && !self.is_shutting_down();
-            let goes_on = goes_on && self.is_asked_again(&reply);
-            let shutdown = Fault::new(FaultCode::ShutdownState);
-            return self.respond(reply, if goes_on { Ok(Reply::Bool(true)) } else { Err(shutdown) });
+            return self.respond(reply, Err(Fault::new(FaultCode::ShutdownState)));
         }
         self.hold_question(&request, &mut reply);
         match request {

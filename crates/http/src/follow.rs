@@ -92,9 +92,9 @@ impl Follower {
         (&self.file, std::iter::once(self.path.as_path()).chain(next).collect())
     }
 
-    /// Which file is read: another number is another file.
-    pub(crate) fn number(&self) -> Option<(u64, u64)> {
-        self.file.metadata().ok().map(|file| (file.dev(), file.ino()))
+    /// Which file is read.
+    pub(crate) fn id(&self) -> Option<FileId> {
+        self.file.metadata().ok().as_ref().map(FileId::of)
     }
 
     /// The log still had its name then.

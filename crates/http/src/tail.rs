@@ -164,10 +164,10 @@ impl Ears {
         }
         let (file, names) = follower.present();
         let told = self.listener.listen(file, &names);
-        let number = follower.number();
+        let id = follower.id();
         // What came before that is told by nobody, nor what comes in a file that took the place of this one meanwhile.
         let piece = follower.read();
-        (piece, told && follower.number() == number)
+        (piece, told && follower.id() == id)
     }
 
     async fn hear(&self, told: bool) {
