@@ -76,6 +76,120 @@ fn what_is_left_can_be_left_alone() {
     }
 }
 
+/// The run file cannot be written: nobody is in it.
+const UNWRITTEN: &str = "supervisord.pid.children.new/in the way";
+
+/// A daemon that was killed before it had written down any child that it had made, and the pids that are left.
+fn killed_before_it_wrote(config: &str, names: &[&str]) -> (Daemon, Vec<i32>) {
+    let home = Home::new();
+    std::fs::create_dir_all(home.join(UNWRITTEN)).expect("a directory");
+    let mut daemon = Daemon::start_in(home, Maker::Upkeep, config);
+    daemon.wait("RUNNING", names);
+    let pids: Vec<i32> = names.iter().map(|name| daemon.pid_of(name)).collect();
+    daemon.kill_both();
+    assert!(!daemon.home.join("supervisord.pid.children").exists());
+    std::fs::remove_dir_all(daemon.home.join("supervisord.pid.children.new")).expect("removed");
+    (daemon, pids)
+}
+
+/// Who was not written down yet is stopped just the same: as its program says, by name, and before anybody is started.
+#[test]
+fn what_was_not_written_down_yet_is_stopped_first() {
+    let (mut daemon, pids) = killed_before_it_wrote(PROGRAMS, &NAMES);
+    assert_eq!(living(&pids), [true; 4]);
+    daemon.start_again();
+    daemon.wait("RUNNING", &NAMES);
+    assert_eq!(living(&pids), [false; 4], "{}", daemon.log());
+    let log = daemon.log();
+    let line = log.lines().find(|line| line.contains("killed supervisord left behind")).expect("a warning");
+    for (name, pid) in NAMES.iter().zip(&pids) {
+        let full = if name.contains(':') { (*name).to_owned() } else { format!("{name}:{name}") };
+        assert!(line.contains(&format!("{full} (pid {pid})")), "{line}");
+    }
+    assert!(log.contains(&format!("killing 'deaf' ({}) with SIGKILL", pids[1])), "{log}");
+    assert_eq!(daemon.home.read("asked").trim(), pids[0].to_string(), "it was asked, once");
+}
+
+/// Whoever was started by whichever daemon and keeper, with whatever each of them had been told.
+#[test]
+fn what_later_daemons_and_keepers_have_started_is_stopped_too() {
+    const CONFIG: &str = "\
+[program:first]
+command=/bin/sleep 600
+[program:second]
+command=/bin/sleep 600
+autostart=false
+[program:third]
+command=/bin/sleep 600
+autostart=false
+nice=1
+";
+    let home = Home::new();
+    std::fs::create_dir_all(home.join(UNWRITTEN)).expect("a directory");
+    let mut daemon = Daemon::start_in(home, Maker::Upkeep, CONFIG);
+    daemon.wait("RUNNING", &["first"]);
+    daemon.kill_brain();
+    daemon.ctl(&["start", "second"]);
+    daemon.kill_keeper();
+    daemon.ctl(&["start", "third"]);
+    let names = ["first", "second", "third"];
+    let pids: Vec<i32> = names.iter().map(|name| daemon.pid_of(name)).collect();
+    daemon.kill_both();
+    daemon.start_again();
+    daemon.wait("RUNNING", &["first"]);
+    assert_eq!(living(&pids), [false; 3], "{}", daemon.log());
+    let log = daemon.log();
+    let line = log.lines().find(|line| line.contains("killed supervisord left behind")).expect("a warning");
+    for (name, pid) in names.iter().zip(&pids) {
+        assert!(line.contains(&format!("{name}:{name} (pid {pid})")), "{line}");
+    }
+}
+
+/// Processes of this home's program, by what they were started as.
+fn ours(home: &Home) -> Vec<(String, i32)> {
+    let mark = format!("HOME_OF_TEST={}", home.path().display());
+    let all = procfs::processes().into_iter().filter(|process| !process.zombie);
+    let named = all.filter_map(|process| {
+        let environment = procfs::environment(process.pid);
+        environment.contains(&mark).then_some(())?;
+        let name = environment.iter().find_map(|entry| entry.strip_prefix("SUPERVISOR_PROCESS_NAME="))?;
+        Some((name.to_owned(), process.pid))
+    });
+    let mut named: Vec<(String, i32)> = named.collect();
+    named.sort();
+    named
+}
+
+/// Whenever it happens, be it while a child is made: no program runs twice.
+#[test]
+fn nobody_runs_twice_whenever_both_are_killed() {
+    const CONFIG: &str = "\
+[program:many]
+command=/bin/sleep 600
+process_name=%(process_num)03d
+numprocs=60
+startsecs=0
+environment=HOME_OF_TEST=\"%(here)s\"
+";
+    let home = Home::new();
+    std::fs::create_dir_all(home.join(UNWRITTEN)).expect("a directory");
+    let mut daemon = Daemon::start_in(home, Maker::Upkeep, CONFIG);
+    for least in [0, 1, 2, 5, 10, 20, 30, 45, 55, 60] {
+        until_true("some to be started", || ours(&daemon.home).len() >= least);
+        daemon.kill_both();
+        daemon.start_again();
+    }
+    until_true("all to be started", || ours(&daemon.home).len() >= 60);
+    let all = daemon.call("supervisor.getAllProcessInfo", &[]);
+    let running = ours(&daemon.home);
+    let mut names: Vec<&str> = running.iter().map(|(name, _)| name.as_str()).collect();
+    names.dedup();
+    assert_eq!((running.len(), names.len()), (60, 60), "{running:?}");
+    for (name, pid) in &running {
+        assert!(all.contains(&format!("<int>{pid}</int>")), "{name} {pid}: {all}");
+    }
+}
+
 /// An end in order leaves nothing behind, and a death of the daemon alone is none of this.
 #[test]
 fn no_file_is_left_by_an_end_in_order() {
@@ -116,15 +230,29 @@ orphans=adopt
 /// With `orphans=adopt`: they run on, their pipes are found again, what was theirs stays theirs.
 #[test]
 fn what_is_left_can_be_taken_over() {
+    take_over(true);
+}
+
+/// The same before any of them was written down.
+#[test]
+fn what_was_not_written_down_yet_can_be_taken_over() {
+    take_over(false);
+}
+
+fn take_over(written: bool) {
     const TAKEN_NAMES: [&str; 3] = ["talker", "reader", "own"];
-    let mut daemon = Daemon::start_in(Home::new(), Maker::Upkeep, TAKEN);
+    let home = Home::new();
+    if !written {
+        std::fs::create_dir_all(home.join(UNWRITTEN)).expect("a directory");
+    }
+    let mut daemon = Daemon::start_in(home, Maker::Upkeep, TAKEN);
     daemon.wait("RUNNING", &TAKEN_NAMES);
     daemon.wait("RUNNING", &["gone", "ear"]);
     daemon.wait_file("kept", "mine\n");
     let all = ["talker", "reader", "own", "gone", "ear"];
     let pids: Vec<i32> = all.iter().map(|name| daemon.pid_of(name)).collect();
     until_true("the run file", || {
-        daemon.home.read("supervisord.pid.children").matches("\"child\"").count() >= 5
+        !written || daemon.home.read("supervisord.pid.children").matches("\"child\"").count() >= 5
     });
     let started = member(&daemon.call("supervisor.getProcessInfo", &[Text("talker")]), "start");
     daemon.kill_both();

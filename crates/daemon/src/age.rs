@@ -20,6 +20,11 @@ pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
+/// The tick of a moment, CLOCK_BOOTTIME in nanoseconds.
+pub(crate) fn ticks_at(boottime_ns: u64) -> u64 {
+    boottime_ns / (1_000_000_000 / TICKS_A_SECOND)
+}
+
 /// When a process was started, CLOCK_MONOTONIC, from ticks since boot. Time that the machine slept counts as if it had just
 /// been started earlier.
 pub(crate) fn started_at(ticks: u64) -> Mono {

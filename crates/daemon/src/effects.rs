@@ -186,6 +186,7 @@ impl Shell {
                     self.save_process(id);
                 }
                 let fds: Vec<BorrowedFd<'_>> = socket.iter().map(|shared| shared.fd().as_fd()).collect();
+                self.note_start(run);
                 self.send_with(&ToKeeper::Spawn { run: run.0, plan }, &fds);
                 let (sinks, room) = (Some(Box::new((stdout, stderr))), Some(room));
                 let told = said.as_ref().and_then(|_| self.hold_told(run)).map(Box::new);

@@ -8,13 +8,14 @@ use std::os::fd::OwnedFd;
 
 use upkeep_core::ordered;
 use upkeep_core::{Input, Mono, RunId};
-use upkeep_keeper::wire::ToKeeper;
+use upkeep_keeper::wire::{REGISTER, ToKeeper};
 use upkeep_logs::{Level, Sink, Spool, StreamId};
 
 use crate::boot::{StartError, system};
 use crate::inventory::{HeldChild, Inventory};
 use crate::keeping::{run_end, stderr_of, stdout_of};
 use crate::logfiles::LogTable;
+use crate::orphans::Register;
 use crate::prepare::Sinks;
 use crate::records::{
     CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, LINE_KEY, ProcessRecord, ROLLING_KEY,
@@ -91,6 +92,10 @@ impl Shell {
             self.take_over(child, &mut captures, &mut said, &mut inventory.held);
         }
         self.drop_stale_vitals(&mut inventory.held);
+        self.register = inventory.held.remove(REGISTER).map(Register::held);
+        if self.register.is_none() {
+            self.keep_register();
+        }
         // Of runs that are gone.
         for name in said.into_keys() {
             self.send(&ToKeeper::Unhold { name });

@@ -42,7 +42,7 @@ use crate::listening::Listening;
 use crate::logfiles::LogTable;
 use crate::losses::HeldLosses;
 use crate::memory::{Measured, Measuring, Unmeasured};
-use crate::orphans::RunFile;
+use crate::orphans::{Register, RunFile};
 use crate::planned::Planned;
 use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::reading::Reading;
@@ -282,6 +282,7 @@ pub(crate) struct Shell {
     /// Writes it when it can be.
     pub(crate) pidfile_retry: Option<tokio::task::AbortHandle>,
     pub(crate) run_file: Option<RunFile>,
+    pub(crate) register: Option<Register>,
     /// Length of the longest label; `None` when it is not known any more.
     pub(crate) label_width: Cell<Option<usize>>,
     /// Runs of an earlier daemon whose children are not held by descriptors yet.
@@ -415,6 +416,7 @@ impl Shell {
             pidfile_written: false,
             pidfile_retry: None,
             run_file: None,
+            register: None,
             label_width: Cell::new(None),
             unheld: Vec::new(),
             daemonised: Daemonised::default(),

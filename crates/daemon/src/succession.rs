@@ -170,6 +170,7 @@ impl Shell {
         self.keeper_process = KeeperProcess::of(pid);
         self.raise_limits_again();
         self.upgrade_lost();
+        self.hold_register();
         self.generations.numbers().into_iter().for_each(|number| self.hold_generation(number));
         self.hold_all_applied();
         self.hold_servers();

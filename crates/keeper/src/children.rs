@@ -78,10 +78,16 @@ struct ChildEnds {
 }
 
 impl Children {
-    /// Makes a child; returns what to tell the daemon, with its ends of the pipes.
-    pub(crate) fn start(&mut self, run: u64, plan: SpawnPlan, attached: Option<OwnedFd>) -> Told {
-        let lent = self.lent.take().filter(|lent| lent.run == run);
-        self.try_start(run, plan, attached, lent).unwrap_or_else(|(step, error)| {
+    /// Makes a child, which writes itself down in the register if there is one; returns what to tell the daemon, with its
+    /// ends of the pipes.
+    pub(crate) fn start(
+        &mut self,
+        run: u64,
+        plan: SpawnPlan,
+        attached: Option<OwnedFd>,
+        register: Option<Arc<OwnedFd>>,
+    ) -> Told {
+        self.try_start(run, plan, attached, register).unwrap_or_else(|(step, error)| {
             let errno = error.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error());
             (ToDaemon::SpawnFailed { run, errno, step }, Vec::new())
         })
@@ -92,14 +98,16 @@ impl Children {
         run: u64,
         plan: SpawnPlan,
         attached: Option<OwnedFd>,
-        lent: Option<Box<Lent>>,
+        register: Option<Arc<OwnedFd>>,
     ) -> Result<Told, (SpawnStep, io::Error)> {
+        let lent = self.lent.take().filter(|lent| lent.run == run);
         // A second one of this number would make the first one nobody's.
         if self.by_run.contains_key(&run) {
             return Err((SpawnStep::Fork, rustix::io::Errno::EXIST.into()));
         }
         let (pipes, ends) = make_pipes(&plan, attached).map_err(|error| (SpawnStep::Pipe, error))?;
-        let plan = Plan::new(program_of(plan)).map_err(|error| (SpawnStep::Fork, error))?;
+        let mut plan = Plan::new(program_of(plan)).map_err(|error| (SpawnStep::Fork, error))?;
+        plan.register(register, run);
         let stdio = Stdio {
             stdin: ends.stdin.as_fd(),
             stdout: ends.stdout.as_fd(),
@@ -334,7 +342,7 @@ mod tests {
             restraints: Vec::new(),
         };
         let mut children = Children::default();
-        let (ToDaemon::Spawned { pid, .. }, pipes) = children.start(1, plan, None) else {
+        let (ToDaemon::Spawned { pid, .. }, pipes) = children.start(1, plan, None, None) else {
             panic!("not spawned")
         };
         assert_eq!(children.signal(1, 0, false), 0);

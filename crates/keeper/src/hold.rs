@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::children::Told;
 use crate::estate::own;
-use crate::wire::ToDaemon;
+use crate::wire::{REGISTER, ToDaemon};
 
-/// Records and descriptors, by name. Nothing here is ever looked into.
+/// Records and descriptors, by name. Nothing here is ever looked into; in one of them children write ([`REGISTER`]).
 #[derive(Debug, Default)]
 pub(crate) struct Hold {
     records: BTreeMap<u64, Vec<u8>>,
@@ -37,6 +37,11 @@ impl Hold {
 
     pub(crate) fn unhold(&mut self, name: &str) {
         self.descriptors.remove(name);
+    }
+
+    /// The register of births, if the daemon has one.
+    pub(crate) fn register(&self) -> Option<Arc<OwnedFd>> {
+        self.descriptors.get(REGISTER).cloned()
     }
 
     /// For the next keeper: the records.

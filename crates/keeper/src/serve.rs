@@ -25,7 +25,8 @@ impl Keeper {
         let mut fds = fds.into_iter();
         match frame {
             ToKeeper::Spawn { run, plan } => {
-                let (frame, pipes) = self.children.start(run, plan, fds.next());
+                let register = self.hold.register();
+                let (frame, pipes) = self.children.start(run, plan, fds.next(), register);
                 if let Some(daemon) = &mut self.daemon {
                     daemon.tell(&frame, pipes);
                 }

@@ -27,6 +27,9 @@ pub const VERSION: u16 = 1;
 pub const SPOKEN: u16 = 2;
 /// Keepers that say less would start a program without what [`SpawnPlan::restraints`] asks for.
 pub const RESTRAINS: u16 = 2;
+/// Under this name daemons give the register of births to hold (`upkeep_os::spawn::register`), in which children then write
+/// themselves down.
+pub const REGISTER: &str = "register";
 /// Longest frame. A child's arguments and environment fit: the kernel takes at most 6 MiB by default.
 pub const MAX_FRAME: usize = 16 << 20;
 

@@ -7,12 +7,14 @@
 mod birth;
 mod capabilities;
 mod landlock;
+pub mod register;
 mod restraint;
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::Arc;
 
 use rustix::process::{Gid, Uid, chdir};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
@@ -113,6 +115,8 @@ pub struct Plan {
     exec_prefix: Vec<u8>,
     /// In the order in which they are taken.
     steps: Vec<Step>,
+    /// Where the child writes itself down.
+    entry: Option<register::Entry>,
 }
 
 /// Strings and the null-ended array of pointers to them that execve(2) wants.
@@ -182,7 +186,21 @@ impl Plan {
             cwd_prefix: [b"supervisor: couldn't chdir to ".as_slice(), &shown_cwd, b": "].concat(),
             exec_prefix: [b"supervisor: couldn't exec ".as_slice(), &name, b": "].concat(),
             steps: restraint::steps(program.restraints)?,
+            entry: None,
         })
+    }
+
+    /// The child is to write itself down in this register before it executes its program, under this number. It is to be
+    /// made by this process.
+    pub fn register(&mut self, register: Option<Arc<OwnedFd>>, run: u64) {
+        self.entry = register.map(|register| register::Entry::new(register, run));
+    }
+
+    /// The first thing that the child does.
+    fn enter(&self, ends: Ends) {
+        if let Some(entry) = &self.entry {
+            entry.make(ends);
+        }
     }
 }
 
@@ -193,7 +211,10 @@ fn spawn_by_fork(plan: &Plan, stdio: Stdio<'_>) -> io::Result<u32> {
     let pid = unsafe { libc::fork() };
     match pid {
         -1 => Err(io::Error::last_os_error()),
-        0 => become_program(plan, stdio.into(), None),
+        0 => {
+            plan.enter(stdio.into());
+            become_program(plan, stdio.into(), None)
+        }
         pid => {
             // The child does this too: whoever is first, a signal to its group finds one as soon as we return.
             // SAFETY: plain integers; it fails, to no harm, if the child has executed its program already.

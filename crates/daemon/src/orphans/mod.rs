@@ -2,10 +2,12 @@
 //! so that no program runs twice; or taken over.
 
 mod adopt;
+mod register;
 mod runfile;
 
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use upkeep_config::Orphans;
 use upkeep_core::{ErrandKind, ProcId, RunEnd, RunId};
+use upkeep_keeper::wire::{REGISTER, ToKeeper};
 use upkeep_logs::{Engine, Level};
 
 use crate::age::start_ticks;
@@ -20,6 +23,7 @@ use crate::errors::words;
 use crate::shell::Shell;
 use crate::tasks;
 use adopt::Survivor;
+pub(crate) use register::Register;
 pub(crate) use runfile::RunFile;
 use runfile::{Entry, survivors};
 
@@ -54,7 +58,7 @@ impl Shell {
     /// on what lives is written down for the next one.
     pub(crate) async fn meet_orphans(&mut self) {
         let path = self.run_file_path();
-        let found = match survivors(&path) {
+        let mut found = match survivors(&path) {
             Ok(found) => found,
             Err(error) => {
                 let (path, error) = (path.display(), words(&error));
@@ -65,6 +69,7 @@ impl Shell {
                 return self.log(Level::Error, text);
             }
         };
+        self.find_newborn(&path, &mut found);
         match self.settings().orphans {
             Orphans::Adopt => self.adopt_orphans(found).await,
             Orphans::Stop => self.end_orphans(found, "stopped before anything is started").await,
@@ -72,7 +77,55 @@ impl Shell {
                 self.tell_of_orphans(&found, "left alone, as orphans=ignore says");
             }
         }
+        self.keep_register();
         self.keep_run_file();
+    }
+
+    /// Those that were not written down in the run file when the daemon was killed that would have done so.
+    fn find_newborn(&self, path: &Path, found: &mut Vec<Entry>) {
+        match register::born(path) {
+            Ok(born) => {
+                let known: HashSet<u32> = found.iter().map(|entry| entry.pid).collect();
+                found.extend(born.into_iter().filter(|entry| !known.contains(&entry.pid)));
+            }
+            Err(error) => {
+                let error = words(&error);
+                let text = format!(
+                    "cannot tell whom an earlier supervisord was starting when it was killed: {error}; look for \
+                     processes that run twice"
+                );
+                self.log(Level::Error, text);
+            }
+        }
+    }
+
+    /// From now on children are written down in memory before they execute their programs.
+    pub(crate) fn keep_register(&mut self) {
+        let runs = self.runs.iter().filter_map(|(&run, entry)| {
+            let made = entry.made.as_ref().filter(|made| made.exit.is_none())?;
+            Some((run, self.entry_of_run(run, made.pid)?))
+        });
+        let runs: Vec<(RunId, Entry)> = runs.collect();
+        match Register::start(&self.run_file_path(), &runs) {
+            Ok(register) => self.register = Some(register),
+            Err(error) => self.log(Level::Debug, format!("births are not written down: {}", words(&error))),
+        }
+        self.hold_register();
+    }
+
+    /// Gives the register to the keeper, where children find it.
+    pub(crate) fn hold_register(&mut self) {
+        if let Some(register) = self.register.clone() {
+            self.send_with(&ToKeeper::Hold { name: REGISTER.to_owned() }, &[register.as_fd()]);
+        }
+    }
+
+    /// A child is about to be asked for.
+    pub(crate) fn note_start(&self, run: RunId) {
+        if let (Some(register), Some(entry)) = (&self.register, self.entry_of_run(run, 0)) {
+            // No room: it is recognised all the same, if not by name.
+            let _ = register.announce(run, &entry);
+        }
     }
 
     /// Whether there are any.
@@ -107,13 +160,14 @@ impl Shell {
 
     /// From now on, what lives is written down for a daemon that finds no keeper.
     pub(crate) fn keep_run_file(&mut self) {
-        let own = self.core.processes().filter_map(|(id, process)| self.entry_of(id, process.pid()));
+        let own = self.core.processes().filter(|(_, process)| process.pid() != 0);
+        let own = own.filter_map(|(id, process)| self.entry_of(id, process.pid()));
         let errands = self.runs.iter().filter_map(|(&run, entry)| {
             let (kind, made) = (self.core.errand_of(run)?, entry.made.as_ref()?);
             self.errand_entry(run, kind, made.pid)
         });
         let entries = own.chain(errands).collect();
-        match RunFile::start(self.run_file_path(), entries, self.engine.clone()) {
+        match RunFile::start(self.run_file_path(), entries, self.register.clone(), self.engine.clone()) {
             Ok(file) => self.run_file = Some(file),
             Err(error) => self.log(Level::Warn, format!("children are not written down: {error}")),
         }
@@ -121,12 +175,8 @@ impl Shell {
 
     /// A child was made.
     pub(crate) fn note_child(&mut self, run: RunId, pid: u32) {
-        let errand = self.core.errand_of(run);
-        let entry = match errand {
-            Some(kind) => self.errand_entry(run, kind, pid),
-            None => self.core.process_of(run).and_then(|id| self.entry_of(id, pid)),
-        };
-        if let (Some(entry), None) = (&entry, errand) {
+        let entry = self.entry_of_run(run, pid);
+        if let (Some(entry), None) = (&entry, self.core.errand_of(run)) {
             self.note_birth(run, entry.ticks);
         }
         if let (Some(file), Some(entry)) = (&self.run_file, entry) {
@@ -151,6 +201,16 @@ impl Shell {
         if let Some(file) = self.run_file.take() {
             file.remove();
         }
+        if let Some(register) = self.register.take() {
+            register.remove();
+        }
+    }
+
+    fn entry_of_run(&self, run: RunId, pid: u32) -> Option<Entry> {
+        match self.core.errand_of(run) {
+            Some(kind) => self.errand_entry(run, kind, pid),
+            None => self.entry_of(self.core.process_of(run)?, pid),
+        }
     }
 
     /// A command that runs beside a process. Nobody takes it over, for it has a name that no process has.
@@ -162,7 +222,7 @@ impl Shell {
     }
 
     fn entry_of(&self, id: ProcId, pid: u32) -> Option<Entry> {
-        let process = self.core.process(id).filter(|_| pid != 0)?;
+        let process = self.core.process(id)?;
         let stop = self.core.saved(id)?.stop;
         let run = process.state().run().and_then(|run| self.runs.get(&run));
         Some(Entry {

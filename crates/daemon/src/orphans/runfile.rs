@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use upkeep_logs::{Engine, Level};
 
+use super::Register;
 use crate::age::start_ticks;
 use crate::clerk::Clerk;
 use crate::ownfile::{open_own, replace_own};
@@ -78,9 +79,21 @@ impl RunFile {
     ///
     /// # Errors
     /// No thread could be had.
-    pub(crate) fn start(path: PathBuf, children: Vec<Entry>, engine: Engine) -> io::Result<Self> {
-        let mut writer =
-            Writer { path, living: BTreeMap::new(), file: None, lines: 0, engine, complained: false };
+    pub(crate) fn start(
+        path: PathBuf,
+        children: Vec<Entry>,
+        register: Option<Register>,
+        engine: Engine,
+    ) -> io::Result<Self> {
+        let mut writer = Writer {
+            path,
+            register,
+            living: BTreeMap::new(),
+            file: None,
+            lines: 0,
+            engine,
+            complained: false,
+        };
         let work = move |inbox: &Receiver<Order>| {
             let recognised = children.into_iter().filter_map(recognise);
             writer.living = ordered::map(recognised.map(|child| (child.pid, Box::new(child))));
@@ -120,6 +133,8 @@ impl RunFile {
 
 struct Writer {
     path: PathBuf,
+    /// It lies where this file does, so to say.
+    register: Option<Register>,
     /// In boxes, since half of a tree's room may be free.
     living: BTreeMap<u32, Box<Entry>>,
     file: Option<File>,
@@ -169,6 +184,8 @@ impl Writer {
     fn move_to(&mut self, path: PathBuf) {
         let old = std::mem::replace(&mut self.path, path);
         self.file = None;
+        // Somebody may have removed it: then it is found nowhere anyway.
+        let _ = self.register.as_ref().map(|register| register.follow(&self.path));
         self.renew();
         if self.file.is_some() && old != self.path {
             // Somebody may have removed it already: it is gone either way.
@@ -203,7 +220,7 @@ impl Writer {
             self.engine.journal(
                 Level::Warn,
                 format!(
-                    "cannot write '{path}': {error}; if supervisord is killed with all its helpers, the next one will \
+                    "cannot write '{path}': {error}; if supervisord is killed with all its helpers, the next one may \
                      not recognise the processes that are left"
                 ),
             );
@@ -277,6 +294,7 @@ mod tests {
         let (own, ticks) = (std::process::id(), start_ticks(std::process::id()).unwrap());
         let mut writer = Writer {
             path: path.clone(),
+            register: None,
             living: BTreeMap::new(),
             file: None,
             lines: 0,
@@ -304,7 +322,7 @@ mod tests {
     fn history_does_not_fill_the_disk() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pid.children");
-        let file = RunFile::start(path.clone(), Vec::new(), Engine::start(|_| {}).unwrap()).unwrap();
+        let file = RunFile::start(path.clone(), Vec::new(), None, Engine::start(|_| {}).unwrap()).unwrap();
         let own = std::process::id();
         for _ in 0..5000 {
             file.add(entry(own, 0));

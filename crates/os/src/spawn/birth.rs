@@ -253,6 +253,10 @@ extern "C" fn born(cradle: *mut libc::c_void) -> libc::c_int {
     // SAFETY: it is the one that `give_birth` passed, which stays as it is as long as this process runs here.
     let cradle: &Cradle = unsafe { &*cradle.cast::<Cradle>() };
     let ends = cradle.ends;
+    // As long as the register is open here.
+    if let Some(plan) = &cradle.plan {
+        plan.enter(ends);
+    }
     let above = ends.stdin.max(ends.stdout).max(ends.stderr) + 1;
     // SAFETY: plain integers. Only the copy that it makes for this process loses its descriptors.
     let apart = unsafe { libc::syscall(libc::SYS_close_range, above, u32::MAX, libc::CLOSE_RANGE_UNSHARE) };
@@ -273,7 +277,7 @@ mod tests {
     use std::io::Read;
 
     use super::*;
-    use crate::spawn::{Identity, Program};
+    use crate::spawn::{Identity, NOT_SPAWNED, Program};
 
     fn shell(script: &str) -> Plan {
         let argv = ["sh", "-c", script].map(|word| word.as_bytes().to_vec()).to_vec();
@@ -425,6 +429,44 @@ mod tests {
         for (pid, output) in children {
             let _other = vec![0xffu8; STACK];
             assert_eq!((words(output).as_str(), crate::wait_child(pid).unwrap()), ("alive\n", 0));
+        }
+    }
+
+    /// Either its parent lives when it has written itself down, or its program is not executed.
+    #[test]
+    fn a_child_is_in_the_register_before_it_comes_to_its_program() {
+        use std::sync::Arc;
+
+        use crate::spawn::register::{Birth, SLOT, read_slot};
+        use crate::spawn::restraint::steps;
+        use crate::spawn::{Restraint, What};
+        let mut nursery = Nursery::new().unwrap();
+        let register = Arc::new(crate::memfd_with("register", b"").unwrap());
+        let born = |run: u64| {
+            let bytes = crate::read_memfd(&register).unwrap();
+            let slot = bytes.chunks(SLOT).nth(1 + usize::try_from(run).unwrap()).unwrap_or_default();
+            read_slot(slot).map(|(birth, _)| birth)
+        };
+        let nice = || vec![Restraint { key: "nice".to_owned(), what: What::Nice(1) }];
+        for (run, (forks, restraints)) in (1..).zip([(false, vec![]), (true, vec![]), (false, nice())]) {
+            nursery.forks = forks;
+            for orphaned in [false, true] {
+                let mut plan = shell("echo program; echo $$");
+                plan.steps = steps(restraints.clone()).unwrap();
+                plan.register(Some(Arc::clone(&register)), run);
+                if orphaned && let Some(entry) = &mut plan.entry {
+                    entry.disown();
+                }
+                let (pid, output) = start(&mut nursery, plan);
+                let pipe =
+                    output.metadata().map(|about| std::os::unix::fs::MetadataExt::ino(&about)).unwrap();
+                let words = words(output);
+                assert_eq!(words, if orphaned { String::new() } else { format!("program\n{pid}\n") });
+                assert_eq!(crate::wait_child(pid).unwrap() >> 8, if orphaned { NOT_SPAWNED } else { 0 });
+                let Some(Birth { run: of, pid: who, pipes, .. }) = born(run) else { panic!("{run}") };
+                // What is not a pipe is not written down, nor what is one a second time.
+                assert_eq!((of, who, pipes), (run, pid, [0, pipe, 0]), "{forks} {orphaned}");
+            }
         }
     }
 

@@ -254,7 +254,10 @@ pub(super) fn spawn_restrained(plan: &Plan, stdio: Stdio<'_>, patience: Duration
     // that another thread of ours may have held.
     let pid = match unsafe { libc::fork() } {
         -1 => return Err(io::Error::last_os_error()),
-        0 => become_program(plan, stdio.into(), Some(tell.as_raw_fd())),
+        0 => {
+            plan.enter(stdio.into());
+            become_program(plan, stdio.into(), Some(tell.as_raw_fd()))
+        }
         pid => pid,
     };
     drop(tell);
