@@ -2,7 +2,7 @@
 
 mod adopted;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -52,8 +52,9 @@ struct Child {
 pub(crate) struct Children {
     /// In boxes, since half of a tree's room may be free.
     by_run: BTreeMap<u64, Box<Child>>,
-    /// Our own, as long as they live.
-    by_pid: HashMap<u32, u64>,
+    /// Our own, as long as they live. A table by hashes would be twice as large as it was at first when as many have come and gone as
+    /// had room in it.
+    by_pid: BTreeMap<u32, u64>,
     /// Where they are made; there from the start, or from the first one on.
     nursery: Option<Nursery>,
     /// For the next child, if it is of that number.

@@ -12,6 +12,8 @@ use super::{HEADER, MAX_FRAME, Message, VERSION, WireError};
 
 /// Bytes read at once, and what an idle buffer may keep for the next time.
 const CHUNK: usize = 16 << 10;
+/// Descriptors' places that an idle buffer may keep for the next time.
+const FEW: usize = 64;
 /// Size of the length that a frame begins with, which does not count itself.
 const LENGTH: usize = size_of::<u32>();
 
@@ -94,6 +96,8 @@ impl Outgoing {
         }
         self.forget_sent();
         self.bytes.shrink_to(CHUNK);
+        // It is used round and round: every page of it would come to be touched.
+        self.fds.shrink_to(FEW);
         Ok(true)
     }
 
@@ -205,4 +209,34 @@ fn parse(bytes: &[u8]) -> Result<Option<(Header, &[u8])>, WireError> {
         return Err(WireError::Descriptors);
     }
     Ok(bytes.get(HEADER..length).map(|body| (header, body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::wire::ToDaemon;
+
+    #[test]
+    fn room_that_a_crowd_of_descriptors_took_is_not_kept() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let file: Arc<OwnedFd> = Arc::new(io::stdin().as_fd().try_clone_to_owned().unwrap());
+        let (mut outgoing, mut incoming) = (Outgoing::default(), Incoming::default());
+        for run in 0..1000 {
+            outgoing.push(&ToDaemon::Spawned { run, pid: 1, at_ns: 0 }, vec![Arc::clone(&file)]).unwrap();
+        }
+        let mut came = 0;
+        while !outgoing.flush(ours.as_fd()).unwrap() {
+            while incoming.fill(theirs.as_fd()).unwrap() {
+                while incoming.take::<ToDaemon>().unwrap().is_some() {
+                    came += 1;
+                }
+            }
+        }
+        assert!(came > 0, "it is not all sent at once");
+        assert!(outgoing.fds.capacity() <= FEW && outgoing.bytes.capacity() <= CHUNK, "{outgoing:?}");
+    }
 }
