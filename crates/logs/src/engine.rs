@@ -45,13 +45,23 @@ use worker::Worker;
 /// How long [`Engine::shutdown`] waits for the last writes.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(3);
 
-/// Which stream, chosen by the caller: one output channel of one run of a process.
+/// Which stream, chosen by the caller: one output channel of one run of a process. A number below 2^63 - 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
 
 impl StreamId {
     /// The daemon's own log, in [`LogEvent`]s about its file. Not for [`Engine::attach`].
     pub const JOURNAL: Self = Self(u64::MAX);
+
+    /// How its pipe is known to the sources: even, and not 0.
+    fn source(self) -> u64 {
+        self.0.wrapping_add(1) << 1
+    }
+
+    /// The stream that this source is.
+    fn of_source(key: u64) -> Self {
+        Self((key >> 1).wrapping_sub(1))
+    }
 }
 
 /// Where the lines of a stream go in syslog (PROC-152).
@@ -477,5 +487,19 @@ impl Engine {
 
     fn send(&self, command: Command) {
         self.shared.send(command);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_one_stream_or_something_else() {
+        for id in [0, 1, 2, 77, (1 << 63) - 2].map(StreamId) {
+            let source = id.source();
+            assert_eq!(StreamId::of_source(source), id);
+            assert!(source != worker::WAKE && outputs::OutletKey::from_source(source).is_none(), "{id:?}");
+        }
     }
 }

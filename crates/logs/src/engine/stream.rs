@@ -42,7 +42,6 @@ pub(super) enum Got {
 
 pub(super) struct Stream {
     id: StreamId,
-    key: u64,
     pipe: OwnedFd,
     /// Whether the pipe is waited for.
     listening: bool,
@@ -79,10 +78,8 @@ struct Route {
 }
 
 impl Stream {
-    /// `key` is how the pipe is known to the sources.
     pub(super) fn new(
         id: StreamId,
-        key: u64,
         pipe: OwnedFd,
         mut sink: Sink,
         account: Arc<Account>,
@@ -92,7 +89,7 @@ impl Stream {
         let capture = capture(&sink);
         let spool = sink.spool.take();
         let route = Route::new(id, sink, out);
-        Ok(Self { id, key, pipe, listening: false, widened: false, account, route, capture, spool })
+        Ok(Self { id, pipe, listening: false, widened: false, account, route, capture, spool })
     }
 
     /// Reports what an earlier thread took out of the pipe, and nobody has heard.
@@ -132,7 +129,7 @@ impl Stream {
         if self.must_pause(out) {
             self.pause(out);
         } else if !self.listening {
-            out.sources.add(&self.pipe, self.key, EventFlags::IN)?;
+            out.sources.add(&self.pipe, self.id.source(), EventFlags::IN)?;
             self.listening = true;
         }
         Ok(())

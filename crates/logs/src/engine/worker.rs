@@ -1,6 +1,6 @@
 //! The log thread's loop.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ const TRIES: u32 = 50;
 /// The same at the end of the thread, where nobody is held up by it.
 const LAST_TRIES: u32 = 10;
 /// The key of the handle; streams have other even keys, outlets have odd ones.
-const WAKE: u64 = 0;
+pub(super) const WAKE: u64 = 0;
 
 /// An answer that waits for what is in the pipes.
 enum Owed {
@@ -48,7 +48,7 @@ enum Owed {
 struct Late {
     again: Option<Instant>,
     /// Streams that are not waited for.
-    paused: BTreeSet<u64>,
+    paused: BTreeSet<StreamId>,
     /// With how often they may still be put off.
     owed: Vec<(Owed, u32)>,
 }
@@ -59,8 +59,8 @@ impl Late {
         self.again.map(|again| again.saturating_duration_since(Instant::now()))
     }
 
-    fn pause(&mut self, key: u64) {
-        self.paused.insert(key);
+    fn pause(&mut self, id: StreamId) {
+        self.paused.insert(id);
         self.again.get_or_insert_with(|| Instant::now() + SHORT);
     }
 
@@ -76,10 +76,9 @@ pub(super) struct Worker {
     wake: Arc<Wake>,
     out: Outputs,
     desk: Desk,
-    /// In boxes: a table is up to twice as large as what is in it, and grows by moving that.
-    streams: HashMap<u64, Box<Stream>>,
-    keys: HashMap<StreamId, u64>,
-    next_key: u64,
+    /// In boxes, since half of a tree's room may be free. A table by hashes would be twice as large as it was at first when as many
+    /// have come and gone as had room in it.
+    streams: BTreeMap<StreamId, Box<Stream>>,
     buffer: Box<[u8]>,
     pace: Pace,
     late: Late,
@@ -101,9 +100,7 @@ impl Worker {
             wake,
             out,
             desk: Desk::new(queue),
-            streams: HashMap::new(),
-            keys: HashMap::new(),
-            next_key: WAKE + 2,
+            streams: BTreeMap::new(),
             buffer: vec![0; CHUNK].into_boxed_slice(),
             pace: Pace::new(Instant::now()),
             late: Late::default(),
@@ -138,13 +135,13 @@ impl Worker {
         } else if let Some(outlet) = OutletKey::from_source(key) {
             self.room(outlet);
         } else {
-            self.readable(key);
+            self.readable(StreamId::of_source(key));
         }
     }
 
     /// Bytes, or the end, of a child's output. What is left after a turn is reported again at once.
-    fn readable(&mut self, key: u64) {
-        let Some(stream) = self.streams.get_mut(&key) else { return };
+    fn readable(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
         for _ in 0..CHUNKS_A_TURN {
             match stream.turn(&mut self.buffer, &mut self.out) {
                 Got::Bytes(count) => {
@@ -156,17 +153,17 @@ impl Worker {
                 Got::Nothing => break,
                 Got::Later => {
                     stream.pause(&self.out);
-                    return self.late.pause(key);
+                    return self.late.pause(id);
                 }
                 Got::End => {
                     let closed = stream.closed();
-                    self.close(key);
+                    self.close(id);
                     self.out.tell(closed);
                     return;
                 }
             }
         }
-        self.listen(key);
+        self.listen(id);
     }
 
     /// A full log has room: those who wait for it go on.
@@ -174,23 +171,23 @@ impl Worker {
         if !self.out.flush(outlet, StreamId::JOURNAL) {
             return;
         }
-        let waiting: Vec<u64> = self
+        let waiting: Vec<StreamId> = self
             .streams
             .iter()
             .filter(|(_, stream)| stream.outlet() == Some(outlet))
-            .map(|(&key, _)| key)
+            .map(|(&id, _)| id)
             .collect();
-        for key in waiting {
-            self.listen(key);
+        for id in waiting {
+            self.listen(id);
         }
     }
 
-    fn listen(&mut self, key: u64) {
-        let Some(stream) = self.streams.get_mut(&key) else { return };
+    fn listen(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
         if let Err(error) = stream.listen(&self.out) {
             let closed = stream.closed();
             self.out.warn(format!("cannot wait for the output of a child: {error}"));
-            self.close(key);
+            self.close(id);
             self.out.tell(closed);
         }
     }
@@ -219,7 +216,7 @@ impl Worker {
             Command::Reconfigure { id, sink } => self.reconfigure(id, *sink),
             Command::SetJournal(journal) => self.desk.set(*journal, &mut self.out),
             Command::Journal(line) => self.desk.write(line, &mut self.out),
-            Command::Credit { id } => self.resume(id),
+            Command::Credit { id } => self.listen(id),
             Command::Warn { text } => self.out.warn(text),
             Command::Lost => self.out.tell(LogEvent::Lost),
             Command::Forget { path } => self.out.abandon(&path),
@@ -235,19 +232,14 @@ impl Worker {
     }
 
     fn attach(&mut self, id: StreamId, pipe: OwnedFd, sink: Sink) {
-        if let Some(&old) = self.keys.get(&id) {
-            self.close(old);
-        }
-        let key = self.next_key;
-        self.next_key += 2;
+        self.close(id);
         let account = Account::new(id, self.commands.clone(), Arc::clone(&self.wake));
         let fd = pipe.as_raw_fd();
-        match Stream::new(id, key, pipe, sink, account, &mut self.out) {
+        match Stream::new(id, pipe, sink, account, &mut self.out) {
             Ok(mut stream) => {
                 stream.tell_unheard(&mut self.buffer, &self.out);
-                self.streams.insert(key, Box::new(stream));
-                self.keys.insert(id, key);
-                self.listen(key);
+                self.streams.insert(id, Box::new(stream));
+                self.listen(id);
             }
             Err(error) => {
                 self.out.warn(format!("cannot read the output of a child: {error}"));
@@ -259,8 +251,8 @@ impl Worker {
     /// Looks again at those whose logs could not be opened.
     fn try_again(&mut self) {
         let Late { paused, owed, .. } = std::mem::take(&mut self.late);
-        for key in paused {
-            self.readable(key);
+        for id in paused {
+            self.readable(id);
         }
         for (owed, tries) in owed {
             self.settle(owed, tries);
@@ -274,9 +266,7 @@ impl Worker {
                 if !self.catch_up(id, tries == 0) {
                     return self.late.put_off(Owed::Drained(id), tries);
                 }
-                if let Some(&key) = self.keys.get(&id) {
-                    self.close(key);
-                }
+                self.close(id);
                 self.out.tell(LogEvent::Drained { id });
             }
             Owed::Synced(mut ids, token) => {
@@ -293,8 +283,7 @@ impl Worker {
     /// Reads what is in the pipe now: at most its capacity, however fast somebody goes on writing. False if that has to be done later,
     /// unless it is `now` or never.
     fn catch_up(&mut self, id: StreamId, now: bool) -> bool {
-        let Some(&key) = self.keys.get(&id) else { return true };
-        let Some(stream) = self.streams.get_mut(&key) else { return true };
+        let Some(stream) = self.streams.get_mut(&id) else { return true };
         let mut left = stream.pending();
         while left > 0 {
             let got = match stream.turn(&mut self.buffer, &mut self.out) {
@@ -307,7 +296,7 @@ impl Worker {
                 Got::Nothing | Got::End => break,
             }
         }
-        self.listen(key);
+        self.listen(id);
         true
     }
 
@@ -321,7 +310,7 @@ impl Worker {
     }
 
     fn clear(&mut self, id: StreamId, token: u64) {
-        let stream = self.keys.get(&id).and_then(|key| self.streams.get(key));
+        let stream = self.streams.get(&id);
         let outlet = if id == StreamId::JOURNAL {
             self.desk.outlets()[0]
         } else {
@@ -332,22 +321,14 @@ impl Worker {
     }
 
     fn reconfigure(&mut self, id: StreamId, sink: Sink) {
-        let Some(&key) = self.keys.get(&id) else { return };
-        if let Some(stream) = self.streams.get_mut(&key) {
+        if let Some(stream) = self.streams.get_mut(&id) {
             stream.reconfigure(sink, &mut self.out);
         }
-        self.listen(key);
+        self.listen(id);
     }
 
-    fn resume(&mut self, id: StreamId) {
-        if let Some(&key) = self.keys.get(&id) {
-            self.listen(key);
-        }
-    }
-
-    fn close(&mut self, key: u64) {
-        if let Some(stream) = self.streams.remove(&key) {
-            self.keys.remove(&stream.id());
+    fn close(&mut self, id: StreamId) {
+        if let Some(stream) = self.streams.remove(&id) {
             stream.close(&mut self.out);
         }
     }
@@ -363,11 +344,8 @@ impl Worker {
         for (owed, _) in std::mem::take(&mut self.late.owed) {
             self.settle(owed, 0);
         }
-        let keys: Vec<u64> = self.streams.keys().copied().collect();
-        for key in keys {
-            if let Some(stream) = self.streams.remove(&key) {
-                stream.leave(&mut self.out);
-            }
+        for stream in std::mem::take(&mut self.streams).into_values() {
+            stream.leave(&mut self.out);
         }
         for text in self.out.finish_forwarding(Instant::now() + LAST_WRITES) {
             self.desk.say(text, &mut self.out);
