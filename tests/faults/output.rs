@@ -1,5 +1,7 @@
 //! The daemon is killed; what became of the children's output?
 
+use std::fs;
+
 use crate::rig::daemon::Daemon;
 use crate::rig::http::Arg::Text;
 use crate::rig::maker::Maker;
@@ -68,6 +70,51 @@ stderr_logfile=%(here)s/flood.err
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let written = count_to(1_000_000);
     assert_eq!(assert_in_order(&daemon, &names, &written), written.len());
+}
+
+/// Whole pipes at once, killed while they are under way from the pipe to the log.
+#[test]
+fn a_torrent_goes_on() {
+    const TIMES: usize = 20;
+    let config = "\
+[program:torrent]
+command=/bin/sh -c 'seq 1 1000000 >all; read go; for i in $(seq TIMES); do cat all; done; echo END >&2; exec cat'
+directory=%(here)s
+stdout_logfile=%(here)s/torrent
+stdout_logfile_maxbytes=0
+stderr_logfile=%(here)s/torrent.err
+"
+    .replace("TIMES", &TIMES.to_string());
+    let daemon = Daemon::start(Maker::Upkeep, &config);
+    daemon.wait("RUNNING", &["torrent"]);
+    daemon.call("supervisor.sendProcessStdin", &[Text("torrent"), Text("go\n")]);
+    while !daemon.home.read("torrent.err").contains("END") {
+        daemon.kill_brain();
+    }
+    daemon.call("supervisor.stopProcess", &[Text("torrent")]);
+    let (all, logged) = (daemon.home.read("all"), daemon.home.read("torrent"));
+    assert_eq!(logged.len(), all.len() * TIMES);
+    let at = logged.as_bytes().chunks(all.len()).position(|part| part != all.as_bytes());
+    assert_eq!(at, None, "in this repetition something is out of place");
+}
+
+/// What goes from the pipe to the log is held by whichever keeper there is.
+#[test]
+fn another_keeper_holds_what_is_under_way() {
+    let config =
+        "[program:wide]\ncommand=/bin/sh -c 'seq 1 100000; exec cat'\nstdout_logfile=%(here)s/wide\n";
+    let mut daemon = Daemon::start(Maker::Upkeep, config);
+    for _ in 0..2 {
+        let keeper = daemon.keeper();
+        until_true("the keeper holds it", || holds(keeper, "memfd:passage"));
+        daemon.kill_keeper();
+    }
+}
+
+fn holds(pid: i32, what: &str) -> bool {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let mut links = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
+    links.any(|link| link.to_string_lossy().contains(what))
 }
 
 /// What a child writes last, while nobody reads, is in the log before its end is told.

@@ -61,6 +61,7 @@ mod memory;
 mod names;
 mod orphans;
 mod ownfile;
+mod passage;
 mod patience;
 mod pidfile;
 mod pidproxy;

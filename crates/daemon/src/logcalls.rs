@@ -259,6 +259,7 @@ impl Shell {
             // Those who follow it have heard.
             LogEvent::Grew { .. } => {}
             LogEvent::Lost => self.hold_losses(),
+            LogEvent::WantsPassage => self.make_passage(),
             LogEvent::Dropping { error, path, .. } => {
                 let (path, error) = (path.display(), words(&error));
                 self.log(

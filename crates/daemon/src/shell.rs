@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -283,6 +283,8 @@ pub(crate) struct Shell {
     pub(crate) pidfile_retry: Option<tokio::task::AbortHandle>,
     pub(crate) run_file: Option<RunFile>,
     pub(crate) register: Option<Register>,
+    /// What the log thread moves fast streams through.
+    pub(crate) passage: Option<[Arc<OwnedFd>; 3]>,
     /// Length of the longest label; `None` when it is not known any more.
     pub(crate) label_width: Cell<Option<usize>>,
     /// Runs of an earlier daemon whose children are not held by descriptors yet.
@@ -417,6 +419,7 @@ impl Shell {
             pidfile_retry: None,
             run_file: None,
             register: None,
+            passage: None,
             label_width: Cell::new(None),
             unheld: Vec::new(),
             daemonised: Daemonised::default(),

@@ -182,6 +182,7 @@ impl Shell {
         self.save_rolling();
         self.give_clients();
         self.hold_all_said();
+        self.hold_passage();
         self.hold_all_told();
         self.listeners.pools.write_again();
         self.save_buffers();

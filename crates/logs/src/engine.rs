@@ -31,6 +31,7 @@ use crate::forward::Forwarders;
 use crate::journal::{self, Journal, Line, Unwritten};
 use crate::level::Level;
 use crate::losses::{Loss, Losses};
+use crate::passage::Passage;
 use crate::spool::Spool;
 use crate::syslog::Syslog;
 use crate::tidy::Tidy;
@@ -228,6 +229,8 @@ pub enum LogEvent {
         /// As it was asked for.
         path: PathBuf,
     },
+    /// There is a stream that is fast enough for [`Engine::set_passage`]. Said once.
+    WantsPassage,
     /// Something for the daemon's log, at level WARN.
     Warn {
         /// The line.
@@ -250,6 +253,7 @@ pub(crate) enum Command {
     Warn { text: String },
     Lost,
     Forget { path: PathBuf },
+    SetPassage(Passage),
     Duplicate { answer: Sender<Vec<(StreamId, OwnedFd)>> },
     Shutdown,
 }
@@ -438,6 +442,11 @@ impl Engine {
         let (answer, duplicates) = mpsc::channel();
         self.send(Command::Duplicate { answer });
         duplicates
+    }
+
+    /// Has fast streams take the way through there. Others should hold its parts by now.
+    pub fn set_passage(&self, passage: Passage) {
+        self.send(Command::SetPassage(passage));
     }
 
     /// Says where the daemon's own lines go, from the next one on. Lines before the first journal are kept for it.

@@ -15,7 +15,7 @@
 //!
 //! Bytes not yet read stay in the pipes, of which the keeper holds duplicates. Between the read and the write of one
 //! chunk (microseconds) a `kill -9` loses that chunk, unless the kernel moves it: to a log file that nothing but the
-//! bytes goes to, or to a [`Spool`]. A capture without its end tag is lost, as is a held-back piece of
+//! bytes goes to, or to a [`Spool`]; those of a fast stream are in a [`Passage`] meanwhile. A capture without its end tag is lost, as is a held-back piece of
 //! a tag.
 
 #![forbid(unsafe_code)]
@@ -30,6 +30,7 @@ mod forward;
 mod journal;
 mod level;
 mod losses;
+mod passage;
 mod read;
 mod since;
 mod spool;
@@ -45,6 +46,7 @@ pub use forward::{Destination, TlsRules};
 pub use journal::{Journal, Unwritten};
 pub use level::Level;
 pub use losses::Loss;
+pub use passage::Passage;
 pub use read::{READ_LIMIT, ReadError, Tail, read, tail};
 pub use since::read_since;
 pub use spool::Spool;

@@ -13,6 +13,7 @@ use super::{LogEvent, StreamId, SyslogTag, Watched};
 use crate::file::{MODE_NAMED, Notice, RotatingFile, Taken};
 use crate::forward::{Destination, Forwarder, Forwarders};
 use crate::losses::Losses;
+use crate::passage::Passage;
 use crate::syslog::Syslog;
 use crate::tidy::Tidy;
 
@@ -46,6 +47,12 @@ pub(super) struct Outputs {
     /// Looks after old files.
     tidy: Tidy,
     forwarders: Forwarders,
+    /// For fast streams. `None` also while one of them is at it.
+    pub(super) passage: Option<Passage>,
+    /// It was asked for.
+    wants_passage: bool,
+    /// How many streams have the widest pipes.
+    pub(super) wide: usize,
     tell: Box<dyn Fn(LogEvent) + Send>,
 }
 
@@ -76,6 +83,9 @@ impl Outputs {
             syslog_dropped: None,
             tidy: Tidy::new(|_| ()),
             forwarders,
+            passage: None,
+            wants_passage: false,
+            wide: 0,
             tell,
         }
     }
@@ -93,6 +103,13 @@ impl Outputs {
 
     pub(super) fn tell(&self, event: LogEvent) {
         (self.tell)(event);
+    }
+
+    /// There is use for a passage.
+    pub(super) fn want_passage(&mut self) {
+        if self.passage.is_none() && !std::mem::replace(&mut self.wants_passage, true) {
+            self.tell(LogEvent::WantsPassage);
+        }
     }
 
     pub(super) fn warn(&self, text: String) {

@@ -1,7 +1,7 @@
 //! One output channel of one child: its pipe, and what its bytes go through.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::epoll::EventFlags;
@@ -16,10 +16,13 @@ use super::{LogEvent, Sink, StreamId, SyslogTag};
 use crate::ansi::AnsiFilter;
 use crate::capture::{CaptureBuffer, Piece, Scanner};
 use crate::file::Taken;
+use crate::passage::WIDE;
 use crate::spool::Spool;
 
-/// What a pipe holds when its child writes faster than we read.
-const WIDE_PIPE: usize = 128 * 1024;
+/// What a pipe holds when its child writes faster than we read, and there are [`MOST_WIDE`] that hold [`WIDE`].
+const LESS_WIDE: usize = 128 * 1024;
+/// How many pipes may be as wide as pipes can be: an eighth of what all pipes of a user may hold together.
+const MOST_WIDE: usize = 8;
 
 /// What a stream keeps of the room it needed to remove ANSI sequences.
 pub(super) const SCRATCH: usize = 4096;
@@ -40,12 +43,25 @@ pub(super) enum Got {
     Later,
 }
 
+/// How much the pipe holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Width {
+    /// What the system gave it.
+    AsItWas,
+    /// [`LESS_WIDE`], if the system allows it.
+    Chunk,
+    /// [`WIDE`]
+    Wide,
+}
+
 pub(super) struct Stream {
     id: StreamId,
     pipe: OwnedFd,
     /// Whether the pipe is waited for.
     listening: bool,
-    widened: bool,
+    width: Width,
+    /// The last bytes went to the log without being read.
+    moves: bool,
     account: Arc<Account>,
     route: Route,
     capture: Option<Box<Capture>>,
@@ -89,7 +105,17 @@ impl Stream {
         let capture = capture(&sink);
         let spool = sink.spool.take();
         let route = Route::new(id, sink, out);
-        Ok(Self { id, pipe, listening: false, widened: false, account, route, capture, spool })
+        Ok(Self {
+            id,
+            pipe,
+            listening: false,
+            width: Width::AsItWas,
+            moves: false,
+            account,
+            route,
+            capture,
+            spool,
+        })
     }
 
     /// Reports what an earlier thread took out of the pipe, and nobody has heard.
@@ -170,10 +196,15 @@ impl Stream {
         if let Some(got) = self.spooled(buffer, out) {
             return got;
         }
+        if let Some(got) = self.passed(buffer, out) {
+            return got;
+        }
         if let Some(key) = self.moves_to() {
-            match out.take_from(key, self.id, self.pipe.as_fd(), buffer.len()) {
+            let taken = out.take_from(key, self.id, self.pipe.as_fd(), WIDE);
+            self.moves = matches!(taken, Taken::Bytes(_));
+            match taken {
                 Taken::Bytes(count) => {
-                    self.widen(count);
+                    self.widen(count, out);
                     return Got::Bytes(count);
                 }
                 Taken::Nothing => return Got::Nothing,
@@ -182,6 +213,52 @@ impl Stream {
             }
         }
         self.read(buffer, out)
+    }
+
+    /// Moves what is there to the log by way of the passage; `None` if that way is not for this stream.
+    fn passed(&mut self, buffer: &mut [u8], out: &mut Outputs) -> Option<Got> {
+        if !self.moves || self.width == Width::AsItWas {
+            return None;
+        }
+        let mut passage = out.passage.take()?;
+        let got = match passage.fill(self.id, &self.pipe) {
+            Ok(0) => Some(Got::End),
+            Ok(count) => {
+                self.fetch(passage.reader(), count as u64, buffer, out);
+                Some(Got::Bytes(count))
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Some(Got::Nothing),
+            Err(_) => None,
+        };
+        out.passage = Some(passage);
+        got
+    }
+
+    /// Fetches what an earlier thread has left in the passage, if it is of this stream.
+    pub(super) fn take_left(&mut self, buffer: &mut [u8], out: &mut Outputs) {
+        let Some(mut passage) = out.passage.take() else { return };
+        let left = passage.take_left(self.id);
+        self.fetch(passage.reader(), left, buffer, out);
+        out.passage = Some(passage);
+    }
+
+    /// Moves so many bytes from the passage to the log; those that cannot be moved are read and passed on.
+    fn fetch(&mut self, passage: BorrowedFd<'_>, mut left: u64, buffer: &mut [u8], out: &mut Outputs) {
+        while left > 0 {
+            let taken = self.moves_to().map(|key| out.take_from(key, self.id, passage, WIDE));
+            self.moves = matches!(taken, Some(Taken::Bytes(_)));
+            let count = match taken {
+                Some(Taken::Bytes(count)) => count,
+                _ => match read(passage, buffer, out) {
+                    Got::Bytes(count) => {
+                        self.pass(&buffer[..count], out);
+                        count
+                    }
+                    Got::Nothing | Got::End | Got::Later => return,
+                },
+            };
+            left = left.saturating_sub(count as u64);
+        }
     }
 
     /// Moves what is there to the spool, and passes it on; `None` if there is none to move it to.
@@ -216,22 +293,12 @@ impl Stream {
     }
 
     fn read(&mut self, buffer: &mut [u8], out: &mut Outputs) -> Got {
-        loop {
-            match rustix::io::read(&self.pipe, &mut *buffer) {
-                Ok(0) => return Got::End,
-                Ok(count) => {
-                    self.widen(count);
-                    self.pass(&buffer[..count], out);
-                    return Got::Bytes(count);
-                }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Got::Nothing,
-                Err(error) => {
-                    out.warn(format!("cannot read the output of a child any more: {error}"));
-                    return Got::End;
-                }
-            }
+        let got = read(self.pipe.as_fd(), buffer, out);
+        if let Got::Bytes(count) = got {
+            self.widen(count, out);
+            self.pass(&buffer[..count], out);
         }
+        got
     }
 
     /// Replaces what happens to the bytes. What the old way held back goes the old way, but for a line that has begun, if the new
@@ -254,6 +321,7 @@ impl Stream {
         if self.listening {
             out.sources.remove(&self.pipe);
         }
+        out.wide -= usize::from(self.width == Width::Wide);
         self.route.close(out);
     }
 
@@ -265,13 +333,22 @@ impl Stream {
         self.close(out);
     }
 
-    /// Makes the pipe of a child that fills it as wide as a chunk: a tenth more speed for a tenth less processor time.
+    /// Makes the pipe of a child that fills it wider: more speed for less processor time, since both sides go on for longer.
     /// Not every pipe: what a user's pipes may hold together is limited (pipe(7), `pipe-user-pages-soft`).
-    fn widen(&mut self, count: usize) {
-        if !self.widened && count >= NEARLY_FULL {
-            self.widened = true;
+    fn widen(&mut self, count: usize, out: &mut Outputs) {
+        if self.width != Width::AsItWas || count < NEARLY_FULL {
+            return;
+        }
+        if out.wide < MOST_WIDE && rustix::pipe::fcntl_setpipe_size(&self.pipe, WIDE).is_ok() {
+            self.width = Width::Wide;
+            out.wide += 1;
+        } else {
+            self.width = Width::Chunk;
             // Refused when the user's pipes are too wide already: then it stays as it is.
-            let _ = rustix::pipe::fcntl_setpipe_size(&self.pipe, WIDE_PIPE);
+            let _ = rustix::pipe::fcntl_setpipe_size(&self.pipe, LESS_WIDE);
+        }
+        if self.moves {
+            out.want_passage();
         }
     }
 
@@ -338,6 +415,22 @@ impl Stream {
         }
         route.finish(account, out);
         self.tell_begun(out);
+    }
+}
+
+/// Reads once.
+fn read(pipe: BorrowedFd<'_>, buffer: &mut [u8], out: &Outputs) -> Got {
+    loop {
+        match rustix::io::read(pipe, &mut *buffer) {
+            Ok(0) => return Got::End,
+            Ok(count) => return Got::Bytes(count),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Got::Nothing,
+            Err(error) => {
+                out.warn(format!("cannot read the output of a child any more: {error}"));
+                return Got::End;
+            }
+        }
     }
 }
 

@@ -22,8 +22,8 @@ use crate::journal::Queue;
 const CHUNK: usize = 128 * 1024;
 /// Events taken from the kernel at once.
 const EVENTS: usize = 64;
-/// Chunks read from one stream before the others have their turn.
-const CHUNKS_A_TURN: usize = 4;
+/// Bytes read from one stream before the others have their turn; what a wide pipe holds is more.
+const A_TURN: usize = 4 * CHUNK;
 /// Commands carried out before the pipes have their turn.
 const COMMANDS_A_TURN: usize = 1024;
 /// How long full logs have to take what waits for them when the thread ends.
@@ -142,10 +142,12 @@ impl Worker {
     /// Bytes, or the end, of a child's output. What is left after a turn is reported again at once.
     fn readable(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        for _ in 0..CHUNKS_A_TURN {
+        let mut left = A_TURN;
+        while left > 0 {
             match stream.turn(&mut self.buffer, &mut self.out) {
                 Got::Bytes(count) => {
                     self.pace.read(count, stream.is_reported());
+                    left = left.saturating_sub(count);
                     if count < CHUNK || stream.must_pause(&self.out) {
                         break;
                     }
@@ -220,6 +222,7 @@ impl Worker {
             Command::Warn { text } => self.out.warn(text),
             Command::Lost => self.out.tell(LogEvent::Lost),
             Command::Forget { path } => self.out.abandon(&path),
+            Command::SetPassage(passage) => self.out.passage = Some(passage),
             Command::Duplicate { answer } => {
                 self.streams.values_mut().for_each(|stream| stream.tell_again(&self.out));
                 let pipes =
@@ -238,6 +241,7 @@ impl Worker {
         match Stream::new(id, pipe, sink, account, &mut self.out) {
             Ok(mut stream) => {
                 stream.tell_unheard(&mut self.buffer, &self.out);
+                stream.take_left(&mut self.buffer, &mut self.out);
                 self.streams.insert(id, Box::new(stream));
                 self.listen(id);
             }

@@ -8,6 +8,7 @@ mod engine;
 mod files;
 mod flow;
 mod journal;
+mod passage;
 mod properties;
 mod random;
 mod scarce;
