@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ask;
+pub mod ballast;
 pub mod census;
 pub mod contender;
 pub mod json;

@@ -87,7 +87,7 @@ impl Effort {
             restarts: 2_000,
             storms: 3,
             idle: Duration::from_secs(10),
-            calls: 9,
+            calls: 51,
             crowd: Duration::from_secs(2),
             statuses: 7,
             recoveries: 3,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::ballast::ballast;
 use crate::contender::{Contender, Kind};
 use crate::measure::{Sheet, calls, crowd, deaths, groups, life, output, quiet, recovery};
 use crate::plan::Plan;
@@ -12,6 +13,8 @@ use crate::results::Results;
 use crate::scene::{BARE, Job, Scene};
 use crate::{Outcome, because};
 
+/// How much more memory than one contender's logs take is kept ready for them: those of the one before may still be there.
+const LOGS_AT_ONCE: u64 = 2;
 /// Numbers of writers.
 const WRITERS: [usize; 2] = [1, 8];
 
@@ -134,11 +137,17 @@ impl Run<'_> {
         if !self.plan.wants("log") {
             return;
         }
+        let place = self.home.parent().unwrap_or(&self.home);
+        let ballast = ballast(place, self.plan.effort.output * LOGS_AT_ONCE);
+        if let Err(error) = &ballast {
+            self.results.failures.push(format!("ballast: {error}"));
+        }
         for writers in WRITERS {
             let each = self.plan.effort.output / writers as u64 / 100 * 100;
             let output = Some((each, (each / 8).min(50 << 20)));
             let job = Job { processes: writers, startsecs: 0, output };
-            for turn in 0..self.plan.effort.turns {
+            // No measure depends as much on what else the machine does.
+            for turn in 0..self.plan.effort.turns * 2 - 1 {
                 self.each(writers, turn, "log", &job, |scene, sheet| {
                     scene.settled()?;
                     output::measure(&scene, sheet)
