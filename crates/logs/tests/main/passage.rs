@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{PipeWriter, Write};
 use std::os::fd::OwnedFd;
 
-use upkeep_logs::{LogEvent, Passage, Sink, StreamId};
+use upkeep_logs::{LogEvent, Passage, Sink};
 
 use super::bench::{Bench, child, until, whole};
 
