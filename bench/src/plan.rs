@@ -13,7 +13,8 @@ usage: cargo xtask bench [--quick] [OPTION...]
   --sizes N,N        numbers of processes (default 0,19,200,1000,3000,10000; with --quick 0,19,200)
   --only ROW,ROW     only these measures: life, memory, idle, info, clients, status, death, storm, restarts, groups,
                      recovery, log
-  --turns N          turns that each contender gets at each size (default 3; with --quick 1)
+  --turns N          turns that each contender gets at each size (default 3; with --quick 1); for log twice as
+                     many less one
   --supervisor-to N  the largest size for Supervisor, which takes minutes there (default 3000)
   --skip NAME,NAME   leave out contenders: supervisor, upkeep, limit
   --binary PATH      measure this executable of Upkeep, and build none

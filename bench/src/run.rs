@@ -147,7 +147,7 @@ impl Run<'_> {
             let output = Some((each, (each / 8).min(50 << 20)));
             let job = Job { processes: writers, startsecs: 0, output };
             // No measure depends as much on what else the machine does.
-            for turn in 0..self.plan.effort.turns * 2 - 1 {
+            for turn in 0..(self.plan.effort.turns * 2).saturating_sub(1) {
                 self.each(writers, turn, "log", &job, |scene, sheet| {
                     scene.settled()?;
                     output::measure(&scene, sheet)

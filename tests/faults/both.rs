@@ -44,23 +44,29 @@ fn living(pids: &[i32]) -> Vec<bool> {
     pids.iter().map(|&pid| procfs::process(pid).is_some_and(|process| !process.zombie)).collect()
 }
 
-/// By default: stopped as their programs say, killed if they do not listen, and nothing runs twice.
-#[test]
-fn what_is_left_is_stopped_first() {
-    let (mut daemon, pids) = killed("");
-    assert_eq!(living(&pids), [true; 4]);
+/// The next one stops them as their programs say, by name, and kills those who do not listen. Returns what it said.
+fn assert_stopped_first(mut daemon: Daemon, pids: &[i32]) -> String {
+    assert_eq!(living(pids), [true; 4]);
     daemon.start_again();
     daemon.wait("RUNNING", &NAMES);
-    assert_eq!(living(&pids), [false; 4], "{}", daemon.log());
+    assert_eq!(living(pids), [false; 4], "{}", daemon.log());
     let log = daemon.log();
     let line = log.lines().find(|line| line.contains("killed supervisord left behind")).expect("a warning");
-    for (name, pid) in NAMES.iter().zip(&pids) {
+    for (name, pid) in NAMES.iter().zip(pids) {
         let full = if name.contains(':') { (*name).to_owned() } else { format!("{name}:{name}") };
         assert!(line.contains(&format!("{full} (pid {pid})")), "{line}");
     }
-    assert!(!line.contains("gone"), "it had ended before: {line}");
     assert!(log.contains(&format!("killing 'deaf' ({}) with SIGKILL", pids[1])), "{log}");
     assert_eq!(daemon.home.read("asked").trim(), pids[0].to_string(), "it was asked, once");
+    line.to_owned()
+}
+
+/// By default: stopped as their programs say, killed if they do not listen, and nothing runs twice.
+#[test]
+fn what_is_left_is_stopped_first() {
+    let (daemon, pids) = killed("");
+    let line = assert_stopped_first(daemon, &pids);
+    assert!(!line.contains("gone"), "it had ended before: {line}");
 }
 
 /// `orphans = ignore`: they are named and left alone.
@@ -95,19 +101,8 @@ fn killed_before_it_wrote(config: &str, names: &[&str]) -> (Daemon, Vec<i32>) {
 /// Who was not written down yet is stopped just the same: as its program says, by name, and before anybody is started.
 #[test]
 fn what_was_not_written_down_yet_is_stopped_first() {
-    let (mut daemon, pids) = killed_before_it_wrote(PROGRAMS, &NAMES);
-    assert_eq!(living(&pids), [true; 4]);
-    daemon.start_again();
-    daemon.wait("RUNNING", &NAMES);
-    assert_eq!(living(&pids), [false; 4], "{}", daemon.log());
-    let log = daemon.log();
-    let line = log.lines().find(|line| line.contains("killed supervisord left behind")).expect("a warning");
-    for (name, pid) in NAMES.iter().zip(&pids) {
-        let full = if name.contains(':') { (*name).to_owned() } else { format!("{name}:{name}") };
-        assert!(line.contains(&format!("{full} (pid {pid})")), "{line}");
-    }
-    assert!(log.contains(&format!("killing 'deaf' ({}) with SIGKILL", pids[1])), "{log}");
-    assert_eq!(daemon.home.read("asked").trim(), pids[0].to_string(), "it was asked, once");
+    let (daemon, pids) = killed_before_it_wrote(PROGRAMS, &NAMES);
+    assert_stopped_first(daemon, &pids);
 }
 
 /// Whoever was started by whichever daemon and keeper, with whatever each of them had been told.

@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 /// Opens a file that is ours alone for reading and writing: no link, no other user's, no other daemon's.
 ///
 /// # Errors
-/// It is one of these, or cannot be opened.
+/// It is one of these (`ResourceBusy`: another daemon's), or cannot be opened.
 pub(crate) fn open_own(path: &Path, flags: OFlags) -> io::Result<File> {
     let flags = flags | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?);
@@ -20,7 +20,9 @@ pub(crate) fn open_own(path: &Path, flags: OFlags) -> io::Result<File> {
     }
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::AGAIN) => Err(io::Error::other("another daemon uses it")),
+        Err(rustix::io::Errno::AGAIN) => {
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, "another daemon uses it"))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -1,13 +1,12 @@
 //! What fast logs go through: the keeper holds it, so that what is under way is lost with no daemon.
 
-use std::collections::{BTreeMap, HashSet};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use upkeep_core::RunId;
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Passage;
 
+use crate::inventory::Inventory;
 use crate::keeping::run_of;
 use crate::shell::Shell;
 
@@ -17,21 +16,28 @@ const HELD: [&str; 3] = ["passage/out", "passage/in", "passage/note"];
 impl Shell {
     /// Some stream is fast enough for it. Without descriptors, or a keeper that has them, there is none: what is slower then is all.
     pub(crate) fn make_passage(&mut self) {
-        let Ok(passage) = Passage::new() else { return };
+        let note = upkeep_os::memfd_with("passage", &[]);
+        let Ok(passage) = note.and_then(Passage::new) else { return };
         let sent = HELD.iter().zip(passage.parts()).try_for_each(|(name, part)| {
             self.link.send(&ToKeeper::Hold { name: (*name).to_owned() }, &[part.as_fd()])
         });
-        if sent.is_ok() {
-            self.use_passage(passage);
+        match sent {
+            Ok(()) => self.use_passage(passage),
+            // Never parts of two.
+            Err(_) => HELD.iter().for_each(|name| self.unhold((*name).to_owned())),
         }
     }
 
-    /// Goes on with the one that an earlier daemon had, before any stream is attached. What is in there of none of these runs nobody
+    /// Goes on with the one that an earlier daemon had, before any stream is attached. What is in there of a run that is gone nobody
     /// is left to fetch.
-    pub(crate) fn resume_passage(&mut self, held: &mut BTreeMap<String, OwnedFd>, runs: &HashSet<RunId>) {
-        let [Some(reader), Some(writer), Some(note)] = HELD.map(|name| held.remove(name)) else { return };
+    pub(crate) fn resume_passage(&mut self, inventory: &mut Inventory) {
+        let parts = HELD.map(|name| inventory.held.remove(name));
+        let [Some(reader), Some(writer), Some(note)] = parts else { return };
         let passage = Passage::resume([reader, writer, note]).ok();
-        let is_known = |passage: &Passage| passage.left_of().is_none_or(|id| runs.contains(&run_of(id)));
+        let is_known = |passage: &Passage| {
+            let of = passage.left_of().map(run_of);
+            of.is_none_or(|run| inventory.children.iter().any(|child| child.run == run))
+        };
         if let Some(passage) = passage.filter(is_known) {
             self.use_passage(passage);
         }

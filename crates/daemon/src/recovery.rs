@@ -85,8 +85,7 @@ impl Shell {
         self.take_over_clients(clients, &mut inventory.held);
         // Not of this daemon's half any more, whether they could be understood or not.
         let stale: Vec<u64> = inventory.records.range(record.half.keys()).map(|(&key, _)| key).collect();
-        let runs: HashSet<RunId> = inventory.children.iter().map(|child| child.run).collect();
-        self.resume_passage(&mut inventory.held, &runs);
+        self.resume_passage(&mut inventory);
         let mut captures = inventory.take_captures();
         self.captures = ordered::set(captures.keys().copied());
         let mut said = ordered::map(inventory.held.extract_if(.., |name, _| is_of_listener(name)));

@@ -53,8 +53,8 @@ pub enum Notice {
     Warn(String),
 }
 
-/// A file becomes no more than this larger than its limit before it is rotated (PROC-130).
-const PAST_LIMIT: usize = 128 * 1024;
+/// Longest chunk (PROC-130): a file becomes no more than this larger than its limit before it is rotated.
+pub(crate) const CHUNK: usize = 128 * 1024;
 
 /// How often a file is tried to be opened before what is to go there is dropped. The log thread tries fifty times a second for each
 /// stream.
@@ -247,7 +247,7 @@ impl RotatingFile {
         let Some(target) = &mut self.target else { return Taken::Refused };
         let Some(start) = target.end_to_move_to() else { return Taken::Refused };
         let room = if self.maxbytes > 0 { self.rotate_at.saturating_sub(start) } else { u64::MAX };
-        let limit = limit.min(usize::try_from(room).unwrap_or(usize::MAX).max(PAST_LIMIT));
+        let limit = limit.min(usize::try_from(room).unwrap_or(usize::MAX).max(CHUNK));
         let mut end = start;
         match rustix::pipe::splice(pipe, None, &target.fd, Some(&mut end), limit, SpliceFlags::NONBLOCK) {
             Ok(0) => Taken::End,

@@ -11,7 +11,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
@@ -32,15 +31,14 @@ pub struct Passage {
 }
 
 impl Passage {
-    /// An empty one.
+    /// An empty one, with an empty file in memory for its note.
     ///
     /// # Errors
-    /// No descriptor or no memory could be had.
-    pub fn new() -> io::Result<Self> {
+    /// No descriptor could be had.
+    pub fn new(note: OwnedFd) -> io::Result<Self> {
         let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         // Refused when the user's pipes are too wide already: then less goes through at once.
         let _ = rustix::pipe::fcntl_setpipe_size(&reader, WIDE);
-        let note = rustix::fs::memfd_create("passage", MemfdFlags::CLOEXEC)?;
         Ok(Self { parts: [reader, writer, note].map(Arc::new), of: StreamId::JOURNAL, left: 0 })
     }
 
@@ -107,6 +105,10 @@ mod tests {
 
     use super::*;
 
+    fn note() -> OwnedFd {
+        tempfile::tempfile().unwrap().into()
+    }
+
     fn copies(passage: &Passage) -> [OwnedFd; 3] {
         passage.parts().each_ref().map(|part| part.try_clone().unwrap())
     }
@@ -115,7 +117,7 @@ mod tests {
     fn what_is_under_way_outlives_whoever_moves_it_and_is_known() {
         let (pipe, mut writer) = std::io::pipe().unwrap();
         let pipe = OwnedFd::from(pipe);
-        let mut first = Passage::new().unwrap();
+        let mut first = Passage::new(note()).unwrap();
         let held = copies(&first);
         assert_eq!(first.fill(StreamId(7), &pipe), Err(Errno::AGAIN));
         assert_eq!(Passage::resume(copies(&first)).unwrap().left_of(), None, "nothing was there");
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_is_no_passage_is_refused() {
-        let mut parts = copies(&Passage::new().unwrap());
+        let mut parts = copies(&Passage::new(note()).unwrap());
         parts[0] = std::fs::File::open("/dev/null").unwrap().into();
         Passage::resume(parts).unwrap_err();
     }

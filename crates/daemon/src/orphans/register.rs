@@ -112,7 +112,7 @@ pub(super) fn born(run_file: &Path) -> io::Result<Vec<Entry>> {
 fn open_when_free(path: &Path) -> io::Result<File> {
     for _ in 1..TRIES {
         match open_own(path, OFlags::empty()) {
-            Err(error) if error.kind() == io::ErrorKind::Other => std::thread::sleep(PAUSE),
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => std::thread::sleep(PAUSE),
             result => return result,
         }
     }

@@ -15,12 +15,12 @@ use super::pace::NEARLY_FULL;
 use super::{LogEvent, Sink, StreamId, SyslogTag};
 use crate::ansi::AnsiFilter;
 use crate::capture::{CaptureBuffer, Piece, Scanner};
-use crate::file::Taken;
+use crate::file::{CHUNK, Taken};
 use crate::passage::WIDE;
 use crate::spool::Spool;
 
 /// What a pipe holds when its child writes faster than we read, and there are [`MOST_WIDE`] that hold [`WIDE`].
-const LESS_WIDE: usize = 128 * 1024;
+const LESS_WIDE: usize = CHUNK;
 /// How many pipes may be as wide as pipes can be: an eighth of what all pipes of a user may hold together.
 const MOST_WIDE: usize = 8;
 

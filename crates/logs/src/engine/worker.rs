@@ -16,10 +16,9 @@ use super::pace::Pace;
 use super::stream::{Got, Stream};
 use super::wake::Wake;
 use super::{Command, LogEvent, Sink, StreamId};
+use crate::file::CHUNK;
 use crate::journal::Queue;
 
-/// Longest chunk (PROC-130).
-const CHUNK: usize = 128 * 1024;
 /// Events taken from the kernel at once.
 const EVENTS: usize = 64;
 /// Bytes read from one stream before the others have their turn; what a wide pipe holds is more.

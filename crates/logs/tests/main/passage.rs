@@ -12,6 +12,10 @@ use super::bench::{Bench, child, until, whole};
 const FULL: usize = 1 << 16;
 const WIDE: usize = 1 << 20;
 
+fn empty() -> Passage {
+    Passage::new(tempfile::tempfile().unwrap().into()).unwrap()
+}
+
 /// What the keeper holds.
 fn held(passage: &Passage) -> [OwnedFd; 3] {
     passage.parts().each_ref().map(|part| part.try_clone().unwrap())
@@ -25,7 +29,7 @@ fn note(parts: &[OwnedFd; 3]) -> u64 {
 
 /// A passage as a thread leaves it that dies while it moves this.
 fn left_behind(id: u64, data: &[u8]) -> [OwnedFd; 3] {
-    let parts = held(&Passage::new().unwrap());
+    let parts = held(&empty());
     rustix::io::pwrite(&parts[2], &id.to_ne_bytes(), 0).unwrap();
     assert_eq!(rustix::io::write(&parts[1], data), Ok(data.len()));
     parts
@@ -46,7 +50,7 @@ fn a_fast_stream_asks_for_a_passage_and_leaves_nothing_in_it() {
     let mut pipe = bench.attach(5, bench.sink("log", 0, 0));
     pipe.write_all(&[b'x'; FULL]).unwrap();
     bench.wait(|event| matches!(event, LogEvent::WantsPassage).then_some(()));
-    let passage = Passage::new().unwrap();
+    let passage = empty();
     let parts = held(&passage);
     bench.engine.set_passage(passage);
     let data: Vec<u8> = (0..700_000u32).flat_map(u32::to_le_bytes).collect();
@@ -108,7 +112,7 @@ fn what_was_left_goes_where_its_stream_goes() {
 fn no_file_gets_much_larger_than_its_limit_however_wide_the_pipe_proc_130_proc_135() {
     let bench = Bench::new();
     let pipe = fast(&bench, 1, bench.sink("log", 200_000, 1000));
-    bench.engine.set_passage(Passage::new().unwrap());
+    bench.engine.set_passage(empty());
     assert_eq!(rustix::pipe::fcntl_getpipe_size(&pipe), Ok(WIDE));
     let data: Vec<u8> = (0..1_000_000u32).flat_map(u32::to_le_bytes).collect();
     child(pipe, data.clone()).join().unwrap();
