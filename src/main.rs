@@ -27,8 +27,11 @@ usage: upkeep COMMAND [options]
   supervisord | supervisorctl | echo_supervisord_conf | pidproxy [options]
                          Supervisor's own tools, as when called by those names
 
-upkeep COMMAND --help tells more.
+upkeep COMMAND --help tells more; upkeep --version is of this executable alone.
 ";
+
+/// Of this executable; `upkeep version` asks the daemon for its own, too.
+const VERSION: &str = concat!("upkeep ", env!("CARGO_PKG_VERSION"), "\n");
 
 fn main() -> ExitCode {
     if let Some(boot) = upkeep_keeper::boot_from_env() {
@@ -59,6 +62,7 @@ fn own(first: &str, rest: &[String], args: &[String]) -> i32 {
         "run" => upkeep_daemon::run(rest),
         "daemon" => upkeep_daemon::daemon(rest),
         "help" | "-h" | "--help" => upkeep_ctl::print(USAGE, 0),
+        "-V" | "--version" => upkeep_ctl::print(VERSION, 0),
         _ => upkeep_ctl::upkeep(args),
     }
 }

@@ -9,7 +9,7 @@ use crate::rig::home::Home;
 use crate::rig::http::Arg;
 use crate::rig::maker::Maker;
 use crate::rig::port::free_port;
-use crate::rig::run::plain_environment;
+use crate::rig::run::{plain_environment, run};
 use crate::rig::wait::until;
 
 /// One of our own commands, under way, that does not read the daemon's configuration itself.
@@ -337,4 +337,16 @@ fn nothing_is_kept_if_so_wanted() {
             && refused.stdout.contains("write how many to keep, 0 to 100"),
         "{refused:?}"
     );
+}
+
+/// The version of the executable is told where there is no daemon, and no configuration.
+#[test]
+fn the_executable_tells_its_version_alone() {
+    let home = Home::new();
+    Maker::Upkeep.install(&home.join("bin"));
+    for option in ["--version", "-V"] {
+        let said = run(&home.join("bin/upkeep"), &[option], home.path());
+        let version = concat!("upkeep ", env!("CARGO_PKG_VERSION"), "\n");
+        assert_eq!((said.stdout.as_str(), said.status), (version, Some(0)));
+    }
 }
