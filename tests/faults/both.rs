@@ -105,6 +105,42 @@ fn what_was_not_written_down_yet_is_stopped_first() {
     assert_stopped_first(daemon, &pids);
 }
 
+/// After a reload with another pid file, those who follow are found beside that one, be they written down or not.
+#[test]
+fn a_reload_with_another_pidfile_leaves_nobody_behind() {
+    const CONFIG: &str = "\
+[program:one]
+command=/bin/sleep 600
+";
+    for written in [true, false] {
+        let mut daemon = Daemon::start(Maker::Upkeep, CONFIG);
+        daemon.wait("RUNNING", &["one"]);
+        let first = daemon.pid_of("one");
+        if !written {
+            let in_the_way = daemon.home.join("other.pid.children.new/in the way");
+            std::fs::create_dir_all(in_the_way).expect("a directory");
+        }
+        let config = daemon.home.read("supervisord.conf").replace("supervisord.pid", "other.pid");
+        daemon.home.write("supervisord.conf", &config);
+        daemon.call("supervisor.restart", &[]);
+        until_true("another process", || !procfs::alive(first));
+        daemon.wait("RUNNING", &["one"]);
+        until_true("the run file", || {
+            !written || daemon.home.read("other.pid.children").contains("\"child\"")
+        });
+        assert!(!written || !daemon.home.join("supervisord.pid.children").exists());
+        let left = daemon.pid_of("one");
+        daemon.kill_both();
+        if !written {
+            std::fs::remove_dir_all(daemon.home.join("other.pid.children.new")).expect("removed");
+        }
+        daemon.start_again();
+        daemon.wait("RUNNING", &["one"]);
+        assert_eq!(living(&[left]), [false], "{}", daemon.log());
+        assert!(daemon.log().contains(&format!("one:one (pid {left})")), "{}", daemon.log());
+    }
+}
+
 /// Whoever was started by whichever daemon and keeper, with whatever each of them had been told.
 #[test]
 fn what_later_daemons_and_keepers_have_started_is_stopped_too() {

@@ -346,6 +346,7 @@ impl Shell {
     pub(crate) async fn come_up_again(&mut self) {
         self.close_servers().await;
         self.remove_pidfile();
+        let run_file = self.run_file_path();
         let keys: Vec<u64> = self.core.processes().map(|(id, _)| self.half.key_of(id)).collect();
         for key in keys {
             self.send(&ToKeeper::Delete { key });
@@ -365,6 +366,7 @@ impl Shell {
             self.end = Some(End::Exit(error.status()));
             return;
         }
+        self.follow_pidfile(run_file).await;
         self.forget_losses(logs, &self.logs_of_all());
         let plans = self.plans_of_before();
         self.recall_plans(plans);

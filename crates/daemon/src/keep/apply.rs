@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
 
 use upkeep_api::{Fault, FaultCode, KeptReload, Reply, Reread, Setting};
 use upkeep_config::{Address, Config, Level as ConfigLevel, LogFile, Server};
@@ -16,12 +15,10 @@ use super::undo::Undo;
 use crate::generations::Loaded;
 use crate::journal::journal_level;
 use crate::listening::{Opened, Up, rules};
+use crate::orphans::MOVING;
 use crate::pidfile;
 use crate::servers::{self, Socket};
 use crate::shell::Shell;
-
-/// How long an answer waits for the run file to be written at its new place.
-const RUN_FILE: Duration = Duration::from_secs(2);
 
 /// What is left to do off the daemon's task, and then to answer.
 pub(super) struct Done {
@@ -48,7 +45,7 @@ impl Done {
         let old_pidfile = self.old_pidfile.as_ref().filter(|(path, pid)| pidfile::names(path, *pid));
         let _ = old_pidfile.map(|(path, _)| std::fs::remove_file(path));
         // If it cannot be written, the log says so; the reload has happened all the same.
-        let _ = self.run_file.as_ref().map(|moved| moved.recv_timeout(RUN_FILE));
+        let _ = self.run_file.as_ref().map(|moved| moved.recv_timeout(MOVING));
         self.answer()
     }
 }

@@ -29,6 +29,8 @@ use runfile::{Entry, survivors};
 
 /// How long a process that was killed may take to be gone.
 const AFTER_KILL: Duration = Duration::from_secs(5);
+/// How long anything waits for the run file to be written at its new place.
+pub(crate) const MOVING: Duration = Duration::from_secs(2);
 /// Longest `stopwaitsecs` that is waited for.
 const LONGEST_WAIT: u64 = 3600;
 
@@ -41,7 +43,8 @@ struct Orphan {
 }
 
 impl Shell {
-    fn run_file_path(&self) -> PathBuf {
+    /// Where it belongs, by the configuration that is in effect.
+    pub(crate) fn run_file_path(&self) -> PathBuf {
         let mut path = self.settings().pidfile.clone().into_os_string();
         path.push(".children");
         path.into()
@@ -52,6 +55,16 @@ impl Shell {
     pub(crate) fn move_run_file(&mut self) -> Option<Receiver<()>> {
         self.catch_up_at_once();
         self.run_file.as_ref().map(|file| file.move_to(self.run_file_path()))
+    }
+
+    /// The same where that is not its name already, before anybody is started who would be written down.
+    pub(crate) async fn follow_pidfile(&mut self, before: PathBuf) {
+        if before != self.run_file_path()
+            && let Some(moved) = self.move_run_file()
+        {
+            // If it cannot be written, the log says so.
+            let _ = tasks::spawn_blocking(move || moved.recv_timeout(MOVING)).await;
+        }
     }
 
     /// Deals with what a killed daemon left, as `orphans` says; waits until what is to be stopped has ended. From then
