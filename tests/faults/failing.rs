@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::rig::daemon::{Daemon, member};
 use crate::rig::home::{Home, repository};
 use crate::rig::http::Arg::{Bool, Int, Text};
 use crate::rig::maker::{Maker, reference_python};
+use crate::rig::procfs;
 use crate::rig::wait::until_true;
 
 const PROGRAMS: &str = "\
@@ -18,6 +21,11 @@ startsecs=0
 [program:other]
 command=/bin/cat
 stdout_logfile=%(here)s/other
+autostart=false
+startsecs=0
+[program:quiet]
+command=/bin/cat
+stdout_logfile=%(here)s/small/quiet
 autostart=false
 startsecs=0
 ";
@@ -105,4 +113,29 @@ fn control_goes_on(daemon: &Daemon) {
     daemon.call("supervisor.stopProcess", &[Text("other"), Bool(true)]);
     assert_eq!(daemon.state("other").as_deref(), Some("STOPPED"));
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+/// A start that was familiar before the disk of its log began to hang waits for it, and nobody else does.
+#[test]
+fn a_start_whose_log_hangs_delays_no_control() {
+    let daemon = start();
+    let control = |method: &str, name: &str| {
+        daemon.call(&format!("supervisor.{method}"), &[Text(name), Bool(true)]);
+    };
+    for method in ["startProcess", "stopProcess", "startProcess", "stopProcess", "startProcess"] {
+        control(method, "quiet");
+    }
+    daemon.home.write("mode", "hang");
+    until_true("somebody waits for the disk", || daemon.home.join("mode.hangs").exists());
+    procfs::signal(daemon.pid_of("quiet"), Signal::KILL);
+    until_true("the start", || daemon.state("quiet").as_deref() == Some("STARTING"));
+    let began = Instant::now();
+    for (method, state) in [("startProcess", "RUNNING"), ("stopProcess", "STOPPED")] {
+        control(method, "other");
+        assert_eq!(daemon.state("other").as_deref(), Some(state));
+    }
+    assert_eq!(daemon.state("quiet").as_deref(), Some("STARTING"), "{}", daemon.log());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    daemon.home.write("mode", "");
+    daemon.wait("RUNNING", &["quiet"]);
 }

@@ -1,7 +1,16 @@
 //! What a child finds when it starts: environment, descriptors, directory, umask, signals, process group.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::rig::daemon::member;
 use crate::rig::home::Home;
-use crate::rig::stage::{Stage, compare};
+use crate::rig::http::Arg::Text;
+use crate::rig::procfs;
+use crate::rig::stage::{Stage, compare, compare_prepared};
+use crate::rig::wait::until_true;
 
 /// A program that prints `what` and goes on running.
 fn printer(name: &str, what: &str, more: &str) -> String {
@@ -123,4 +132,58 @@ fn compare_with_garbage(config: &str, scene: impl Fn(&mut Stage) + Sync) {
         }
     };
     crate::rig::stage::compare_prepared(config, &prepare, scene);
+}
+
+type Change<'a> = &'a (dyn Fn(&Home) + Sync);
+
+/// PROC-040…042, PROC-045: whatever was found at the start before, each looks for itself.
+#[test]
+fn proc_040_what_has_changed_since_the_start_before() {
+    const CONFIG: &str = "\
+[program:worker]
+command=%(here)s/worker
+stdout_logfile=%(here)s/logs/out
+stderr_logfile=%(here)s/logs/err
+startsecs=0
+startretries=0
+autorestart=true
+";
+    let set_mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("a mode");
+    };
+    let prepare = |home: &Home| {
+        home.write("worker", "#!/bin/sh\nexec sleep 600\n");
+        set_mode(&home.join("worker"), 0o755);
+        home.write("logs/kept", "");
+    };
+    let changes: [(&str, Change<'_>); 4] = [
+        ("removed", &|home| std::fs::remove_file(home.join("worker")).expect("removed")),
+        ("a directory", &|home| {
+            std::fs::remove_file(home.join("worker")).expect("removed");
+            std::fs::create_dir(home.join("worker")).expect("a directory");
+        }),
+        ("not executable", &|home| set_mode(&home.join("worker"), 0o644)),
+        ("without a place for logs", &|home| {
+            std::fs::remove_dir_all(home.join("logs")).expect("removed");
+        }),
+    ];
+    compare_prepared(CONFIG, &prepare, |stage| {
+        for (what, change) in changes {
+            for _ in 0..3 {
+                stage.daemon.wait("RUNNING", &["worker"]);
+                let pid = stage.daemon.pid_of("worker");
+                procfs::signal(pid, Signal::KILL);
+                until_true("another process", || ![0, pid].contains(&stage.daemon.pid_of("worker")));
+            }
+            change(&stage.daemon.home);
+            procfs::signal(stage.daemon.pid_of("worker"), Signal::KILL);
+            stage.daemon.wait("FATAL", &["worker"]);
+            let info = stage.daemon.call("supervisor.getProcessInfo", &[Text("worker")]);
+            stage.note(what, &member(&info, "spawnerr").expect("an error"));
+            // A file may not become a directory.
+            let _ = std::fs::remove_dir(stage.daemon.home.join("worker"));
+            prepare(&stage.daemon.home);
+            stage.ctl(&["start", "worker"]);
+        }
+    });
 }

@@ -135,9 +135,13 @@ impl Shell {
         })
     }
 
-    pub(crate) fn prepared(&mut self, run: RunId, result: Result<Box<Prepared>, String>) {
+    pub(crate) fn prepared(&mut self, run: RunId, mut result: Result<Box<Prepared>, String>) {
         self.leaving.extend(self.kept.remove(&run));
         self.stuck.remove(&run);
+        self.preparing.remove(&run);
+        if let Some(learnt) = result.as_mut().ok().and_then(|prepared| prepared.learnt.take()) {
+            self.familiar.learn(*learnt);
+        }
         if self.core.process_of(run).is_none() {
             if let Ok(prepared) = result {
                 self.throw_away(*prepared);
@@ -167,7 +171,8 @@ impl Shell {
                 self.later.push_back((run, prepared));
             }
             Ok(prepared) => {
-                let Prepared { plan, trouble, weakness, stdout, stderr, socket, vitals, room } = *prepared;
+                let Prepared { plan, trouble, weakness, stdout, stderr, socket, vitals, room, .. } =
+                    *prepared;
                 if let Some(weakness) = weakness.filter(|weakness| self.warned.insert(weakness.clone())) {
                     self.log(Level::Warn, weakness);
                 }

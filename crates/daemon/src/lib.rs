@@ -9,7 +9,7 @@
 //! core's next deadline, and between two waits carries out all the core has ordered.
 //!
 //! Whatever may wait for a disk is done elsewhere: logs on the log thread, looking up commands, opening logs and reading
-//! configurations on helper threads that end when idle.
+//! configurations on helper threads that end when idle. A start of which the kernel has all in its caches waits for none.
 //!
 //! # What is lost when this dies
 //!
@@ -40,6 +40,7 @@ mod errands;
 mod errors;
 mod exitwhen;
 mod facade;
+mod familiar;
 mod fcgi;
 mod generations;
 mod growing;

@@ -136,8 +136,23 @@ pub(crate) struct SinkContext {
 /// # Errors
 /// The log file could not be opened (PROC-045, PROC-046).
 pub(crate) fn open_sink(output: &OutputSpec, path: Option<&str>, context: &SinkContext) -> io::Result<Sink> {
+    open_sink_by(output, path, context, |path, maxbytes, backups, mode| {
+        RotatingFile::open(path, maxbytes, backups, mode)
+    })
+}
+
+/// The same with another way of opening a log: from its path, limit, number of old files, and mode.
+///
+/// # Errors
+/// Those of that way.
+pub(crate) fn open_sink_by(
+    output: &OutputSpec,
+    path: Option<&str>,
+    context: &SinkContext,
+    open: impl Fn(&str, i64, i64, u32) -> io::Result<RotatingFile>,
+) -> io::Result<Sink> {
     let open = |path| {
-        let file = RotatingFile::open(path, output.maxbytes, output.backups, mode_of(output))?;
+        let file = open(path, output.maxbytes, output.backups, mode_of(output))?;
         Ok::<_, io::Error>(file.with_rules(file_rules(output)))
     };
     Ok(sink_to(path.map(open).transpose()?, output, context))

@@ -16,9 +16,10 @@ use upkeep_os::spawn::landlock_version;
 
 use crate::console::is_standard_stream;
 use crate::descriptors::Promise;
+use crate::familiar::Learnt;
 use crate::fcgi::{Shared, Sockets};
 use crate::logfiles::{LogPaths, SinkContext, open_sink, sink_of_running};
-use crate::program::{self, ProgramError};
+use crate::program::{self, Program, ProgramError};
 use crate::restraints::{restraints_of, weakness};
 use crate::said;
 use crate::unexecutable;
@@ -81,6 +82,8 @@ pub(crate) struct Prepared {
     pub(crate) vitals: Option<Box<Vitals>>,
     /// Room for its pipes.
     pub(crate) room: Promise,
+    /// For the next start.
+    pub(crate) learnt: Option<Box<Learnt>>,
 }
 
 /// Where a process's output goes, as far as it could be opened.
@@ -174,7 +177,11 @@ impl Order {
         self.sinks(open_sink)
     }
 
-    fn sinks(&self, open: impl Fn(&OutputSpec, Option<&str>, &SinkContext) -> io::Result<Sink>) -> Sinks {
+    /// Where its output goes, opened in this way.
+    pub(crate) fn sinks(
+        &self,
+        open: impl Fn(&OutputSpec, Option<&str>, &SinkContext) -> io::Result<Sink>,
+    ) -> Sinks {
         let mut context = self.context.sink_context(&self.group, &self.spec);
         context.console.clone_from(&self.prefix);
         let speech = SinkContext { protocol: self.listener, ..context.clone() };
@@ -200,8 +207,18 @@ impl Order {
         let spec = &*self.spec;
         let program = program::find(&spec.command, self.context.search_path(spec).as_deref())
             .map_err(|error| error.to_string())?;
+        let prepared = self.prepare_with(program, self.open_new_sinks())?;
+        Ok(Prepared { trouble: unexecutable::trouble(&spec.name, &prepared.plan), ..prepared })
+    }
+
+    /// The rest, once the program is found and it was tried to open the logs.
+    ///
+    /// # Errors
+    /// The spawn error, ready to be shown.
+    pub(crate) fn prepare_with(&self, program: Program, sinks: Sinks) -> Result<Prepared, String> {
+        let spec = &*self.spec;
         let log_error = |error: io::Error| dispatcher_error(&spec.name, &error);
-        let Sinks { stdout, stderr } = self.open_new_sinks();
+        let Sinks { stdout, stderr } = sinks;
         let mut stdout = stdout.map_err(log_error)?;
         if self.listener {
             said::keep(&mut stdout, None, None);
@@ -229,9 +246,9 @@ impl Order {
         let room = Promise::of_pipes(pipes_of(&plan)).map_err(log_error)?;
         // Last: a socket has a name, which somebody has to remove.
         let vitals = Vitals::of(spec, &mut plan.env).map_err(log_error)?;
-        let trouble = unexecutable::trouble(&spec.name, &plan);
         let weakness = spec.confinement.as_ref().and_then(|_| weakness(spec, landlock_version()));
-        Ok(Prepared { plan, trouble, weakness, stdout, stderr, socket, vitals, room })
+        let (trouble, learnt) = (None, None);
+        Ok(Prepared { plan, trouble, weakness, stdout, stderr, socket, vitals, room, learnt })
     }
 }
 

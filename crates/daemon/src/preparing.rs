@@ -20,30 +20,47 @@ use crate::tasks;
 /// Why a start fails that there was no thread for.
 const NO_THREAD: &str = "no thread can be had to find its command and open its logs: a limit of processes is reached (ulimit -u, pids.max)";
 
+/// Starts of one turn that are made without a thread. Many would let clients wait, and a thread is done with them sooner: there
+/// may be a processor for it.
+const MOST_AT_ONCE: usize = 16;
+
 /// How long finding a command and opening logs may take.
 const PATIENCE: Patience = Patience::For(Duration::from_secs(10));
 
 impl Shell {
-    /// Prepares starts; each is told by [`Message::Prepared`].
+    /// Prepares starts in their order. Those that are not made at once are told by [`Message::Prepared`].
     pub(crate) fn prepare(&mut self, starts: Vec<(RunId, Order)>) {
-        let mut orders = VecDeque::with_capacity(starts.len());
-        for (run, order) in starts {
+        let mut orders = VecDeque::new();
+        for (number, (run, order)) in starts.into_iter().enumerate() {
             let process = self.core.process_of(run);
             let asks = self.core.errand_of(run) == Some(ErrandKind::Check);
             // A check whose command lies on a disk that hangs must not keep its process from being started, or stopped.
             if self.stuck.values().any(|&(stuck, checks)| Some(stuck) == process && checks == asks) {
                 self.start_overdue(run, process);
-            } else {
-                orders.push_back((run, order));
+                continue;
+            }
+            let is_next = self.preparing.is_empty() && number < MOST_AT_ONCE;
+            match is_next.then(|| order.prepare_at_once(&self.familiar)).flatten() {
+                Some(prepared) => self.prepared(run, Ok(Box::new(prepared))),
+                None => {
+                    self.preparing.insert(run);
+                    orders.push_back((run, order));
+                }
             }
         }
         if orders.is_empty() {
             return;
         }
         let (messages, overdue) = (self.messages.clone(), self.messages.clone());
+        let first = orders.front().map(|(run, _)| *run);
         let work = move |run, order: Order| {
+            let mut result = order.prepare().map(Box::new);
+            // The others are like it, or learnt about when they are the first.
+            if let Some(prepared) = result.as_mut().ok().filter(|_| first == Some(run)) {
+                prepared.learnt = order.learnt(prepared);
+            }
             // Fails only when the daemon has ended.
-            let _ = messages.send(Message::Prepared { run, result: order.prepare().map(Box::new) });
+            let _ = messages.send(Message::Prepared { run, result });
         };
         tasks::spawn(one_by_one(orders, PATIENCE, work, move |run, why| {
             let _ = overdue.send(match why {
@@ -57,6 +74,7 @@ impl Shell {
     pub(crate) fn overdue(&mut self, run: RunId) {
         let process = self.core.process_of(run);
         let asks = self.core.errand_of(run) == Some(ErrandKind::Check);
+        self.preparing.remove(&run);
         self.stuck.extend(process.map(|process| (run, (process, asks))));
         self.start_overdue(run, process);
     }

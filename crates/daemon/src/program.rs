@@ -8,7 +8,7 @@ use upkeep_config::{py_repr, shlex};
 use upkeep_core::Refusal;
 
 /// Where a command is looked for when no PATH is set at all (PROC-078).
-const LAST_RESORT: &str = "/bin:/usr/bin:/usr/local/bin";
+pub(crate) const LAST_RESORT: &str = "/bin:/usr/bin:/usr/local/bin";
 
 /// A command that can be executed, as far as one can tell before trying.
 #[derive(Clone, Debug, PartialEq, Eq)]

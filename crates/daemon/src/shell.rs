@@ -32,6 +32,7 @@ use crate::checks::{FirstLine, Room};
 use crate::clients::HeldClient;
 use crate::daemonised::{Daemonised, Suspect};
 use crate::descriptors::Promise;
+use crate::familiar::Familiar;
 use crate::fcgi::{Shared, Sockets};
 use crate::generations::{Generations, Loaded};
 use crate::growing::Growing;
@@ -266,6 +267,10 @@ pub(crate) struct Shell {
     pub(crate) kept: BTreeMap<RunId, Arc<Shared>>,
     /// Starts that a disk holds up and that count as failed, with their processes.
     pub(crate) stuck: BTreeMap<RunId, (ProcId, bool)>,
+    /// Starts that a thread prepares.
+    pub(crate) preparing: BTreeSet<RunId>,
+    /// What starts need that are not prepared by a thread.
+    pub(crate) familiar: Familiar,
     pub(crate) reading: Reading,
     /// Directories of logs are looked at in a queue of their own: who has read everything waits for nobody who has not.
     pub(crate) naming_logs: Reading,
@@ -408,6 +413,8 @@ impl Shell {
             leaving: Vec::new(),
             kept: BTreeMap::new(),
             stuck: BTreeMap::new(),
+            preparing: BTreeSet::new(),
+            familiar: Familiar::default(),
             reading: Reading::default(),
             naming_logs: Reading::default(),
             captures: BTreeSet::new(),

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::ErrorKind::NotFound;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, getrlimit};
 use upkeep_keeper::wire::SpawnPlan;
@@ -26,23 +26,28 @@ pub(crate) fn trouble(name: &str, plan: &SpawnPlan) -> Option<String> {
     Some(format!("'{name}' cannot be executed: {what}"))
 }
 
-/// The interpreter that a script names and that is not there (ENOENT).
-fn missing_interpreter(script: &Path) -> Option<String> {
+/// What a script's first line says it is to be executed with. Blocks on the file system.
+pub(crate) fn interpreter(script: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();
     File::open(script).ok()?.take(FIRST_LINE).read_to_end(&mut head).ok()?;
     let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let interpreter = line.split(is_blank).find(|word| !word.is_empty())?;
-    let is_missing =
-        std::fs::metadata(OsStr::from_bytes(interpreter)).is_err_and(|error| error.kind() == NotFound);
+    Some(OsStr::from_bytes(interpreter).into())
+}
+
+/// The interpreter that a script names and that is not there (ENOENT).
+fn missing_interpreter(script: &Path) -> Option<String> {
+    let interpreter = interpreter(script)?;
+    let is_missing = std::fs::metadata(&interpreter).is_err_and(|error| error.kind() == NotFound);
     is_missing.then(|| {
-        let (script, interpreter) = (script.display(), interpreter.escape_ascii());
+        let (script, interpreter) = (script.display(), interpreter.as_os_str().as_bytes().escape_ascii());
         format!("the first line of {script} names the interpreter '{interpreter}', which is not there")
     })
 }
 
 /// What is too long (E2BIG).
-fn oversize(plan: &SpawnPlan) -> Option<String> {
+pub(crate) fn oversize(plan: &SpawnPlan) -> Option<String> {
     let stack = getrlimit(Resource::Stack).current.unwrap_or(u64::MAX);
     too_long(plan, (stack / 4).clamp(LEAST_ROOM, MOST_ROOM))
 }

@@ -114,6 +114,19 @@ impl RotatingFile {
         Ok(file)
     }
 
+    /// The same for a file that is there already, if the kernel can tell without asking a disk where it is (openat2(2),
+    /// `RESOLVE_CACHED`).
+    ///
+    /// # Errors
+    /// EAGAIN if it cannot, ENOSYS before Linux 5.6, EINVAL before 5.12; ENOENT if it knows that there is no such file; those of
+    /// open(2).
+    pub fn open_cached(path: impl Into<PathBuf>, maxbytes: i64, backups: i64, mode: u32) -> io::Result<Self> {
+        let mut file = Self::later(path, maxbytes, backups, mode);
+        file.target = Some(target::open_cached(&file.path)?);
+        file.check_limit();
+        Ok(file)
+    }
+
     /// The same, but nothing is opened before the first write; a write that finds the path unusable drops its bytes, and
     /// the next one tries again. For the log of a child that runs already, which cannot be refused for want of a log.
     pub fn later(path: impl Into<PathBuf>, maxbytes: i64, backups: i64, mode: u32) -> Self {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
 /// What a target is, as far as rotation goes.
@@ -109,6 +109,8 @@ impl Opened {
     }
 }
 
+const APPENDING: OFlags = OFlags::WRONLY.union(OFlags::APPEND).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
+
 /// Opens `path` for appending without ever waiting. `None` is a fifo that has no reader yet.
 pub(super) fn open(path: &Path, mode: u32) -> io::Result<Option<Opened>> {
     // Non-blocking: opening a fifo would wait for a reader, writing to one for room. Regular files do not care.
@@ -122,6 +124,12 @@ pub(super) fn open(path: &Path, mode: u32) -> io::Result<Option<Opened>> {
     }
 }
 
+/// The same for one that is there, found without asking a disk.
+pub(super) fn open_cached(path: &Path) -> io::Result<Opened> {
+    let flags = APPENDING | OFlags::NONBLOCK;
+    opened(openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED)?, path)
+}
+
 /// Opens the new base file of a rotation.
 pub(super) fn open_regular(path: &Path, mode: u32, truncate: bool) -> io::Result<OwnedFd> {
     let flags = if truncate { OFlags::TRUNC } else { OFlags::empty() };
@@ -129,8 +137,7 @@ pub(super) fn open_regular(path: &Path, mode: u32, truncate: bool) -> io::Result
 }
 
 fn append(path: &Path, mode: u32, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY | flags;
-    rustix::fs::open(path, flags, Mode::from_raw_mode(mode))
+    rustix::fs::open(path, APPENDING | OFlags::CREATE | flags, Mode::from_raw_mode(mode))
 }
 
 fn opened(fd: OwnedFd, path: &Path) -> io::Result<Opened> {
