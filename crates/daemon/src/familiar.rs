@@ -1,10 +1,10 @@
 //! Starts that wait for no disk: what they need is in the kernel's caches, and like it was at the start before.
 //!
-//! [`Order::prepare`] may wait for a disk that hangs, so it has a thread of its own, and making that takes longer than what
-//! it does. Most starts need nothing from a disk: the program was executed before, and the logs are there. Here only what
-//! the kernel can find without waiting counts (`RESOLVE_CACHED` of openat2(2), Linux 5.12), and only on file systems whose
-//! files can then be opened without asking a server. Whatever is otherwise, be it an error, is left to the thread, which
-//! learns meanwhile what the next start needs to know.
+//! [`Order::prepare`] may wait for a disk that hangs, so it has a thread of its own, which is made and woken for each start.
+//! Most starts need nothing from a disk: the program was executed before, and the logs are there. Here only what the kernel
+//! can find without waiting counts (`RESOLVE_CACHED` of openat2(2), Linux 5.12), and only on file systems that then ask no
+//! disk and no server. Whatever is otherwise, be it an error, is left to the thread, which learns meanwhile what the next
+//! start needs to know.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -26,28 +26,21 @@ use crate::prepare::{Order, Prepared};
 use crate::program::{LAST_RESORT, Program};
 use crate::unexecutable::{interpreter, oversize};
 
-/// File systems that have all they know of a cached file at hand: what statfs(2) calls ext2 to ext4, xfs, btrfs, f2fs, zfs,
-/// overlayfs, tmpfs, ramfs, squashfs, erofs.
-const AT_HAND: [FsWord; 10] = [
-    0xEF53,
-    0x5846_5342,
-    0x9123_683E,
-    0xF2F5_2010,
-    0x2FC1_2FC1,
-    0x794C_7630,
-    0x0102_1994,
-    0x8584_58F6,
-    0x7371_7368,
-    0xE0F5_E1E2,
-];
+/// File systems that have all at hand to open a cached file: what statfs(2) calls ext2 to ext4, xfs, btrfs, f2fs, zfs, tmpfs,
+/// ramfs.
+const OPENS: [FsWord; 7] =
+    [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x2FC1_2FC1, 0x0102_1994, 0x8584_58F6];
+/// The same to look at one only: overlayfs, which may have to copy what is opened for writing, squashfs, erofs.
+const TELLS: [FsWord; 3] = [0x794C_7630, 0x7371_7368, 0xE0F5_E1E2];
 /// Programs that are remembered; one more, and all are looked at again.
 const MOST_PROGRAMS: usize = 256;
 
 /// What is known of programs and file systems.
 #[derive(Debug, Default)]
 pub(crate) struct Familiar {
-    /// File systems [`AT_HAND`].
+    /// Of file systems that are among [`OPENS`].
     devices: BTreeSet<u64>,
+    /// On those, or among [`TELLS`].
     programs: BTreeMap<Inode, Executable>,
 }
 
@@ -80,11 +73,6 @@ impl Familiar {
         self.programs.extend(learnt.program);
     }
 
-    /// Whether a file can be opened at once.
-    fn is_at_hand(&self, file: &Statx) -> bool {
-        self.devices.contains(&device(file))
-    }
-
     /// What [`crate::program::find`] finds, if that is what it found before.
     fn program(&self, command: &str, path: Option<&str>) -> Option<Program> {
         let argv = shlex::split(command).ok()?;
@@ -94,7 +82,7 @@ impl Familiar {
         } else {
             search(first, path.unwrap_or(LAST_RESORT))?
         };
-        let known = self.programs.get(&inode(&stat)).filter(|_| self.is_at_hand(&stat))?;
+        let known = self.programs.get(&inode(&stat))?;
         let is_missing = |interpreter: &PathBuf| look(interpreter).is_err();
         if known.changed != changed(&stat) || known.interpreter.as_ref().is_some_and(is_missing) {
             return None;
@@ -105,8 +93,8 @@ impl Familiar {
 
     /// Opens a log that is there.
     fn log(&self, path: &str, maxbytes: i64, backups: i64, mode: u32) -> io::Result<RotatingFile> {
-        let is_at_hand = |file: &Statx| self.is_at_hand(file) && is_regular(file);
-        if !is_at_hand(&look(Path::new(path))?) {
+        let file = look(Path::new(path))?;
+        if !is_regular(&file) || !self.devices.contains(&device(&file)) {
             return Err(Errno::AGAIN.into());
         }
         RotatingFile::open_cached(path, maxbytes, backups, mode)
@@ -147,10 +135,10 @@ impl Order {
         for path in logs.chain([program]) {
             let opened = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
             let file = facts(&opened).ok()?;
-            if AT_HAND.contains(&fstatfs(&opened).ok()?.f_type) {
-                learnt.devices.push(device(&file));
-            }
-            if path == program {
+            let kind = fstatfs(&opened).ok()?.f_type;
+            let opens = OPENS.contains(&kind);
+            learnt.devices.extend(opens.then_some(device(&file)));
+            if path == program && (opens || TELLS.contains(&kind)) {
                 let executable = Executable { changed: changed(&file), interpreter: interpreter(program) };
                 learnt.program = Some((inode(&file), executable));
             }
@@ -217,14 +205,19 @@ mod tests {
     use crate::logfiles::LogPaths;
     use crate::prepare::ChildContext;
 
-    struct Place(tempfile::TempDir);
+    struct Place {
+        programs: tempfile::TempDir,
+        /// In memory: elsewhere it may be a file system on which logs are not opened at once.
+        logs: tempfile::TempDir,
+    }
 
     type Change = &'static dyn Fn(&Place);
 
     impl Place {
         /// With a script that is found behind another directory of PATH, its interpreter, and its logs.
         fn new() -> Self {
-            let place = Self(tempfile::tempdir().unwrap());
+            let (programs, logs) = (tempfile::tempdir(), tempfile::tempdir_in("/dev/shm"));
+            let place = Self { programs: programs.unwrap(), logs: logs.unwrap() };
             for directory in ["first", "second"] {
                 fs::create_dir(place.at(directory)).unwrap();
             }
@@ -234,7 +227,11 @@ mod tests {
         }
 
         fn at(&self, name: &str) -> String {
-            self.0.path().join(name).to_str().unwrap().to_owned()
+            self.programs.path().join(name).to_str().unwrap().to_owned()
+        }
+
+        fn log(&self, name: &str) -> String {
+            self.logs.path().join(name).to_str().unwrap().to_owned()
         }
 
         fn program(&self, name: &str, text: &str) {
@@ -247,8 +244,8 @@ mod tests {
             "program --option".clone_into(&mut spec.command);
             let path = ["first", "second"].map(|name| self.at(name)).join(":");
             spec.environment.insert("PATH".to_owned(), path);
-            spec.stdout.target = LogTarget::File(self.at("out"));
-            spec.stderr.target = LogTarget::File(self.at("err"));
+            spec.stdout.target = LogTarget::File(self.log("out"));
+            spec.stderr.target = LogTarget::File(self.log("err"));
             change(&mut spec);
             Order {
                 group: "program".to_owned(),
@@ -296,10 +293,10 @@ mod tests {
         let path = |sink: &upkeep_logs::Sink| sink.file.as_ref().map(|file| file.path().to_owned());
         let paths = |prepared: &Prepared| [path(&prepared.stdout), prepared.stderr.as_ref().and_then(path)];
         assert_eq!(paths(&at_once), paths(&slowly));
-        assert_eq!(paths(&at_once), ["out", "err"].map(|name| Some(place.at(name).into())));
+        assert_eq!(paths(&at_once), ["out", "err"].map(|name| Some(place.log(name).into())));
         let mut stdout = at_once.stdout.file.expect("a log");
         stdout.write(b"words");
-        assert_eq!(fs::read_to_string(place.at("out")).unwrap(), "words");
+        assert_eq!(fs::read_to_string(place.log("out")).unwrap(), "words");
     }
 
     #[test]
@@ -320,15 +317,15 @@ mod tests {
                 fs::set_permissions(place.at("second/program"), nobody).unwrap();
             }),
             ("no interpreter", &|place| fs::remove_file(place.at("interpreter")).unwrap()),
-            ("no log", &|place| fs::remove_file(place.at("err")).unwrap()),
+            ("no log", &|place| fs::remove_file(place.log("err")).unwrap()),
             ("a log that is a directory", &|place| {
-                fs::remove_file(place.at("out")).unwrap();
-                fs::create_dir(place.at("out")).unwrap();
+                fs::remove_file(place.log("out")).unwrap();
+                fs::create_dir(place.log("out")).unwrap();
             }),
             ("a log that is a pipe", &|place| {
-                fs::remove_file(place.at("out")).unwrap();
+                fs::remove_file(place.log("out")).unwrap();
                 let (kind, mode) = (FileType::Fifo, Mode::RUSR | Mode::WUSR);
-                rustix::fs::mknodat(CWD, place.at("out"), kind, mode, 0).unwrap();
+                rustix::fs::mknodat(CWD, place.log("out"), kind, mode, 0).unwrap();
             }),
         ];
         for (what, change) in rows {
@@ -348,7 +345,7 @@ mod tests {
         let known = familiar(&order);
         assert!(at_once(&order, &Familiar::default()).is_none(), "nothing is known");
         let others = Familiar { devices: BTreeSet::new(), programs: known.programs.clone() };
-        assert!(at_once(&order, &others).is_none(), "on a server");
+        assert!(at_once(&order, &others).is_none(), "logs on a server");
         let own = rustix::process::getuid().as_raw();
         assert!(at_once(&place.order(|spec| spec.uid = Some(own)), &known).is_some());
         let order = place.order(|spec| spec.uid = Some(own + 1));

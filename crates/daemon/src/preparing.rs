@@ -20,8 +20,7 @@ use crate::tasks;
 /// Why a start fails that there was no thread for.
 const NO_THREAD: &str = "no thread can be had to find its command and open its logs: a limit of processes is reached (ulimit -u, pids.max)";
 
-/// Starts of one turn that are made without a thread. Many would let clients wait, and a thread is done with them sooner: there
-/// may be a processor for it.
+/// Starts of one turn that are made without a thread: many would let clients wait.
 const MOST_AT_ONCE: usize = 16;
 
 /// How long finding a command and opening logs may take.
