@@ -17,6 +17,8 @@ const USAGE: &str = "\
 usage: cargo xtask CHORE
 
   test    all that a change must pass, after installing what that needs (below); closes with the runner's summary
+  test NAME...
+          only the tests with one of these in their names, with what is installed already
   setup   Debian packages, the original Supervisor under target/reference, packages of Node.js under target/node,
           cargo-deny, cargo-nextest
   lint    format, clippy, licences and sources of dependencies, docs/parity.md
@@ -35,27 +37,28 @@ usage: cargo xtask CHORE
 
 fn main() -> ExitCode {
     let chore = std::env::args().nth(1).unwrap_or_default();
+    let names: Vec<String> = std::env::args().skip(2).collect();
     let done = match chore.as_str() {
+        "test" if !names.is_empty() => steps::tests(&names),
         "test" | "ci" => install::everything().and_then(|()| steps::lint()).and_then(|()| {
             steps::docs()?;
             instructions::instructions(&["core".to_owned()])?;
             steps::tests_without_tls()?;
-            steps::tests()
+            steps::tests(&[])
         }),
         "setup" => install::everything(),
         "lint" => install::cargo_deny().and_then(|()| steps::lint()),
         "docs" => steps::docs(),
         "schema" => steps::schema(),
-        "campaign" => campaign::campaign(&std::env::args().skip(2).collect::<Vec<_>>()),
-        "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
-        "instructions" => install::valgrind()
-            .and_then(|()| instructions::instructions(&std::env::args().skip(2).collect::<Vec<_>>())),
+        "campaign" => campaign::campaign(&names),
+        "bench" => bench::bench(&names),
+        "instructions" => install::valgrind().and_then(|()| instructions::instructions(&names)),
         "growth" => campaign::growth(),
         "fuzz" => match std::env::args().nth(2) {
             Some(seconds) => fuzz::fuzz(&seconds, std::env::args().nth(3).as_deref()),
             None => Err(USAGE.to_owned()),
         },
-        "parity" if std::env::args().nth(2).as_deref() == Some("--check") => parity::check(),
+        "parity" if names.first().is_some_and(|name| name == "--check") => parity::check(),
         "parity" => parity::write(),
         _ => Err(USAGE.to_owned()),
     };

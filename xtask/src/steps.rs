@@ -54,16 +54,17 @@ pub(crate) fn schema() -> Result<(), String> {
     std::fs::write(root().join(FILE), printed.stdout).map_err(|error| format!("cannot write {FILE}: {error}"))
 }
 
-/// Every test.
+/// Every test, or those with one of `names` in their own.
 ///
 /// # Errors
-/// A test fails.
-pub(crate) fn tests() -> Result<(), String> {
+/// A test fails, or there is none of that name.
+pub(crate) fn tests(names: &[String]) -> Result<(), String> {
     say("tests");
     let python = root().join(REFERENCE).join("bin/python");
     let given = std::env::var_os("UPKEEP_REFERENCE_PYTHON").map(PathBuf::from);
     let python = given.filter(|given| given.exists()).unwrap_or(python);
-    run(cargo().args(["nextest", "run", "--workspace"]).env("UPKEEP_REFERENCE_PYTHON", python))
+    let all = ["nextest", "run", "--workspace"];
+    run(cargo().args(all).args(names).env("UPKEEP_REFERENCE_PYTHON", python))
 }
 
 /// The tests of what is another thing in a build without TLS, the only feature of the executable.
