@@ -129,13 +129,12 @@ fn a_start_whose_log_hangs_delays_no_control() {
     until_true("somebody waits for the disk", || daemon.home.join("mode.hangs").exists());
     procfs::signal(daemon.pid_of("quiet"), Signal::KILL);
     until_true("the start", || daemon.state("quiet").as_deref() == Some("STARTING"));
-    let began = Instant::now();
     for (method, state) in [("startProcess", "RUNNING"), ("stopProcess", "STOPPED")] {
         control(method, "other");
         assert_eq!(daemon.state("other").as_deref(), Some(state));
     }
+    // Had that taken long, the start would have failed meanwhile.
     assert_eq!(daemon.state("quiet").as_deref(), Some("STARTING"), "{}", daemon.log());
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     daemon.home.write("mode", "");
     daemon.wait("RUNNING", &["quiet"]);
 }

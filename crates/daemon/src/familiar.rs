@@ -166,7 +166,7 @@ fn search(name: &str, path: &str) -> Option<(String, Statx)> {
 /// What the kernel knows of a file without asking anybody.
 ///
 /// # Errors
-/// EAGAIN if it would have to ask, ENOSYS before Linux 5.12; those of open(2) if it knows that they are so.
+/// EAGAIN if it would have to ask, ENOSYS before Linux 5.6, EINVAL before 5.12; those of open(2) if it knows that they are so.
 fn look(path: &Path) -> Result<Statx, Errno> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     facts(&openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED)?)
