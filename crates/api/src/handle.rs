@@ -76,12 +76,20 @@ pub struct Board(Mutex<Option<(i64, SharedList)>>);
 impl Board {
     /// Puts up what was made in this second (since 1970).
     pub fn put(&self, second: i64, list: SharedList) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((second, list));
+        list.keep();
+        self.replace(Some((second, list)));
     }
 
     /// Something has happened.
     pub fn clear(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.replace(None);
+    }
+
+    fn replace(&self, told: Option<(i64, SharedList)>) {
+        let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), told);
+        if let Some((_, list)) = before {
+            list.forget();
+        }
     }
 
     /// What is still true in this second.

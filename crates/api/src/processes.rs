@@ -4,8 +4,9 @@
 //! read what is made of it.
 
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use crate::verbs::Written;
 use crate::{ProcessInfo, ProcessState};
 
 /// One process of a [`ProcessList`]; the fields are those of [`ProcessInfo`].
@@ -41,19 +42,22 @@ pub struct SharedList(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     list: ProcessList,
-    /// What is sent of it, if that is short.
-    document: OnceLock<Arc<[u8]>>,
+    written: Written,
 }
 
 impl SharedList {
-    /// The document that was written before, or by `write` now.
-    pub(crate) fn document(&self, write: impl FnOnce() -> Vec<u8>) -> Arc<[u8]> {
-        Arc::clone(self.0.document.get_or_init(|| write().into()))
+    /// From now on what is written of it is kept, for others who ask for the same: 1.2 KB for a process.
+    pub fn keep(&self) {
+        self.0.written.keep();
     }
 
-    /// Whether the document was written before.
-    pub(crate) fn has_document(&self) -> bool {
-        self.0.document.get().is_some()
+    /// Nobody else will ask for it: what was written is let go, however long some client still reads.
+    pub fn forget(&self) {
+        self.0.written.forget();
+    }
+
+    pub(crate) fn written(&self) -> &Written {
+        &self.0.written
     }
 }
 
@@ -68,7 +72,7 @@ impl Eq for SharedList {}
 
 impl From<ProcessList> for SharedList {
     fn from(list: ProcessList) -> Self {
-        Self(Arc::new(Shared { list, document: OnceLock::new() }))
+        Self(Arc::new(Shared { list, written: Written::default() }))
     }
 }
 
@@ -161,6 +165,11 @@ impl ProcessList {
             pid,
             description,
         })
+    }
+
+    /// All the texts of all processes.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// All the texts of the process at this place.

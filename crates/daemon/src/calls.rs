@@ -25,8 +25,11 @@ use crate::tasks;
 /// How long looking at commands before a start may take.
 const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Processes of a list that is kept for who asks next. With more of them what keeps it costs more memory than it saves work.
-const MOST_TOLD_AGAIN: usize = 64;
+/// Processes of a list that is kept for who asks next, with what was written of it: 1.5 KB for each, until it is quiet.
+const MOST_TOLD_AGAIN: usize = 4096;
+/// With more of them what is kept is large: it is kept for those who ask more than once in a second, and given back soon. Whoever
+/// asks every second or less often would pay for memory that is new each time, which takes longer than writing there.
+const MANY: usize = 64;
 
 /// Answers, if the asker is still there, what nobody else can answer.
 pub(crate) fn respond(reply: Responder, result: Result<Reply, Fault>) {
@@ -142,19 +145,24 @@ impl Shell {
     }
 
     /// The same as last time, if nothing has happened since and it is still that second.
-    fn all_info(&self) -> Reply {
+    fn all_info(&mut self) -> Reply {
         let now = now();
         if let Some(list) = self.handle.board().read(now.wall) {
             return Reply::Processes(list);
         }
         let list = self.list_all(now);
-        if self.may_be_told_again(&list) {
+        let is_long = list.len() > MANY;
+        let asked_before = self.asked_for_all.replace(now.wall) == Some(now.wall);
+        if (!is_long || asked_before) && self.may_be_told_again(&list) {
             self.handle.board().put(now.wall, list.clone());
+            if is_long {
+                self.thrift.lent();
+            }
         }
         Reply::Processes(list)
     }
 
-    /// Whether it is short, and no process counts seconds that do not begin with those of the clock.
+    /// Whether it is not too long, and no process counts seconds that do not begin with those of the clock.
     fn may_be_told_again(&self, list: &SharedList) -> bool {
         let counts = |process: &Process| process.state().name() == StateName::Backoff;
         list.len() <= MOST_TOLD_AGAIN && !self.core.processes().any(|(_, process)| counts(process))

@@ -34,6 +34,8 @@ pub(crate) struct Teller {
     now: Now,
     /// The last description, whose place the next one takes.
     description: String,
+    /// The last time that a process has been up for, as seconds and as text: many are as old as the one before.
+    uptime: Option<(i64, String)>,
     /// The last time of a stop that was written out, as minutes and as text.
     stopped: Option<(i64, String)>,
     /// The same of a next run.
@@ -42,7 +44,7 @@ pub(crate) struct Teller {
 
 impl Teller {
     pub(crate) fn new(now: Now) -> Self {
-        Self { now, description: String::new(), stopped: None, next: None }
+        Self { now, description: String::new(), uptime: None, stopped: None, next: None }
     }
 
     /// `auto` are its AUTO logs, `note` comes last in its description.
@@ -86,9 +88,13 @@ impl Teller {
         self.description.clear();
         match process.state().name() {
             StateName::Running => {
-                let uptime = Uptime(self.now.wall - process.started());
-                // Writing to a String cannot fail.
-                let _ = write!(self.description, "pid {}, uptime {uptime}", process.pid());
+                // Without formatting, which takes longer: it is done for each process of a long list.
+                self.description.push_str("pid ");
+                self.description.push_str(itoa::Buffer::new().format(process.pid()));
+                self.description.push_str(", uptime ");
+                let seconds = self.now.wall - process.started();
+                let uptime = same_or(&mut self.uptime, seconds, || Uptime(seconds).to_string());
+                self.description.push_str(uptime);
             }
             StateName::Backoff => self.describe_failure(process),
             StateName::Fatal => {
@@ -165,10 +171,14 @@ impl Teller {
 
 /// A time as text. Many processes stop, or are due, in one minute, and looking up the time zone is slow.
 fn shown(known: &mut Option<(i64, String)>, epoch: i64) -> &str {
-    let minute = epoch.div_euclid(60);
+    same_or(known, epoch.div_euclid(60), || stop_time(epoch))
+}
+
+/// The text that is known if it is that of `time`, else what is made now, which is known from then on.
+fn same_or(known: &mut Option<(i64, String)>, time: i64, make: impl FnOnce() -> String) -> &str {
     let (_, text) = match known.take() {
-        Some(same) if same.0 == minute => known.insert(same),
-        _ => known.insert((minute, stop_time(epoch))),
+        Some(same) if same.0 == time => known.insert(same),
+        _ => known.insert((time, make())),
     };
     text
 }

@@ -315,6 +315,8 @@ pub(crate) struct Shell {
     pub(crate) journal_held: bool,
     pub(crate) losses: HeldLosses,
     pub(crate) thrift: Thrift,
+    /// The second in which all processes were last asked for.
+    pub(crate) asked_for_all: Option<i64>,
     /// Starts that wait until earlier ones are answered.
     pub(crate) later: VecDeque<(RunId, Box<Prepared>)>,
     /// The last time that something was done.
@@ -445,6 +447,7 @@ impl Shell {
             journal_held: false,
             losses: HeldLosses::default(),
             thrift: Thrift::default(),
+            asked_for_all: None,
             later: VecDeque::new(),
             worked_at: Instant::now(),
             rest: Box::pin(tokio::time::sleep(Duration::ZERO)),

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc;
-use upkeep_api::verbs::{ProcessDocument, Told};
+use upkeep_api::verbs::ProcessDocument;
 
 use crate::access::Ticket;
 
@@ -38,12 +38,8 @@ impl Body {
         Self { content: Content::Whole(bytes.into()), ticket: None }
     }
 
-    pub(crate) fn processes(told: Told) -> Self {
-        let content = match told {
-            Told::Short(document) => Content::Whole(Bytes::from_owner(document)),
-            Told::Long(document) => Content::Document { document, in_a_row: 0 },
-        };
-        Self { content, ticket: None }
+    pub(crate) fn processes(document: ProcessDocument) -> Self {
+        Self { content: Content::Document { document, in_a_row: 0 }, ticket: None }
     }
 
     pub(crate) fn pieces(receiver: mpsc::Receiver<Bytes>) -> Self {
@@ -82,7 +78,7 @@ impl hyper::body::Body for Body {
             }
             Content::Document { document, in_a_row } => {
                 *in_a_row += 1;
-                document.next().map(Bytes::from)
+                document.next()
             }
             Content::Pieces(receiver) => std::task::ready!(receiver.poll_recv(cx)),
         };

@@ -3,7 +3,7 @@
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use upkeep_api::Fault;
-use upkeep_api::verbs::{self, Answer, at_hand, dispatch};
+use upkeep_api::verbs::{self, Answer, ProcessDocument, at_hand, dispatch};
 use upkeep_api::xmlrpc::{self, ReadLimits, RequestError, Value};
 
 use crate::answer;
@@ -40,7 +40,7 @@ async fn call(connection: &Connection, request: Request<Incoming>) -> Result<Bod
     })
     .await??;
     match carry_out(connection, method, params).await? {
-        Ok(Answer::Processes(list)) => Ok(Body::processes(list.into())),
+        Ok(Answer::Processes(list)) => Ok(Body::processes(ProcessDocument::new(list))),
         Ok(Answer::Value(value)) => {
             let large = value.text_length() > LARGE;
             apart_if(large, move || xmlrpc::encode_response(&value)).await.map(Body::whole)

@@ -22,13 +22,15 @@ pub struct Thrift {
     work: u32,
     /// Some of it was for a client.
     clients: bool,
+    /// Something is kept for more of them that is worth the look.
+    lent: bool,
     once_more: bool,
 }
 
 impl Default for Thrift {
     /// To come up is much.
     fn default() -> Self {
-        Self { work: MUCH, clients: false, once_more: false }
+        Self { work: MUCH, clients: false, lent: false, once_more: false }
     }
 }
 
@@ -44,16 +46,22 @@ impl Thrift {
         self.clients = true;
     }
 
+    /// Something large is kept for clients that may ask for the same again.
+    pub fn lent(&mut self) {
+        self.lent = true;
+    }
+
     /// How long it has to be quiet until memory should be given back; `None` if there is no need.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
-        if self.work >= MUCH { Some(QUIET) } else { self.once_more.then_some(LATER) }
+        if self.work >= MUCH || self.lent { Some(QUIET) } else { self.once_more.then_some(LATER) }
     }
 
     /// Gives back what is not needed. Code that is needed again comes back for some 0.1 ms in all. `alone` is whether no client is
     /// connected: then there is nothing to come.
     pub fn give_back(&mut self, alone: bool) {
         trim_heap();
+        self.lent = false;
         if std::mem::take(&mut self.work) >= MUCH {
             let_go_of_code();
         }

@@ -1,51 +1,32 @@
 //! The answer to `getAllProcessInfo` without a tree of values in between: the same bytes, in pieces.
 //!
-//! With 1,000 processes the document has 1.1 MB. Through values a call took 2.2 ms; like this it takes 0.9, most of them the
-//! kernel's. A long document is not kept between calls: `now` and every uptime change each second, and writing a process takes
-//! hardly longer than copying its text would. No more than a piece of it exists at a time, however slowly its client reads. A
-//! short one is sent as it is to all who ask for the same list.
+//! With 1,000 processes the document has 1.2 MB, and writing it takes longer than all else of an answer. So its pieces are kept
+//! while others may ask for the same list: see [`SharedList::keep`]. A client that takes its time holds no more than one of them,
+//! and later ones are written again for it.
 
 mod read;
 mod shape;
 
-use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::Bytes;
 
 use super::encode::LATEST;
 use crate::xmlrpc;
-use crate::{ProcessList, ProcessView, SharedList};
+use crate::{ProcessView, SharedList};
 
 pub use read::read_processes;
 
 /// Bytes of a piece; the last process of a piece may make it longer.
 const PIECE: usize = 64 << 10;
 
-/// What is sent of a list.
-#[derive(Debug)]
-pub enum Told {
-    /// All of it, which others may be sent as well.
-    Short(Arc<[u8]>),
-    /// Too much to be kept.
-    Long(ProcessDocument),
-}
-
-impl From<SharedList> for Told {
-    fn from(list: SharedList) -> Self {
-        if list.has_document() {
-            return Self::Short(list.document(Vec::new));
-        }
-        let mut document = ProcessDocument::new(list.clone());
-        if document.left <= PIECE {
-            Self::Short(list.document(|| document.next().unwrap_or_default()))
-        } else {
-            Self::Long(document)
-        }
-    }
-}
-
 /// The document of an answer that tells of these processes, as an iterator over pieces of it.
 #[derive(Debug)]
 pub struct ProcessDocument {
     list: SharedList,
+    extent: Extent,
+    /// Pieces that were given out.
+    given: usize,
     /// Which process comes next.
     next: usize,
     /// Bytes that are still to come.
@@ -57,11 +38,8 @@ impl ProcessDocument {
     #[must_use]
     pub fn new(list: impl Into<SharedList>) -> Self {
         let list = list.into();
-        let mut length = Length(0);
-        write_begin(&mut length);
-        (0..list.len()).for_each(|at| write_at(&list, at, &mut length));
-        write_end(&mut length);
-        Self { list, next: 0, left: length.0 }
+        let extent = *list.written().extent.get_or_init(|| Extent::of(&list));
+        Self { list, extent, given: 0, next: 0, left: extent.length }
     }
 
     /// Bytes that are still to come.
@@ -69,30 +47,115 @@ impl ProcessDocument {
     pub fn left(&self) -> usize {
         self.left
     }
+
+    fn write(&self) -> Piece {
+        let mut bytes = Vec::with_capacity(self.left.min(PIECE + PIECE / 8));
+        let mut next = self.next;
+        if next == 0 {
+            write_begin(&mut bytes);
+        }
+        while next < self.list.len() && bytes.len() < PIECE {
+            self.extent.write_at(&self.list, next, &mut bytes);
+            next += 1;
+        }
+        if next == self.list.len() {
+            write_end(&mut bytes);
+        }
+        Piece { bytes: bytes.into(), next }
+    }
 }
 
 impl Iterator for ProcessDocument {
-    type Item = Vec<u8>;
+    type Item = Bytes;
 
-    fn next(&mut self) -> Option<Vec<u8>> {
+    fn next(&mut self) -> Option<Bytes> {
         if self.left == 0 {
             return None;
         }
-        let mut piece = Vec::with_capacity(self.left.min(PIECE + PIECE / 8));
-        if self.next == 0 {
-            write_begin(&mut piece);
+        let Piece { bytes, next } = self.list.written().piece(self.given, || self.write());
+        self.given += 1;
+        self.next = next;
+        self.left = if next == self.list.len() { 0 } else { self.left - bytes.len() };
+        Some(bytes)
+    }
+}
+
+/// What was written of a list.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    extent: OnceLock<Extent>,
+    /// From the first one on; `None` if they are not kept.
+    pieces: Mutex<Option<Vec<Piece>>>,
+}
+
+/// What is known of a document before it is written.
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    /// Bytes of all of it.
+    length: usize,
+    /// No text of any process needs care.
+    is_plain: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Piece {
+    bytes: Bytes,
+    /// The process that comes after it.
+    next: usize,
+}
+
+impl Written {
+    pub(crate) fn keep(&self) {
+        self.pieces().get_or_insert_default();
+    }
+
+    pub(crate) fn forget(&self) {
+        *self.pieces() = None;
+    }
+
+    /// The piece of this number: as it was kept, or from `write`.
+    fn piece(&self, number: usize, write: impl FnOnce() -> Piece) -> Piece {
+        let mut guard = self.pieces();
+        let Some(pieces) = guard.as_mut() else {
+            drop(guard);
+            return write();
+        };
+        if let Some(piece) = pieces.get(number) {
+            return piece.clone();
         }
-        while self.next < self.list.len() && piece.len() < PIECE {
-            write_at(&self.list, self.next, &mut piece);
-            self.next += 1;
+        let piece = write();
+        // Not if its client came from pieces that are forgotten.
+        if pieces.len() == number {
+            pieces.push(piece.clone());
         }
-        if self.next == self.list.len() {
-            write_end(&mut piece);
-            self.left = 0;
+        piece
+    }
+
+    fn pieces(&self) -> MutexGuard<'_, Option<Vec<Piece>>> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Extent {
+    fn of(list: &SharedList) -> Self {
+        // Of all texts at once: one by one they would take several times as long.
+        let mut extent = Self { length: 0, is_plain: xmlrpc::is_plain(list.text()) };
+        let mut length = Length(0);
+        write_begin(&mut length);
+        (0..list.len()).for_each(|at| extent.write_at(list, at, &mut length));
+        write_end(&mut length);
+        extent.length = length.0;
+        extent
+    }
+
+    fn write_at(self, list: &SharedList, at: usize, out: &mut impl Sink) {
+        let Some(process) = list.get(at) else { return };
+        // Hardly any process has a text that needs care, and the others need not pay for it.
+        if self.is_plain || xmlrpc::is_plain(list.texts(at)) {
+            write_process(&process, out, |out, text| out.put(text));
         } else {
-            self.left -= piece.len();
+            write_process(&process, out, |out, text| out.put_escaped(text));
         }
-        Some(piece)
     }
 }
 
@@ -119,7 +182,8 @@ impl Sink for Length {
     }
 
     fn put_int(&mut self, number: i64) {
-        self.0 += digits(number, &mut [0; DIGITS]).len();
+        let digits = number.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
+        self.0 += usize::from(number < 0) + digits;
     }
 }
 
@@ -135,29 +199,8 @@ impl Sink for Vec<u8> {
     }
 
     fn put_int(&mut self, number: i64) {
-        self.extend_from_slice(digits(number, &mut [0; DIGITS]));
+        self.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
-}
-
-/// Bytes of the longest number, with its sign.
-const DIGITS: usize = 20;
-
-fn digits(number: i64, room: &mut [u8; DIGITS]) -> &[u8] {
-    let mut rest = number.unsigned_abs();
-    let mut from = DIGITS;
-    loop {
-        from -= 1;
-        room[from] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if number < 0 {
-        from -= 1;
-        room[from] = b'-';
-    }
-    &room[from..]
 }
 
 fn write_begin(out: &mut impl Sink) {
@@ -168,16 +211,6 @@ fn write_begin(out: &mut impl Sink) {
 fn write_end(out: &mut impl Sink) {
     out.put(shape::LIST_END);
     out.put(shape::DOCUMENT_END);
-}
-
-fn write_at(list: &ProcessList, at: usize, out: &mut impl Sink) {
-    let Some(process) = list.get(at) else { return };
-    // All at once is far quicker than one by one, and hardly any process has such a text.
-    if xmlrpc::is_plain(list.texts(at)) {
-        write_process(&process, out, |out, text| out.put(text));
-    } else {
-        write_process(&process, out, |out, text| out.put_escaped(text));
-    }
 }
 
 /// The members and their order are those of the generic encoder; a test holds the two together.
@@ -218,11 +251,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_as_ever() {
-        for number in [0, 9, 10, -1, i64::MAX, i64::MIN, 2_147_483_647] {
-            let mut out = Vec::new();
-            out.put_int(number);
-            assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
+    fn numbers_are_as_long_as_they_are_written() {
+        for number in [0, 9, 10, 99, 100, -1, -10, i64::MAX, i64::MIN, 2_147_483_647] {
+            let (mut length, mut written) = (Length(0), Vec::new());
+            length.put_int(number);
+            written.put_int(number);
+            assert_eq!(String::from_utf8(written).unwrap(), number.to_string());
+            assert_eq!(length.0, number.to_string().len());
         }
     }
 }

@@ -18,7 +18,8 @@ use crate::{Fault, FaultCode, Request};
 pub use args::Args;
 pub use decode::WrongShape;
 pub use dispatch::{Answer, at_hand, dispatch};
-pub use document::{ProcessDocument, Told, read_processes};
+pub(crate) use document::Written;
+pub use document::{ProcessDocument, read_processes};
 pub use python::quoted;
 pub use table::{OWN, STANDARD};
 

@@ -1,10 +1,9 @@
 //! The document of all processes is written without a tree of values: byte by byte what the tree would have given.
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use upkeep_api::verbs::{ProcessDocument, Told, read_processes};
+use upkeep_api::verbs::{ProcessDocument, read_processes};
 use upkeep_api::xmlrpc::{Value, encode_response};
 use upkeep_api::{ProcessInfo, ProcessList, ProcessState, Reply, SharedList};
 
@@ -122,14 +121,43 @@ fn a_long_document_is_the_same_in_pieces_rpc_022() {
     let list: ProcessList = (0..400).map(info).collect();
     assert!(ProcessDocument::new(list.clone()).count() > 5);
     assert_eq!(document(list.clone()), generic(list));
+}
 
-    let short = SharedList::from((0..19).map(info).collect::<ProcessList>());
-    let [first, again] = [(); 2].map(|()| match Told::from(short.clone()) {
-        Told::Short(document) => document,
-        Told::Long(document) => panic!("{} bytes are too long", document.left()),
-    });
-    assert_eq!(first.to_vec(), generic((0..19).map(info).collect()));
-    assert!(Arc::ptr_eq(&first, &again), "it is written once for all who ask for the same list");
-    let long = SharedList::from((0..400).map(info).collect::<ProcessList>());
-    assert!(matches!(Told::from(long), Told::Long(_)), "a long one is never in memory as a whole");
+/// As many as ask for it while it is kept are given the same bytes; who is late has them written for itself.
+#[test]
+fn what_is_kept_is_written_once_for_all_who_ask_rpc_022() {
+    let info = |number: usize| ProcessInfo {
+        name: format!("p{number}"),
+        group: "g".repeat(1000),
+        start: 1,
+        stop: 2,
+        now: 3,
+        state: ProcessState::Running,
+        spawnerr: String::new(),
+        exitstatus: 0,
+        stdout_logfile: String::new(),
+        stderr_logfile: String::new(),
+        pid: 7,
+        description: String::new(),
+    };
+    let list: ProcessList = (0..200).map(info).collect();
+    let shared = SharedList::from(list.clone());
+    let places = |pieces: &[Bytes]| -> Vec<*const u8> { pieces.iter().map(|piece| piece.as_ptr()).collect() };
+    let all = || -> Vec<Bytes> { ProcessDocument::new(shared.clone()).collect() };
+    let [first, second] = [(); 2].map(|()| all());
+    assert!(places(&first).iter().zip(places(&second)).all(|(&a, b)| a != b), "nobody said that it is kept");
+
+    shared.keep();
+    let mut late = ProcessDocument::new(shared.clone());
+    let begun = late.next().unwrap();
+    let [first, second] = [(); 2].map(|()| all());
+    assert!(first.len() > 3);
+    assert_eq!(places(&first), places(&second));
+    assert_eq!(begun.as_ptr(), first[0].as_ptr());
+
+    shared.forget();
+    let rest: Vec<Bytes> = late.collect();
+    assert!(places(&rest).iter().zip(places(&first[1..])).all(|(&a, b)| a != b), "it is let go");
+    assert_eq!([&[begun][..], &rest].concat().concat(), generic(list));
+    assert_eq!(first.concat(), all().concat());
 }
