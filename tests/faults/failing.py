@@ -3,8 +3,8 @@
 usage: failing.py DIRECTORY BEHIND MODE
 
 MODE is a file. While it is empty everything works; the name of an error in it (EIO, EROFS) makes every write and every
-opening for writing fail with that error; the word `hang` lets nothing be answered, and MODE.hangs
-appears when somebody waits. Speaks the kernel's FUSE protocol,
+opening for writing fail with that error; the word `hang` lets nothing be answered, `hang-writes` nothing from the first
+write on, and MODE.hangs appears when somebody waits. Speaks the kernel's FUSE protocol,
 version 7.31, for a flat directory.
 """
 
@@ -32,19 +32,19 @@ class Failing:
         inside = self.names[node] if name is None else name
         return os.path.join(self.behind, inside) if inside else self.behind
 
-    def wait(self):
+    def wait(self, opcode):
         """Returns the error of the moment, when something may be answered."""
         while True:
             with open(self.mode) as file:
                 word = file.read().strip()
-            if word != "hang":
-                return getattr(errno, word) if word else 0
+            if word != "hang" and (word != "hang-writes" or opcode != WRITE):
+                return getattr(errno, word, 0)
             with open(self.mode + ".hangs", "w"):
                 pass
             time.sleep(0.005)
 
     def answer(self, opcode, node, body):
-        error = self.wait()
+        error = self.wait(opcode)
         writing = opcode == OPEN and struct.unpack_from("<I", body)[0] & os.O_ACCMODE != os.O_RDONLY
         if error and (opcode in CHANGING or writing):
             raise OSError(error, "on demand")

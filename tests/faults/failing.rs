@@ -13,7 +13,7 @@ use crate::rig::wait::until_true;
 
 const PROGRAMS: &str = "\
 [program:count]
-command=/bin/sh -c 'i=0; while :; do i=$((i+1)); printf \"%%07d\\n\" $i; sleep 0.005; done'
+command=/bin/sh -c 'i=0; while :; do i=$((i+1)); printf \"%%07d\\n\" $i; echo $i >%(here)s/said; sleep 0.005; done'
 stdout_logfile=%(here)s/small/log
 stdout_logfile_maxbytes=0
 stopsignal=KILL
@@ -113,6 +113,22 @@ fn control_goes_on(daemon: &Daemon) {
     daemon.call("supervisor.stopProcess", &[Text("other"), Bool(true)]);
     assert_eq!(daemon.state("other").as_deref(), Some("STOPPED"));
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+/// Whoever writes into a pipe that is being moved to a file waits, and not even SIGKILL ends it before the disk answers.
+#[test]
+fn a_program_goes_on_and_can_be_stopped_while_the_disk_of_its_log_hangs() {
+    let daemon = start();
+    daemon.home.write("mode", "hang-writes");
+    until_true("somebody waits for the disk", || daemon.home.join("mode.hangs").exists());
+    let said = || daemon.home.read("said").trim().parse().unwrap_or(0);
+    let before: u32 = said();
+    until_true("it goes on", || said() > before + 10);
+    daemon.call("supervisor.stopProcess", &[Text("count"), Bool(true)]);
+    assert_eq!(daemon.state("count").as_deref(), Some("STOPPED"));
+    daemon.home.write("mode", "");
+    until_true("all that was said", || lines(&daemon) >= usize::try_from(said()).unwrap_or_default());
+    assert_counted(&daemon, 0);
 }
 
 /// A start that was familiar before the disk of its log began to hang waits for it, and nobody else does.

@@ -1,4 +1,4 @@
-//! What fast logs go through: the keeper holds it, so that what is under way is lost with no daemon.
+//! What logs go through: the keeper holds it, so that what is under way is lost with no daemon.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use crate::shell::Shell;
 const HELD: [&str; 3] = ["passage/out", "passage/in", "passage/note"];
 
 impl Shell {
-    /// Some stream is fast enough for it. Without descriptors, or a keeper that has them, there is none: what is slower then is all.
+    /// Some stream has use for it. Without descriptors, or a keeper that has them, there is none: logs are slower then, and children
+    /// that write wait for a disk that hangs.
     pub(crate) fn make_passage(&mut self) {
         let note = upkeep_os::memfd_with("passage", &[]);
         let Ok(passage) = note.and_then(Passage::new) else { return };
@@ -22,9 +23,16 @@ impl Shell {
             self.link.send(&ToKeeper::Hold { name: (*name).to_owned() }, &[part.as_fd()])
         });
         match sent {
-            Ok(()) => self.use_passage(passage),
+            Ok(()) => self.new_passage = Some(passage),
             // Never parts of two.
             Err(_) => HELD.iter().for_each(|name| self.unhold((*name).to_owned())),
+        }
+    }
+
+    /// The keeper has what was sent to it, or will read it whatever becomes of this daemon.
+    pub(crate) fn use_new_passage(&mut self) {
+        if let Some(passage) = self.new_passage.take() {
+            self.use_passage(passage);
         }
     }
 

@@ -20,7 +20,7 @@ use upkeep_core::{CallId, Input, Mono, Now, ProcId, Refusal, RunEnd, RunId, Supe
 use upkeep_http::LogNews;
 use upkeep_keeper::Heritage;
 use upkeep_keeper::wire::ToKeeper;
-use upkeep_logs::{Engine, Lease, Level, LogEvent, Sink};
+use upkeep_logs::{Engine, Lease, Level, LogEvent, Passage, Sink};
 use upkeep_os::Thrift;
 
 use crate::active::ActiveGroups;
@@ -288,8 +288,10 @@ pub(crate) struct Shell {
     pub(crate) pidfile_retry: Option<tokio::task::AbortHandle>,
     pub(crate) run_file: Option<RunFile>,
     pub(crate) register: Option<Register>,
-    /// What the log thread moves fast streams through.
+    /// What the log thread moves output through.
     pub(crate) passage: Option<[Arc<OwnedFd>; 3]>,
+    /// What it will, once the keeper has it too.
+    pub(crate) new_passage: Option<Passage>,
     /// Length of the longest label; `None` when it is not known any more.
     pub(crate) label_width: Cell<Option<usize>>,
     /// Runs of an earlier daemon whose children are not held by descriptors yet.
@@ -429,6 +431,7 @@ impl Shell {
             run_file: None,
             register: None,
             passage: None,
+            new_passage: None,
             label_width: Cell::new(None),
             unheld: Vec::new(),
             daemonised: Daemonised::default(),
@@ -708,6 +711,7 @@ impl Shell {
         }
         if !self.link.has_waiting() {
             self.capture_leases.clear();
+            self.use_new_passage();
             self.tell_listeners();
         }
     }

@@ -15,7 +15,7 @@
 //!
 //! Bytes not yet read stay in the pipes, of which the keeper holds duplicates. Between the read and the write of one
 //! chunk (microseconds) a `kill -9` loses that chunk, unless the kernel moves it: to a log file that nothing but the
-//! bytes goes to, or to a [`Spool`]; those of a fast stream are in a [`Passage`] meanwhile. A capture without its end tag is lost, as is a held-back piece of
+//! bytes goes to, or to a [`Spool`]; they are in a [`Passage`] meanwhile. A capture without its end tag is lost, as is a held-back piece of
 //! a tag.
 
 #![forbid(unsafe_code)]

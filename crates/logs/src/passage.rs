@@ -1,8 +1,8 @@
-//! The way of a fast stream from its pipe to its log.
+//! The way of a stream from its pipe to its log.
 //!
 //! While the kernel moves bytes from a pipe into a file, nobody can write to that pipe: a child would wait for each page that is
-//! copied, and for a disk that hangs. So the pages go to a second pipe first, which costs next to nothing, and from there into the
-//! file while the child goes on writing.
+//! copied, and for a disk that hangs, where not even SIGKILL would end it. So the pages go to a second pipe first, which costs next
+//! to nothing, and from there into the file while the child goes on writing.
 //!
 //! What is lost when the process dies: nothing, if others hold [`Passage::parts`]. Each byte is in the child's pipe, in here or in
 //! the file, and a note beside it says whose it is: for [`Passage::resume`].
@@ -16,7 +16,7 @@ use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use crate::StreamId;
 
-/// What it holds at most, and what a pipe holds whose child is fast.
+/// What the pipe of a fast child holds, and it as well once there is such a child.
 pub(crate) const WIDE: usize = 1 << 20;
 
 /// A pipe for what is under way from one stream to its log, and a note of which stream that is.
@@ -28,6 +28,8 @@ pub struct Passage {
     of: StreamId,
     /// Bytes that an earlier thread has left in it.
     left: u64,
+    /// It was made as wide as it can be.
+    is_wide: bool,
 }
 
 impl Passage {
@@ -37,9 +39,8 @@ impl Passage {
     /// No descriptor could be had.
     pub fn new(note: OwnedFd) -> io::Result<Self> {
         let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        // Refused when the user's pipes are too wide already: then less goes through at once.
-        let _ = rustix::pipe::fcntl_setpipe_size(&reader, WIDE);
-        Ok(Self { parts: [reader, writer, note].map(Arc::new), of: StreamId::JOURNAL, left: 0 })
+        let parts = [reader, writer, note].map(Arc::new);
+        Ok(Self { parts, of: StreamId::JOURNAL, left: 0, is_wide: false })
     }
 
     /// One that an earlier process had, by its [`Self::parts`]. What it holds goes where its stream goes, before anything else of that
@@ -55,7 +56,7 @@ impl Passage {
             8 => StreamId(u64::from_ne_bytes(of)),
             _ => StreamId::JOURNAL,
         };
-        Ok(Self { parts: parts.map(Arc::new), of, left })
+        Ok(Self { parts: parts.map(Arc::new), of, left, is_wide: false })
     }
 
     /// What others have to hold so that nothing is lost with this process.
@@ -68,6 +69,14 @@ impl Passage {
     #[must_use]
     pub fn left_of(&self) -> Option<StreamId> {
         (self.left > 0).then_some(self.of)
+    }
+
+    /// Lets as much through at once as the widest pipe of a child holds.
+    pub(crate) fn widen(&mut self) {
+        if !std::mem::replace(&mut self.is_wide, true) {
+            // Refused when the user's pipes are too wide already: then less goes through at once.
+            let _ = rustix::pipe::fcntl_setpipe_size(self.reader(), WIDE);
+        }
     }
 
     /// How much is in there of this stream, to be fetched by the caller.

@@ -47,7 +47,7 @@ pub(super) struct Outputs {
     /// Looks after old files.
     tidy: Tidy,
     forwarders: Forwarders,
-    /// For fast streams. `None` also while one of them is at it.
+    /// For streams that are moved to their logs. `None` also while one of them is at it.
     pub(super) passage: Option<Passage>,
     /// It was asked for.
     wants_passage: bool,
@@ -109,6 +109,18 @@ impl Outputs {
     pub(super) fn want_passage(&mut self) {
         if self.passage.is_none() && !std::mem::replace(&mut self.wants_passage, true) {
             self.tell(LogEvent::WantsPassage);
+        }
+    }
+
+    pub(super) fn set_passage(&mut self, passage: Passage) {
+        self.passage = Some(passage);
+        self.widen_passage();
+    }
+
+    /// Lets as much through at once as the widest pipe holds.
+    pub(super) fn widen_passage(&mut self) {
+        if let Some(passage) = self.passage.as_mut().filter(|_| self.wide > 0) {
+            passage.widen();
         }
     }
 

@@ -60,7 +60,7 @@ pub(super) struct Stream {
     /// Whether the pipe is waited for.
     listening: bool,
     width: Width,
-    /// The last bytes went to the log without being read.
+    /// The last bytes went to the log without being read, if there were any.
     moves: bool,
     account: Arc<Account>,
     route: Route,
@@ -105,17 +105,19 @@ impl Stream {
         let capture = capture(&sink);
         let spool = sink.spool.take();
         let route = Route::new(id, sink, out);
-        Ok(Self {
+        let stream = Self {
             id,
             pipe,
             listening: false,
             width: Width::AsItWas,
-            moves: false,
+            moves: true,
             account,
             route,
             capture,
             spool,
-        })
+        };
+        stream.want_passage(out);
+        Ok(stream)
     }
 
     /// Reports what an earlier thread took out of the pipe, and nobody has heard.
@@ -217,21 +219,24 @@ impl Stream {
 
     /// Moves what is there to the log by way of the passage; `None` if that way is not for this stream.
     fn passed(&mut self, buffer: &mut [u8], out: &mut Outputs) -> Option<Got> {
-        if !self.moves || self.width == Width::AsItWas {
+        if !self.moves || self.moves_to().is_none() {
             return None;
         }
         let mut passage = out.passage.take()?;
-        let got = match passage.fill(self.id, &self.pipe) {
+        let filled = passage.fill(self.id, &self.pipe);
+        if let Ok(count @ 1..) = filled {
+            self.fetch(passage.reader(), count as u64, buffer, out);
+        }
+        out.passage = Some(passage);
+        match filled {
             Ok(0) => Some(Got::End),
             Ok(count) => {
-                self.fetch(passage.reader(), count as u64, buffer, out);
+                self.widen(count, out);
                 Some(Got::Bytes(count))
             }
             Err(Errno::AGAIN | Errno::INTR) => Some(Got::Nothing),
             Err(_) => None,
-        };
-        out.passage = Some(passage);
-        got
+        }
     }
 
     /// Fetches what an earlier thread has left in the passage, if it is of this stream.
@@ -313,6 +318,8 @@ impl Stream {
         let old = std::mem::replace(&mut self.route, Route::new(self.id, sink, out));
         self.route.upto = old.upto;
         old.close(out);
+        self.moves = true;
+        self.want_passage(out);
     }
 
     /// The end: what was held back is given out, the pipe and the log are closed.
@@ -347,7 +354,12 @@ impl Stream {
             // Refused when the user's pipes are too wide already: then it stays as it is.
             let _ = rustix::pipe::fcntl_setpipe_size(&self.pipe, LESS_WIDE);
         }
-        if self.moves {
+        out.widen_passage();
+    }
+
+    /// Asks for a passage, if there is use for it.
+    fn want_passage(&self, out: &mut Outputs) {
+        if self.moves_to().is_some() {
             out.want_passage();
         }
     }

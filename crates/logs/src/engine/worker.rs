@@ -221,7 +221,7 @@ impl Worker {
             Command::Warn { text } => self.out.warn(text),
             Command::Lost => self.out.tell(LogEvent::Lost),
             Command::Forget { path } => self.out.abandon(&path),
-            Command::SetPassage(passage) => self.out.passage = Some(passage),
+            Command::SetPassage(passage) => self.out.set_passage(passage),
             Command::Duplicate { answer } => {
                 self.streams.values_mut().for_each(|stream| stream.tell_again(&self.out));
                 let pipes =

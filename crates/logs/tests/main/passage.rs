@@ -1,4 +1,4 @@
-//! Fast streams take the way through a pipe that outlives the log thread.
+//! What is moved to a log takes the way through a pipe that outlives the log thread.
 
 use std::fs;
 use std::io::{PipeWriter, Write};
@@ -45,26 +45,58 @@ fn fast(bench: &Bench, id: u64, sink: Sink) -> PipeWriter {
 }
 
 #[test]
-fn a_fast_stream_asks_for_a_passage_and_leaves_nothing_in_it() {
+fn a_stream_with_a_log_asks_for_a_passage_and_leaves_nothing_in_it() {
     let bench = Bench::new();
+    let seen = bench.attach(4, Sink { events: true, ..bench.sink("seen", 0, 0) });
+    bench.sync(&[4]);
+    let asked = |event: LogEvent| matches!(event, LogEvent::WantsPassage);
+    assert!(!bench.events.try_iter().any(asked), "what is looked at is read");
     let mut pipe = bench.attach(5, bench.sink("log", 0, 0));
-    pipe.write_all(&[b'x'; FULL]).unwrap();
     bench.wait(|event| matches!(event, LogEvent::WantsPassage).then_some(()));
     let passage = empty();
     let parts = held(&passage);
     bench.engine.set_passage(passage);
+    pipe.write_all(b"slow").unwrap();
+    bench.sync(&[5]);
+    assert_eq!((note(&parts), rustix::io::ioctl_fionread(&parts[0])), (5, Ok(0)));
+    assert_eq!(rustix::pipe::fcntl_getpipe_size(&parts[0]), Ok(FULL), "no wider than there is use for");
+
     let data: Vec<u8> = (0..700_000u32).flat_map(u32::to_le_bytes).collect();
     pipe.write_all(&data).unwrap();
     bench.sync(&[5]);
-    assert_eq!((note(&parts), rustix::io::ioctl_fionread(&parts[0])), (5, Ok(0)));
     let log = fs::read(bench.path("log")).unwrap();
-    assert!(log[..FULL] == [b'x'; FULL] && log[FULL..] == data);
+    assert!(log[..4] == *b"slow" && log[4..] == data);
+    assert_eq!(rustix::pipe::fcntl_getpipe_size(&parts[0]), Ok(WIDE));
 
     let mut second = fast(&bench, 6, bench.sink("second", 0, 0));
     second.write_all(b"more").unwrap();
     bench.sync(&[6]);
-    assert_eq!(note(&parts), 6);
+    assert_eq!((note(&parts), rustix::io::ioctl_fionread(&parts[0])), (6, Ok(0)));
     assert_eq!(fs::read(bench.path("second")).unwrap()[FULL..], *b"more");
+    drop(seen);
+}
+
+/// A file that somebody else writes to as well is appended to.
+#[test]
+fn what_cannot_be_moved_on_is_read_out_of_the_passage() {
+    let bench = Bench::new();
+    let mut pipe = bench.attach(1, bench.sink("log", 0, 0));
+    bench.wait(|event| matches!(event, LogEvent::WantsPassage).then_some(()));
+    let passage = empty();
+    let parts = held(&passage);
+    bench.engine.set_passage(passage);
+    let mut theirs = fs::OpenOptions::new().append(true).open(bench.path("log")).unwrap();
+    let mut expected = Vec::new();
+    for round in 0..3 {
+        for (who, file) in [("ours", &mut pipe as &mut dyn Write), ("theirs", &mut theirs)] {
+            let line = format!("{who} {round}\n");
+            file.write_all(line.as_bytes()).unwrap();
+            bench.sync(&[1]);
+            expected.extend(line.into_bytes());
+        }
+    }
+    assert_eq!(fs::read(bench.path("log")).unwrap(), expected);
+    assert_eq!(rustix::io::ioctl_fionread(&parts[0]), Ok(0));
 }
 
 #[test]
