@@ -7,7 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::ClientError;
 
@@ -101,8 +103,14 @@ impl Wire {
 
     /// Adds at most `most` bytes, at least one, to `to`, and tells how many; none if the peer closed.
     pub(crate) fn append(&mut self, most: usize, to: &mut Vec<u8>) -> Result<usize, ClientError> {
-        if self.pending().is_empty() && !self.fill()? {
-            return Ok(0);
+        if self.pending().is_empty() {
+            // Where room was made for all that comes it is read there: pages of a buffer would have to be had, filled and copied.
+            if (1..=most).contains(&(to.capacity() - to.len())) {
+                return self.read_to(to);
+            }
+            if !self.fill()? {
+                return Ok(0);
+            }
         }
         let bytes = self.pending();
         let bytes = bytes.get(..most).unwrap_or(bytes);
@@ -114,6 +122,18 @@ impl Wire {
 
     fn pending(&self) -> &[u8] {
         self.buffer.get(self.taken..self.filled).unwrap_or_default()
+    }
+
+    /// Reads once, into the room that there is behind what is in `to`.
+    fn read_to(&mut self, to: &mut Vec<u8>) -> Result<usize, ClientError> {
+        self.wait()?;
+        loop {
+            match rustix::io::read(self.socket.as_fd(), spare_capacity(to)) {
+                Ok(count) => return Ok(count),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(io::Error::from(errno).into()),
+            }
+        }
     }
 
     /// Reads once, behind what is pending; false at the end.
@@ -156,7 +176,7 @@ impl Wire {
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(0) => return Err(ClientError::TimedOut),
                 Ok(_) => break,
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::INTR) => {}
                 Err(errno) => return Err(io::Error::from(errno).into()),
             }
         }

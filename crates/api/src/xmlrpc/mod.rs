@@ -11,5 +11,5 @@ mod write;
 
 pub use read::{ReadLimits, RemoteFault, RequestError, ResponseError, decode_call, decode_response};
 pub use value::Value;
-pub(crate) use write::{RESPONSE_BEGIN, RESPONSE_END, escape, is_plain};
+pub(crate) use write::{RESPONSE_BEGIN, RESPONSE_END, escape, is_plain, may_need_care};
 pub use write::{encode_call, encode_fault, encode_response};

@@ -132,8 +132,12 @@ pub(crate) fn escape(text: &str, out: &mut String) {
 /// Whether escaping would change nothing, told quickly; `false` may be wrong.
 pub(crate) fn is_plain(text: &str) -> bool {
     // Without an early end many bytes are compared in one instruction.
-    let care = |byte: u8| (byte < b' ') | (byte == b'&') | (byte == b'<') | (byte == b'>') | (byte == 0xef);
-    !text.bytes().fold(false, |found, byte| found | care(byte))
+    !text.bytes().fold(false, |found, byte| found | may_need_care(byte))
+}
+
+/// Whether a text with this byte is not plain.
+pub(crate) const fn may_need_care(byte: u8) -> bool {
+    (byte < b' ') | (byte == b'&') | (byte == b'<') | (byte == b'>') | (byte == 0xef)
 }
 
 /// Bytes that cannot be copied unseen: all begin a character. U+FFFE and U+FFFF begin with the last one.

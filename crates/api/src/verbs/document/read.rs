@@ -23,6 +23,17 @@ pub fn read_processes(document: &[u8]) -> Option<Vec<ProcessInfo>> {
     rest.0.is_empty().then_some(processes)
 }
 
+/// Bytes that end a plain text, or are in none.
+const ENDS: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let mut byte = 0;
+    while byte < u8::MAX {
+        bytes[byte as usize] = xmlrpc::may_need_care(byte);
+        byte += 1;
+    }
+    bytes
+};
+
 /// What has not been read yet.
 struct Rest<'a>(&'a str);
 
@@ -35,9 +46,10 @@ impl<'a> Rest<'a> {
     /// The value behind `before`.
     fn text(&mut self, before: &str) -> Option<&'a str> {
         self.pass(before)?;
-        let (text, rest) = self.0.split_at_checked(self.0.find('<')?)?;
+        let end = self.0.bytes().position(|byte| ENDS[usize::from(byte)])?;
+        let (text, rest) = self.0.split_at_checked(end)?;
         self.0 = rest;
-        xmlrpc::is_plain(text).then_some(text)
+        rest.starts_with('<').then_some(text)
     }
 
     fn owned(&mut self, before: &str) -> Option<String> {
