@@ -8,6 +8,10 @@ use std::process::Command;
 /// are folded do the same, and what follows is right for both.
 const FOLD: &str = "-Wl,--icf=all";
 
+/// What the linker reads instead of the library for unwinding, so that it takes the static one: a library less to be found, mapped
+/// and adjusted whenever anything starts.
+const UNWINDER: &str = "INPUT(-lgcc_eh)";
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let target = |part: &str| env::var(format!("CARGO_CFG_TARGET_{part}")).unwrap_or_default();
@@ -16,6 +20,13 @@ fn main() {
     // same.
     if target("OS") == "linux" && target("ENV") == "gnu" {
         println!("cargo::rustc-link-arg-bins=-no-pie");
+        let folder = PathBuf::from(env::var("OUT_DIR").unwrap_or_default()).join("unwinder");
+        let option = format!("-L{}", folder.display());
+        let written = std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::write(folder.join("libgcc_s.so"), UNWINDER));
+        if written.is_ok() && links_with(&option) {
+            println!("cargo::rustc-link-arg-bins={option}");
+        }
     }
     if env::var("PROFILE").is_ok_and(|profile| profile == "release") && links_with(FOLD) {
         println!("cargo::rustc-link-arg-bins={FOLD}");

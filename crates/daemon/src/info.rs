@@ -4,10 +4,10 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use upkeep_api::{ConfigInfo, LogFile, OutputInfo, ProcessState, ProcessView};
 use upkeep_core::spec::{Autorestart, GroupSpec, LogTarget, OutputSpec, ProcessSpec};
 use upkeep_core::{Now, Obstacle, Process, Span, State, StateName};
+use upkeep_logs::local_zone;
 
 use crate::health;
 use crate::logfiles::LogPaths;
@@ -206,7 +206,7 @@ impl fmt::Display for Uptime {
 /// `Nov 21 02:41 AM`, local time (RPC-093).
 fn stop_time(epoch: i64) -> String {
     let stamp = Timestamp::from_second(epoch).unwrap_or(Timestamp::UNIX_EPOCH);
-    stamp.to_zoned(TimeZone::system()).strftime("%b %d %I:%M %p").to_string()
+    stamp.to_zoned(local_zone()).strftime("%b %d %I:%M %p").to_string()
 }
 
 pub(crate) fn config_info(

@@ -322,6 +322,10 @@ impl Listener {
 }
 
 fn log_start(listener: &Listener) {
+    // The first time that a zone is asked for takes longer than all else of a start without programs.
+    if !log::log_enabled!(log::Level::Trace) {
+        return;
+    }
     if let Some([address, host, port]) = listener.place() {
         let time = jiff::Zoned::now().strftime("%a %b %e %H:%M:%S %Y");
         log::trace!("{address}:Medusa (V1.12) started at {time}\n\tHostname: {host}\n\tPort:{port}");

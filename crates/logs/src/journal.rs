@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use crate::file::RotatingFile;
 use crate::level::Level;
+use crate::zone::local_zone;
 
 /// Bytes of lines that may be queued before lines are dropped.
 const QUEUE_LIMIT: usize = 4 << 20;
@@ -179,7 +179,7 @@ impl Clock {
     pub(crate) fn text(&mut self, at: SystemTime) -> &str {
         let second = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if second != self.second {
-            let time = Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::system());
+            let time = Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(local_zone());
             self.text = time.strftime(self.format).to_string();
             self.second = second;
         }
@@ -195,7 +195,7 @@ mod tests {
     fn writes_lines_as_scripts_expect_them_proc_165() {
         let mut formatter = Formatter::default();
         let second = 1_700_000_000_000_000_000;
-        let zone = TimeZone::system();
+        let zone = local_zone();
         let expected = |seconds: i64| {
             Timestamp::from_second(seconds).unwrap().to_zoned(zone.clone()).strftime("%F %T").to_string()
         };

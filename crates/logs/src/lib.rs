@@ -36,6 +36,7 @@ mod since;
 mod spool;
 mod syslog;
 mod tidy;
+mod zone;
 
 pub use ansi::AnsiFilter;
 pub use capture::{CaptureBuffer, Piece, Scanner};
@@ -50,3 +51,4 @@ pub use passage::Passage;
 pub use read::{READ_LIMIT, ReadError, Tail, read, tail};
 pub use since::read_since;
 pub use spool::Spool;
+pub use zone::local_zone;

@@ -3,15 +3,15 @@
 //! One line of a child is one line of the log, however it comes. The beginning of a line waits for its end; meanwhile somebody
 //! outside is told of it ([`LogEvent::Begun`](super::LogEvent::Begun)), so that the next thread can go on with it.
 
-use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use jiff::tz::TimeZone;
+use jiff::Timestamp;
 
 use super::rate::{Bucket, Rate};
 use crate::find::through;
 use crate::forward::{Destination, Forwarder, Message};
+use crate::zone::local_zone;
 
 /// Longest line. A longer one comes in pieces, each as a line of its own.
 const LONGEST: usize = 64 * 1024;
@@ -220,7 +220,7 @@ impl Lines {
         if self.format == LineFormat::Raw {
             return;
         }
-        let stamp = Timestamp::now().to_zoned(TimeZone::system()).strftime(STAMP).to_string();
+        let stamp = Timestamp::now().to_zoned(local_zone()).strftime(STAMP).to_string();
         match self.format {
             LineFormat::Raw => {}
             LineFormat::Timestamps => self.head.extend_from_slice(format!("{stamp} ").as_bytes()),
