@@ -55,8 +55,9 @@ pub fn cost(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> Outcome<()> {
     census.complete(scene.patience())?;
     let batch = scene.job.processes.min(STORM);
     let rounds = repetitions(scene, sheet.effort.restarts.div_ceil(batch), 3);
-    // What the first of them cost is no growth: that is what the next ones add.
-    for _ in 0..rounds {
+    // What the first restarts cost is no growth: that is what the next ones add. The oldest are killed first, so here each of them is.
+    let before = repetitions(scene, rounds.max(scene.job.processes.div_ceil(batch)), 3);
+    for _ in 0..before {
         kill_many(scene, &mut census, batch)?;
     }
     let settle = || std::thread::sleep(QUIET);

@@ -322,7 +322,7 @@ impl Listener {
 }
 
 fn log_start(listener: &Listener) {
-    // The first time that a zone is asked for takes longer than all else of a start without programs.
+    // To find out the time zone takes a millisecond of a start.
     if !log::log_enabled!(log::Level::Trace) {
         return;
     }
