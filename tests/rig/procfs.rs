@@ -1,5 +1,6 @@
 //! What /proc tells of processes, and ending them by pid.
 
+use std::io::ErrorKind::NotFound;
 use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -99,12 +100,13 @@ pub(crate) fn brain_in(directory: &Path) -> Option<i32> {
     processes().into_iter().find(there).map(|process| process.pid)
 }
 
-/// Whether a process that runs in this directory executes `program`, whatever it calls itself.
+/// Whether a process that runs in this directory executes `program`, whatever it calls itself. Who is ending has no program any more,
+/// but its descriptors until it is a zombie: it counts too, since nobody can listen where it does.
 pub(crate) fn runs_in(directory: &Path, program: &Path) -> bool {
     let link = |process: &Process, name: &str| std::fs::read_link(format!("/proc/{}/{name}", process.pid));
     processes().iter().filter(|process| !process.zombie).any(|process| {
         link(process, "cwd").is_ok_and(|at| at == directory)
-            && link(process, "exe").is_ok_and(|exe| exe == program)
+            && link(process, "exe").map_or_else(|error| error.kind() == NotFound, |exe| exe == program)
     })
 }
 
