@@ -100,14 +100,15 @@ pub(crate) fn brain_in(directory: &Path) -> Option<i32> {
     processes().into_iter().find(there).map(|process| process.pid)
 }
 
-/// Whether a process that runs in this directory executes `program`, whatever it calls itself. Who is ending has no program any more,
-/// but its descriptors until it is a zombie: it counts too, since nobody can listen where it does.
+/// Whether a process that runs in this directory executes `program`, whatever it calls itself. Who is ending has neither any more,
+/// but listens until it is a zombie: so whoever is ending counts, since nobody can tell whose it was.
 pub(crate) fn runs_in(directory: &Path, program: &Path) -> bool {
-    let link = |process: &Process, name: &str| std::fs::read_link(format!("/proc/{}/{name}", process.pid));
-    processes().iter().filter(|process| !process.zombie).any(|process| {
-        link(process, "cwd").is_ok_and(|at| at == directory)
-            && link(process, "exe").map_or_else(|error| error.kind() == NotFound, |exe| exe == program)
-    })
+    let is = |process: &Process, name: &str, expected: &Path| {
+        let link = std::fs::read_link(format!("/proc/{}/{name}", process.pid));
+        link.map_or_else(|error| error.kind() == NotFound, |link| link == expected)
+    };
+    let mut living = processes().into_iter().filter(|process| !process.zombie);
+    living.any(|process| is(&process, "cwd", directory) && is(&process, "exe", program))
 }
 
 /// Kills a keeper and its daemon so that neither has the time to start another.
