@@ -11,6 +11,8 @@ use crate::{Outcome, because};
 
 /// Bytes of a line; its first twelve are its number.
 const LINE: usize = 100;
+/// After so long without a change nothing is expected any more.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// Opens the gate for the writers, waits until every byte is in a file, and reads them all.
 ///
@@ -24,8 +26,8 @@ pub fn measure(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> Outcome<()> {
     OpenOptions::new().write(true).open(scene.home.join("gate")).map_err(because("gate"))?;
     let arrived = arrival(&logs, whole, scene.patience())?;
     let (took, cpu) = (begin.elapsed(), scene.cpu_ms()? - cpu);
-    let good: u64 = (0..scene.job.processes).map(|index| in_order(&logs, index)).sum::<Outcome<u64>>()?;
-    let lost = arrived.max(whole).saturating_sub(good);
+    let due = arrived.max(whole);
+    let lost = due - settled(&logs, scene.job.processes, due, scene.patience().min(QUIET))?;
     sheet.add("log-lost", lost as f64);
     sheet.add("log", whole as f64 / 1e6 / took.as_secs_f64());
     sheet.add("log-cpu", cpu / 1e3 / (whole as f64 / f64::from(1 << 30)));
@@ -43,10 +45,24 @@ fn arrival(logs: &Path, whole: u64, patience: Duration) -> Outcome<u64> {
         }
         if now != last {
             (last, since) = (now, Instant::now());
-        } else if since.elapsed() > patience.min(Duration::from_secs(10)) {
+        } else if since.elapsed() > patience.min(QUIET) {
             return Ok(now);
         }
         std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Bytes that are where they belong. The last one may have begun a rotation, of which some files have their new names already: then
+/// they are looked at again.
+fn settled(logs: &Path, processes: usize, due: u64, patience: Duration) -> Outcome<u64> {
+    let began = Instant::now();
+    loop {
+        let late = began.elapsed() > patience;
+        match (0..processes).map(|index| in_order(logs, index)).sum::<Outcome<u64>>() {
+            Ok(good) if good >= due => return Ok(due),
+            good if late => return good,
+            _ => std::thread::sleep(Duration::from_millis(1)),
+        }
     }
 }
 
@@ -76,4 +92,31 @@ fn in_order(logs: &Path, index: usize) -> Outcome<u64> {
 
 fn is_line(line: &[u8; LINE], number: u64) -> bool {
     line.starts_with(format!("{number:012}x").as_bytes()) && line.ends_with(b"x\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(numbers: std::ops::Range<u64>) -> String {
+        let line = |number| format!("{number:012}{}\n", "x".repeat(LINE - 13));
+        numbers.map(line).collect()
+    }
+
+    #[test]
+    fn what_is_being_rotated_is_looked_at_again_and_what_is_lost_is_lost() {
+        let home = tempfile::tempdir().unwrap();
+        let logs = home.path();
+        fs::write(logs.join("00000.log.2"), lines(0..3)).unwrap();
+        fs::write(logs.join("00000.log"), lines(3..5)).unwrap();
+        assert_eq!(settled(logs, 1, 500, Duration::ZERO), Ok(0));
+        let found = std::thread::scope(|scope| {
+            let found = scope.spawn(|| settled(logs, 1, 500, QUIET));
+            fs::rename(logs.join("00000.log.2"), logs.join("00000.log.1")).unwrap();
+            found.join().unwrap()
+        });
+        assert_eq!(found, Ok(500));
+        fs::write(logs.join("00000.log"), lines(4..6)).unwrap();
+        assert_eq!(settled(logs, 1, 500, Duration::ZERO), Ok(300));
+    }
 }
