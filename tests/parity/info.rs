@@ -2,6 +2,7 @@
 
 use rustix::process::Signal;
 
+use crate::rig::daemon::Daemon;
 use crate::rig::http::Arg;
 use crate::rig::maker::Maker;
 use crate::rig::procfs;
@@ -153,4 +154,27 @@ fn cfg_251_another_namespace() {
         stage.call("system.methodSignature", &[Arg::Text("other.startProcess")]);
         stage.note_log(&[]);
     });
+}
+
+/// Whoever asks several times in a second is given what was written before, and never what is not true any more.
+#[test]
+fn what_is_told_again_is_true() {
+    let config = "\
+[program:many]
+command=/bin/sleep 6000
+process_name=%(process_num)02d
+numprocs=70
+startsecs=0
+";
+    let daemon = Daemon::start(Maker::Upkeep, config);
+    let running = || {
+        let info = daemon.call("supervisor.getAllProcessInfo", &[]);
+        info.matches("<string>RUNNING</string>").count()
+    };
+    until_true("all to run", || running() == 70);
+    for stopped in 0..20 {
+        assert_eq!([running(), running(), running()], [70 - stopped; 3]);
+        let name = format!("many:{stopped:02}");
+        daemon.call("supervisor.stopProcess", &[Arg::Text(&name), Arg::Bool(true)]);
+    }
 }

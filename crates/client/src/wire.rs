@@ -1,6 +1,6 @@
 //! A connection that can be given up: because of silence, or because the caller has something else to do.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use crate::ClientError;
 
@@ -27,13 +27,6 @@ impl Socket {
         match self {
             Self::Unix(stream) => stream.as_fd(),
             Self::Tcp(stream) => stream.as_fd(),
-        }
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Unix(stream) => stream.read(buffer),
-            Self::Tcp(stream) => stream.read(buffer),
         }
     }
 
@@ -127,13 +120,8 @@ impl Wire {
     /// Reads once, into the room that there is behind what is in `to`.
     fn read_to(&mut self, to: &mut Vec<u8>) -> Result<usize, ClientError> {
         self.wait()?;
-        loop {
-            match rustix::io::read(self.socket.as_fd(), spare_capacity(to)) {
-                Ok(count) => return Ok(count),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(io::Error::from(errno).into()),
-            }
-        }
+        let count = retry_on_intr(|| rustix::io::read(self.socket.as_fd(), spare_capacity(to)));
+        Ok(count.map_err(io::Error::from)?)
     }
 
     /// Reads once, behind what is pending; false at the end.
@@ -141,17 +129,11 @@ impl Wire {
         self.wait()?;
         self.make_room();
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
-        loop {
-            match self.socket.read(room) {
-                Ok(count) => {
-                    self.crowded = count == room.len();
-                    self.filled += count;
-                    return Ok(count > 0);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let count =
+            retry_on_intr(|| rustix::io::read(self.socket.as_fd(), &mut *room)).map_err(io::Error::from)?;
+        self.crowded = count == room.len();
+        self.filled += count;
+        Ok(count > 0)
     }
 
     fn make_room(&mut self) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{PipeWriter, Write};
 use std::os::fd::OwnedFd;
 
-use upkeep_logs::{LogEvent, Passage, Sink};
+use upkeep_logs::{LogEvent, Passage, Sink, StreamId};
 
 use super::bench::{Bench, child, until, whole};
 
@@ -48,9 +48,11 @@ fn fast(bench: &Bench, id: u64, sink: Sink) -> PipeWriter {
 fn a_stream_with_a_log_asks_for_a_passage_and_leaves_nothing_in_it() {
     let bench = Bench::new();
     let seen = bench.attach(4, Sink { events: true, ..bench.sink("seen", 0, 0) });
-    bench.sync(&[4]);
-    let asked = |event: LogEvent| matches!(event, LogEvent::WantsPassage);
-    assert!(!bench.events.try_iter().any(asked), "what is looked at is read");
+    bench.engine.sync(vec![StreamId(4)], 1);
+    bench.wait(|event| match event {
+        LogEvent::WantsPassage => panic!("what is looked at is read"),
+        event => matches!(event, LogEvent::Synced { .. }).then_some(()),
+    });
     let mut pipe = bench.attach(5, bench.sink("log", 0, 0));
     bench.wait(|event| matches!(event, LogEvent::WantsPassage).then_some(()));
     let passage = empty();
