@@ -4,13 +4,14 @@ usage: failing.py DIRECTORY BEHIND MODE
 
 MODE is a file. While it is empty everything works; the name of an error in it (EIO, EROFS) makes every write and every
 opening for writing fail with that error; the word `hang` lets nothing be answered, `hang-writes` nothing from the first
-write on, and MODE.hangs appears when somebody waits. Speaks the kernel's FUSE protocol,
+write on, `hang-opens` neither opening nor making a file, but all else, and MODE.hangs appears when somebody waits. Speaks the kernel's FUSE protocol,
 version 7.31, for a flat directory.
 """
 
 import ctypes
 import errno
 import os
+import select
 import struct
 import sys
 import time
@@ -18,6 +19,7 @@ import time
 LOOKUP, FORGET, GETATTR, SETATTR, UNLINK, RENAME, OPEN, READ, WRITE = 1, 2, 3, 4, 10, 12, 14, 15, 16
 STATFS, RELEASE, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR, CREATE = 17, 18, 25, 26, 27, 28, 29, 35
 INTERRUPT, BATCH_FORGET, RENAME2 = 36, 42, 45
+OPENING = (OPEN, CREATE)
 CHANGING = (UNLINK, RENAME, WRITE, CREATE, RENAME2)
 HEADER = 40
 DIRECT_IO = 1
@@ -32,15 +34,24 @@ class Failing:
         inside = self.names[node] if name is None else name
         return os.path.join(self.behind, inside) if inside else self.behind
 
+    def word(self):
+        with open(self.mode) as file:
+            return file.read().strip()
+
+    def waits(self):
+        with open(self.mode + ".hangs", "w"):
+            pass
+
+    def is_for_later(self, opcode):
+        return opcode in OPENING and self.word() == "hang-opens"
+
     def wait(self, opcode):
         """Returns the error of the moment, when something may be answered."""
         while True:
-            with open(self.mode) as file:
-                word = file.read().strip()
+            word = self.word()
             if word != "hang" and (word != "hang-writes" or opcode != WRITE):
                 return getattr(errno, word, 0)
-            with open(self.mode + ".hangs", "w"):
-                pass
+            self.waits()
             time.sleep(0.005)
 
     def answer(self, opcode, node, body):
@@ -148,29 +159,42 @@ def main(directory, behind, mode):
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(b"failing", os.fsencode(directory), b"fuse", 0, options):
         raise OSError(ctypes.get_errno(), "mount")
-    served = Failing(behind, mode)
+    served, later = Failing(behind, mode), []
     while True:
+        if later and not served.is_for_later(OPEN):
+            for request in later:
+                serve(served, device, request)
+            later = []
+        if not select.select([device], [], [], 0.005 if later else None)[0]:
+            continue
         try:
             request = os.read(device, 1 << 20)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.EINTR, errno.EAGAIN):
                 continue
             return
-        _, opcode, unique, node = struct.unpack_from("<IIQQ", request)
-        if opcode in (FORGET, BATCH_FORGET, INTERRUPT):
-            continue
-        error, body = 0, b""
-        try:
-            body = served.answer(opcode, node, request[HEADER:])
-        except KeyError:
-            error = errno.ENOSYS
-        except OSError as failure:
-            error = failure.errno
-        try:
-            os.write(device, struct.pack("<IiQ", 16 + len(body), -error, unique) + body)
-        except OSError:
-            # Nobody waits for that answer any more.
-            pass
+        opcode = struct.unpack_from("<II", request)[1]
+        if served.is_for_later(opcode):
+            later.append(request)
+            served.waits()
+        elif opcode not in (FORGET, BATCH_FORGET, INTERRUPT):
+            serve(served, device, request)
+
+
+def serve(served, device, request):
+    _, opcode, unique, node = struct.unpack_from("<IIQQ", request)
+    error, body = 0, b""
+    try:
+        body = served.answer(opcode, node, request[HEADER:])
+    except KeyError:
+        error = errno.ENOSYS
+    except OSError as failure:
+        error = failure.errno
+    try:
+        os.write(device, struct.pack("<IiQ", 16 + len(body), -error, unique) + body)
+    except OSError:
+        # Nobody waits for that answer any more.
+        pass
 
 
 main(*sys.argv[1:])

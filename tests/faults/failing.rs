@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::rig::daemon::{Daemon, member};
+use crate::rig::daemon::{Daemon, HEAD, member};
 use crate::rig::home::{Home, repository};
 use crate::rig::http::Arg::{Bool, Int, Text};
 use crate::rig::maker::{Maker, reference_python};
@@ -153,4 +153,49 @@ fn a_start_whose_log_hangs_delays_no_control() {
     assert_eq!(daemon.state("quiet").as_deref(), Some("STARTING"), "{}", daemon.log());
     daemon.home.write("mode", "");
     daemon.wait("RUNNING", &["quiet"]);
+}
+
+/// Whoever is told that its new logs are in use finds all that comes from then on in them, and in the last ones that were asked for,
+/// whichever could be opened first.
+#[test]
+fn an_update_is_answered_when_the_new_log_is_in_use() {
+    let daemon = start();
+    daemon.call("supervisor.startProcess", &[Text("other"), Bool(true)]);
+    let update = |log: &str| {
+        let old = "stdout_logfile=%(here)s/other\n";
+        let new = format!("stdout_logfile=%(here)s/{log}\n");
+        daemon.home.write("supervisord.conf", &format!("{HEAD}{}", PROGRAMS.replace(old, &new)));
+        daemon.ctl(&["update"]).stdout
+    };
+    let say = |text: &str| daemon.call("supervisor.sendProcessStdin", &[Text("other"), Text(text)]);
+    daemon.home.write("mode", "hang-opens");
+    std::thread::scope(|scope| {
+        let updated = scope.spawn(|| {
+            let told = update("small/new");
+            say("one\n");
+            told
+        });
+        until_true("somebody waits for the disk", || daemon.home.join("mode.hangs").exists());
+        // For so long that it would have been told, if nobody waited.
+        (0..20).for_each(|_| drop(daemon.call("supervisor.getAllProcessInfo", &[])));
+        daemon.home.write("mode", "");
+        assert_eq!(updated.join().expect("an update"), "other: updated process group\n");
+    });
+    daemon.wait_file("behind/new", "one\n");
+    assert_eq!(daemon.home.read("other"), "");
+
+    // This time nobody waits until the disk answers.
+    daemon.home.write("mode", "hang-opens");
+    assert_eq!(update("small/later"), "other: updated process group\n");
+    assert_eq!(update("last"), "other: updated process group\n");
+    daemon.home.write("mode", "");
+    until_true("the one that came late", || daemon.home.join("behind/later").exists());
+    let before = lines(&daemon);
+    until_true("what follows on that disk", || lines(&daemon) > before + 10);
+    say("two\n");
+    daemon.wait_file("last", "two\n");
+    assert_eq!(
+        (daemon.home.read("behind/new"), daemon.home.read("behind/later")),
+        ("one\n".into(), String::new())
+    );
 }

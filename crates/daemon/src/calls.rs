@@ -157,6 +157,7 @@ impl Shell {
             self.handle.board().put(now.wall, list.clone());
             if is_long {
                 self.thrift.lent();
+                self.rest_soon();
             }
         }
         Reply::Processes(list)

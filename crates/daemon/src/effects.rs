@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use upkeep_api::{ActionResult, Fault, FaultCode, GroupUpdate, Reply};
 use upkeep_core::{
-    Answer, Effect, ErrandKind, Event, Level as CoreLevel, Outcome, ProcId, Refusal, RunId, StateName,
+    Answer, CallId, Effect, ErrandKind, Event, Level as CoreLevel, Outcome, ProcId, Refusal, RunId, StateName,
 };
 use upkeep_keeper::wire::{RESTRAINS, StdinPlan, ToKeeper};
 use upkeep_logs::Level;
@@ -14,7 +14,8 @@ use crate::logfiles::LogPaths;
 use crate::prepare::{Order, Prepared, TOO_MANY_FILES};
 use crate::records::ProcessRecord;
 use crate::restraints::keeper_too_old;
-use crate::shell::{Asker, End, Purpose, Run, Shell};
+use crate::shell::{Asker, End, Message, Purpose, Responder, Run, Shell};
+use crate::tasks;
 
 /// Starts at once of which the keeper holds more than pipes. It takes that before it can refuse the start, and must not take its
 /// last descriptors for it.
@@ -89,9 +90,8 @@ impl Shell {
                 }
                 Effect::Log(notice) => self.log(level_of(notice.level()), notice.to_string()),
                 Effect::Answer { call, answer } => {
-                    self.release_client(call);
                     if let Some(asker) = self.askers.remove(&call) {
-                        self.answered(asker, answer);
+                        self.answered(call, asker, answer);
                     }
                 }
                 Effect::EndInFailure => self.exit_status = FAILED,
@@ -282,7 +282,7 @@ impl Shell {
         self.note_plan(id);
     }
 
-    fn answered(&mut self, asker: Asker, answer: Answer) {
+    fn answered(&mut self, call: CallId, asker: Asker, answer: Answer) {
         let result = match answer {
             Answer::One(Ok(())) => Ok(Reply::Bool(true)),
             Answer::One(Err(refusal)) => Err(fault_of(refusal)),
@@ -298,7 +298,12 @@ impl Shell {
             Answer::Rolling(number) => Ok(Reply::Int(crate::rolling::shown(number))),
         };
         match asker.purpose {
-            Purpose::Control | Purpose::Update => {}
+            Purpose::Control => {}
+            Purpose::Update => {
+                if let Some(opened) = self.new_logs() {
+                    return self.answer_behind(call, opened, asker.reply, result);
+                }
+            }
             Purpose::Add(name) => {
                 if result.is_err() {
                     self.deactivate(&name);
@@ -310,7 +315,28 @@ impl Shell {
                 }
             }
         }
+        self.release_client(call);
         // The asker may have gone away; what it asked for is done all the same (RPC-121).
         let _ = asker.reply.send(result);
+    }
+
+    /// Answers when the wait is over.
+    fn answer_behind(
+        &mut self,
+        call: CallId,
+        wait: impl Future<Output = ()> + Send + 'static,
+        reply: Responder,
+        answer: Result<Reply, Fault>,
+    ) {
+        match &answer {
+            Ok(to_be) if reply.held().is_some() => self.note_answer(&reply, to_be.clone()),
+            _ => self.release_client(call),
+        }
+        let messages = self.messages.clone();
+        tasks::spawn(async move {
+            wait.await;
+            // Fails only when the daemon has ended.
+            let _ = messages.send(Message::Told { answer, reply });
+        });
     }
 }

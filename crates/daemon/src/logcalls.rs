@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use upkeep_api::{ActionResult, Channel, Fault, FaultCode, FileId, LogTail, Reply, Request, apart};
 use upkeep_core::{ProcId, RunId};
@@ -24,6 +24,8 @@ use crate::tasks;
 const SYNC_PATIENCE: Duration = Duration::from_secs(2);
 /// How long reading or clearing a log may take.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// How long who gave running processes other logs waits until they are open.
+const OPEN_PATIENCE: Duration = Duration::from_secs(2);
 /// Logs that are read at once; a dead disk gets no more threads than these.
 static READERS: Semaphore = Semaphore::const_new(32);
 
@@ -35,6 +37,15 @@ struct Clearing {
     live: Vec<oneshot::Receiver<bool>>,
     /// Files nobody writes (D-11).
     idle: Vec<PathBuf>,
+}
+
+/// Logs that are being opened for a run that goes on.
+#[derive(Debug)]
+pub(crate) struct Renewal {
+    /// Later ones have larger numbers.
+    number: u64,
+    /// Closed once they are open, or cannot be opened.
+    opened: watch::Receiver<()>,
 }
 
 impl Shell {
@@ -339,14 +350,39 @@ impl Shell {
         let Some(run) = self.core.process(id).and_then(|process| process.state().run()) else { return };
         let Some(order) = self.order_for(id) else { return };
         let messages = self.messages.clone();
+        let (opening, opened) = watch::channel(());
+        self.next_renewal += 1;
+        let number = self.next_renewal;
+        self.renewals.insert(run, Renewal { number, opened });
         tasks::spawn_blocking(move || {
             let sinks = Box::new(order.open_new_sinks());
             // Fails only when the daemon has ended.
-            let _ = messages.send(Message::Sinks { run, sinks });
+            let _ = messages.send(Message::Sinks { run, number, sinks });
+            drop(opening);
         });
     }
 
-    pub(crate) fn new_sinks(&mut self, run: RunId, mut sinks: Sinks) {
+    /// Waits until the logs that running processes are about to get are open, but not for a disk that hangs. What is sent to the
+    /// daemon's task then comes after they are in use. `None` if there are no such logs.
+    pub(crate) fn new_logs(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let mut opened: Vec<_> = self.renewals.values().map(|renewal| renewal.opened.clone()).collect();
+        let wait = async move {
+            for opened in &mut opened {
+                // Nothing is ever sent: this is the end of the thread that opens them.
+                let _ = opened.changed().await;
+            }
+        };
+        let wait = async move { drop(timeout(OPEN_PATIENCE, wait).await) };
+        (!self.renewals.is_empty()).then_some(wait)
+    }
+
+    pub(crate) fn new_sinks(&mut self, run: RunId, number: u64, mut sinks: Box<Sinks>) {
+        if self.renewals.get(&run).is_none_or(|renewal| renewal.number != number) {
+            // Later ones are being opened. To close these may take a while as well.
+            tasks::spawn_blocking(move || drop(sinks));
+            return;
+        }
+        self.renewals.remove(&run);
         if let Some(entry) = self.runs.get_mut(&run) {
             entry.heard |= sinks.are_heard();
             let pid = entry.made.as_ref().map_or(0, |made| made.pid);
@@ -354,7 +390,8 @@ impl Shell {
                 [sinks.stdout.as_mut().ok(), sinks.stderr.as_mut().and_then(|sink| sink.as_mut().ok())];
             both.into_iter().flatten().for_each(|sink| name_pid(sink, pid));
         }
-        for (stream, sink) in [(stdout_of(run), Some(sinks.stdout)), (stderr_of(run), sinks.stderr)] {
+        let Sinks { stdout, stderr } = *sinks;
+        for (stream, sink) in [(stdout_of(run), Some(stdout)), (stderr_of(run), stderr)] {
             match sink {
                 None => {}
                 Some(Ok(sink)) => self.engine.reconfigure(stream, sink),

@@ -1,6 +1,6 @@
 //! What logs go through: the keeper holds it, so that what is under way is lost with no daemon.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use upkeep_keeper::wire::ToKeeper;
@@ -23,7 +23,10 @@ impl Shell {
             self.link.send(&ToKeeper::Hold { name: (*name).to_owned() }, &[part.as_fd()])
         });
         match sent {
-            Ok(()) => self.new_passage = Some(passage),
+            Ok(()) => {
+                self.passage = Some(held_parts(&passage));
+                self.new_passage = Some(passage);
+            }
             // Never parts of two.
             Err(_) => HELD.iter().for_each(|name| self.unhold((*name).to_owned())),
         }
@@ -32,7 +35,7 @@ impl Shell {
     /// The keeper has what was sent to it, or will read it whatever becomes of this daemon.
     pub(crate) fn use_new_passage(&mut self) {
         if let Some(passage) = self.new_passage.take() {
-            self.use_passage(passage);
+            self.engine.set_passage(passage);
         }
     }
 
@@ -47,7 +50,8 @@ impl Shell {
             of.is_none_or(|run| inventory.children.iter().any(|child| child.run == run))
         };
         if let Some(passage) = passage.filter(is_known) {
-            self.use_passage(passage);
+            self.passage = Some(held_parts(&passage));
+            self.engine.set_passage(passage);
         }
     }
 
@@ -57,9 +61,9 @@ impl Shell {
             self.hold_surely((*name).to_owned(), part);
         }
     }
+}
 
-    fn use_passage(&mut self, passage: Passage) {
-        self.passage = Some(passage.parts().each_ref().map(Arc::clone));
-        self.engine.set_passage(passage);
-    }
+/// What any keeper has to hold of it.
+fn held_parts(passage: &Passage) -> [Arc<OwnedFd>; 3] {
+    passage.parts().each_ref().map(Arc::clone)
 }

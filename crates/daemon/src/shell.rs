@@ -40,6 +40,7 @@ use crate::keep::Ready;
 use crate::keeperlink::KeeperLink;
 use crate::listeners::{Listeners, Told};
 use crate::listening::Listening;
+use crate::logcalls::Renewal;
 use crate::logfiles::LogTable;
 use crate::losses::HeldLosses;
 use crate::memory::{Measured, Measuring, Unmeasured};
@@ -122,7 +123,7 @@ pub(crate) enum Message {
     /// It was tried to remove control groups.
     Vacated { left: Vec<(String, Left)> },
     /// New sinks for a process whose log options changed.
-    Sinks { run: RunId, sinks: Box<Sinks> },
+    Sinks { run: RunId, number: u64, sinks: Box<Sinks> },
 }
 
 /// What calls want that have been taken in.
@@ -255,6 +256,9 @@ pub(crate) struct Shell {
     /// In boxes, since half of a tree's room may be free.
     pub(crate) runs: BTreeMap<RunId, Box<Run>>,
     pub(crate) askers: BTreeMap<CallId, Asker>,
+    /// Logs that are being opened for those who run.
+    pub(crate) renewals: BTreeMap<RunId, Renewal>,
+    pub(crate) next_renewal: u64,
     pub(crate) tokens: BTreeMap<u64, oneshot::Sender<bool>>,
     pub(crate) listening: Listening,
     pub(crate) listeners: Listeners,
@@ -288,9 +292,9 @@ pub(crate) struct Shell {
     pub(crate) pidfile_retry: Option<tokio::task::AbortHandle>,
     pub(crate) run_file: Option<RunFile>,
     pub(crate) register: Option<Register>,
-    /// What the log thread moves output through.
+    /// What the log thread moves output through, or will: any keeper has to hold it.
     pub(crate) passage: Option<[Arc<OwnedFd>; 3]>,
-    /// What it will, once the keeper has it too.
+    /// The log thread is given it once the keeper has it.
     pub(crate) new_passage: Option<Passage>,
     /// Length of the longest label; `None` when it is not known any more.
     pub(crate) label_width: Cell<Option<usize>>,
@@ -409,6 +413,8 @@ impl Shell {
             context,
             runs: BTreeMap::new(),
             askers: BTreeMap::new(),
+            renewals: BTreeMap::new(),
+            next_renewal: 0,
             tokens: BTreeMap::new(),
             listening: Listening::default(),
             listeners: Listeners::default(),
@@ -578,6 +584,13 @@ impl Shell {
         }
     }
 
+    /// There is something to give back earlier than the timer would run out.
+    pub(crate) fn rest_soon(&mut self) {
+        if let Some(quiet) = self.thrift.wait() {
+            self.rest.as_mut().reset(self.worked_at + quiet);
+        }
+    }
+
     fn take_more_messages(&mut self) {
         for _ in 1..BATCH {
             let Ok(message) = self.inbox.try_recv() else { return };
@@ -628,7 +641,7 @@ impl Shell {
             Message::Measured { run, memory } => self.tell(Input::Measured { run, memory }),
             Message::NotMeasured { run, why } => self.not_measured(run, why),
             Message::Vacated { left } => self.vacated(left),
-            Message::Sinks { run, sinks } => self.new_sinks(run, *sinks),
+            Message::Sinks { run, number, sinks } => self.new_sinks(run, number, sinks),
         }
     }
 

@@ -75,10 +75,16 @@ impl Shell {
     /// Does what is left to do on the disk, answers, and lets others go on that wait for that.
     fn end_reload(&self, rest: impl FnOnce() -> Result<Reply, Fault> + Send + 'static, reply: Responder) {
         let messages = self.messages.clone();
-        tasks::spawn_blocking(move || {
-            let answer = rest();
-            // Fails only when the daemon has ended.
-            let _ = messages.send(Message::Reloaded { answer, reply });
+        let opened = self.new_logs();
+        tasks::spawn(async move {
+            if let Some(opened) = opened {
+                opened.await;
+            }
+            tasks::spawn_blocking(move || {
+                let answer = rest();
+                // Fails only when the daemon has ended.
+                let _ = messages.send(Message::Reloaded { answer, reply });
+            });
         });
     }
 

@@ -115,6 +115,10 @@ impl Worker {
                 self.out.warn(format!("the log thread ends: {error}"));
                 break;
             }
+            // What was asked for before it was written is done before it is read.
+            if let Some(at) = keys.iter().position(|&key| key == WAKE) {
+                keys.swap(0, at);
+            }
             for &key in &keys {
                 self.happened(key);
             }
