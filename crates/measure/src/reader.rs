@@ -16,6 +16,8 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "reader/programs/10000", prepare: || read(programs(10_000)) },
     Row { name: "reader/load/100", prepare: || whole(100) },
     Row { name: "reader/load/1000", prepare: || whole(1000) },
+    Row { name: "reader/copies/100", prepare: || copies(100) },
+    Row { name: "reader/copies/1000", prepare: || copies(1000) },
     Row { name: "reader/included/100", prepare: || included(100) },
     Row { name: "reader/included/1000", prepare: || included(1000) },
     Row { name: "reader/keys/100", prepare: || read(keys(100)) },
@@ -65,6 +67,17 @@ fn load_from(folder: Folder) -> Work {
 fn whole(count: usize) -> Work {
     let folder = Folder::new("whole");
     folder.write("main.conf", &programs(count));
+    load_from(folder)
+}
+
+/// One program, so many times.
+fn copies(count: usize) -> Work {
+    let folder = Folder::new("copies");
+    let copies = format!(
+        "process_name=%(program_name)s-%(process_num)04d\nnumprocs={count}\nstdout_logfile=/var/log/%(program_name)s-%(process_num)04d.log\n"
+    );
+    let text = "[supervisord]\n".to_owned() + &program(0);
+    folder.write("main.conf", &text.replace("stdout_logfile=/var/log/worker-00000.log\n", &copies));
     load_from(folder)
 }
 

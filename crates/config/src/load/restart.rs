@@ -68,12 +68,13 @@ impl Scope<'_, '_> {
     /// Keys that are written and decide nothing. They may be there for Supervisor, or for other programs.
     pub(super) fn remark_vain(&mut self, keys: &[&str], why: &str) {
         for key in keys {
-            let at = self.at(key);
-            let document = self.loader.document;
+            let (document, section) = (self.loader.document, self.section);
             // What is meant for many may be in vain for some.
-            if self.entry(key).is_none() || document.origin(self.section, key, at.place).is_some() {
+            let own = self.entry(key).filter(|entry| document.origin(section, key, entry.place).is_none());
+            if own.is_none() {
                 continue;
             }
+            let at = self.at(key);
             let message = format!("[{}] {key} has no effect {why}", self.section.name);
             self.loader.remark(message.into(), &at);
         }

@@ -1,6 +1,10 @@
 //! Every option there is, one row each. From the rows come the defaults, the detection of unknown keys, the sample
 //! configuration and the command line's help; nothing here reads a value.
 
+use std::sync::OnceLock;
+
+use upkeep_core::ordered;
+
 mod client;
 mod daemon;
 mod group;
@@ -324,7 +328,17 @@ impl SectionKind {
     /// The option of this name.
     #[must_use]
     pub fn row(self, name: &str) -> Option<&'static OptionRow> {
-        self.rows().find(|row| row.name == name)
+        // A configuration asks for each option of each program that does not say it: a hundred times for each of a thousand.
+        static ORDERED: [OnceLock<Box<[&'static OptionRow]>>; SectionKind::ALL.len()] =
+            [const { OnceLock::new() }; SectionKind::ALL.len()];
+        let by =
+            |row: &&OptionRow, name: &str| row.name.len().cmp(&name.len()).then_with(|| row.name.cmp(name));
+        let rows = ORDERED[self as usize].get_or_init(|| {
+            let mut rows: Vec<&OptionRow> = self.rows().collect();
+            ordered::sort_by(&mut rows, |a, b| by(a, b.name));
+            rows.into()
+        });
+        rows.binary_search_by(|row| by(row, name)).ok().and_then(|at| rows.get(at).copied())
     }
 }
 

@@ -43,44 +43,43 @@ pub(crate) fn format<'v>(
     if !text.contains('%') {
         return Ok(text.to_owned());
     }
-    let mut formatter = Formatter {
-        text: text.chars().collect(),
-        at: 0,
-        argument: Argument::Mapping,
-        lookup,
-        out: String::new(),
-    };
+    let out = String::with_capacity(text.len());
+    let mut formatter = Formatter { text, at: 0, argument: Argument::Mapping, lookup, out };
     formatter.run()?;
     Ok(formatter.out)
 }
 
 struct Formatter<'a, 'v> {
-    text: Vec<char>,
+    text: &'a str,
+    /// How many bytes have been taken.
     at: usize,
     argument: Argument<'v>,
     lookup: &'a dyn Fn(&str) -> Option<&'v Value>,
     out: String,
 }
 
-impl<'v> Formatter<'_, 'v> {
+impl<'a, 'v> Formatter<'a, 'v> {
     fn run(&mut self) -> Result<(), FormatError> {
         let most = LIMIT.max(self.text.len());
-        while let Some(c) = self.take() {
-            if c == '%' {
-                self.conversion()?;
-                if self.out.len() > most {
-                    return malformed("the result is too long");
-                }
-            } else {
-                self.out.push(c);
+        while let Some((plain, _)) = self.rest().split_once('%') {
+            self.out.push_str(plain);
+            self.at += plain.len() + 1;
+            self.conversion()?;
+            if self.out.len() > most {
+                return malformed("the result is too long");
             }
         }
+        self.out.push_str(self.rest());
         Ok(())
     }
 
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
     fn take(&mut self) -> Option<char> {
-        let c = self.text.get(self.at).copied();
-        self.at += usize::from(c.is_some());
+        let c = self.rest().chars().next();
+        self.at += c.map_or(0, char::len_utf8);
         c
     }
 
@@ -89,13 +88,13 @@ impl<'v> Formatter<'_, 'v> {
     }
 
     fn conversion(&mut self) -> Result<(), FormatError> {
-        match self.text.get(self.at) {
-            Some('%') => {
+        match self.rest().as_bytes().first() {
+            Some(b'%') => {
                 self.at += 1;
                 self.out.push('%');
                 return Ok(());
             }
-            Some('(') => {
+            Some(b'(') => {
                 self.at += 1;
                 self.name()?;
             }
@@ -118,10 +117,10 @@ impl<'v> Formatter<'_, 'v> {
                 None => return malformed("incomplete format key"),
             }
         }
-        let name: String = self.text[start..self.at - 1].iter().collect();
-        match (self.lookup)(&name) {
+        let name = self.text.get(start..self.at - 1).unwrap_or_default();
+        match (self.lookup)(name) {
             Some(value) => self.argument = Argument::Value(value),
-            None => return Err(FormatError::UnknownName(name)),
+            None => return Err(FormatError::UnknownName(name.to_owned())),
         }
         Ok(())
     }
@@ -203,7 +202,7 @@ impl<'v> Formatter<'_, 'v> {
                 let text = float::format(number, conversion, spec.precision.unwrap_or(6), spec.alternate);
                 self.out.push_str(&spec.number(&text, ""));
             }
-            other => return unsupported(other, self.at - 1),
+            other => return unsupported(other, self.text[..self.at].chars().count() - 1),
         }
         Ok(())
     }

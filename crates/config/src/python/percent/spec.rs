@@ -26,8 +26,9 @@ impl Spec {
     }
 
     pub(super) fn text(&self, text: &str) -> String {
-        let cut: String = text.chars().take(self.precision.unwrap_or(usize::MAX)).collect();
-        self.pad("", &cut, ' ')
+        let cut =
+            text.char_indices().nth(self.precision.unwrap_or(usize::MAX)).map_or(text.len(), |(at, _)| at);
+        self.pad("", &text[..cut], ' ')
     }
 
     pub(super) fn integer(&self, number: i64, conversion: char) -> String {
@@ -61,6 +62,9 @@ impl Spec {
     }
 
     pub(super) fn pad(&self, before: &str, text: &str, fill: char) -> String {
+        if self.width == 0 {
+            return [before, text].concat();
+        }
         let missing = self.width.saturating_sub(before.chars().count() + text.chars().count());
         let filling = |c: char| std::iter::repeat_n(c, missing).collect::<String>();
         match (self.left, fill) {
