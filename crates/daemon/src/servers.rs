@@ -97,14 +97,8 @@ impl Socket {
     /// The descriptor cannot be polled.
     pub(crate) fn into_listener(self) -> io::Result<upkeep_http::Listener> {
         match self {
-            Self::Unix(listener) => {
-                listener.set_nonblocking(true)?;
-                tokio::net::UnixListener::from_std(listener).map(upkeep_http::Listener::Unix)
-            }
-            Self::Tcp(listener) => {
-                listener.set_nonblocking(true)?;
-                tokio::net::TcpListener::from_std(listener).map(upkeep_http::Listener::Tcp)
-            }
+            Self::Unix(listener) => upkeep_http::Listener::unix(listener),
+            Self::Tcp(listener) => upkeep_http::Listener::tcp(listener),
         }
     }
 }

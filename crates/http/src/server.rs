@@ -2,15 +2,18 @@
 
 use std::future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
-use tokio::net::{TcpListener, UnixListener};
+use rustix::net::SocketFlags;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -22,7 +25,7 @@ use crate::limits::Limits;
 use crate::news::LogNews;
 use crate::progress::Progress;
 use crate::room::{Descriptors, Door, FEWEST, Guests};
-use crate::stream::Stream;
+use crate::stream::{Stream, watched};
 
 /// Pause after a failed accept; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -38,9 +41,9 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub enum Listener {
     /// A socket file.
-    Unix(UnixListener),
+    Unix(AsyncFd<UnixListener>),
     /// An IPv4 or IPv6 endpoint.
-    Tcp(TcpListener),
+    Tcp(AsyncFd<TcpListener>),
 }
 
 /// One `[unix_http_server]` or `[inet_http_server]`.
@@ -272,6 +275,24 @@ impl Failures {
 }
 
 impl Listener {
+    /// One of a socket file.
+    ///
+    /// # Errors
+    /// The runtime cannot watch it.
+    pub fn unix(listener: UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        watched(listener, Interest::READABLE).map(Self::Unix)
+    }
+
+    /// One of an endpoint.
+    ///
+    /// # Errors
+    /// The runtime cannot watch it.
+    pub fn tcp(listener: TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        watched(listener, Interest::READABLE).map(Self::Tcp)
+    }
+
     /// Makes room for a crowd: a client that finds no place in the queue tries again only after a second.
     fn lengthen_queue(&self) {
         // A socket that keeps the queue it has works all the same.
@@ -282,18 +303,29 @@ impl Listener {
     }
 
     async fn accept(&self) -> io::Result<(Stream, Arc<str>)> {
-        match self {
-            // Clients of a socket file have no address; Supervisor logs this one.
-            Self::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0), "localhost:0".into())),
-            Self::Tcp(listener) => {
-                let (stream, peer) = listener.accept().await?;
-                // Without it small answers wait for the acknowledgement of earlier ones.
-                // Where it cannot be had, they do, and are right all the same.
-                let _ = stream.set_nodelay(true);
-                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                Ok((Stream::Tcp(stream), peer.to_string().into()))
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let accepted = match self {
+            Self::Unix(listener) => {
+                let accept = |listener: &UnixListener| Ok(rustix::net::acceptfrom_with(listener, flags)?);
+                listener.async_io(Interest::READABLE, accept).await
             }
+            Self::Tcp(listener) => {
+                let accept = |listener: &TcpListener| Ok(rustix::net::acceptfrom_with(listener, flags)?);
+                listener.async_io(Interest::READABLE, accept).await
+            }
+        };
+        let (socket, peer) = accepted?;
+        // Clients of a socket file have no address; Supervisor logs this one.
+        let peer = match peer.map(SocketAddr::try_from) {
+            Some(Ok(peer)) => SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string().into(),
+            None | Some(Err(_)) => "localhost:0".into(),
+        };
+        if let Self::Tcp(_) = self {
+            // Without it small answers wait for the acknowledgement of earlier ones.
+            // Where it cannot be had, they do, and are right all the same.
+            let _ = rustix::net::sockopt::set_tcp_nodelay(&socket, true);
         }
+        Ok((Stream::new(socket), peer))
     }
 
     /// Host and port for an address of ours (RPC-208). A socket file has none: whoever uses one is on this host.
@@ -301,7 +333,8 @@ impl Listener {
         match self {
             Self::Unix(_) => "localhost".to_owned(),
             Self::Tcp(listener) => {
-                listener.local_addr().map_or_else(|_| "localhost".to_owned(), |address| address.to_string())
+                let address = listener.get_ref().local_addr();
+                address.map_or_else(|_| "localhost".to_owned(), |address| address.to_string())
             }
         }
     }
@@ -310,11 +343,11 @@ impl Listener {
     fn place(&self) -> Option<[String; 3]> {
         match self {
             Self::Unix(listener) => {
-                let path = listener.local_addr().ok()?.as_pathname()?.display().to_string();
+                let path = listener.get_ref().local_addr().ok()?.as_pathname()?.display().to_string();
                 Some([path.clone(), "<unix domain socket>".to_owned(), path])
             }
             Self::Tcp(listener) => {
-                let address = listener.local_addr().ok()?;
+                let address = listener.get_ref().local_addr().ok()?;
                 Some([address.ip().to_string(), address.ip().to_string(), address.port().to_string()])
             }
         }

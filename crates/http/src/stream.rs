@@ -2,15 +2,15 @@
 //! client is still there.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::net::{RecvFlags, Shutdown};
+use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 
 use crate::progress::Progress;
 
@@ -19,43 +19,50 @@ const TALKATIVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A connected socket.
 #[derive(Debug)]
-pub(crate) enum Stream {
-    Unix(UnixStream),
-    Tcp(TcpStream),
+pub(crate) struct Stream {
+    socket: Arc<OwnedFd>,
+    /// From the first time on that there is something to wait for. Who has sent its request before it is looked at, and takes the
+    /// answer as it comes, is never waited for: to watch it would cost as much as to read it.
+    watched: OnceLock<AsyncFd<Arc<OwnedFd>>>,
 }
 
 impl Stream {
-    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Unix(stream) => stream.poll_read_ready(cx),
-            Self::Tcp(stream) => stream.poll_read_ready(cx),
+    /// A socket that does not block.
+    pub(crate) fn new(socket: OwnedFd) -> Self {
+        Self { socket: Arc::new(socket), watched: OnceLock::new() }
+    }
+
+    fn watched(&self) -> io::Result<&AsyncFd<Arc<OwnedFd>>> {
+        if let Some(watched) = self.watched.get() {
+            return Ok(watched);
         }
+        let new = watched(Arc::clone(&self.socket), Interest::READABLE | Interest::WRITABLE)?;
+        Ok(self.watched.get_or_init(|| new))
+    }
+
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.watched()?.poll_read_ready(cx).map_ok(|mut guard| guard.retain_ready())
     }
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Unix(stream) => stream.poll_write_ready(cx),
-            Self::Tcp(stream) => stream.poll_write_ready(cx),
-        }
+        self.watched()?.poll_write_ready(cx).map_ok(|mut guard| guard.retain_ready())
     }
 
-    /// Reads what is there. When it was less than there was room for, the next wait is for more to come: without that each
-    /// request would cost a read that finds nothing.
+    /// Reads what is there, if it is ready or nobody has looked yet whether it is.
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = buffer.len();
+        let mut read = || Ok(rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty())?.0);
+        let Some(watched) = self.watched.get() else { return read() };
+        // When it was less than there was room for, the next wait is for more to come: without that each request would cost a
+        // read that finds nothing.
         let mut last = None;
-        let read = || {
-            let room = buffer.len();
-            let (length, _) = rustix::net::recv(self.as_fd(), buffer, RecvFlags::empty())?;
-            if length == 0 || length == room {
-                return Ok(length);
+        let result = watched.try_io(Interest::READABLE, |_| match read()? {
+            length if length == 0 || length == room => Ok(length),
+            length => {
+                last = Some(length);
+                Err(io::ErrorKind::WouldBlock.into())
             }
-            last = Some(length);
-            Err(io::ErrorKind::WouldBlock.into())
-        };
-        let result = match self {
-            Self::Unix(stream) => stream.try_io(Interest::READABLE, read),
-            Self::Tcp(stream) => stream.try_io(Interest::READABLE, read),
-        };
+        });
         last.map_or(result, Ok)
     }
 
@@ -67,31 +74,25 @@ impl Stream {
     /// The same, without asking before whether it takes anything: it nearly always does, and a socket that is new could only
     /// be asked by a system call.
     fn send_now(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(rustix::io::writev(self.as_fd(), bytes)?)
+        Ok(rustix::io::writev(&self.socket, bytes)?)
     }
 
     /// Sends what the socket takes. When that is nothing, the next wait is for room.
     fn send_when_ready(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Unix(stream) => stream.try_write_vectored(bytes),
-            Self::Tcp(stream) => stream.try_write_vectored(bytes),
-        }
+        self.watched()?.try_io(Interest::WRITABLE, |_| self.send_now(bytes))
     }
 
     /// Whether there are bytes to read. An end is none.
     pub(crate) fn has_input(&self) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        rustix::net::recv(self.as_fd(), &mut [0; 1], flags).is_ok_and(|(length, _)| length > 0)
+        rustix::net::recv(&self.socket, &mut [0; 1], flags).is_ok_and(|(length, _)| length > 0)
     }
 
     /// Waits until the client has closed its end, without reading.
     pub(crate) async fn closed_by_peer(&self) {
         loop {
-            let ready = match self {
-                Self::Unix(stream) => stream.ready(Interest::READABLE).await,
-                Self::Tcp(stream) => stream.ready(Interest::READABLE).await,
-            };
-            match ready {
+            let Ok(watched) = self.watched() else { return };
+            match watched.ready(Interest::READABLE).await.map(|guard| guard.ready()) {
                 Ok(ready) if !ready.is_read_closed() => tokio::time::sleep(TALKATIVE_INTERVAL).await,
                 Ok(_) | Err(_) => return,
             }
@@ -101,7 +102,7 @@ impl Stream {
     /// Says that nothing more will be sent.
     pub(crate) fn finish(&self) {
         // It fails only when the client has gone, and then there is nobody to tell.
-        let _ = rustix::net::shutdown(self.as_fd(), Shutdown::Write);
+        let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
     }
 
     /// Reads and throws away what comes, until the end.
@@ -121,11 +122,20 @@ impl Stream {
 
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Unix(stream) => stream.as_fd(),
-            Self::Tcp(stream) => stream.as_fd(),
-        }
+        self.socket.as_fd()
     }
+}
+
+/// What can be waited for.
+///
+/// # Errors
+/// The runtime cannot watch it.
+#[expect(
+    deprecated,
+    reason = "sound for what owns its descriptor, which stays open and the same as long as it is registered"
+)]
+pub(crate) fn watched<T: AsRawFd>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(owner, interest)
 }
 
 /// The socket as the HTTP library sees it; tells `progress` what moves.
@@ -138,9 +148,10 @@ pub(crate) struct Watched {
 impl AsyncRead for Watched {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.stream.poll_read_ready(cx))?;
             match self.stream.try_read(buf.initialize_unfilled()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.stream.poll_read_ready(cx))?;
+                }
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(0) => return Poll::Ready(Ok(())),
                 Ok(length) => {

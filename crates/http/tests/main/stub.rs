@@ -1,10 +1,11 @@
 //! A server with a stand-in for the daemon behind it.
 
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tempfile::TempDir;
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use upkeep_api::{Call, Fault, FaultCode, Reply, Request};
 use upkeep_http::{Auth, Connected, Limits, Listener, LogNews, Rules, Server, serve};
@@ -68,12 +69,12 @@ impl Up {
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 let (listener, address) = if setup.tcp {
-                    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+                    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
                     let address = Address::Tcp(listener.local_addr().expect("an address"));
-                    (Listener::Tcp(listener), address)
+                    (Listener::tcp(listener).expect("a listener"), address)
                 } else {
                     let listener = UnixListener::bind(&socket).expect("a socket");
-                    (Listener::Unix(listener), Address::unix(&socket))
+                    (Listener::unix(listener).expect("a listener"), Address::unix(&socket))
                 };
                 ready.send(address).expect("somebody waits");
                 run(setup, listener, hold, stopped).await;
