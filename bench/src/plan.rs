@@ -60,6 +60,8 @@ pub struct Effort {
     pub kills: usize,
     /// Restarts over which CPU and memory are measured.
     pub restarts: usize,
+    /// Readings of memory before and after those, of which the middle one counts.
+    pub readings: usize,
     /// Storms.
     pub storms: usize,
     /// Time in which nothing happens.
@@ -86,6 +88,7 @@ impl Effort {
             turns: 3,
             kills: 60,
             restarts: 2_000,
+            readings: 3,
             storms: 3,
             idle: Duration::from_secs(10),
             calls: 51,
@@ -104,6 +107,7 @@ impl Effort {
             turns: 1,
             kills: 2,
             restarts: 20,
+            readings: 1,
             storms: 1,
             idle: Duration::from_secs(1),
             calls: 3,

@@ -1,6 +1,8 @@
 //! One contender at work: started, looked at, ended.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -218,8 +220,24 @@ impl Drop for Scene<'_> {
             all.iter().for_each(|&pid| signal(pid, Signal::STOP));
             all.iter().for_each(|&pid| signal(pid, Signal::KILL));
             let _ = self.main.wait();
+            remove_registers(&self.home);
         }
         let _ = fs::remove_dir_all(&self.home);
+    }
+}
+
+/// A keeper that is killed leaves the register of its children in memory, for a next one that here never comes. It begins with the
+/// place of the run file.
+fn remove_registers(home: &Path) {
+    let place = home.as_os_str().as_bytes();
+    for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+        let mut title = [0; 4096];
+        let is_ours = entry.file_name().as_bytes().starts_with(b"upkeep-")
+            && File::open(entry.path()).and_then(|mut file| file.read(&mut title)).is_ok()
+            && title.windows(place.len()).any(|part| part == place);
+        if is_ours {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

@@ -60,28 +60,29 @@ pub fn cost(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> Outcome<()> {
     for _ in 0..before {
         kill_many(scene, &mut census, batch)?;
     }
-    let memory = settled_memory(scene, &mut census, batch)?;
+    let memory = settled_memory(scene, &mut census, batch, sheet.effort.readings)?;
     let cpu = scene.cpu_ms()?;
     for _ in 0..rounds {
         kill_many(scene, &mut census, batch)?;
     }
     std::thread::sleep(QUIET);
     sheet.add("restart-cpu", (scene.cpu_ms()? - cpu) / (rounds * batch) as f64);
-    sheet.add("growth", (settled_memory(scene, &mut census, batch)? - memory) * 1024.0);
+    let after = settled_memory(scene, &mut census, batch, sheet.effort.readings)?;
+    sheet.add("growth", (after - memory) * 1024.0);
     Ok(())
 }
 
-/// MiB that are usual after restarts: the middle of three readings, with restarts between them. Where the pieces of a heap lie makes a
+/// MiB that are usual after restarts: the middle of some readings, with restarts between them. Where the pieces of a heap lie makes a
 /// hundred KiB more or less of a single one, in no order.
-fn settled_memory(scene: &Scene<'_>, census: &mut Census, batch: usize) -> Outcome<f64> {
-    let mut readings = [0.0; 3];
-    for reading in &mut readings {
+fn settled_memory(scene: &Scene<'_>, census: &mut Census, batch: usize, count: usize) -> Outcome<f64> {
+    let mut readings = Vec::new();
+    for _ in 0..count.max(1) {
         kill_many(scene, census, batch)?;
         std::thread::sleep(QUIET);
-        *reading = scene.pss_mib()?;
+        readings.push(scene.pss_mib()?);
     }
     readings.sort_by(f64::total_cmp);
-    Ok(readings[1])
+    Ok(readings[readings.len() / 2])
 }
 
 fn kill_many(scene: &Scene<'_>, census: &mut Census, most: usize) -> Outcome<Duration> {
