@@ -101,17 +101,25 @@ impl Outgoing {
         Ok(true)
     }
 
-    /// Sends up to the next frame that has descriptors, or that frame's beginning with them.
+    /// Sends up to the next frame that has descriptors; or that frame and those behind it with all their descriptors, as many as one
+    /// message takes: the other side gives them to the frames in their order.
     fn send_some(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         let starts_at = |index: usize| self.fds.get(index).map_or(self.bytes.len(), |&(at, _)| at);
         if starts_at(0) > self.sent {
             return send_with_fds(socket, &self.bytes[self.sent..starts_at(0)], &[]);
         }
-        let fds: Vec<BorrowedFd<'_>> =
-            self.fds.front().into_iter().flat_map(|(_, fds)| fds).map(|fd| fd.as_fd()).collect();
-        let count = send_with_fds(socket, &self.bytes[self.sent..starts_at(1)], &fds)?;
+        let mut count = 0;
+        let sizes = self.fds.iter().map(|(_, fds)| fds.len());
+        let fits = |size: &usize| {
+            count += size;
+            count <= MAX_FDS
+        };
+        let together = sizes.take_while(fits).count();
+        let fds = self.fds.iter().take(together).flat_map(|(_, fds)| fds).map(AsFd::as_fd);
+        let fds: Vec<BorrowedFd<'_>> = fds.collect();
+        let count = send_with_fds(socket, &self.bytes[self.sent..starts_at(together)], &fds)?;
         // They went with the first byte, however few bytes went.
-        self.fds.pop_front();
+        self.fds.drain(..together);
         Ok(count)
     }
 
@@ -225,7 +233,7 @@ mod tests {
         ours.set_nonblocking(true).unwrap();
         let file: Arc<OwnedFd> = Arc::new(io::stdin().as_fd().try_clone_to_owned().unwrap());
         let (mut outgoing, mut incoming) = (Outgoing::default(), Incoming::default());
-        for run in 0..1000 {
+        for run in 0..4000 {
             outgoing.push(&ToDaemon::Spawned { run, pid: 1, at_ns: 0 }, vec![Arc::clone(&file)]).unwrap();
         }
         let mut came = 0;
@@ -238,5 +246,31 @@ mod tests {
         }
         assert!(came > 0, "it is not all sent at once");
         assert!(outgoing.fds.capacity() <= FEW && outgoing.bytes.capacity() <= CHUNK, "{outgoing:?}");
+    }
+
+    #[test]
+    fn descriptors_of_several_frames_go_together_and_each_comes_with_its_own() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let files: Vec<Arc<OwnedFd>> =
+            (0..21).map(|_| Arc::new(tempfile::tempfile().unwrap().into())).collect();
+        let number = |fd: &OwnedFd| rustix::fs::fstat(fd).unwrap().st_ino;
+        let (mut outgoing, mut incoming) = (Outgoing::default(), Incoming::default());
+        let mut rest = files.iter().cloned();
+        for (run, size) in [3, 0, 3, 3, 8, 0, 1, 3].into_iter().enumerate() {
+            let frame = ToDaemon::Spawned { run: run as u64, pid: 1, at_ns: 0 };
+            outgoing.push(&frame, rest.by_ref().take(size).collect()).unwrap();
+        }
+        assert!(outgoing.flush(ours.as_fd()).unwrap());
+        let (mut messages, mut sizes, mut came) = (0, Vec::new(), Vec::new());
+        while incoming.fill(theirs.as_fd()).unwrap() {
+            messages += 1;
+            while let Some((_, fds)) = incoming.take::<ToDaemon>().unwrap() {
+                sizes.push(fds.len());
+                came.extend(fds.iter().map(number));
+            }
+        }
+        assert_eq!((messages, sizes), (4, vec![3, 0, 3, 3, 8, 0, 1, 3]));
+        assert_eq!(came, files.iter().map(|file| number(file)).collect::<Vec<_>>());
     }
 }
