@@ -72,12 +72,14 @@ pub fn cost(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> Outcome<()> {
     Ok(())
 }
 
-/// MiB that are usual after restarts: the middle of some readings, with restarts between them. Where the pieces of a heap lie makes a
+/// MiB that are usual after restarts: the middle of some readings, each after as many restarts as a storm has. Where the pieces of a heap lie makes a
 /// hundred KiB more or less of a single one, in no order.
 fn settled_memory(scene: &Scene<'_>, census: &mut Census, batch: usize, count: usize) -> Outcome<f64> {
     let mut readings = Vec::new();
     for _ in 0..count.max(1) {
-        kill_many(scene, census, batch)?;
+        for _ in 0..repetitions(scene, STORM.div_ceil(batch), 1) {
+            kill_many(scene, census, batch)?;
+        }
         std::thread::sleep(QUIET);
         readings.push(scene.pss_mib()?);
     }

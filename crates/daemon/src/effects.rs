@@ -108,6 +108,7 @@ impl Shell {
             }
         }
         self.release_sockets();
+        self.open_new_logs();
         self.prepare(starts);
         self.prepare(asks);
         self.measure(measures);

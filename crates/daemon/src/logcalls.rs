@@ -15,7 +15,7 @@ use crate::calls::respond;
 use crate::errors::words;
 use crate::keeping::{name_pid, run_of, stderr_of, stdout_of};
 use crate::names::resolve_process;
-use crate::prepare::Sinks;
+use crate::prepare::{Order, Sinks};
 use crate::records::{CAPTURE_KEY, LINE_KEY};
 use crate::shell::{Message, Responder, Shell};
 use crate::tasks;
@@ -46,6 +46,16 @@ pub(crate) struct Renewal {
     number: u64,
     /// Closed once they are open, or cannot be opened.
     opened: watch::Receiver<()>,
+}
+
+/// Logs that are to be opened for a run that goes on.
+#[derive(Debug)]
+pub(crate) struct Renewing {
+    run: RunId,
+    number: u64,
+    order: Order,
+    /// Dropped once they are open.
+    opening: watch::Sender<()>,
 }
 
 impl Shell {
@@ -345,20 +355,37 @@ impl Shell {
         (process.map_or("?", |process| process.name()), channel)
     }
 
-    /// A process got other log options while it runs on: opens its new sinks off this task.
+    /// A process got other log options while it runs on: its new sinks are opened with [`Self::open_new_logs`].
     pub(crate) fn reconfigure(&mut self, id: ProcId) {
         let Some(run) = self.core.process(id).and_then(|process| process.state().run()) else { return };
         let Some(order) = self.order_for(id) else { return };
-        let messages = self.messages.clone();
         let (opening, opened) = watch::channel(());
         self.next_renewal += 1;
         let number = self.next_renewal;
         self.renewals.insert(run, Renewal { number, opened });
-        tasks::spawn_blocking(move || {
-            let sinks = Box::new(order.open_new_sinks());
-            // Fails only when the daemon has ended.
-            let _ = messages.send(Message::Sinks { run, number, sinks });
-            drop(opening);
+        self.renewing.push(Renewing { run, number, order, opening });
+    }
+
+    /// Opens the logs that running processes are to get, on a thread of their own.
+    pub(crate) fn open_new_logs(&mut self) {
+        if self.renewing.is_empty() {
+            return;
+        }
+        let (all, messages) = (std::mem::take(&mut self.renewing), self.messages.clone());
+        let open = move || {
+            for Renewing { run, number, order, opening } in all {
+                let sinks = Box::new(order.open_new_sinks());
+                // Fails only when the daemon has ended.
+                let _ = messages.send(Message::Sinks { run, number, sinks });
+                drop(opening);
+            }
+        };
+        tasks::spawn(async move {
+            if apart(open).await.is_none() {
+                log::error!(
+                    "new log files of running processes cannot be opened, the old ones stay: no thread can be had"
+                );
+            }
         });
     }
 
@@ -378,8 +405,8 @@ impl Shell {
 
     pub(crate) fn new_sinks(&mut self, run: RunId, number: u64, mut sinks: Box<Sinks>) {
         if self.renewals.get(&run).is_none_or(|renewal| renewal.number != number) {
-            // Later ones are being opened. To close these may take a while as well.
-            tasks::spawn_blocking(move || drop(sinks));
+            // Later ones are being opened. A disk may hold up the end of these as well.
+            tasks::spawn(async move { apart(move || drop(sinks)).await.unwrap_or_default() });
             return;
         }
         self.renewals.remove(&run);

@@ -40,7 +40,7 @@ use crate::keep::Ready;
 use crate::keeperlink::KeeperLink;
 use crate::listeners::{Listeners, Told};
 use crate::listening::Listening;
-use crate::logcalls::Renewal;
+use crate::logcalls::{Renewal, Renewing};
 use crate::logfiles::LogTable;
 use crate::losses::HeldLosses;
 use crate::memory::{Measured, Measuring, Unmeasured};
@@ -259,6 +259,7 @@ pub(crate) struct Shell {
     /// Logs that are being opened for those who run.
     pub(crate) renewals: BTreeMap<RunId, Renewal>,
     pub(crate) next_renewal: u64,
+    pub(crate) renewing: Vec<Renewing>,
     pub(crate) tokens: BTreeMap<u64, oneshot::Sender<bool>>,
     pub(crate) listening: Listening,
     pub(crate) listeners: Listeners,
@@ -415,6 +416,7 @@ impl Shell {
             askers: BTreeMap::new(),
             renewals: BTreeMap::new(),
             next_renewal: 0,
+            renewing: Vec::new(),
             tokens: BTreeMap::new(),
             listening: Listening::default(),
             listeners: Listeners::default(),

@@ -254,6 +254,7 @@ impl Shell {
         if ways(old) != ways(&new) {
             let all: Vec<_> = self.core.processes().map(|(id, _)| id).collect();
             all.into_iter().for_each(|id| self.reconfigure(id));
+            self.open_new_logs();
         }
     }
 
