@@ -12,7 +12,7 @@ use crate::{Outcome, because};
 /// Bytes of a line; its first twelve are its number.
 const LINE: usize = 100;
 /// After so long without a change nothing is expected any more.
-const QUIET: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Opens the gate for the writers, waits until every byte is in a file, and reads them all.
 ///
@@ -27,7 +27,7 @@ pub fn measure(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> Outcome<()> {
     let arrived = arrival(&logs, whole, scene.patience())?;
     let (took, cpu) = (begin.elapsed(), scene.cpu_ms()? - cpu);
     let due = arrived.max(whole);
-    let lost = due - settled(&logs, scene.job.processes, due, scene.patience().min(QUIET))?;
+    let lost = due - settled(&logs, scene.job.processes, due, scene.patience().min(SILENCE))?;
     sheet.add("log-lost", lost as f64);
     sheet.add("log", whole as f64 / 1e6 / took.as_secs_f64());
     sheet.add("log-cpu", cpu / 1e3 / (whole as f64 / f64::from(1 << 30)));
@@ -45,7 +45,7 @@ fn arrival(logs: &Path, whole: u64, patience: Duration) -> Outcome<u64> {
         }
         if now != last {
             (last, since) = (now, Instant::now());
-        } else if since.elapsed() > patience.min(QUIET) {
+        } else if since.elapsed() > patience.min(SILENCE) {
             return Ok(now);
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -111,7 +111,7 @@ mod tests {
         fs::write(logs.join("00000.log"), lines(3..5)).unwrap();
         assert_eq!(settled(logs, 1, 500, Duration::ZERO), Ok(0));
         let found = std::thread::scope(|scope| {
-            let found = scope.spawn(|| settled(logs, 1, 500, QUIET));
+            let found = scope.spawn(|| settled(logs, 1, 500, SILENCE));
             fs::rename(logs.join("00000.log.2"), logs.join("00000.log.1")).unwrap();
             found.join().unwrap()
         });

@@ -18,6 +18,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use crate::stream::watched;
+
 /// What changes a file.
 const WRITTEN: WatchFlags = WatchFlags::MODIFY.union(WatchFlags::ONESHOT);
 
@@ -145,13 +147,9 @@ struct Notices {
 
 impl Kernel {
     /// `None` if there is no descriptor for it, or too many programs of this user have one.
-    #[expect(
-        deprecated,
-        reason = "sound for an OwnedFd, which stays open and the same as long as it is registered"
-    )]
     fn start() -> Option<Arc<Self>> {
         let files = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
-        let files = AsyncFd::with_interest(files, Interest::READABLE).ok()?;
+        let files = watched(files, Interest::READABLE).ok()?;
         let notices = Arc::new(Notices { files, waiting: Mutex::default() });
         let task = tokio::spawn(Arc::clone(&notices).pass_on()).abort_handle();
         Some(Arc::new(Self { notices, task }))
