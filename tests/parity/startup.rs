@@ -332,6 +332,16 @@ startretries=0
 ";
     compare_prepared(config, &|home| home.write("sub/file", ""), |stage| {
         stage.daemon.wait("RUNNING", &["up"]);
+        if stage.daemon.maker == Maker::Upkeep {
+            // What logs go through comes after the first start: then nothing more is to come.
+            let fds = format!("/proc/{}/fd", stage.daemon.pid());
+            let is_passage = |fd: std::fs::DirEntry| {
+                std::fs::read_link(fd.path()).is_ok_and(|to| to.to_string_lossy().contains("memfd:passage"))
+            };
+            until_true("the passage", || {
+                std::fs::read_dir(&fds).is_ok_and(|mut all| all.any(|fd| fd.is_ok_and(is_passage)))
+            });
+        }
         let usual =
             prlimit(Pid::from_raw(stage.daemon.pid()), Resource::Nofile, one_more(stage.daemon.pid()))
                 .expect("a limit");
