@@ -1,5 +1,6 @@
 //! Answers: headers and error pages as Supervisor sends them (RPC-016, RPC-028, RPC-032).
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::body::Body as _;
@@ -18,6 +19,9 @@ const END_OF_TIMES: u64 = 253_402_300_800;
 /// What Supervisor's server calls itself; clients may look at it (D-65).
 const SERVER_NAME: HeaderValue = HeaderValue::from_static("Medusa/1.12");
 
+/// So many headers most answers have.
+const USUAL_HEADERS: usize = 6;
+
 /// An answer with the headers that all have.
 pub(crate) fn begin(status: StatusCode, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
@@ -25,8 +29,11 @@ pub(crate) fn begin(status: StatusCode, body: Body) -> Response<Body> {
     if let Some(reason) = old_reason(status) {
         response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
     }
+    response.headers_mut().reserve(USUAL_HEADERS);
     response.headers_mut().insert(SERVER, SERVER_NAME);
-    set(&mut response, DATE, &http_date(SystemTime::now()));
+    if let Some(date) = date_now() {
+        response.headers_mut().insert(DATE, date);
+    }
     response
 }
 
@@ -41,8 +48,8 @@ pub(crate) fn set(response: &mut Response<Body>, name: HeaderName, value: &str) 
 pub(crate) fn xml(document: Body) -> Response<Body> {
     let length = document.size_hint().lower();
     let mut response = begin(StatusCode::OK, document);
-    set(&mut response, CONTENT_TYPE, "text/xml");
-    set(&mut response, CONTENT_LENGTH, &length.to_string());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     response
 }
 
@@ -122,6 +129,18 @@ fn old_reason(status: StatusCode) -> Option<&'static str> {
 
 pub(crate) fn reason(status: StatusCode) -> &'static str {
     old_reason(status).or(status.canonical_reason()).unwrap_or("Unknown")
+}
+
+/// This second as a header's value, made once for all answers of the second.
+fn date_now() -> Option<HeaderValue> {
+    static LAST: Mutex<Option<(u64, HeaderValue)>> = Mutex::new(None);
+    let now = SystemTime::now();
+    let second = now.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.as_ref().is_none_or(|(made, _)| *made != second) {
+        *last = Some((second, HeaderValue::from_str(&http_date(now)).ok()?));
+    }
+    last.as_ref().map(|(_, date)| date.clone())
 }
 
 /// A time as headers carry it; what they cannot carry is the beginning of 1970.

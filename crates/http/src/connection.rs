@@ -12,8 +12,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use upkeep_api::{Handle, Socket};
+use upkeep_api::Handle;
 
+use crate::again::LastCall;
 use crate::answer;
 use crate::limits::Limits;
 use crate::news::LogNews;
@@ -43,6 +44,7 @@ pub(crate) struct Service {
     pub(crate) crowded: watch::Receiver<bool>,
     pub(crate) door: Arc<Door>,
     pub(crate) news: LogNews,
+    pub(crate) last_call: LastCall,
 }
 
 impl Service {
@@ -71,8 +73,7 @@ impl Connection {
         if method == "system.multicall" {
             return handle.clone();
         }
-        let client: Arc<dyn Socket> = Arc::<Stream>::clone(&self.stream);
-        handle.of_client(client)
+        handle.of_client(self.stream.lend())
     }
 }
 
@@ -101,7 +102,7 @@ async fn requests(
     peer: Arc<str>,
     service: Arc<Service>,
 ) -> Option<Due> {
-    let io = TokioIo::new(Watched { stream: Arc::clone(stream), progress: Arc::clone(progress) });
+    let io = TokioIo::new(Watched::new(stream, progress));
     let farewell = Arc::new(Notify::new());
     let shared = Arc::new(Connection {
         service: Arc::clone(&service),

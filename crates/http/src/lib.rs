@@ -9,13 +9,15 @@
 //!
 //! - `server` accepts, `room` says who has to leave when it is full; `connection` runs one connection under its deadlines, which `progress` keeps; `stream` is the
 //!   socket beneath.
-//! - `route` checks the password and chooses who answers: `rpc`, `tail`, `pages` or `files`; `receive` reads a request's body.
+//! - `route` checks the password and chooses who answers: `rpc`, `tail`, `pages` or `files`; `receive` reads a request's body, and `again` knows the one that
+//!   was read last.
 //! - `tail` sends logs as they grow: `follow` reads them, `news` says when.
 //! - `answer` and `body` make what is sent, `access` the line in the log about it.
 
 #![forbid(unsafe_code)]
 
 mod access;
+mod again;
 mod answer;
 mod auth;
 mod body;

@@ -1,5 +1,6 @@
 //! `/RPC2`: an XML-RPC call in, its answer out (RPC-002 … RPC-022).
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use upkeep_api::Fault;
@@ -31,14 +32,10 @@ async fn call(connection: &Connection, request: Request<Incoming>) -> Result<Bod
     let (head, body) = request.into_parts();
     let most = connection.service.limits().body_bytes;
     let body = receive::body(connection, &head.headers, body, Expected { most, may_be_empty: false }).await?;
-    let limits = ReadLimits { bytes: most, ..ReadLimits::REQUEST };
-    let (method, params) = apart_if(body.len() > LARGE, move || {
-        xmlrpc::decode_call(&body, limits).map_err(|error| {
-            log::error!("XML-RPC request data {} is invalid: {}", shown(&body), short(&error));
-            StatusCode::BAD_REQUEST
-        })
-    })
-    .await??;
+    let (method, params) = match connection.service.last_call.read(&body) {
+        Some(method) => (method, Vec::new()),
+        None => read(connection, body, most).await?,
+    };
     match carry_out(connection, method, params).await? {
         Ok(Answer::Processes(list)) => Ok(Body::processes(ProcessDocument::new(list))),
         Ok(Answer::Value(value)) => {
@@ -47,6 +44,23 @@ async fn call(connection: &Connection, request: Request<Incoming>) -> Result<Bod
         }
         Err(fault) => Ok(Body::whole(xmlrpc::encode_fault(fault.code.code(), &fault.to_string()))),
     }
+}
+
+/// The method that is called, and the arguments.
+async fn read(connection: &Connection, body: Bytes, most: usize) -> Result<(String, Vec<Value>), StatusCode> {
+    let limits = ReadLimits { bytes: most, ..ReadLimits::REQUEST };
+    let text = body.clone();
+    let call = apart_if(body.len() > LARGE, move || {
+        xmlrpc::decode_call(&text, limits).map_err(|error| {
+            log::error!("XML-RPC request data {} is invalid: {}", shown(&text), short(&error));
+            StatusCode::BAD_REQUEST
+        })
+    })
+    .await??;
+    if call.1.is_empty() {
+        connection.service.last_call.note(&body, &call.0);
+    }
+    Ok(call)
 }
 
 /// Does `work` here, or on another thread if it is `long`.

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -19,6 +20,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use upkeep_api::Handle;
 
+use crate::again::LastCall;
 use crate::auth::Auth;
 use crate::connection::{self, Service};
 use crate::limits::Limits;
@@ -30,6 +32,10 @@ use crate::stream::{Stream, watched};
 /// Pause after a failed accept; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// While clients come, the runtime wakes up this often anyway. A deadline before the time that it would wake up at costs a system
+/// call and a turn for nothing, and without this each new client's would be.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// How many clients may wait to be accepted; the kernel has a limit of its own.
 const BACKLOG: i32 = 4096;
@@ -109,8 +115,17 @@ pub async fn serve(server: Server, handle: Handle, shutdown: watch::Receiver<boo
     let (name, since) = (listener.name(), SystemTime::now());
     let shutdown_seen = shutdown.clone();
     let door = Arc::new(Door::default());
-    let service = Service { handle, rules, name, since, shutdown: shutdown_seen, crowded, door, news };
-    let service = Arc::new(service);
+    let service = Arc::new(Service {
+        handle,
+        rules,
+        name,
+        since,
+        shutdown: shutdown_seen,
+        crowded,
+        door,
+        news,
+        last_call: LastCall::default(),
+    });
     let accepting = Accepting {
         section,
         listener,
@@ -146,6 +161,8 @@ impl Accepting {
         connections: &mut JoinSet<()>,
         mut shutdown: watch::Receiver<bool>,
     ) {
+        let mut beat = pin!(tokio::time::sleep(Duration::ZERO));
+        let mut beating = false;
         loop {
             let most = self.descriptors.clients(service.limits().connections);
             self.tell_crowd(connections.len() > most / 4 * 3);
@@ -171,8 +188,12 @@ impl Accepting {
                     Err(error) => self.failed(&error),
                 },
                 () = reached(self.failures.wait_until) => self.failures.wait_until = None,
+                () = beat.as_mut(), if beating => beating = false,
             }
             if welcomed {
+                if !std::mem::replace(&mut beating, true) {
+                    beat.as_mut().reset(Instant::now() + BEAT);
+                }
                 after_others().await;
             }
         }

@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use rustix::net::{RecvFlags, Shutdown};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use upkeep_api::Socket;
 
 use crate::progress::Progress;
 
@@ -23,36 +25,54 @@ pub(crate) struct Stream {
     socket: Arc<OwnedFd>,
     /// From the first time on that there is something to wait for. Who has sent its request before it is looked at, and takes the
     /// answer as it comes, is never waited for: to watch it would cost as much as to read it.
-    watched: OnceLock<AsyncFd<Arc<OwnedFd>>>,
+    coming: OnceLock<AsyncFd<Arc<OwnedFd>>>,
+    /// The same for room to send, which most clients always have: a descriptor of its own, since one cannot be watched twice, and
+    /// to watch both at once would tell of the room each time.
+    taking: OnceLock<AsyncFd<OwnedFd>>,
+    /// Whether somebody else may hold it, too.
+    lent: AtomicBool,
 }
 
 impl Stream {
     /// A socket that does not block.
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self { socket: Arc::new(socket), watched: OnceLock::new() }
+        Self {
+            socket: Arc::new(socket),
+            coming: OnceLock::new(),
+            taking: OnceLock::new(),
+            lent: AtomicBool::new(false),
+        }
     }
 
-    fn watched(&self) -> io::Result<&AsyncFd<Arc<OwnedFd>>> {
-        if let Some(watched) = self.watched.get() {
+    fn coming(&self) -> io::Result<&AsyncFd<Arc<OwnedFd>>> {
+        if let Some(watched) = self.coming.get() {
             return Ok(watched);
         }
-        let new = watched(Arc::clone(&self.socket), Interest::READABLE | Interest::WRITABLE)?;
-        Ok(self.watched.get_or_init(|| new))
+        let new = watched(Arc::clone(&self.socket), Interest::READABLE)?;
+        Ok(self.coming.get_or_init(|| new))
+    }
+
+    fn taking(&self) -> io::Result<&AsyncFd<OwnedFd>> {
+        if let Some(watched) = self.taking.get() {
+            return Ok(watched);
+        }
+        let new = watched(self.socket.try_clone()?, Interest::WRITABLE)?;
+        Ok(self.taking.get_or_init(|| new))
     }
 
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.watched()?.poll_read_ready(cx).map_ok(|mut guard| guard.retain_ready())
+        self.coming()?.poll_read_ready(cx).map_ok(|mut guard| guard.retain_ready())
     }
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.watched()?.poll_write_ready(cx).map_ok(|mut guard| guard.retain_ready())
+        self.taking()?.poll_write_ready(cx).map_ok(|mut guard| guard.retain_ready())
     }
 
     /// Reads what is there, if it is ready or nobody has looked yet whether it is.
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = buffer.len();
         let mut read = || Ok(rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty())?.0);
-        let Some(watched) = self.watched.get() else { return read() };
+        let Some(watched) = self.coming.get() else { return read() };
         // When it was less than there was room for, the next wait is for more to come: without that each request would cost a
         // read that finds nothing.
         let mut last = None;
@@ -79,7 +99,7 @@ impl Stream {
 
     /// Sends what the socket takes. When that is nothing, the next wait is for room.
     fn send_when_ready(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.watched()?.try_io(Interest::WRITABLE, |_| self.send_now(bytes))
+        self.taking()?.try_io(Interest::WRITABLE, |_| self.send_now(bytes))
     }
 
     /// Whether there are bytes to read. An end is none.
@@ -91,12 +111,18 @@ impl Stream {
     /// Waits until the client has closed its end, without reading.
     pub(crate) async fn closed_by_peer(&self) {
         loop {
-            let Ok(watched) = self.watched() else { return };
+            let Ok(watched) = self.coming() else { return };
             match watched.ready(Interest::READABLE).await.map(|guard| guard.ready()) {
                 Ok(ready) if !ready.is_read_closed() => tokio::time::sleep(TALKATIVE_INTERVAL).await,
                 Ok(_) | Err(_) => return,
             }
         }
+    }
+
+    /// For whoever may answer when the connection has ended.
+    pub(crate) fn lend(self: &Arc<Self>) -> Arc<dyn Socket> {
+        self.lent.store(true, Ordering::Relaxed);
+        Arc::<Self>::clone(self)
     }
 
     /// Says that nothing more will be sent.
@@ -141,14 +167,24 @@ pub(crate) fn watched<T: AsRawFd>(owner: T, interest: Interest) -> io::Result<As
 /// The socket as the HTTP library sees it; tells `progress` what moves.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    pub(crate) stream: Arc<Stream>,
-    pub(crate) progress: Arc<Progress>,
+    stream: Arc<Stream>,
+    progress: Arc<Progress>,
+    /// How much is read at once.
+    room: usize,
 }
 
+/// What most requests fit into. Room has to be cleared before it is read into, so it grows with what comes.
+const FIRST_ROOM: usize = 1 << 10;
+
 impl AsyncRead for Watched {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         loop {
-            match self.stream.try_read(buf.initialize_unfilled()) {
+            let room = self.room.min(buf.remaining());
+            match self.stream.try_read(buf.initialize_unfilled_to(room)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready!(self.stream.poll_read_ready(cx))?;
                 }
@@ -156,6 +192,9 @@ impl AsyncRead for Watched {
                 Ok(0) => return Poll::Ready(Ok(())),
                 Ok(length) => {
                     buf.advance(length);
+                    if length == self.room {
+                        self.room = self.room.saturating_mul(4);
+                    }
                     self.progress.received();
                     return Poll::Ready(Ok(()));
                 }
@@ -165,6 +204,10 @@ impl AsyncRead for Watched {
 }
 
 impl Watched {
+    pub(crate) fn new(stream: &Arc<Stream>, progress: &Arc<Progress>) -> Self {
+        Self { stream: Arc::clone(stream), progress: Arc::clone(progress), room: FIRST_ROOM }
+    }
+
     fn poll_sending(&self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let mut result = self.stream.send_now(bytes);
         loop {
@@ -207,8 +250,11 @@ impl AsyncWrite for Watched {
         Poll::Ready(Ok(()))
     }
 
+    /// The connection ends with this, and its socket is closed, which says the same.
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.finish();
+        if self.stream.lent.load(Ordering::Relaxed) {
+            self.stream.finish();
+        }
         Poll::Ready(Ok(()))
     }
 }

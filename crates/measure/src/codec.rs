@@ -16,7 +16,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "codec/processes-read/1000", prepare: || processes_read(1000) },
 ];
 
-fn info(number: u32) -> ProcessInfo {
+pub(crate) fn info(number: u32) -> ProcessInfo {
     let name = format!("program-{number:05}");
     ProcessInfo {
         group: name.clone(),

@@ -15,6 +15,8 @@ mod codec;
 mod frames;
 #[cfg(feature = "reader")]
 mod reader;
+#[cfg(feature = "requests")]
+mod requests;
 mod turn;
 
 /// Something to do again and again.
@@ -40,6 +42,8 @@ pub fn rows() -> Vec<Row> {
         reader::ROWS,
         #[cfg(feature = "frames")]
         frames::ROWS,
+        #[cfg(feature = "requests")]
+        requests::ROWS,
     ];
     rooms.concat()
 }
