@@ -1,5 +1,9 @@
 //! The body of a request: its length told beforehand, within the limits, and complete in time.
 
+use std::future::{self, Future};
+use std::pin::pin;
+use std::task::Poll;
+
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::StatusCode;
@@ -36,9 +40,18 @@ pub(crate) async fn body(
     if length > expected.most as u64 {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    connection.progress.receiving();
-    let received = tokio::time::timeout(connection.service.limits().body_timeout, body.collect()).await;
-    connection.progress.busy();
+    let mut whole = pin!(body.collect());
+    let here = future::poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await;
+    let received = match here {
+        // It came with the head, as it nearly always does.
+        Poll::Ready(received) => Ok(received),
+        Poll::Pending => {
+            connection.progress.receiving();
+            let received = tokio::time::timeout(connection.service.limits().body_timeout, whole).await;
+            connection.progress.busy();
+            received
+        }
+    };
     match received {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),

@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixListener;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
@@ -39,6 +39,9 @@ const BEAT: Duration = Duration::from_secs(1);
 
 /// How many clients may wait to be accepted; the kernel has a limit of its own.
 const BACKLOG: i32 = 4096;
+
+/// Clients of a socket file have none; Supervisor logs this one.
+static NO_ADDRESS: LazyLock<Arc<str>> = LazyLock::new(|| "localhost:0".into());
 
 /// A failing accept is told again after this long.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
@@ -336,10 +339,9 @@ impl Listener {
             }
         };
         let (socket, peer) = accepted?;
-        // Clients of a socket file have no address; Supervisor logs this one.
         let peer = match peer.map(SocketAddr::try_from) {
             Some(Ok(peer)) => SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string().into(),
-            None | Some(Err(_)) => "localhost:0".into(),
+            None | Some(Err(_)) => Arc::clone(&NO_ADDRESS),
         };
         if let Self::Tcp(_) = self {
             // Without it small answers wait for the acknowledgement of earlier ones.
