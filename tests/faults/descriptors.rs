@@ -65,6 +65,33 @@ fn neither_process_needs_descriptors_to_answer() {
     assert_eq!(procfs::brain(daemon.pid()), Some(brain), "{}", daemon.log());
 }
 
+/// The keeper has none at all, not even for what it is given to hold for the next daemon: a client that waits is answered all the same.
+#[test]
+fn a_keeper_without_any_descriptor_keeps_its_daemon() {
+    let programs = "\
+[program:slow]
+command=/bin/sh -c 'trap \"\" TERM; echo up; while :; do sleep 1000 & wait; done'
+stdout_logfile=%(here)s/slow
+startsecs=0
+stopwaitsecs=1
+stopasgroup=true
+killasgroup=true
+";
+    let daemon = Daemon::start(Maker::Upkeep, programs);
+    daemon.wait_file("slow", "up");
+    let brain = until("the deciding process", || procfs::brain(daemon.pid()));
+    allow(daemon.pid(), first_free(daemon.pid()));
+    let stopped = daemon.call("supervisor.stopProcess", &[Text("slow"), Bool(true)]);
+    assert!(stopped.contains("<boolean>1</boolean>"), "{stopped}");
+    daemon.wait("STOPPED", &["slow"]);
+    let log = daemon.log();
+    assert_eq!(log.matches("the keeper has no descriptor left to hold 'client/").count(), 1, "{log}");
+    assert_eq!(procfs::brain(daemon.pid()), Some(brain), "{log}");
+    allow(daemon.pid(), 256);
+    daemon.call("supervisor.startProcess", &[Text("slow"), Bool(true)]);
+    daemon.wait("RUNNING", &["slow"]);
+}
+
 /// More programs than there are descriptors for: as many run as can, and there are enough left to control them, also after
 /// the death of the daemon.
 #[test]

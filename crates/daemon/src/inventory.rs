@@ -94,7 +94,8 @@ impl Inventory {
             | ToDaemon::Signalled { .. }
             | ToDaemon::SignalReceived { .. }
             | ToDaemon::DetachFailed { .. }
-            | ToDaemon::Leave { .. } => {}
+            | ToDaemon::Leave { .. }
+            | ToDaemon::NotHeld { .. } => {}
         }
         true
     }

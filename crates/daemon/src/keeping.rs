@@ -85,6 +85,7 @@ impl Shell {
             | ToDaemon::InventoryEnd => {}
             ToDaemon::Leave { token } => self.leave_for(token),
             ToDaemon::Replaced { token, failure } => self.upgrade_ended(Upgraded::new(token, failure)),
+            ToDaemon::NotHeld { name } => self.not_held(&name),
         }
     }
 

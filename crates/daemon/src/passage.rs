@@ -39,6 +39,19 @@ impl Shell {
         }
     }
 
+    /// The keeper has no room for something of this name. If that is a part of the passage, logs go without it from now on, as if
+    /// there had been no descriptors for it.
+    pub(crate) fn give_up_passage(&mut self, name: &str) {
+        if !HELD.contains(&name) {
+            return;
+        }
+        self.new_passage = None;
+        if self.passage.take().is_some() {
+            self.engine.forget_passage();
+            HELD.iter().for_each(|name| self.unhold((*name).to_owned()));
+        }
+    }
+
     /// Goes on with the one that an earlier daemon had, before any stream is attached. What is in there of a run that is gone nobody
     /// is left to fetch.
     pub(crate) fn resume_passage(&mut self, inventory: &mut Inventory) {

@@ -517,6 +517,35 @@ mod tests {
         heard(keeper, &mut Incoming::default()).iter().any(is_it)
     }
 
+    /// Then the next daemon would not find what is in there.
+    #[tokio::test]
+    async fn a_passage_for_which_the_keeper_has_no_room_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let inventory = inventory(dir.path(), &cli, "", &[]);
+        let (mut shell, keeper) = successor(cli, inventory).await;
+        shell.make_passage();
+        shell.flush_link();
+        assert!(shell.passage.is_some());
+        heard(&keeper, &mut Incoming::default());
+        for name in ["client/1", "passage/in", "passage/note"] {
+            shell.not_held(name);
+            assert_eq!(shell.passage.is_some(), name == "client/1");
+        }
+        shell.flush_link();
+        let unheld = |frame| match frame {
+            ToKeeper::Unhold { name } => Some(name),
+            _ => None,
+        };
+        let unheld: Vec<String> =
+            heard(&keeper, &mut Incoming::default()).into_iter().filter_map(unheld).collect();
+        assert_eq!(unheld, ["passage/out", "passage/in", "passage/note"]);
+        await_line(dir.path(), "has no descriptor left to hold 'client/1'").await;
+        shell.hold_passage();
+        shell.flush_link();
+        assert!(!holds(&keeper, "passage/out"));
+    }
+
     #[tokio::test]
     async fn a_configuration_that_is_not_held_is_read_again() {
         let dir = tempfile::tempdir().unwrap();

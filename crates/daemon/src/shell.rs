@@ -297,6 +297,8 @@ pub(crate) struct Shell {
     pub(crate) passage: Option<[Arc<OwnedFd>; 3]>,
     /// The log thread is given it once the keeper has it.
     pub(crate) new_passage: Option<Passage>,
+    /// When it was told last that the keeper has no room for what it is to hold.
+    pub(crate) refused_at: Option<Instant>,
     /// Length of the longest label; `None` when it is not known any more.
     pub(crate) label_width: Cell<Option<usize>>,
     /// Runs of an earlier daemon whose children are not held by descriptors yet.
@@ -440,6 +442,7 @@ impl Shell {
             register: None,
             passage: None,
             new_passage: None,
+            refused_at: None,
             label_width: Cell::new(None),
             unheld: Vec::new(),
             daemonised: Daemonised::default(),

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -13,6 +14,9 @@ use crate::shell::Shell;
 
 /// When it is tried again though nothing happens.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// It is told again that the keeper has no descriptor left after this long.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// By the name under which the keeper is to hold it.
 #[derive(Debug, Default)]
@@ -58,6 +62,21 @@ impl Shell {
             let frame = ToKeeper::Hold { name: name.clone() };
             link.send(&frame, &[fd.as_fd()]).is_err()
         });
+    }
+
+    /// The keeper has no descriptor left for something that it was sent.
+    pub(crate) fn not_held(&mut self, name: &str) {
+        self.give_up_passage(name);
+        let now = Instant::now();
+        if self.refused_at.is_some_and(|at| now < at + SILENCE) {
+            return;
+        }
+        self.refused_at = Some(now);
+        let text = format!(
+            "the keeper has no descriptor left to hold '{name}': the next daemon would miss it, should this one die; raise minfds, or \
+             run fewer programs"
+        );
+        self.log(Level::Error, text);
     }
 
     /// Something could not be done that nothing else may bring up again.

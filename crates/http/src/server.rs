@@ -33,8 +33,8 @@ use crate::stream::{Stream, watched};
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// While clients come, the runtime wakes up this often anyway. A deadline before the time that it would wake up at costs a system
-/// call and a turn for nothing, and without this each new client's would be.
+/// While clients come more often than this, the runtime wakes up after it anyway. A deadline before the time that it would wake up
+/// at costs a system call and a turn for nothing, and without this each new client's would be.
 const BEAT: Duration = Duration::from_secs(1);
 
 /// How many clients may wait to be accepted; the kernel has a limit of its own.
@@ -166,6 +166,7 @@ impl Accepting {
     ) {
         let mut beat = pin!(tokio::time::sleep(Duration::ZERO));
         let mut beating = false;
+        let mut last = None;
         loop {
             let most = self.descriptors.clients(service.limits().connections);
             self.tell_crowd(connections.len() > most / 4 * 3);
@@ -194,8 +195,12 @@ impl Accepting {
                 () = beat.as_mut(), if beating => beating = false,
             }
             if welcomed {
-                if !std::mem::replace(&mut beating, true) {
-                    beat.as_mut().reset(Instant::now() + BEAT);
+                if !beating {
+                    let now = Instant::now();
+                    beating = last.replace(now).is_some_and(|last| now < last + BEAT);
+                    if beating {
+                        beat.as_mut().reset(now + BEAT);
+                    }
                 }
                 after_others().await;
             }

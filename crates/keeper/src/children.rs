@@ -59,6 +59,8 @@ pub(crate) struct Children {
     nursery: Option<Nursery>,
     /// For the next child, if it is of that number.
     lent: Option<Box<Lent>>,
+    /// The child that was to get one that did not come.
+    not_lent: Option<u64>,
     /// Adopted ones whose ends nobody reports: there were no descriptors, or no memory, for that.
     unreported: Vec<u64>,
 }
@@ -102,6 +104,9 @@ impl Children {
         register: Option<Arc<OwnedFd>>,
     ) -> Result<Told, (SpawnStep, io::Error)> {
         let lent = self.lent.take().filter(|lent| lent.run == run);
+        if self.not_lent.take() == Some(run) {
+            return Err((SpawnStep::Pipe, rustix::io::Errno::MFILE.into()));
+        }
         // A second one of this number would make the first one nobody's.
         if self.by_run.contains_key(&run) {
             return Err((SpawnStep::Fork, rustix::io::Errno::EXIST.into()));
@@ -125,14 +130,17 @@ impl Children {
         Ok((ToDaemon::Spawned { run, pid, at_ns: start_ns }, fds))
     }
 
-    /// Keeps a descriptor for the next child; a standard one it has already.
+    /// Keeps a descriptor for the next child; a standard one it has already. Without the descriptor, for which there was no room,
+    /// that child cannot be made.
     pub(crate) fn lend(&mut self, run: u64, number: i32, fd: Option<OwnedFd>) {
+        self.not_lent = fd.is_none().then_some(run);
         self.lent = fd.filter(|_| number > 2).map(|fd| Box::new(Lent { run, number, fd }));
     }
 
     /// The daemon that has lent something will not ask for the child any more.
     pub(crate) fn lend_nothing(&mut self) {
         self.lent = None;
+        self.not_lent = None;
     }
 
     /// For the next keeper: what was lent for a child that is still to be asked for.
@@ -290,7 +298,7 @@ fn make_pipes(plan: &SpawnPlan, attached: Option<OwnedFd>) -> io::Result<(Pipes,
             read
         }
         StdinPlan::Null => File::open("/dev/null")?.into(),
-        StdinPlan::Attached => attached.ok_or(io::ErrorKind::InvalidInput)?,
+        StdinPlan::Attached => attached.ok_or(rustix::io::Errno::MFILE)?,
     };
     let (read, stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     pipes.stdout = Some(Arc::new(read));

@@ -75,8 +75,8 @@ impl Daemon {
             deaf: false,
             leaving: false,
             overdue_at: None,
-            incoming: Incoming::default(),
-            outgoing: Outgoing::default(),
+            incoming: Incoming::lenient(),
+            outgoing: Outgoing::together(),
         }
     }
 
@@ -160,6 +160,12 @@ impl Daemon {
     /// It ends on purpose, and may take its time.
     pub(crate) fn leaves(&mut self) {
         self.leaving = true;
+    }
+
+    /// It cannot be told that something did not arrive.
+    pub(crate) fn misunderstood(&mut self, what: &str) {
+        complain(&format!("{what}: another daemon is started"));
+        self.hang_up(0);
     }
 
     fn hang_up(&mut self, grace_ns: u64) {

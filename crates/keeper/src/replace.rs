@@ -103,7 +103,7 @@ impl Keeper {
             return self.tell(&ToDaemon::Replaced { token, failure });
         }
         let started = executable
-            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
+            .ok_or_else(|| io::Error::from(rustix::io::Errno::MFILE))
             .and_then(|executable| self.start_reader(token, patience_ns, executable));
         match started {
             Ok(replacement) => self.replacement = Some(replacement),

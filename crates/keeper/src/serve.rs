@@ -41,16 +41,20 @@ impl Keeper {
             ToKeeper::Delete { key } => self.hold.delete(key),
             ToKeeper::Release { run } => self.children.release(run),
             ToKeeper::CloseStdin { run } => self.children.close_stdin(run),
-            ToKeeper::Hold { name } => {
-                if let Some(fd) = fds.next() {
-                    self.hold.hold(name, fd);
-                }
-            }
+            ToKeeper::Hold { name } => match fds.next() {
+                Some(fd) => self.hold.hold(name, fd),
+                None => self.tell(&ToDaemon::NotHeld { name }),
+            },
             ToKeeper::Unhold { name } => self.hold.unhold(&name),
             ToKeeper::Ready { detach } => self.become_ready(detach),
             ToKeeper::Quit { code } => self.leave(code),
             ToKeeper::Seen { signo } => self.signal_seen(signo),
             ToKeeper::Adopt { run, pid, start_ns, exited, has_pidfd, has_stdin, has_stdout, has_stderr } => {
+                let announced = [has_pidfd, has_stdin, has_stdout, has_stderr];
+                if fds.len() < announced.iter().filter(|there| **there).count() {
+                    // Without them it would be one that has ended, or that has nobody to read what it says.
+                    return self.cannot_adopt(pid);
+                }
                 let mut take = |there: bool| if there { fds.next() } else { None };
                 let pidfd = take(has_pidfd);
                 let [stdin, stdout, stderr] =
@@ -59,6 +63,12 @@ impl Keeper {
                 self.adopt(run, Adopted { pid, start_ns, exit: exited, pidfd, pipes });
             }
             ToKeeper::Replace { token, patience_ns } => self.replace(token, patience_ns, fds.next()),
+        }
+    }
+
+    fn cannot_adopt(&mut self, pid: u32) {
+        if let Some(daemon) = &mut self.daemon {
+            daemon.misunderstood(&format!("no descriptors are left to take care of the process {pid}"));
         }
     }
 

@@ -111,7 +111,7 @@ pub enum ToKeeper {
         /// Which child.
         run: u64,
     },
-    /// Keep this descriptor for the next daemon.
+    /// Keep this descriptor for the next daemon; answered by `NotHeld` if there is no room for it.
     Hold {
         /// Its name.
         name: String,
@@ -356,6 +356,11 @@ pub enum ToDaemon {
         token: u64,
         /// Why everything is as it was before; `None` if it worked.
         failure: Option<Vec<u8>>,
+    },
+    /// There was no room for a descriptor that was to be held. What had that name before is held still.
+    NotHeld {
+        /// Its name.
+        name: String,
     },
 }
 

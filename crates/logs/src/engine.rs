@@ -253,7 +253,7 @@ pub(crate) enum Command {
     Warn { text: String },
     Lost,
     Forget { path: PathBuf },
-    SetPassage(Passage),
+    SetPassage(Option<Passage>),
     Duplicate { answer: Sender<Vec<(StreamId, OwnedFd)>> },
     Shutdown,
 }
@@ -446,7 +446,12 @@ impl Engine {
 
     /// Has fast streams take the way through there. Others should hold its parts by now.
     pub fn set_passage(&self, passage: Passage) {
-        self.send(Command::SetPassage(passage));
+        self.send(Command::SetPassage(Some(passage)));
+    }
+
+    /// Has fast streams go without one. What is on its way through the old one arrives before.
+    pub fn forget_passage(&self) {
+        self.send(Command::SetPassage(None));
     }
 
     /// Says where the daemon's own lines go, from the next one on. Lines before the first journal are kept for it.

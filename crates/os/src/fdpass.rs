@@ -26,12 +26,25 @@ pub fn send_with_fds(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>
     Ok(sendmsg(socket, &[io::IoSlice::new(bytes)], &mut control, flags)?)
 }
 
-/// Receives bytes, and appends the descriptors that came with them (close-on-exec). 0 is the end.
+/// What came at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// How many bytes; 0 is the end.
+    pub length: usize,
+    /// This process had no room for the last of the descriptors that came with them, or for all: those are lost.
+    pub lost: bool,
+}
+
+/// Receives bytes, and appends the descriptors that came with them (close-on-exec). All of them came in one message, whose first byte
+/// may be any of these, and whose last is the last of these unless there was no room for it.
 ///
 /// # Errors
-/// Those of recvmsg(2), `WouldBlock` among them. EMFILE if descriptors came that this process has no room for: they are
-/// lost, and nobody can tell which, so the stream is of no more use.
-pub fn recv_with_fds(socket: BorrowedFd<'_>, bytes: &mut [u8], fds: &mut Vec<OwnedFd>) -> io::Result<usize> {
+/// Those of recvmsg(2), `WouldBlock` among them.
+pub fn recv_with_fds(
+    socket: BorrowedFd<'_>,
+    bytes: &mut [u8],
+    fds: &mut Vec<OwnedFd>,
+) -> io::Result<Received> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
@@ -41,8 +54,5 @@ pub fn recv_with_fds(socket: BorrowedFd<'_>, bytes: &mut [u8], fds: &mut Vec<Own
             fds.extend(rights);
         }
     }
-    if message.flags.contains(ReturnFlags::CTRUNC) {
-        return Err(rustix::io::Errno::MFILE.into());
-    }
-    Ok(message.bytes)
+    Ok(Received { length: message.bytes, lost: message.flags.contains(ReturnFlags::CTRUNC) })
 }

@@ -23,7 +23,7 @@ mod wait;
 
 pub use datagram::{Datagram, datagram_socket, datagram_socket_at, recv_datagram};
 pub use errno::errno_name;
-pub use fdpass::{MAX_FDS, recv_with_fds, send_with_fds};
+pub use fdpass::{MAX_FDS, Received, recv_with_fds, send_with_fds};
 pub use identity::{PrivilegeError, drop_privileges};
 pub use limits::{Limit, lower_open_files, raise_limit, raise_limit_of, raise_open_files_to_hard};
 pub use memory::{HEAP_VARIABLE, Thrift, forget_thrifty_heap, share_heap, thrifty_heap};

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use upkeep_os::{MAX_FDS, recv_with_fds, send_with_fds};
+use upkeep_os::{MAX_FDS, Received, recv_with_fds, send_with_fds};
 
 use super::body::{Reader, Writer};
 use super::{HEADER, MAX_FRAME, Message, VERSION, WireError};
@@ -27,9 +27,18 @@ pub struct Outgoing {
     fds: VecDeque<(usize, Vec<Arc<OwnedFd>>)>,
     /// Too many descriptors were under way to take more.
     crowded: bool,
+    /// Descriptors of several frames go in one message.
+    together: bool,
 }
 
 impl Outgoing {
+    /// One that sends descriptors of several frames in one message, which is quicker: for a receiver that has room for them. Without
+    /// that it can tell of which frame some are lost ([`Incoming::lenient`]).
+    #[must_use]
+    pub fn together() -> Self {
+        Self { together: true, ..Self::default() }
+    }
+
     /// Queues a frame with these descriptors, which stay open until it is sent.
     ///
     /// # Errors
@@ -101,8 +110,8 @@ impl Outgoing {
         Ok(true)
     }
 
-    /// Sends up to the next frame that has descriptors; or that frame and those behind it with all their descriptors, as many as one
-    /// message takes: the other side gives them to the frames in their order.
+    /// Sends up to the next frame that has descriptors; or that frame with them and all up to the next that has some; together, as
+    /// many of these as one message takes descriptors: the other side gives them to the frames in their order.
     fn send_some(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         let starts_at = |index: usize| self.fds.get(index).map_or(self.bytes.len(), |&(at, _)| at);
         if starts_at(0) > self.sent {
@@ -114,7 +123,8 @@ impl Outgoing {
             count += size;
             count <= MAX_FDS
         };
-        let together = sizes.take_while(fits).count();
+        let most = if self.together { usize::MAX } else { 1 };
+        let together = sizes.take_while(fits).take(most).count();
         let fds = self.fds.iter().take(together).flat_map(|(_, fds)| fds).map(AsFd::as_fd);
         let fds: Vec<BorrowedFd<'_>> = fds.collect();
         let count = send_with_fds(socket, &self.bytes[self.sent..starts_at(together)], &fds)?;
@@ -142,13 +152,25 @@ pub struct Incoming {
     bytes: Vec<u8>,
     taken: usize,
     fds: VecDeque<OwnedFd>,
+    /// Before which of `fds` some are missing for which there was no room, in order.
+    gaps: VecDeque<usize>,
+    /// A frame that misses some is given out all the same.
+    lenient: bool,
 }
 
 impl Incoming {
+    /// One that gives out frames without the descriptors for which this process had no room: the last of a frame's, or all. The
+    /// sender must not send those of several frames [`Outgoing::together`].
+    #[must_use]
+    pub fn lenient() -> Self {
+        Self { lenient: true, ..Self::default() }
+    }
+
     /// Reads what is there, at most one chunk; false if there was nothing.
     ///
     /// # Errors
-    /// The other side is gone (`UnexpectedEof`), or the socket fails.
+    /// The other side is gone (`UnexpectedEof`), or the socket fails. EMFILE if there was no room for a descriptor and this is not
+    /// [`Incoming::lenient`]: the stream is of no more use.
     pub fn fill(&mut self, socket: BorrowedFd<'_>) -> io::Result<bool> {
         self.bytes.drain(..self.taken);
         self.taken = 0;
@@ -158,10 +180,14 @@ impl Incoming {
         let mut fds = Vec::new();
         let received = recv_with_fds(socket, &mut self.bytes[start..], &mut fds);
         self.fds.extend(fds);
-        self.bytes.truncate(start + received.as_ref().copied().unwrap_or(0));
+        self.bytes.truncate(start + received.as_ref().map_or(0, |received| received.length));
         match received {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => Ok(true),
+            Ok(Received { length: 0, .. }) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(Received { lost: true, .. }) if !self.lenient => Err(rustix::io::Errno::MFILE.into()),
+            Ok(Received { lost, .. }) => {
+                self.gaps.extend(lost.then_some(self.fds.len()));
+                Ok(true)
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
             Err(error) => Err(error),
@@ -171,7 +197,7 @@ impl Incoming {
     /// Whether everything that has come is taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.taken == self.bytes.len() && self.fds.is_empty()
+        self.taken == self.bytes.len() && self.fds.is_empty() && self.gaps.is_empty()
     }
 
     /// The next whole frame with its descriptors; `None` if there is none yet. Unknown kinds are skipped.
@@ -183,15 +209,25 @@ impl Incoming {
             let Some((header, body)) = parse(&self.bytes[self.taken..])? else { return Ok(None) };
             let end = self.taken + HEADER + body.len();
             let message = M::decode(header.kind, &mut Reader::new(body))?;
-            if self.fds.len() < header.fds {
-                return Err(WireError::Descriptors);
-            }
-            let fds = self.fds.drain(..header.fds).collect();
+            let fds = self.take_fds(header.fds)?;
             self.taken = end;
             if let Some(message) = message {
                 return Ok(Some((message, fds)));
             }
         }
+    }
+}
+
+impl Incoming {
+    /// The descriptors of a frame that came with so many.
+    fn take_fds(&mut self, announced: usize) -> Result<Vec<OwnedFd>, WireError> {
+        let gap = self.gaps.pop_front_if(|gap| *gap < announced);
+        let count = gap.unwrap_or(announced);
+        if self.fds.len() < count {
+            return Err(WireError::Descriptors);
+        }
+        self.gaps.iter_mut().for_each(|gap| *gap -= count);
+        Ok(self.fds.drain(..count).collect())
     }
 }
 
@@ -249,13 +285,27 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_misses_descriptors_takes_none_of_the_next() {
+        let file: OwnedFd = tempfile::tempfile().unwrap().into();
+        let mut incoming = Incoming { gaps: [0, 2, 6].into(), ..Incoming::lenient() };
+        incoming.fds = (0..8).map(|_| file.try_clone().unwrap()).collect();
+        // Of each frame those that came of those that it was sent with.
+        let rows = [(0, Some(0)), (2, Some(0)), (0, Some(0)), (2, Some(2)), (3, Some(0)), (1, Some(1))];
+        let more = [(3, Some(3)), (1, Some(0)), (2, Some(2)), (1, None)];
+        for (row, (announced, came)) in rows.into_iter().chain(more).enumerate() {
+            let fds = incoming.take_fds(announced).ok().map(|fds| fds.len());
+            assert_eq!(fds, came, "row {row}: {announced}");
+        }
+    }
+
+    #[test]
     fn descriptors_of_several_frames_go_together_and_each_comes_with_its_own() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
         let files: Vec<Arc<OwnedFd>> =
             (0..21).map(|_| Arc::new(tempfile::tempfile().unwrap().into())).collect();
         let number = |fd: &OwnedFd| rustix::fs::fstat(fd).unwrap().st_ino;
-        let (mut outgoing, mut incoming) = (Outgoing::default(), Incoming::default());
+        let (mut outgoing, mut incoming) = (Outgoing::together(), Incoming::default());
         let mut rest = files.iter().cloned();
         for (run, size) in [3, 0, 3, 3, 8, 0, 1, 3].into_iter().enumerate() {
             let frame = ToDaemon::Spawned { run: run as u64, pid: 1, at_ns: 0 };

@@ -17,6 +17,7 @@ const SIGNAL_RECEIVED: u16 = 111;
 const DETACH_FAILED: u16 = 112;
 const LEAVE: u16 = 113;
 const REPLACED: u16 = 114;
+const NOT_HELD: u16 = 115;
 
 impl Message for ToDaemon {
     fn kind(&self) -> u16 {
@@ -35,6 +36,7 @@ impl Message for ToDaemon {
             Self::DetachFailed { .. } => DETACH_FAILED,
             Self::Leave { .. } => LEAVE,
             Self::Replaced { .. } => REPLACED,
+            Self::NotHeld { .. } => NOT_HELD,
         }
     }
 
@@ -46,7 +48,7 @@ impl Message for ToDaemon {
             Self::Record { key, value } => {
                 body.u64(*key).bytes(value);
             }
-            Self::Held { name } => {
+            Self::Held { name } | Self::NotHeld { name } => {
                 body.bytes(name.as_bytes());
             }
             Self::Child { run, pid, start_ns, exited, has_stdin, has_stdout, has_stderr } => {
@@ -107,6 +109,7 @@ impl Message for ToDaemon {
             DETACH_FAILED => Self::DetachFailed { errno: body.i32()? },
             LEAVE => Self::Leave { token: body.u64()? },
             REPLACED => Self::Replaced { token: body.u64()?, failure: body.option(Reader::bytes)? },
+            NOT_HELD => Self::NotHeld { name: body.text()? },
             _ => return Ok(None),
         };
         Ok(Some(message))

@@ -177,6 +177,7 @@ fn to_daemon() -> Vec<(ToDaemon, &'static str)> {
             "15000000010072000000010000000000000001020000006e6f",
         ),
         (ToDaemon::Replaced { token: 1, failure: None }, "0f000000010072000000010000000000000000"),
+        (ToDaemon::NotHeld { name: "n".to_owned() }, "0b000000010073000000010000006e"),
     ]
 }
 

@@ -158,5 +158,6 @@ pub(crate) fn to_daemon() -> impl Strategy<Value = ToDaemon> {
         any::<u64>().prop_map(|token| ToDaemon::Leave { token }),
         (any::<u64>(), option::of(bytes()))
             .prop_map(|(token, failure)| ToDaemon::Replaced { token, failure }),
+        any::<String>().prop_map(|name| ToDaemon::NotHeld { name }),
     ]
 }

@@ -122,7 +122,8 @@ impl Rig {
         let (control, _) = self.listener.accept().unwrap();
         readable(control.as_fd(), "a daemon's link");
         let (mut pid, mut fds) = ([0; 4], Vec::new());
-        assert_eq!(upkeep_os::recv_with_fds(control.as_fd(), &mut pid, &mut fds).unwrap(), pid.len());
+        let came = upkeep_os::recv_with_fds(control.as_fd(), &mut pid, &mut fds).unwrap();
+        assert_eq!((came.length, came.lost), (pid.len(), false));
         let socket = UnixStream::from(fds.pop().unwrap());
         let raw = socket.try_clone().unwrap();
         Daemon { link: Link::new(socket), raw, control, pid: u32::from_le_bytes(pid) }
@@ -231,6 +232,13 @@ impl Daemon {
     }
 
     /// The raw wait status of a child's end, which must be what the keeper says next.
+    /// Returns when everything that was said has been done.
+    pub(crate) fn sync(&mut self) {
+        self.say(&ToKeeper::Signal { token: u64::MAX, run: u64::MAX, signo: 0, group: false });
+        let heard = self.hear().0;
+        assert!(matches!(heard, ToDaemon::Signalled { token: u64::MAX, .. }), "{heard:?}");
+    }
+
     pub(crate) fn exit_of(&mut self, run: u64) -> i32 {
         match self.hear().0 {
             ToDaemon::Exited { run: heard, exit, .. } if heard == run => exit.status,

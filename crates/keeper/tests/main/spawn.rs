@@ -4,10 +4,10 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 
-use rustix::process::{Resource, Rlimit, getuid, prlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, getuid, prlimit};
 use upkeep_keeper::wire::{SpawnPlan, SpawnStep, StdinPlan, ToDaemon, ToKeeper, UserPlan};
 
-use crate::rig::{Rig, field_of, pid_of, read_all, read_line, sh, status_field};
+use crate::rig::{Rig, field_of, is_gone, pid_of, read_all, read_line, sh, status_field, until};
 
 /// Bit of a signal in the masks of `/proc/PID/status`.
 fn bit(signal: i32) -> u64 {
@@ -246,4 +246,75 @@ fn limits_are_the_keepers_while_the_daemon_takes_what_it_can_proc_077() {
     let limits = fs::read_to_string(format!("/proc/{}/limits", daemon.pid)).unwrap();
     let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert_eq!(open_files.split_whitespace().skip(3).take(2).collect::<Vec<_>>(), ["200", "200"]);
+}
+
+/// What is only lent or held is refused; who asked for it goes on.
+#[test]
+fn a_keeper_without_descriptors_says_what_it_did_not_get() {
+    const EMFILE: i32 = 24;
+    let rig = Rig::foreground();
+    let mut daemon = rig.ready_daemon();
+    let file = fs::File::open("/dev/null").unwrap();
+    let hold = |name: &str| ToKeeper::Hold { name: name.to_owned() };
+    daemon.say_with(&hold("first"), &[file.as_fd()]);
+    daemon.sync();
+
+    let free = |number: &u64| fs::symlink_metadata(format!("/proc/{}/fd/{number}", rig.pid())).is_err();
+    let none = Rlimit { current: (0..).find(free), ..getrlimit(Resource::Nofile) };
+    let usual = prlimit(Some(pid_of(rig.pid())), Resource::Nofile, none).unwrap();
+    daemon.say_with(&hold("second"), &[file.as_fd()]);
+    daemon.say_with(&hold("third"), &[file.as_fd()]);
+    for name in ["second", "third"] {
+        assert_eq!(daemon.hear().0, ToDaemon::NotHeld { name: name.to_owned() });
+    }
+    daemon.say_with(&ToKeeper::Lend { run: 5, number: 7 }, &[file.as_fd()]);
+    daemon.sync();
+    prlimit(Some(pid_of(rig.pid())), Resource::Nofile, usual).unwrap();
+
+    daemon.say(&ToKeeper::Spawn { run: 5, plan: sh("exit 0") });
+    assert_eq!(daemon.hear().0, ToDaemon::SpawnFailed { run: 5, errno: EMFILE, step: SpawnStep::Pipe });
+    daemon.spawn(6, sh("exit 3"));
+    assert_eq!(daemon.exit_of(6), 3 << 8);
+    daemon.say_with(&hold("third"), &[file.as_fd()]);
+    daemon.sync();
+    daemon.crash();
+    let held: Vec<(String, usize)> = rig
+        .daemon()
+        .inventory()
+        .into_iter()
+        .filter_map(|(frame, fds)| match frame {
+            ToDaemon::Held { name } => Some((name, fds.len())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(held, [("first".to_owned(), 1), ("third".to_owned(), 1)]);
+}
+
+/// A child that lives must not be taken for one that has ended.
+#[test]
+fn a_daemon_whose_child_cannot_be_adopted_for_want_of_descriptors_is_replaced() {
+    let rig = Rig::foreground();
+    let mut daemon = rig.ready_daemon();
+    let pid = rig.pid();
+    let pidfd = rustix::process::pidfd_open(pid_of(pid), rustix::process::PidfdFlags::empty()).unwrap();
+    let free = |number: &u64| fs::symlink_metadata(format!("/proc/{pid}/fd/{number}")).is_err();
+    let few = Rlimit { current: (0..).find(free).map(|number| number + 1), ..getrlimit(Resource::Nofile) };
+    let usual = prlimit(Some(pid_of(pid)), Resource::Nofile, few).unwrap();
+    let (has_pidfd, has_stdin, has_stdout, has_stderr) = (true, false, true, false);
+    let adopt = ToKeeper::Adopt {
+        run: 1,
+        pid,
+        start_ns: 1,
+        exited: None,
+        has_pidfd,
+        has_stdin,
+        has_stdout,
+        has_stderr,
+    };
+    daemon.say_with(&adopt, &[pidfd.as_fd(), pidfd.as_fd()]);
+    until("the end of the daemon", || is_gone(daemon.pid).then_some(()));
+    prlimit(Some(pid_of(pid)), Resource::Nofile, usual).unwrap();
+    let inventory = rig.daemon().inventory();
+    assert!(!inventory.iter().any(|(frame, _)| matches!(frame, ToDaemon::Child { .. })), "{inventory:?}");
+    assert!(rig.stderr().contains("no descriptors are left to take care of"), "{}", rig.stderr());
 }

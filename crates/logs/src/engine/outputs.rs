@@ -112,8 +112,8 @@ impl Outputs {
         }
     }
 
-    pub(super) fn set_passage(&mut self, passage: Passage) {
-        self.passage = Some(passage);
+    pub(super) fn set_passage(&mut self, passage: Option<Passage>) {
+        self.passage = passage;
         self.widen_passage();
     }
 

@@ -170,3 +170,16 @@ fn only_some_pipes_are_as_wide_as_pipes_can_be() {
     bench.wait_closed(3);
     assert_eq!(width(&fast(&bench, 9, bench.sink("9", 0, 0))), WIDE, "one has ended");
 }
+
+#[test]
+fn a_stream_goes_on_without_a_passage_that_is_given_up() {
+    let bench = Bench::new();
+    bench.engine.set_passage(empty());
+    let mut pipe = fast(&bench, 1, bench.sink("log", 0, 0));
+    pipe.write_all(b"through it,").unwrap();
+    bench.engine.forget_passage();
+    pipe.write_all(b" and not").unwrap();
+    bench.sync(&[1]);
+    let log = fs::read(bench.path("log")).unwrap();
+    assert!(log[FULL..] == *b"through it, and not", "{:?}", log.get(FULL..));
+}
