@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
+
 use crate::world::{User, World};
 
 /// The answers of another world, kept. Made for one reading of a configuration and gone with it, so they do not grow old.
@@ -53,6 +55,14 @@ impl World for Remembered<'_> {
     fn uid(&self) -> u32 {
         self.world.uid()
     }
+
+    fn time_zone(&self, name: &str) -> Option<TimeZone> {
+        self.world.time_zone(name)
+    }
+
+    fn local_time_zone(&self) -> TimeZone {
+        self.world.local_time_zone()
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +92,12 @@ mod tests {
         }
         fn uid(&self) -> u32 {
             0
+        }
+        fn time_zone(&self, _: &str) -> Option<TimeZone> {
+            None
+        }
+        fn local_time_zone(&self) -> TimeZone {
+            TimeZone::UTC
         }
     }
 

@@ -30,9 +30,9 @@ pub trait World {
     /// The user id of the running process.
     fn uid(&self) -> u32;
     /// The time zone of this name.
-    fn time_zone(&self, name: &str) -> Option<TimeZone> {
-        TimeZone::get(name).ok()
-    }
+    fn time_zone(&self, name: &str) -> Option<TimeZone>;
+    /// The time zone of the machine.
+    fn local_time_zone(&self) -> TimeZone;
 }
 
 /// The machine we run on: `/etc/passwd` and `/etc/group`, then whatever else the system's name service knows.
@@ -68,6 +68,14 @@ impl World for Host {
     fn uid(&self) -> u32 {
         rustix::process::getuid().as_raw()
     }
+
+    fn time_zone(&self, name: &str) -> Option<TimeZone> {
+        TimeZone::get(name).ok()
+    }
+
+    fn local_time_zone(&self) -> TimeZone {
+        TimeZone::system()
+    }
 }
 
 impl World for Lenient {
@@ -93,6 +101,10 @@ impl World for Lenient {
 
     fn time_zone(&self, name: &str) -> Option<TimeZone> {
         Host.time_zone(name).or(Some(TimeZone::UTC))
+    }
+
+    fn local_time_zone(&self) -> TimeZone {
+        Host.local_time_zone()
     }
 }
 

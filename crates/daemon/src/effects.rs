@@ -271,8 +271,11 @@ impl Shell {
         let Some(process) = self.core.process(id) else { return };
         let Some(saved) = self.core.saved(id) else { return };
         let mut record = ProcessRecord::new(process.group(), process.name(), saved);
-        let key = (process.group().to_owned(), process.name().to_owned());
-        if let Some(paths) = self.logs.get(&key) {
+        let run = process.state().run().and_then(|run| self.runs.get(&run));
+        record.pipes = run.map(|run| run.pipes).unwrap_or_default();
+        if !self.logs.is_empty()
+            && let Some(paths) = self.logs.get(&(process.group().to_owned(), process.name().to_owned()))
+        {
             record.stdout = paths.stdout.clone();
             record.stderr = paths.stderr.clone();
         }

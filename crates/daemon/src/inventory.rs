@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use upkeep_core::ordered;
 use upkeep_core::{Mono, RunId};
 use upkeep_keeper::Link;
 use upkeep_keeper::wire::{Exit, ToDaemon};
@@ -120,9 +119,9 @@ impl Inventory {
         self.records.split_off(&CAPTURE_KEY)
     }
 
-    /// The records of processes, by key; one that cannot be understood is left out.
-    pub(crate) fn process_records(&self, half: Half) -> BTreeMap<u64, ProcessRecord> {
+    /// The records of processes; one that cannot be understood is left out.
+    pub(crate) fn process_records(&self, half: Half) -> Vec<ProcessRecord> {
         let processes = self.records.range(half.keys());
-        ordered::map(processes.filter_map(|(&key, value)| Some((key, serde_json::from_slice(value).ok()?))))
+        processes.filter_map(|(_, value)| serde_json::from_slice(value).ok()).collect()
     }
 }

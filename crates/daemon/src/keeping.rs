@@ -110,7 +110,10 @@ impl Shell {
     pub(crate) fn attach(&mut self, run: RunId, pid: u32, pipes: [Option<OwnedFd>; 3]) {
         let [stdin, stdout, stderr] = pipes;
         let entry = self.runs.entry(run).or_default();
-        entry.pipes = [&stdin, &stdout, &stderr].map(|pipe| pipe.as_ref().map_or(0, inode));
+        // An earlier daemon has written them down.
+        if entry.pipes == [0; 3] {
+            entry.pipes = [&stdin, &stdout, &stderr].map(|pipe| pipe.as_ref().map_or(0, inode));
+        }
         entry.stdin = stdin.and_then(|fd| Stdin::new(fd, entry.told.take()).ok());
         let (mut out, mut err) = entry.sinks.take().map(|sinks| *sinks).unwrap_or_default();
         std::iter::once(&mut out).chain(&mut err).for_each(|sink| name_pid(sink, pid));

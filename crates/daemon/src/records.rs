@@ -23,6 +23,7 @@ use upkeep_core::{
 
 use crate::applied::AppliedRecords;
 use crate::listeners::Payload;
+use crate::logfiles::LogPaths;
 use crate::watching::Seen;
 pub(crate) use daemon::{DaemonChange, Unsaved};
 use errands::ErrandsRecord;
@@ -235,6 +236,9 @@ pub(crate) struct ProcessRecord {
     /// Where an event listener stands with its pool.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) listener: Option<ListenerRecord>,
+    /// Inode numbers of its run's pipes, all 0 if they have to be looked at.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) pipes: [u64; 3],
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -540,7 +544,14 @@ impl ProcessRecord {
             stdout: None,
             stderr: None,
             listener: None,
+            pipes: [0; 3],
         }
+    }
+
+    /// Its AUTO logs, as an entry of the table of them; `None` if it has none.
+    pub(crate) fn auto_logs(&self) -> Option<((String, String), LogPaths)> {
+        let paths = LogPaths { stdout: self.stdout.clone(), stderr: self.stderr.clone() };
+        (paths != LogPaths::default()).then(|| ((self.group.clone(), self.name.clone()), paths))
     }
 
     pub(crate) fn saved(&self) -> Saved {

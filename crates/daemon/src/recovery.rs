@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use upkeep_core::ordered;
 use upkeep_core::{Input, Mono, RunId};
@@ -28,6 +29,8 @@ use crate::telling;
 
 /// Children that are caught up with in one turn: what is done for each takes microseconds.
 const AT_ONCE: usize = 64;
+/// How long a turn is waited for in which to catch up with some more, if nothing else happens: the first client needs a few.
+pub(crate) const PAUSE: Duration = Duration::from_millis(1);
 
 impl Shell {
     /// Goes on where an earlier daemon stopped.
@@ -53,7 +56,7 @@ impl Shell {
         self.half = record.half.other();
         // What a daemon that died while it recovered has left there.
         self.clear_half(&inventory, self.half);
-        let listeners = processes.values().filter_map(|process| {
+        let listeners = processes.iter().filter_map(|process| {
             let key = (process.group.clone(), process.name.clone());
             process.listener.clone().map(|listener| (key, listener))
         });
@@ -89,6 +92,8 @@ impl Shell {
         let mut captures = inventory.take_captures();
         self.captures = ordered::set(captures.keys().copied());
         let mut said = ordered::map(inventory.held.extract_if(.., |name, _| is_of_listener(name)));
+        // Their output can wait until that is done. Whoever comes up again instead waits for the log thread.
+        let gathering = (record.ending == Ending::No).then(|| self.engine.gather());
         for child in inventory.children {
             self.take_over(child, &mut captures, &mut said, &mut inventory.held);
         }
@@ -117,6 +122,7 @@ impl Shell {
         inventory.upgraded.into_iter().for_each(|upgraded| self.upgrade_ended(upgraded));
         self.follow_files();
         self.settle_applied();
+        drop(gathering);
         Ok(())
     }
 
@@ -129,12 +135,9 @@ impl Shell {
     fn restore_groups(
         &mut self,
         record: &DaemonRecord,
-        processes: &BTreeMap<u64, ProcessRecord>,
+        processes: &[ProcessRecord],
     ) -> Result<(), StartError> {
-        let known: LogTable = ordered::map(processes.values().map(|p| {
-            let paths = crate::logfiles::LogPaths { stdout: p.stdout.clone(), stderr: p.stderr.clone() };
-            ((p.group.clone(), p.name.clone()), paths)
-        }));
+        let known: LogTable = ordered::map(processes.iter().filter_map(ProcessRecord::auto_logs));
         let naming = self.naming();
         for (name, number) in &record.groups {
             let spec = self.generations.get(*number).and_then(|loaded| loaded.group(name)).cloned();
@@ -153,15 +156,19 @@ impl Shell {
         &mut self,
         daemon: &DaemonRecord,
         inventory: &Inventory,
-        processes: &BTreeMap<u64, ProcessRecord>,
+        processes: &[ProcessRecord],
     ) {
         let runs: HashSet<RunId> = inventory.children.iter().map(|child| child.run).collect();
         runs.iter().for_each(|run| self.core.skip_runs(*run));
         let behind = daemon.behind.iter().map(|(group, name, old)| ((group.as_str(), name.as_str()), *old));
         let behind = ordered::map(behind);
-        for record in processes.values() {
+        for record in processes {
             let saved = record.saved();
-            let child_exists = saved.state.run().is_some_and(|run| runs.contains(&run));
+            let child = saved.state.run().filter(|run| runs.contains(run));
+            if let Some(run) = child {
+                self.runs.entry(run).or_default().pipes = record.pipes;
+            }
+            let child_exists = child.is_some();
             let errands = saved.errands.iter().flat_map(|errands| &errands.list).map(|errand| errand.run);
             let errands = errands.filter(|run| runs.contains(run)).collect();
             let old = behind.get(&(record.group.as_str(), record.name.as_str()));
@@ -493,10 +500,73 @@ mod tests {
         assert!(answer.await.unwrap().unwrap_err().to_string().contains("no descriptor is left"));
         shell.flush_link();
         let frames = heard(&keeper, &mut Incoming::default());
-        let untold = frames.iter().filter(
-            |frame| matches!(frame, ToKeeper::Put { value, .. } if value.ends_with(br#""untold":true}}"#)),
-        );
-        assert_eq!(untold.count(), 1, "{frames:?}");
+        let untold = |frame: &&ToKeeper| match frame {
+            ToKeeper::Put { value, .. } => String::from_utf8_lossy(value).contains(r#""untold":true"#),
+            _ => false,
+        };
+        assert_eq!(frames.iter().filter(untold).count(), 1, "{frames:?}");
+    }
+
+    /// The records of processes that the keeper is given, in order.
+    fn records(frames: &[ToKeeper]) -> Vec<ProcessRecord> {
+        let record = |frame: &ToKeeper| match frame {
+            ToKeeper::Put { value, .. } => serde_json::from_slice(value).ok(),
+            _ => None,
+        };
+        frames.iter().filter_map(record).collect()
+    }
+
+    /// What the keeper holds of a daemon whose program `x` runs as run 7, of which this is written down besides; and the other ends
+    /// of its pipes.
+    fn running(dir: &Path, cli: &CommandLine, besides: &str) -> (Inventory, [OwnedFd; 2]) {
+        let text = "[program:x]\ncommand=cat\nstdout_logfile=NONE\nredirect_stderr=true\n";
+        let mut inventory = inventory(dir, cli, text, &["x"]);
+        let (run, pid) = (RunId(7), std::process::id());
+        let state = format!(r#"{{"Running":{{"run":7,"child":{{"pid":{pid},"since":1}}}}}}"#);
+        let record = format!(r#"{{"group":"x","name":"x","state":{state}{besides}}}"#);
+        inventory.records.insert(Half::default().keys().start, record.into_bytes());
+        let (stdout, said) = std::io::pipe().unwrap();
+        let (heard, stdin) = std::io::pipe().unwrap();
+        let (since, stdin, stdout) = (Mono(1), Some(stdin.into()), Some(stdout.into()));
+        inventory.children.push(HeldChild { run, pid, since, exit: None, stdin, stdout, stderr: None });
+        (inventory, [heard.into(), said.into()])
+    }
+
+    /// What names a child's pipes is looked at once, whoever comes then.
+    #[tokio::test]
+    async fn the_pipes_of_a_child_are_known_from_its_record() {
+        for known in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let cli = command_line(dir.path());
+            let besides = if known { r#","pipes":[5,6,0]"# } else { "" };
+            let (inventory, ends) = running(dir.path(), &cli, besides);
+            let [stdin, stdout] = ends.each_ref().map(|end| rustix::fs::fstat(end).unwrap().st_ino);
+            let (mut shell, keeper) = successor(cli, inventory).await;
+            shell.flush_link();
+            let frames = heard(&keeper, &mut Incoming::default());
+            let told: Vec<[u64; 3]> = records(&frames).iter().map(|record| record.pipes).collect();
+            assert_eq!(told, [if known { [5, 6, 0] } else { [stdin, stdout, 0] }], "{frames:?}");
+        }
+    }
+
+    /// What is left to do is not put off until something happens.
+    #[tokio::test]
+    async fn a_daemon_that_has_to_catch_up_has_its_turns() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let (inventory, _ends) = running(dir.path(), &cli, "");
+        let (mut shell, _keeper) = successor(cli, inventory).await;
+        shell.flush_link();
+        assert_eq!(shell.unheld, [RunId(7)]);
+        let turns = async {
+            // More than there are messages of the log thread.
+            for _ in 0..50 {
+                shell.wait().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), turns).await.expect("turns");
+        shell.catch_up();
+        assert!(shell.unheld.is_empty() && shell.run_file.is_some());
     }
 
     /// Waits until the daemon's log says this.

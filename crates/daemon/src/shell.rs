@@ -49,6 +49,7 @@ use crate::planned::Planned;
 use crate::prepare::{ChildContext, Prepared, Sinks};
 use crate::reading::Reading;
 use crate::records::{Half, Standing, Unsaved};
+use crate::recovery;
 use crate::rolling::Behind;
 use crate::said::Said;
 use crate::schedules::Schedules;
@@ -533,7 +534,7 @@ impl Shell {
     }
 
     /// Waits for something to happen, then takes in all that has. Whoever only asks is answered meanwhile.
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         while self.wait_once().await {
             // Many who ask must not keep the clock from being looked at, nor what is tried again or done bit by bit: that
             // comes last.
@@ -569,7 +570,7 @@ impl Shell {
                 // Nothing follows from that, and a whole turn would take back what was let go.
                 return true;
             }
-            () = tokio::task::yield_now(), if !self.unheld.is_empty() => {}
+            () = tokio::time::sleep(recovery::PAUSE), if !self.unheld.is_empty() => {}
             () = again(), if self.has_to_try_again() => {}
         }
         false

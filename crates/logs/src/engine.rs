@@ -299,6 +299,19 @@ impl Drop for Shared {
     }
 }
 
+/// As long as it lives, the log thread is not woken for what it is asked ([`Engine::gather`]).
+#[derive(Debug)]
+#[must_use = "the thread is woken as soon as this is gone"]
+pub struct Gathering {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        self.shared.wake.let_go();
+    }
+}
+
 /// What others have counted is told by the log thread.
 fn losses(commands: Sender<Command>, wake: Arc<Wake>) -> Losses {
     Losses::new(move || {
@@ -344,6 +357,14 @@ impl Engine {
         let thread = Mutex::new(Some(Running { handle, ended }));
         let level = AtomicU8::new(0);
         Ok(Self { shared: Arc::new(Shared { commands, wake, level, queue, watched, losses, thread }) })
+    }
+
+    /// Much will be asked for at once, and nobody waits for any of it: the thread is woken for all when the answer is dropped. Two threads
+    /// that allocate at once stand in each other's way, and whoever asks may have the more urgent work. One at a time; do not call
+    /// [`Self::shutdown`] meanwhile.
+    pub fn gather(&self) -> Gathering {
+        self.shared.wake.hold();
+        Gathering { shared: Arc::clone(&self.shared) }
     }
 
     /// Takes over the read end of a child's pipe: it is made non-blocking and read as data comes. An older stream of

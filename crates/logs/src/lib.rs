@@ -41,7 +41,9 @@ mod zone;
 pub use ansi::AnsiFilter;
 pub use capture::{CaptureBuffer, Piece, Scanner};
 pub use engine::credit::Lease;
-pub use engine::{Engine, LineFormat, LineRules, LogEvent, Origin, Rate, Sink, StreamId, SyslogTag, Unit};
+pub use engine::{
+    Engine, Gathering, LineFormat, LineRules, LogEvent, Origin, Rate, Sink, StreamId, SyslogTag, Unit,
+};
 pub use file::{AS_OTHERS_SAY, Every, FileRules, MODE_AUTO, MODE_NAMED, Notice, RotatingFile, clear_path};
 pub use forward::{Destination, TlsRules};
 pub use journal::{Journal, Unwritten};

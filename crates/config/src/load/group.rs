@@ -161,6 +161,12 @@ fn named(section: &Section, name: &str) -> bool {
 
 /// A later process of the same name replaces the earlier one in its place (CFG-170).
 pub(super) fn distinct(processes: Vec<Arc<ProcessSpec>>) -> Vec<Arc<ProcessSpec>> {
+    let mut names = HashSet::with_capacity(processes.len());
+    let are_distinct = processes.iter().all(|process| names.insert(process.name.as_str()));
+    drop(names);
+    if are_distinct {
+        return processes;
+    }
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut kept: Vec<Arc<ProcessSpec>> = Vec::with_capacity(processes.len());
     for process in processes {

@@ -1,6 +1,7 @@
 //! The keys that are read anew for every process of a section (CFG-059).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use upkeep_core::spec::{LogTarget, OutputSpec, ProcessSpec};
 
@@ -45,6 +46,21 @@ const STDERR: Channel = Channel {
     syslog: "stderr_syslog",
 };
 
+/// What is known of a channel that every copy has alike, and need not be read for each.
+#[derive(Default)]
+struct Alike {
+    target: Option<Option<LogTarget>>,
+    sizes: Option<Sizes>,
+}
+
+/// What an output channel has besides its log.
+#[derive(Clone, Copy)]
+struct Sizes {
+    backups: Option<i64>,
+    maxbytes: Option<i64>,
+    syslog: Option<bool>,
+}
+
 /// What copies of a program have in common they share.
 fn share_health(last: Option<&ProcessSpec>, next: &mut Option<ProcessSpec>) {
     if let (Some(last), Some(next)) = (last, next)
@@ -56,13 +72,14 @@ fn share_health(last: Option<&ProcessSpec>, next: &mut Option<ProcessSpec>) {
 
 impl Scope<'_, '_> {
     /// Every process; stops after the first that is wrong, since the others are wrong alike.
-    pub(super) fn each(&mut self, base: &ProcessSpec, copies: &Copies) -> Vec<ProcessSpec> {
-        let mut processes = Vec::new();
+    pub(super) fn each(&mut self, base: &ProcessSpec, copies: &Copies) -> Vec<Arc<ProcessSpec>> {
+        let mut processes: Vec<Arc<ProcessSpec>> = Vec::new();
         let errors = self.loader.errors;
+        let mut alike = <[Alike; 2]>::default();
         for number in 0..copies.count.max(0) {
-            let mut process = self.process(base, copies, copies.first.saturating_add(number));
-            share_health(processes.last(), &mut process);
-            processes.extend(process);
+            let mut process = self.process(base, copies, copies.first.saturating_add(number), &mut alike);
+            share_health(processes.last().map(Arc::as_ref), &mut process);
+            processes.extend(process.map(Arc::new));
             if self.loader.errors > errors {
                 break;
             }
@@ -70,13 +87,19 @@ impl Scope<'_, '_> {
         processes
     }
 
-    fn process(&mut self, base: &ProcessSpec, copies: &Copies, number: i64) -> Option<ProcessSpec> {
+    fn process(
+        &mut self,
+        base: &ProcessSpec,
+        copies: &Copies,
+        number: i64,
+        [stdout, stderr]: &mut [Alike; 2],
+    ) -> Option<ProcessSpec> {
         let mut spec = base.clone();
         self.begin(copies, number);
         spec.environment = self.process_environment();
         spec.directory = self.string("directory");
-        self.output(&mut spec.stdout, &STDOUT);
-        self.output(&mut spec.stderr, &STDERR);
+        self.output(&mut spec.stdout, &STDOUT, stdout);
+        self.output(&mut spec.stderr, &STDERR, stderr);
         if spec.redirect_stderr {
             self.drop_stderr(&mut spec.stderr);
         }
@@ -137,11 +160,18 @@ impl Scope<'_, '_> {
         }
     }
 
-    fn output(&mut self, output: &mut OutputSpec, channel: &Channel) {
-        let target = self.log_target(channel);
-        output.backups = self.read(channel.backups, value::integer).unwrap_or(output.backups);
-        output.maxbytes = self.read(channel.maxbytes, value::bytes).unwrap_or(output.maxbytes);
-        output.syslog = self.read(channel.syslog, value::boolean).unwrap_or_default();
+    fn output(&mut self, output: &mut OutputSpec, channel: &Channel, alike: &mut Alike) {
+        let target = alike.target.clone().unwrap_or_else(|| self.log_target(channel));
+        let sizes = alike.sizes.unwrap_or_else(|| self.sizes(channel));
+        if alike.target.is_none() && self.is_alike(&[channel.logfile]) {
+            alike.target = Some(target.clone());
+        }
+        if alike.sizes.is_none() && self.is_alike(&[channel.backups, channel.maxbytes, channel.syslog]) {
+            alike.sizes = Some(sizes);
+        }
+        output.backups = sizes.backups.unwrap_or(output.backups);
+        output.maxbytes = sizes.maxbytes.unwrap_or(output.maxbytes);
+        output.syslog = sizes.syslog.unwrap_or_default();
         match target {
             Some(target) => output.target = target,
             None => self.deprecated_syslog(output, channel),
@@ -155,6 +185,19 @@ impl Scope<'_, '_> {
             let at = self.at(channel.maxbytes);
             self.loader.warn(text, &at);
         }
+    }
+
+    fn sizes(&mut self, channel: &Channel) -> Sizes {
+        Sizes {
+            backups: self.read(channel.backups, value::integer),
+            maxbytes: self.read(channel.maxbytes, value::bytes),
+            syslog: self.read(channel.syslog, value::boolean),
+        }
+    }
+
+    /// Whether these keys say the same for every copy: nothing in them is expanded.
+    fn is_alike(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| self.entry(key).is_none_or(|entry| !entry.value.contains('%')))
     }
 
     /// `None` for the deprecated `syslog`. Expanded twice (CFG-062).

@@ -31,7 +31,7 @@ impl<'a> Loader<'a> {
         scope.check_kill(&base);
         let mut made = scope.each(&base, &copies);
         ordered::sort_by(&mut made, |a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
-        distinct(made.into_iter().map(Arc::new).collect())
+        distinct(made)
     }
 
     fn program_names(&mut self, section: &'a Section, group: &str) -> Option<Names> {

@@ -17,7 +17,13 @@ impl Scope<'_, '_> {
     /// says so.
     pub(super) fn schedule(&mut self, spec: &mut ProcessSpec) {
         let machine = self.loader.machine;
-        let zone = self.read("schedule_timezone", |text| schedule::zone(machine.world, text));
+        // To ask for a time zone takes milliseconds: all of them are listed first.
+        let timed = ["schedule", "schedule_timezone"].iter().any(|key| self.entry(key).is_some());
+        let zone = if timed {
+            self.read("schedule_timezone", |text| schedule::zone(machine.world, text))
+        } else {
+            None
+        };
         let overlap = self.read("schedule_overlap", schedule::overlap).unwrap_or(Overlap::Skip);
         let missed = self.read("schedule_missed", schedule::missed).unwrap_or(Missed::Skip);
         let jitter = self.read("schedule_jitter", schedule::jitter).unwrap_or_default();

@@ -39,7 +39,7 @@ pub(crate) fn schedule(text: &str) -> Read<(String, Vec<Cron>)> {
 pub(crate) fn zone(world: &dyn World, text: &str) -> Read<(String, TimeZone)> {
     let name = strip(text);
     if name.eq_ignore_ascii_case(LOCAL) {
-        return Ok((LOCAL.to_owned(), TimeZone::system()));
+        return Ok((LOCAL.to_owned(), world.local_time_zone()));
     }
     world.time_zone(name).map(|zone| (name.to_owned(), zone)).ok_or_else(|| {
         let message = format!("not a known schedule_timezone: {}", py_repr(text));

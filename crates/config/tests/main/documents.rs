@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
 use upkeep_config::{Host, User, World, check};
 
 use crate::reference::{corpus, environment};
@@ -29,6 +30,14 @@ impl World for Documented {
 
     fn uid(&self) -> u32 {
         Host.uid()
+    }
+
+    fn time_zone(&self, name: &str) -> Option<TimeZone> {
+        Host.time_zone(name)
+    }
+
+    fn local_time_zone(&self) -> TimeZone {
+        Host.local_time_zone()
     }
 }
 

@@ -1,9 +1,15 @@
 //! `schedule` and its like: what they change, in each dialect, and what is said about values that make no sense.
 
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use upkeep_config::{CommandLine, Diagnostic, Environment, Host, LoadError, Severity, Sources, check, load};
+use jiff::tz::TimeZone;
+use upkeep_config::{
+    CommandLine, Diagnostic, Environment, Host, Lenient, LoadError, Severity, Sources, User, World, check,
+    load,
+};
 use upkeep_core::spec::{Autorestart, GroupSpec, Missed, Overlap, ProcessSpec};
 
 fn with_file<T>(name: &str, text: &str, then: impl FnOnce(&str) -> T) -> T {
@@ -14,11 +20,51 @@ fn with_file<T>(name: &str, text: &str, then: impl FnOnce(&str) -> T) -> T {
 }
 
 fn groups(name: &str, text: &str) -> Result<Vec<GroupSpec>, LoadError> {
+    groups_on(&Host, name, text)
+}
+
+fn groups_on(world: &dyn World, name: &str, text: &str) -> Result<Vec<GroupSpec>, LoadError> {
     with_file(name, text, |path| {
         let cli = CommandLine { configuration: Some(path.to_owned()), ..CommandLine::default() };
         let sources = Sources::read(&cli, Environment::of_this_process())?;
-        Ok(load(&sources, &cli, &Host)?.groups)
+        Ok(load(&sources, &cli, world)?.groups)
     })
+}
+
+/// This machine, and which time zones it was asked for.
+#[derive(Default)]
+struct Asked(RefCell<Vec<String>>);
+
+impl World for Asked {
+    fn user(&self, name: &str) -> Option<User> {
+        Host.user(name)
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        Host.group(name)
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        Host.is_dir(path)
+    }
+
+    fn home(&self, user: Option<&str>) -> Option<PathBuf> {
+        Host.home(user)
+    }
+
+    fn uid(&self) -> u32 {
+        Host.uid()
+    }
+
+    fn time_zone(&self, name: &str) -> Option<TimeZone> {
+        self.0.borrow_mut().push(name.to_owned());
+        Host.time_zone(name)
+    }
+
+    fn local_time_zone(&self) -> TimeZone {
+        self.0.borrow_mut().push("local".to_owned());
+        Host.local_time_zone()
+    }
 }
 
 fn spec(lines: &str) -> Arc<ProcessSpec> {
@@ -170,5 +216,31 @@ fn who_has_to_be_there_all_the_time_has_none() {
     assert!(
         said[0].contains("schedule is not for an event listener, which has to run all the time"),
         "{said:?}"
+    );
+}
+
+#[test]
+fn only_a_schedule_needs_a_time_zone() {
+    let asked_for = |keys: &str| {
+        let asked = Asked::default();
+        let text = format!("[supervisord]\n[program:x]\ncommand=x\n{keys}\n");
+        groups_on(&asked, "x.conf", &text).expect("loaded");
+        asked.0.take()
+    };
+    assert_eq!(asked_for(""), [""; 0]);
+    assert_eq!(asked_for("schedule=@daily"), ["local"]);
+    assert_eq!(asked_for("schedule=@daily\nschedule_timezone=Asia/Shanghai"), ["Asia/Shanghai"]);
+}
+
+#[test]
+fn a_time_zone_that_has_gone_since_is_utc() {
+    let text = "[supervisord]\n[program:x]\ncommand=x\nschedule=@daily\nschedule_timezone=Gone/Away\n";
+    groups("x.conf", text).expect_err("nobody knows it");
+    let groups = groups_on(&Lenient, "x.conf", text).expect("it was known");
+    let schedule = groups[0].processes[0].schedule.as_ref().expect("there is one");
+    let at = schedule.table.next(1_700_000_000).expect("it comes");
+    assert_eq!(
+        (schedule.timezone.as_str(), schedule.table.show(at)),
+        ("Gone/Away", "2023-11-15 00:00:00 UTC".into())
     );
 }

@@ -231,7 +231,6 @@ impl Daemon {
         }
     }
 
-    /// The raw wait status of a child's end, which must be what the keeper says next.
     /// Returns when everything that was said has been done.
     pub(crate) fn sync(&mut self) {
         self.say(&ToKeeper::Signal { token: u64::MAX, run: u64::MAX, signo: 0, group: false });
@@ -239,6 +238,7 @@ impl Daemon {
         assert!(matches!(heard, ToDaemon::Signalled { token: u64::MAX, .. }), "{heard:?}");
     }
 
+    /// The raw wait status of a child's end, which must be what the keeper says next.
     pub(crate) fn exit_of(&mut self, run: u64) -> i32 {
         match self.hear().0 {
             ToDaemon::Exited { run: heard, exit, .. } if heard == run => exit.status,

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use upkeep_config::{CommandLine, Config, Dialect, LoadError, Sources, User, World, load};
+use jiff::tz::TimeZone;
+use upkeep_config::{CommandLine, Config, Dialect, Host, LoadError, Sources, User, World, load};
 
 /// A machine without users, where every directory is there.
 struct Nowhere;
@@ -27,6 +28,14 @@ impl World for Nowhere {
 
     fn uid(&self) -> u32 {
         1000
+    }
+
+    fn time_zone(&self, name: &str) -> Option<TimeZone> {
+        Host.time_zone(name)
+    }
+
+    fn local_time_zone(&self) -> TimeZone {
+        TimeZone::UTC
     }
 }
 
