@@ -221,6 +221,10 @@ impl Incoming {
 impl Incoming {
     /// The descriptors of a frame that came with so many.
     fn take_fds(&mut self, announced: usize) -> Result<Vec<OwnedFd>, WireError> {
+        if announced == 0 {
+            // Most have none, and a gap is before the next frame that has some.
+            return Ok(Vec::new());
+        }
         let gap = self.gaps.pop_front_if(|gap| *gap < announced);
         let count = gap.unwrap_or(announced);
         if self.fds.len() < count {
