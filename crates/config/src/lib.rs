@@ -77,5 +77,6 @@ pub use settings::{Config, ExitWhen, Level, LogFile, Note, Orphans, RpcInterface
 pub use snapshot::SnapshotError;
 pub use sources::Sources;
 pub use usage::UsageError;
+pub use value::schedule::knows_time_zone;
 pub use wildcard::name_matches;
 pub use world::{Host, Lenient, User, World};

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use upkeep_config::{Host, knows_time_zone};
 use upkeep_core::ordered;
 use upkeep_core::{Input, Mono, RunId};
 use upkeep_keeper::wire::{REGISTER, ToKeeper};
@@ -70,6 +71,7 @@ impl Shell {
         }
         self.listeners.left_behind(waiting, ordered::map(listeners), groups, record.ending != Ending::No);
         self.restore_groups(record, &processes)?;
+        self.tell_lost_time_zones();
         self.note_of_another_version();
         self.restore_rolling(inventory.records.remove(&ROLLING_KEY));
         self.restore_processes(record, &inventory, &processes);
@@ -150,6 +152,21 @@ impl Shell {
             self.tell(Input::Setup(spec));
         }
         Ok(())
+    }
+
+    /// A schedule at other times than it says should not be found out by what it did.
+    fn tell_lost_time_zones(&self) {
+        let schedules = self.core.processes().filter_map(|(_, process)| process.spec().schedule.as_ref());
+        let zones = ordered::set(schedules.map(|schedule| schedule.timezone.as_str()));
+        for zone in zones.into_iter().filter(|zone| !knows_time_zone(&Host, zone)) {
+            self.log(
+                Level::Warn,
+                format!(
+                    "the time zone {zone} is not known on this machine any more: schedules with \
+                     schedule_timezone={zone} count in UTC. Install tzdata, then reload"
+                ),
+            );
+        }
     }
 
     fn restore_processes(
@@ -514,6 +531,22 @@ mod tests {
             _ => None,
         };
         frames.iter().filter_map(record).collect()
+    }
+
+    #[tokio::test]
+    async fn a_time_zone_that_has_gone_is_told() {
+        for (zone, told) in [("Gone/Away", true), ("Asia/Shanghai", false), ("local", false)] {
+            let dir = tempfile::tempdir().unwrap();
+            let cli = command_line(dir.path());
+            let text = format!("[program:x]\ncommand=true\nschedule=@daily\nschedule_timezone={zone}\n");
+            let inventory = inventory(dir.path(), &cli, &text, &["x"]);
+            let (shell, _keeper) = successor(cli, inventory).await;
+            assert!(shell.core.processes().all(|(_, process)| process.spec().schedule.is_some()));
+            shell.log(Level::Warn, "that is all");
+            await_line(dir.path(), "that is all").await;
+            let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+            assert_eq!(log.contains(&format!("the time zone {zone} is not known")), told, "{log}");
+        }
     }
 
     /// What the keeper holds of a daemon whose program `x` runs as run 7, of which this is written down besides; and the other ends

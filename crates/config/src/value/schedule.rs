@@ -55,6 +55,12 @@ pub(crate) fn zone(world: &dyn World, text: &str) -> Read<(String, TimeZone)> {
     })
 }
 
+/// Whether a `schedule_timezone` that was read once means on this machine what it says.
+#[must_use]
+pub fn knows_time_zone(world: &dyn World, name: &str) -> bool {
+    name == LOCAL || world.time_zone(name).is_some()
+}
+
 /// `schedule_overlap`.
 pub(crate) fn overlap(text: &str) -> Read<Overlap> {
     let words = [("skip", Overlap::Skip), ("queue", Overlap::Queue), ("kill", Overlap::Kill)];
