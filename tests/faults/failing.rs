@@ -28,6 +28,11 @@ command=/bin/cat
 stdout_logfile=%(here)s/small/quiet
 autostart=false
 startsecs=0
+[program:brief]
+command=/bin/sh -c 'trap \"echo last words; exit 3\" USR1; echo ready; while :; do sleep 0.01; done'
+stdout_logfile=%(here)s/brief
+autostart=false
+startsecs=0
 ";
 
 /// Starts a daemon for which `small` is the failing file system; what is really there lies in `behind`.
@@ -128,6 +133,29 @@ fn a_program_goes_on_and_can_be_stopped_while_the_disk_of_its_log_hangs() {
     assert_eq!(daemon.state("count").as_deref(), Some("STOPPED"));
     daemon.home.write("mode", "");
     until_true("all that was said", || lines(&daemon) >= usize::try_from(said()).unwrap_or_default());
+    assert_counted(&daemon, 0);
+}
+
+/// A process goes on while the last words of its last run wait for the log thread: the next daemon knows whose they are.
+#[test]
+fn last_words_outlive_the_daemon_though_the_process_went_on() {
+    let daemon = start();
+    daemon.call("supervisor.startProcess", &[Text("brief"), Bool(true)]);
+    daemon.wait_file("brief", "ready\n");
+    let (brain, first) = (daemon.brain().expect("a daemon"), daemon.pid_of("brief"));
+    daemon.home.write("mode", "hang-writes");
+    until_true("somebody waits for the disk", || daemon.home.join("mode.hangs").exists());
+    procfs::signal(first, Signal::USR1);
+    until_true("another run", || {
+        daemon.pid_of("brief") != first && daemon.state("brief").as_deref() == Some("RUNNING")
+    });
+    assert_eq!(daemon.home.read("brief"), "ready\n", "the log thread hangs");
+    // It has died when the disk answers: before that the kernel waits with its thread.
+    procfs::signal(brain, Signal::KILL);
+    daemon.home.write("mode", "");
+    until_true("another daemon", || daemon.brain().is_some_and(|pid| pid != brain));
+    daemon.wait_file("brief", "ready\nlast words\nready\n");
+    daemon.call("supervisor.stopProcess", &[Text("count"), Bool(true)]);
     assert_counted(&daemon, 0);
 }
 

@@ -31,7 +31,8 @@ const MOST_TOLD_AGAIN: usize = 4096;
 /// asks every second or less often would pay for memory that is new each time, which takes longer than writing there.
 const MANY: usize = 64;
 
-/// Answers, if the asker is still there, what nobody else can answer.
+/// Answers at once, if the asker is still there, what nobody else can answer: of what the next daemon need not know. Else
+/// [`Shell::respond`].
 pub(crate) fn respond(reply: Responder, result: Result<Reply, Fault>) {
     debug_assert_eq!(reply.held(), None, "the keeper holds this client");
     let _ = reply.send(result);
@@ -72,7 +73,7 @@ impl Shell {
             | Request::SignalProcessGroup { .. }
             | Request::SignalAllProcesses { .. } => self.signal_request(request, reply),
             Request::Shutdown => {
-                respond(reply, Ok(Reply::Bool(true)));
+                self.respond(reply, Ok(Reply::Bool(true)));
                 self.tell(Input::Shutdown);
             }
             Request::Restart => self.restart_requested(Some(reply)),
@@ -114,11 +115,11 @@ impl Shell {
             | Request::ClearAllProcessLogs => self.log_request(request, reply),
             Request::SendProcessStdin { name, chars } => {
                 let result = self.send_stdin(&name, chars.as_bytes());
-                respond(reply, result);
+                self.respond(reply, result);
             }
             Request::SendRemoteCommEvent { kind, data } => {
                 self.remote_event(&kind, &data);
-                respond(reply, Ok(Reply::Bool(true)));
+                self.respond(reply, Ok(Reply::Bool(true)));
             }
             Request::LogPath { process } => respond(reply, self.log_path(process)),
         }

@@ -273,6 +273,7 @@ impl Shell {
         let mut record = ProcessRecord::new(process.group(), process.name(), saved);
         let run = process.state().run().and_then(|run| self.runs.get(&run));
         record.pipes = run.map(|run| run.pipes).unwrap_or_default();
+        record.undrained = self.undrained.of(id).map(Into::into).collect();
         if !self.logs.is_empty()
             && let Some(paths) = self.logs.get(&(process.group().to_owned(), process.name().to_owned()))
         {
@@ -321,7 +322,7 @@ impl Shell {
         }
         self.release_client(call);
         // The asker may have gone away; what it asked for is done all the same (RPC-121).
-        let _ = asker.reply.send(result);
+        self.answers.push((asker.reply, result));
     }
 
     /// Answers when the wait is over.

@@ -12,6 +12,7 @@ use upkeep_logs::AS_OTHERS_SAY;
 use crate::logfiles::LogPaths;
 use crate::prepare::Order;
 use crate::shell::Shell;
+use crate::undrained::Owner;
 
 /// The variable that names the hook.
 const HOOK: &str = "UPKEEP_HOOK";
@@ -19,12 +20,20 @@ const HOOK: &str = "UPKEEP_HOOK";
 const MAINPID: &str = "UPKEEP_MAINPID";
 
 impl Shell {
-    /// What a run needs to know that is under way, be it a process's own or an errand's.
+    /// What a run needs to know that is under way or not drained, be it a process's own or an errand's.
     pub(crate) fn order_of(&self, run: RunId) -> Option<Order> {
-        let id = self.core.process_of(run)?;
-        match self.core.errand_of(run) {
+        let (id, kind) = self.owner_of(run)?;
+        match kind {
             Some(kind) => self.errand_order(id, kind),
             None => self.order_for(id),
+        }
+    }
+
+    /// Whose run it is, or was.
+    pub(crate) fn owner_of(&self, run: RunId) -> Option<Owner> {
+        match self.core.process_of(run) {
+            Some(id) => Some((id, self.core.errand_of(run))),
+            None => self.undrained.owner(run),
         }
     }
 

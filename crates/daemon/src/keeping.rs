@@ -167,12 +167,15 @@ impl Shell {
         entry.draining = Some(open);
         if entry.heard {
             entry.end = Some((end, at));
-            self.release_if_drained(run);
-        } else {
-            self.leave_socket(run);
-            self.release_if_drained(run);
-            self.tell(Input::Exited { run, end, at });
+            return self.release_if_drained(run);
         }
+        if let Some(owner) = self.owner_of(run).filter(|_| open > 0) {
+            // Before it is written down that the process goes on.
+            self.undrained.insert(run, owner);
+        }
+        self.leave_socket(run);
+        self.release_if_drained(run);
+        self.tell(Input::Exited { run, end, at });
     }
 
     /// Lets the keeper forget a run whose exit is handled and whose last bytes are in the log.
@@ -182,6 +185,7 @@ impl Shell {
         }
         self.leave_socket(run);
         self.drop_captures(run);
+        self.undrained.remove(run);
         let entry = self.forget_run(run);
         self.send(&ToKeeper::Release { run: run.0 });
         if let Some((end, at)) = entry.as_ref().and_then(|entry| entry.end) {

@@ -86,6 +86,7 @@ mod strays;
 mod succession;
 mod tasks;
 mod telling;
+mod undrained;
 mod unexecutable;
 mod unsent;
 mod unwritten;

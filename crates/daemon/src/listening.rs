@@ -236,6 +236,7 @@ impl Shell {
 
     /// Ends every server's task; returns what is left of them.
     async fn end_serving(&mut self) -> Vec<(Server, OwnedFd)> {
+        self.give_answers();
         self.handle.board().clear();
         (self.handle, self.mailbox) = upkeep_api::mailbox(BATCH);
         self.askers.clear();

@@ -350,7 +350,7 @@ impl Shell {
     /// The names of a stream's process and channel.
     fn name_of(&self, id: StreamId) -> (&str, &'static str) {
         let run = run_of(id);
-        let process = self.core.process_of(run).and_then(|process| self.core.process(process));
+        let process = self.owner_of(run).and_then(|(process, _)| self.core.process(process));
         let channel = if id == stdout_of(run) { "stdout" } else { "stderr" };
         (process.map_or("?", |process| process.name()), channel)
     }

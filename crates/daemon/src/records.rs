@@ -27,6 +27,7 @@ use crate::logfiles::LogPaths;
 use crate::watching::Seen;
 pub(crate) use daemon::{DaemonChange, Unsaved};
 use errands::ErrandsRecord;
+pub(crate) use errands::UndrainedRecord;
 use health::HealthRecord;
 pub(crate) use rolling::{RollingChange, RollingRecord};
 
@@ -239,6 +240,9 @@ pub(crate) struct ProcessRecord {
     /// Inode numbers of its run's pipes, all 0 if they have to be looked at.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) pipes: [u64; 3],
+    /// Runs that have ended and whose last words may not be in the log yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) undrained: Vec<UndrainedRecord>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -545,6 +549,7 @@ impl ProcessRecord {
             stderr: None,
             listener: None,
             pipes: [0; 3],
+            undrained: Vec::new(),
         }
     }
 

@@ -185,6 +185,13 @@ impl Shell {
             if let Some(run) = child {
                 self.runs.entry(run).or_default().pipes = record.pipes;
             }
+            if !record.undrained.is_empty()
+                && let Some(id) = self.core.member(&record.group, &record.name)
+            {
+                let undrained = record.undrained.iter().map(|&undrained| undrained.into());
+                let undrained = undrained.filter(|(run, _)| runs.contains(run));
+                undrained.for_each(|(run, kind)| self.undrained.insert(run, (id, kind)));
+            }
             let child_exists = child.is_some();
             let errands = saved.errands.iter().flat_map(|errands| &errands.list).map(|errand| errand.run);
             let errands = errands.filter(|run| runs.contains(run)).collect();
@@ -514,6 +521,7 @@ mod tests {
         let asked = upkeep_api::Request::SendProcessStdin { name: "ear".to_owned(), chars: "x".to_owned() };
         let (reply, answer) = upkeep_api::Responder::new();
         shell.answer(asked, reply);
+        shell.give_answers();
         assert!(answer.await.unwrap().unwrap_err().to_string().contains("no descriptor is left"));
         shell.flush_link();
         let frames = heard(&keeper, &mut Incoming::default());
@@ -522,6 +530,52 @@ mod tests {
             _ => false,
         };
         assert_eq!(frames.iter().filter(untold).count(), 1, "{frames:?}");
+    }
+
+    /// Whoever hears that an event is accepted may kill the daemon: the keeper has it by then, however much it has to read first.
+    #[tokio::test]
+    async fn an_answer_comes_when_the_keeper_has_what_belongs_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let text = "[eventlistener:ear]\ncommand=cat\nevents=REMOTE_COMMUNICATION\n";
+        let mut inventory = inventory(dir.path(), &cli, text, &["ear"]);
+        let record = r#"{"group":"ear","name":"ear","state":"Fatal"}"#;
+        inventory.records.insert(Half::default().keys().start, record.into());
+        let (mut shell, keeper) = successor(cli, inventory).await;
+        shell.flush_link();
+        while !shell.link.has_waiting() {
+            shell.send(&ToKeeper::Unhold { name: "x".repeat(60_000) });
+            shell.flush_link();
+        }
+        let (mut frames, mut incoming) = (Vec::new(), Incoming::default());
+        let handle = shell.handle.clone();
+        let (kind, data) = ("kind".to_owned(), "accepted".to_owned());
+        let asked = handle.call(upkeep_api::Request::SendRemoteCommEvent { kind, data });
+        let reads = async {
+            // More turns than an answer takes.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            loop {
+                frames.extend(heard(&keeper, &mut incoming));
+                tokio::task::yield_now().await;
+            }
+        };
+        let answered = tokio::time::timeout(Duration::from_secs(30), async {
+            tokio::select! {
+                answer = asked => answer,
+                () = reads => unreachable!("it reads on"),
+                end = shell.run() => panic!("it ends: {end:?}"),
+            }
+        });
+        answered.await.expect("an answer").unwrap();
+        // The daemon is not asked any more.
+        frames.extend(heard(&keeper, &mut incoming));
+        let is_it = |frame: &ToKeeper| match frame {
+            ToKeeper::Put { value, .. } => String::from_utf8_lossy(value).contains("accepted"),
+            _ => false,
+        };
+        assert_eq!(frames.iter().filter(|frame| is_it(frame)).count(), 1, "{frames:?}");
     }
 
     /// The records of processes that the keeper is given, in order.
@@ -714,6 +768,7 @@ mod tests {
             }
             shell.applied_asked(asked, reply);
             shell.history_told(told);
+            shell.give_answers();
             answer
         };
         let listed = ask(Asked::List, FromDisk::Late).await.unwrap();
@@ -917,6 +972,7 @@ mod tests {
         shell.tell(Input::Shutdown);
         let (reply, answer) = upkeep_api::Responder::new();
         shell.restart_checked(Ok(loaded), Some(reply));
+        shell.give_answers();
         assert_eq!(answer.await.unwrap().unwrap_err().code, upkeep_api::FaultCode::ShutdownState);
         assert_eq!(shell.generations.latest, 1);
     }

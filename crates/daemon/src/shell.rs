@@ -56,6 +56,7 @@ use crate::schedules::Schedules;
 use crate::stdin::Stdin;
 use crate::succession::{KeeperProcess, Made};
 use crate::telling::Telling;
+use crate::undrained::Undrained;
 use crate::unsent::{Unsent, again};
 use crate::upgrade::{Unfit, Upgrade, Upgraded};
 use crate::watching::{Noticed, Seen, Watching};
@@ -256,7 +257,11 @@ pub(crate) struct Shell {
     pub(crate) context: Arc<ChildContext>,
     /// In boxes, since half of a tree's room may be free.
     pub(crate) runs: BTreeMap<RunId, Box<Run>>,
+    pub(crate) undrained: Undrained,
     pub(crate) askers: BTreeMap<CallId, Asker>,
+    /// Answers that are given when the keeper has what belongs to them: whoever hears that something is done may kill this daemon, and
+    /// the next one has to know of it.
+    pub(crate) answers: Vec<(Responder, Result<Reply, Fault>)>,
     /// Logs that are being opened for those who run.
     pub(crate) renewals: BTreeMap<RunId, Renewal>,
     pub(crate) next_renewal: u64,
@@ -416,7 +421,9 @@ impl Shell {
             logs: LogTable::new(),
             context,
             runs: BTreeMap::new(),
+            undrained: Undrained::default(),
             askers: BTreeMap::new(),
+            answers: Vec::new(),
             renewals: BTreeMap::new(),
             next_renewal: 0,
             renewing: Vec::new(),
@@ -495,11 +502,12 @@ impl Shell {
             self.save_plans();
             self.flush_link();
             self.follow_schedules();
-            if !self.link.has_waiting() {
-                self.taken.clear();
-            }
             self.catch_up();
             self.succeed().await;
+            if !self.link.has_waiting() {
+                self.taken.clear();
+                self.give_answers();
+            }
             self.breath.serves = self.end.is_none();
             // Even at the end: the next daemon does not know of them.
             if self.take_postponed() {
@@ -509,8 +517,7 @@ impl Shell {
                 return end;
             }
             // While the keeper always has something to tell, and then the log thread, nothing else comes in `wait`, nor do the
-            // tasks of clients come to anything. Not before the keeper has what belongs to an answer: whoever has heard that it is
-            // done may kill this daemon.
+            // tasks of clients come to anything.
             tokio::task::yield_now().await;
             if self.take_calls(None).is_some() {
                 self.look_around().await;
@@ -558,7 +565,7 @@ impl Shell {
                 self.take_more_messages();
             }
             Some(call) = self.mailbox.recv() => {
-                if self.take_calls(Some(call)) == Some(Calls::OnlyAsk) {
+                if self.take_calls(Some(call)) == Some(Calls::OnlyAsk) && self.answers.is_empty() {
                     return true;
                 }
             }

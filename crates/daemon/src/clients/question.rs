@@ -79,12 +79,19 @@ impl Shell {
         self.hold_as(call, HeldClient::new(socket, record));
     }
 
-    /// Answers a client, which nobody else may do from now on, if it is still there.
+    /// Answers a client, which nobody else may do from now on: as soon as the keeper has what belongs to the answer.
     pub(crate) fn respond(&mut self, reply: Responder, result: Result<Reply, Fault>) {
         if let Some(call) = reply.held() {
             self.release_client(CallId(call));
         }
-        let _ = reply.send(result);
+        self.answers.push((reply, result));
+    }
+
+    /// The keeper has what belongs to these answers, or nobody waits for that any more. Not everybody who asked is still there.
+    pub(crate) fn give_answers(&mut self) {
+        for (reply, result) in std::mem::take(&mut self.answers) {
+            let _ = reply.send(result);
+        }
     }
 
     /// This is going to be the answer, whoever gives it.

@@ -44,6 +44,26 @@ enum ErrandKindRecord {
     Check,
 }
 
+/// A run that has ended and whose last words may not be in the log yet: the process's own, or that of a command beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UndrainedRecord {
+    run: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    errand: Option<ErrandKindRecord>,
+}
+
+impl From<(RunId, Option<ErrandKind>)> for UndrainedRecord {
+    fn from((run, errand): (RunId, Option<ErrandKind>)) -> Self {
+        Self { run: run.0, errand: errand.map(Into::into) }
+    }
+}
+
+impl From<UndrainedRecord> for (RunId, Option<ErrandKind>) {
+    fn from(record: UndrainedRecord) -> Self {
+        (RunId(record.run), record.errand.map(Into::into))
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum FateRecord {
     #[default]
@@ -77,44 +97,60 @@ impl From<ErrandsRecord> for Errands {
     }
 }
 
+impl From<ErrandKind> for ErrandKindRecord {
+    fn from(kind: ErrandKind) -> Self {
+        match kind {
+            ErrandKind::PreStart => Self::PreStart,
+            ErrandKind::PostStart => Self::PostStart,
+            ErrandKind::PreStop => Self::PreStop,
+            ErrandKind::StopCommand => Self::StopCommand,
+            ErrandKind::PostStop => Self::PostStop,
+            ErrandKind::Reload => Self::Reload,
+            ErrandKind::Check => Self::Check,
+        }
+    }
+}
+
+impl From<ErrandKindRecord> for ErrandKind {
+    fn from(record: ErrandKindRecord) -> Self {
+        match record {
+            ErrandKindRecord::PreStart => Self::PreStart,
+            ErrandKindRecord::PostStart => Self::PostStart,
+            ErrandKindRecord::PreStop => Self::PreStop,
+            ErrandKindRecord::StopCommand => Self::StopCommand,
+            ErrandKindRecord::PostStop => Self::PostStop,
+            ErrandKindRecord::Reload => Self::Reload,
+            ErrandKindRecord::Check => Self::Check,
+        }
+    }
+}
+
 impl From<Errand> for ErrandRecord {
     fn from(errand: Errand) -> Self {
-        let kind = match errand.kind {
-            ErrandKind::PreStart => ErrandKindRecord::PreStart,
-            ErrandKind::PostStart => ErrandKindRecord::PostStart,
-            ErrandKind::PreStop => ErrandKindRecord::PreStop,
-            ErrandKind::StopCommand => ErrandKindRecord::StopCommand,
-            ErrandKind::PostStop => ErrandKindRecord::PostStop,
-            ErrandKind::Reload => ErrandKindRecord::Reload,
-            ErrandKind::Check => ErrandKindRecord::Check,
-        };
         let fate = match errand.fate {
             Fate::Runs => FateRecord::Runs,
             Fate::CalledOff => FateRecord::CalledOff,
             Fate::Overdue => FateRecord::Overdue,
         };
-        Self { kind, run: errand.run.0, pid: errand.pid, until: errand.until.map(|until| until.0), fate }
+        Self {
+            kind: errand.kind.into(),
+            run: errand.run.0,
+            pid: errand.pid,
+            until: errand.until.map(|until| until.0),
+            fate,
+        }
     }
 }
 
 impl From<ErrandRecord> for Errand {
     fn from(record: ErrandRecord) -> Self {
-        let kind = match record.kind {
-            ErrandKindRecord::PreStart => ErrandKind::PreStart,
-            ErrandKindRecord::PostStart => ErrandKind::PostStart,
-            ErrandKindRecord::PreStop => ErrandKind::PreStop,
-            ErrandKindRecord::StopCommand => ErrandKind::StopCommand,
-            ErrandKindRecord::PostStop => ErrandKind::PostStop,
-            ErrandKindRecord::Reload => ErrandKind::Reload,
-            ErrandKindRecord::Check => ErrandKind::Check,
-        };
         let fate = match record.fate {
             FateRecord::Runs => Fate::Runs,
             FateRecord::CalledOff => Fate::CalledOff,
             FateRecord::Overdue => Fate::Overdue,
         };
         Self {
-            kind,
+            kind: record.kind.into(),
             run: RunId(record.run),
             pid: record.pid,
             until: record.until.map(Mono),
