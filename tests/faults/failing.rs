@@ -29,7 +29,7 @@ stdout_logfile=%(here)s/small/quiet
 autostart=false
 startsecs=0
 [program:brief]
-command=/bin/sh -c 'trap \"echo last words; exit 3\" USR1; echo ready; while :; do sleep 0.01; done'
+command=/bin/sh -c 'trap \"echo last words; exit 3\" USR1 TERM; echo ready; while :; do sleep 0.01; done'
 stdout_logfile=%(here)s/brief
 autostart=false
 startsecs=0
@@ -136,27 +136,50 @@ fn a_program_goes_on_and_can_be_stopped_while_the_disk_of_its_log_hangs() {
     assert_counted(&daemon, 0);
 }
 
+/// Kills the daemon while its log thread hangs, and returns when another one is there.
+fn kill_while_it_hangs(daemon: &Daemon, meanwhile: impl FnOnce()) {
+    let brain = daemon.brain().expect("a daemon");
+    daemon.home.write("mode", "hang-writes");
+    until_true("somebody waits for the disk", || daemon.home.join("mode.hangs").exists());
+    meanwhile();
+    assert_eq!(daemon.home.read("brief"), "ready\n", "the log thread hangs");
+    // It has died when the disk answers: before that the kernel waits with its thread.
+    procfs::signal(brain, Signal::KILL);
+    daemon.home.write("mode", "");
+    until_true("another daemon", || daemon.brain().is_some_and(|pid| pid != brain));
+}
+
 /// A process goes on while the last words of its last run wait for the log thread: the next daemon knows whose they are.
 #[test]
 fn last_words_outlive_the_daemon_though_the_process_went_on() {
     let daemon = start();
     daemon.call("supervisor.startProcess", &[Text("brief"), Bool(true)]);
     daemon.wait_file("brief", "ready\n");
-    let (brain, first) = (daemon.brain().expect("a daemon"), daemon.pid_of("brief"));
-    daemon.home.write("mode", "hang-writes");
-    until_true("somebody waits for the disk", || daemon.home.join("mode.hangs").exists());
-    procfs::signal(first, Signal::USR1);
-    until_true("another run", || {
-        daemon.pid_of("brief") != first && daemon.state("brief").as_deref() == Some("RUNNING")
+    let first = daemon.pid_of("brief");
+    kill_while_it_hangs(&daemon, || {
+        procfs::signal(first, Signal::USR1);
+        let runs = || daemon.state("brief").as_deref() == Some("RUNNING");
+        until_true("another run", || daemon.pid_of("brief") != first && runs());
     });
-    assert_eq!(daemon.home.read("brief"), "ready\n", "the log thread hangs");
-    // It has died when the disk answers: before that the kernel waits with its thread.
-    procfs::signal(brain, Signal::KILL);
-    daemon.home.write("mode", "");
-    until_true("another daemon", || daemon.brain().is_some_and(|pid| pid != brain));
     daemon.wait_file("brief", "ready\nlast words\nready\n");
     daemon.call("supervisor.stopProcess", &[Text("count"), Bool(true)]);
     assert_counted(&daemon, 0);
+}
+
+/// And where those go of a process that is gone.
+#[test]
+fn last_words_outlive_the_daemon_though_the_process_is_gone() {
+    let daemon = start();
+    daemon.call("supervisor.startProcess", &[Text("brief"), Bool(true)]);
+    daemon.wait_file("brief", "ready\n");
+    kill_while_it_hangs(&daemon, || {
+        daemon.call("supervisor.stopProcess", &[Text("brief"), Bool(true)]);
+        daemon.call("supervisor.removeProcessGroup", &[Text("brief")]);
+    });
+    // Nobody is there any more when the next one dies.
+    daemon.wait_file("brief", "ready\nlast words\n");
+    daemon.kill_brain();
+    assert_eq!(daemon.home.read("brief"), "ready\nlast words\n");
 }
 
 /// A start that was familiar before the disk of its log began to hang waits for it, and nobody else does.

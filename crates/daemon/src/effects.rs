@@ -252,6 +252,7 @@ impl Shell {
                 self.save_process(*id);
             }
             Event::ProcessRemoved(id) => {
+                self.leave_last_words(*id);
                 self.send(&ToKeeper::Delete { key: self.half.key_of(*id) });
                 self.leave_cgroup(*id);
                 self.forget_plan(*id);

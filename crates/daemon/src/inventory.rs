@@ -9,7 +9,8 @@ use upkeep_keeper::Link;
 use upkeep_keeper::wire::{Exit, ToDaemon};
 
 use crate::records::{
-    BufferRecord, CAPTURE_KEY, DAEMON_KEY, DaemonRecord, FIRST_BUFFER_KEY, Half, ProcessRecord,
+    BufferRecord, CAPTURE_KEY, DAEMON_KEY, DaemonRecord, FIRST_BUFFER_KEY, Half, LAST_WORDS_KEY, LINE_KEY,
+    LastWordsRecord, ProcessRecord,
 };
 use crate::upgrade::Upgraded;
 
@@ -112,6 +113,16 @@ impl Inventory {
     pub(crate) fn buffer_records(&self) -> Vec<(u64, Option<BufferRecord>)> {
         let buffers = self.records.range(FIRST_BUFFER_KEY..CAPTURE_KEY);
         buffers.map(|(&key, value)| (key, serde_json::from_slice(value).ok())).collect()
+    }
+
+    /// Where the last words go of runs whose processes are gone.
+    pub(crate) fn take_last_words(&mut self) -> BTreeMap<RunId, LastWordsRecord> {
+        let keys = LAST_WORDS_KEY..LINE_KEY;
+        let records = self.records.extract_if(keys, |_, _| true);
+        let record = |(key, value): (u64, Vec<u8>)| {
+            (RunId(key - LAST_WORDS_KEY), serde_json::from_slice(&value).unwrap_or_default())
+        };
+        records.map(record).collect()
     }
 
     /// What streams have captured so far, by key.

@@ -171,7 +171,7 @@ impl Shell {
         }
         if let Some(owner) = self.owner_of(run).filter(|_| open > 0) {
             // Before it is written down that the process goes on.
-            self.undrained.insert(run, owner);
+            self.undrained.insert(run, owner, self.paths_of(owner.0));
         }
         self.leave_socket(run);
         self.release_if_drained(run);
@@ -185,7 +185,7 @@ impl Shell {
         }
         self.leave_socket(run);
         self.drop_captures(run);
-        self.undrained.remove(run);
+        self.heard_out(run);
         let entry = self.forget_run(run);
         self.send(&ToKeeper::Release { run: run.0 });
         if let Some((end, at)) = entry.as_ref().and_then(|entry| entry.end) {

@@ -20,6 +20,7 @@ use upkeep_core::{
     Breach, Child, Errands, LastRun, Meter, Mono, ProcId, Restarts, RunEnd, RunId, Saved, State, StopOptions,
     Timer,
 };
+use upkeep_logs::{AS_OTHERS_SAY, MODE_AUTO, RotatingFile, Sink};
 
 use crate::applied::AppliedRecords;
 use crate::listeners::Payload;
@@ -162,6 +163,8 @@ pub(crate) enum Ending {
 pub(crate) const FIRST_BUFFER_KEY: u64 = 1 << 40;
 /// With the number of a stream added, the key of what it has captured so far.
 pub(crate) const CAPTURE_KEY: u64 = 1 << 62;
+/// With the number of a run added, the key of where its last words go.
+pub(crate) const LAST_WORDS_KEY: u64 = CAPTURE_KEY | 1 << 60;
 /// With the number of a stream added, the key of the line that it has begun.
 pub(crate) const LINE_KEY: u64 = CAPTURE_KEY | 1 << 61;
 /// Key of the lines that may not be in the daemon's own log yet.
@@ -247,6 +250,30 @@ pub(crate) struct ProcessRecord {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// Where the words go of a run that has ended, whose process is gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LastWordsRecord {
+    #[serde(default, skip_serializing_if = "is_default")]
+    stdout: Option<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    stderr: Option<String>,
+}
+
+impl From<LogPaths> for LastWordsRecord {
+    fn from(LogPaths { stdout, stderr }: LogPaths) -> Self {
+        Self { stdout, stderr }
+    }
+}
+
+impl LastWordsRecord {
+    /// They are appended to the files, which are there: when those are turned into old ones nobody knows any more.
+    pub(crate) fn sinks(&self) -> (Sink, Sink) {
+        let file = |path: &String| RotatingFile::later(path, AS_OTHERS_SAY, 0, MODE_AUTO);
+        let sink = |path: &Option<String>| Sink { file: path.as_ref().map(file), ..Sink::default() };
+        (sink(&self.stdout), sink(&self.stderr))
+    }
 }
 
 /// An event listener, with the counters of its pool at that time.

@@ -20,7 +20,8 @@ use crate::logfiles::LogTable;
 use crate::orphans::Register;
 use crate::prepare::Sinks;
 use crate::records::{
-    CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, LINE_KEY, ProcessRecord, ROLLING_KEY,
+    CAPTURE_KEY, DaemonRecord, Ending, Half, JOURNAL_KEY, LAST_WORDS_KEY, LINE_KEY, LastWordsRecord,
+    ProcessRecord, ROLLING_KEY,
 };
 use crate::said;
 use crate::servers::{self, Socket};
@@ -91,12 +92,16 @@ impl Shell {
         // Not of this daemon's half any more, whether they could be understood or not.
         let stale: Vec<u64> = inventory.records.range(record.half.keys()).map(|(&key, _)| key).collect();
         self.resume_passage(&mut inventory);
+        let mut last_words = inventory.take_last_words();
         let mut captures = inventory.take_captures();
         self.captures = ordered::set(captures.keys().copied());
         let mut said = ordered::map(inventory.held.extract_if(.., |name, _| is_of_listener(name)));
         // Their output can wait until that is done. Whoever comes up again instead waits for the log thread.
         let gathering = (record.ending == Ending::No).then(|| self.engine.gather());
         for child in inventory.children {
+            if let Some(logs) = last_words.remove(&child.run) {
+                self.take_last_words(child.run, &logs);
+            }
             self.take_over(child, &mut captures, &mut said, &mut inventory.held);
         }
         self.drop_stale_vitals(&mut inventory.held);
@@ -105,6 +110,9 @@ impl Shell {
             self.keep_register();
         }
         // Of runs that are gone.
+        for run in last_words.into_keys() {
+            self.send(&ToKeeper::Delete { key: LAST_WORDS_KEY | run.0 });
+        }
         for name in said.into_keys() {
             self.send(&ToKeeper::Unhold { name });
         }
@@ -190,7 +198,10 @@ impl Shell {
             {
                 let undrained = record.undrained.iter().map(|&undrained| undrained.into());
                 let undrained = undrained.filter(|(run, _)| runs.contains(run));
-                undrained.for_each(|(run, kind)| self.undrained.insert(run, (id, kind)));
+                let undrained: Vec<_> = undrained.collect();
+                for (run, kind) in undrained {
+                    self.undrained.insert(run, (id, kind), self.paths_of(id));
+                }
             }
             let child_exists = child.is_some();
             let errands = saved.errands.iter().flat_map(|errands| &errands.list).map(|errand| errand.run);
@@ -229,6 +240,13 @@ impl Shell {
             !left
         });
         Ok(())
+    }
+
+    /// The words go there of a run that has ended, whose process is gone.
+    fn take_last_words(&mut self, run: RunId, logs: &LastWordsRecord) {
+        let (stdout, stderr) = logs.sinks();
+        self.runs.entry(run).or_default().sinks = Some(Box::new((stdout, Some(stderr))));
+        self.undrained.insert_left(run);
     }
 
     /// Takes over a child and its pipes; one that nobody knows is asked to end.
@@ -606,7 +624,7 @@ mod tests {
     /// What the keeper holds of a daemon whose program `x` runs as run 7, of which this is written down besides; and the other ends
     /// of its pipes.
     fn running(dir: &Path, cli: &CommandLine, besides: &str) -> (Inventory, [OwnedFd; 2]) {
-        let text = "[program:x]\ncommand=cat\nstdout_logfile=NONE\nredirect_stderr=true\n";
+        let text = "[program:x]\ncommand=cat\nstdout_logfile=NONE\nredirect_stderr=true\nstopwaitsecs=3600\n";
         let mut inventory = inventory(dir, cli, text, &["x"]);
         let (run, pid) = (RunId(7), std::process::id());
         let state = format!(r#"{{"Running":{{"run":7,"child":{{"pid":{pid},"since":1}}}}}}"#);
@@ -633,6 +651,31 @@ mod tests {
             let frames = heard(&keeper, &mut Incoming::default());
             let told: Vec<[u64; 3]> = records(&frames).iter().map(|record| record.pipes).collect();
             assert_eq!(told, [if known { [5, 6, 0] } else { [stdin, stdout, 0] }], "{frames:?}");
+        }
+    }
+
+    /// Nothing else happens meanwhile.
+    #[tokio::test]
+    async fn who_only_asks_while_everything_stops_is_told_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let cli = command_line(dir.path());
+        let (inventory, _ends) = running(dir.path(), &cli, "");
+        let (mut shell, _keeper) = successor(cli, inventory).await;
+        shell.tell(Input::Shutdown);
+        let handle = shell.handle.clone();
+        let asks = async {
+            for _ in 0..20 {
+                // Until the daemon waits.
+                for _ in 0..50 {
+                    tokio::task::yield_now().await;
+                }
+                let fault = handle.call(upkeep_api::Request::GetState).await.unwrap_err();
+                assert_eq!(fault.code, upkeep_api::FaultCode::ShutdownState);
+            }
+        };
+        tokio::select! {
+            asked = tokio::time::timeout(Duration::from_secs(30), asks) => asked.expect("answers"),
+            end = shell.run() => panic!("it ends: {end:?}"),
         }
     }
 

@@ -9,7 +9,7 @@ use upkeep_config::LoadError;
 use upkeep_core::ordered;
 use upkeep_core::reload::difference;
 use upkeep_core::spec::{GroupSpec, ProcessSpec};
-use upkeep_core::{Input, Phase};
+use upkeep_core::{Input, Phase, ProcId};
 use upkeep_keeper::wire::ToKeeper;
 use upkeep_logs::Level;
 
@@ -347,9 +347,10 @@ impl Shell {
         self.close_servers().await;
         self.remove_pidfile();
         let run_file = self.run_file_path();
-        let keys: Vec<u64> = self.core.processes().map(|(id, _)| self.half.key_of(id)).collect();
-        for key in keys {
-            self.send(&ToKeeper::Delete { key });
+        let ids: Vec<ProcId> = self.core.processes().map(|(id, _)| id).collect();
+        for id in ids {
+            self.leave_last_words(id);
+            self.send(&ToKeeper::Delete { key: self.half.key_of(id) });
         }
         self.forget_rolling();
         self.forget_listeners();
