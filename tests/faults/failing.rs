@@ -166,7 +166,7 @@ fn last_words_outlive_the_daemon_though_the_process_went_on() {
     assert_counted(&daemon, 0);
 }
 
-/// And where those go of a process that is gone.
+/// Where those go of a process that is gone, too.
 #[test]
 fn last_words_outlive_the_daemon_though_the_process_is_gone() {
     let daemon = start();
@@ -176,8 +176,8 @@ fn last_words_outlive_the_daemon_though_the_process_is_gone() {
         daemon.call("supervisor.stopProcess", &[Text("brief"), Bool(true)]);
         daemon.call("supervisor.removeProcessGroup", &[Text("brief")]);
     });
-    // Nobody is there any more when the next one dies.
     daemon.wait_file("brief", "ready\nlast words\n");
+    // Once, though another one dies.
     daemon.kill_brain();
     assert_eq!(daemon.home.read("brief"), "ready\nlast words\n");
 }
