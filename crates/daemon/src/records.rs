@@ -20,7 +20,6 @@ use upkeep_core::{
     Breach, Child, Errands, LastRun, Meter, Mono, ProcId, Restarts, RunEnd, RunId, Saved, State, StopOptions,
     Timer,
 };
-use upkeep_logs::{AS_OTHERS_SAY, MODE_AUTO, RotatingFile, Sink};
 
 use crate::applied::AppliedRecords;
 use crate::listeners::Payload;
@@ -267,12 +266,9 @@ impl From<LogPaths> for LastWordsRecord {
     }
 }
 
-impl LastWordsRecord {
-    /// They are appended to the files, which are there: when those are turned into old ones nobody knows any more.
-    pub(crate) fn sinks(&self) -> (Sink, Sink) {
-        let file = |path: &String| RotatingFile::later(path, AS_OTHERS_SAY, 0, MODE_AUTO);
-        let sink = |path: &Option<String>| Sink { file: path.as_ref().map(file), ..Sink::default() };
-        (sink(&self.stdout), sink(&self.stderr))
+impl From<LastWordsRecord> for LogPaths {
+    fn from(LastWordsRecord { stdout, stderr }: LastWordsRecord) -> Self {
+        Self { stdout, stderr }
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use upkeep_core::{ErrandKind, ProcId, RunId};
 use upkeep_keeper::wire::ToKeeper;
+use upkeep_logs::{AS_OTHERS_SAY, MODE_AUTO, RotatingFile, Sink};
 
 use crate::logfiles::LogPaths;
 use crate::records::{LAST_WORDS_KEY, LastWordsRecord};
@@ -20,6 +21,7 @@ pub(crate) type Owner = (ProcId, Option<ErrandKind>);
 #[derive(Debug, Default)]
 pub(crate) struct Undrained {
     owners: BTreeMap<RunId, (Owner, LogPaths)>,
+    /// The same by process: it is looked at with every record of one.
     of: BTreeSet<(ProcId, RunId)>,
     /// Runs of processes that are gone: the keeper holds where their words go.
     left: BTreeSet<RunId>,
@@ -34,7 +36,7 @@ impl Undrained {
     }
 
     /// The run of a process that is gone, of which an earlier daemon has written down where its words go.
-    pub(crate) fn insert_left(&mut self, run: RunId) {
+    fn insert_left(&mut self, run: RunId) {
         self.left.insert(run);
     }
 
@@ -47,7 +49,7 @@ impl Undrained {
     }
 
     /// All that it said is in the log; whether the keeper still holds where it goes.
-    pub(crate) fn remove(&mut self, run: RunId) -> bool {
+    fn remove(&mut self, run: RunId) -> bool {
         if let Some(((process, _), _)) = self.owners.remove(&run) {
             self.of.remove(&(process, run));
         }
@@ -76,6 +78,15 @@ impl Shell {
                 self.send(&ToKeeper::Put { key: LAST_WORDS_KEY | run.0, value });
             }
         }
+    }
+
+    /// The words of a run whose process is gone go to these files. They are there, and nobody knows any more when they are to be turned
+    /// into old ones.
+    pub(crate) fn take_last_words(&mut self, run: RunId, LogPaths { stdout, stderr }: LogPaths) {
+        let file = |path: String| RotatingFile::later(path, AS_OTHERS_SAY, 0, MODE_AUTO);
+        let [stdout, stderr] = [stdout, stderr].map(|path| Sink { file: path.map(file), ..Sink::default() });
+        self.runs.entry(run).or_default().sinks = Some(Box::new((stdout, Some(stderr))));
+        self.undrained.insert_left(run);
     }
 
     /// A run is drained.
